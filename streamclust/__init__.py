@@ -1,0 +1,33 @@
+"""Cluster image descriptors that do not fit in memory."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .api import Case, open, plan, run
+    from .models.kmeans import StreamingKMeans
+    from .models.pca import IncrementalPCA
+
+# Names are imported on first use: the command line answers --help without scikit-learn.
+_HOMES = {
+    "Case": "api",
+    "IncrementalPCA": "models.pca",
+    "StreamingKMeans": "models.kmeans",
+    "open": "api",
+    "plan": "api",
+    "run": "api",
+}
+
+__all__ = ["Case", "IncrementalPCA", "StreamingKMeans", "__version__", "open", "plan", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

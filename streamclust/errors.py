@@ -1,0 +1,36 @@
+"""What can go wrong, as exceptions that say what to do.
+
+StreamclustError
+├── SourceError        (ValueError)    an input file or case folder cannot be used
+├── SettingsError      (ValueError)    a setting, or a combination of them, makes no sense
+├── MemoryBudgetError  (MemoryError)   a step does not fit the memory it was given
+├── WorkspaceError     (RuntimeError)  the results folder is locked, damaged or of another format
+└── ClusterError       (RuntimeError)  the scheduler or its workers failed
+
+Each is also a child of the built-in that fits, so that callers who do not know
+streamclust catch them where they would expect to.
+"""
+
+
+class StreamclustError(Exception):
+    """Base of every error that streamclust raises on purpose."""
+
+
+class SourceError(StreamclustError, ValueError):
+    """An input cannot be used: the message names the file, the place and the way out."""
+
+
+class SettingsError(StreamclustError, ValueError):
+    """A setting cannot be used."""
+
+
+class MemoryBudgetError(StreamclustError, MemoryError):
+    """A step needs more memory than it was given."""
+
+
+class WorkspaceError(StreamclustError, RuntimeError):
+    """The results folder cannot be used as it stands."""
+
+
+class ClusterError(StreamclustError, RuntimeError):
+    """The dask scheduler or one of its workers failed."""

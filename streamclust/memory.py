@@ -1,0 +1,114 @@
+"""How much memory a step needs, what it was given, and what it took."""
+
+import re
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import MemoryBudgetError, SettingsError
+
+MIB = 2**20
+
+# Resident memory of a process that has imported all that a run uses (numpy, scipy, zarr,
+# scikit-learn, matplotlib, rich) and opened its thread and BLAS buffers; held by a test.
+LIBRARIES = 260 * MIB
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+def parse_bytes(text: str | int) -> int:
+    """Read a size such as ``"1GiB"``, ``"640 MiB"``, ``"2e9"`` or a plain number of bytes."""
+    if isinstance(text, int):
+        return text
+    match = re.fullmatch(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([kmgt]?i?)b?\s*", text.lower())
+    units = _UNITS | _BINARY
+    if match is None or match[2] not in units:
+        raise SettingsError(f"{text!r} is not a size of memory: write it as 1GiB, 640MiB or bytes")
+    return int(float(match[1]) * units[match[2]])
+
+
+def format_bytes(size: float) -> str:
+    """Write a number of bytes for people, in MiB below 10 GiB."""
+    return f"{size / MIB:,.0f} MiB" if size < 10 * 2**30 else f"{size / 2**30:,.1f} GiB"
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a step holds at its peak, beyond the libraries.
+
+    Parameters
+    ----------
+    step : str
+        The step's name, for messages.
+    fixed : int
+        Bytes held whatever the number of blocks in flight.
+    per_block : int
+        Bytes held for each block in flight.
+    n_rows, per_row : int
+        Rows of the case, and bytes held for each of them.
+    """
+
+    step: str
+    fixed: int = 0
+    per_block: int = 0
+    n_rows: int = 0
+    per_row: int = 0
+
+    def peak(self, in_flight: int) -> int:
+        """Resident bytes of the process at the step's peak, libraries included."""
+        return LIBRARIES + self.fixed + self.n_rows * self.per_row + in_flight * self.per_block
+
+    @property
+    def smallest(self) -> int:
+        """The smallest budget that will do: one block in flight."""
+        return self.peak(1)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The peak resident memory that a process may reach, in bytes."""
+
+    total: int
+
+    def in_flight(self, need: Need, wanted: int) -> int:
+        """How many of the blocks `wanted` in flight fit.
+
+        Raises
+        ------
+        MemoryBudgetError
+            When not even one does.
+        """
+        if need.smallest > self.total:
+            raise MemoryBudgetError(
+                f"{need.step} needs {format_bytes(need.smallest)} at least "
+                f"(libraries {format_bytes(LIBRARIES)}, held {format_bytes(need.fixed)}, "
+                f"rows {format_bytes(need.n_rows * need.per_row)}, "
+                f"a block {format_bytes(need.per_block)}) but --memory is "
+                f"{format_bytes(self.total)}: give it --memory "
+                f"{-(-need.smallest // MIB)}MiB or more"
+            )
+        if need.per_block == 0:
+            return wanted
+        spare = self.total - need.peak(0)
+        return max(1, min(wanted, spare // need.per_block))
+
+
+def peak_resident() -> int:
+    """Peak resident memory of this process in bytes, since `reset_peak` where that works."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def reset_peak() -> None:
+    """Start the peak anew, so that each step shows its own (Linux; elsewhere it only rises)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return

@@ -1,0 +1,46 @@
+"""The executor of one machine: threads over blocks, one BLAS thread each."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .window import in_order
+
+
+def available_cpus() -> int:
+    """Processors this process may use (a batch job or a container may have been given few)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class LocalExecutor:
+    """Runs tasks on `n_workers` threads (all processors of the process by default).
+
+    BLAS and OpenMP are held to one thread inside tasks: the blocks are the parallelism, and a
+    product's rounding then does not depend on how many threads there are.
+    """
+
+    def __init__(self, n_workers: int | None = None) -> None:
+        self.n_workers = n_workers or available_cpus()
+
+    def map(
+        self, task: Callable[[Any], Any], items: Iterable[Any], in_flight: int | None = None
+    ) -> Iterator[Any]:
+        """Yield ``task(item)`` for each item, in order, at most `in_flight` at once."""
+        from threadpoolctl import threadpool_limits
+
+        window = in_flight or self.n_workers + 1
+        with threadpool_limits(limits=1):
+            if min(self.n_workers, window) == 1:
+                yield from map(task, items)
+                return
+            # OpenMP's limit belongs to the thread that sets it, hence the initializer.
+            with ThreadPoolExecutor(
+                min(self.n_workers, window), "streamclust", threadpool_limits, (1,)
+            ) as pool:
+                yield from in_order(lambda item: pool.submit(task, item), items, window)
+
+    def close(self) -> None:
+        """Nothing is kept between passes."""

@@ -1,0 +1,212 @@
+"""The three ways to go through all rows: reduce them, fold over them, write new ones."""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from ..accumulators import Accumulator
+from ..events import Events
+from .blocks import Block, Rows, Span
+from .local import LocalExecutor
+
+A = TypeVar("A", bound=Accumulator)
+L = TypeVar("L", bound="Learner")
+
+
+class Executor(Protocol):
+    """Runs tasks: the one thing that differs between a laptop and a cluster."""
+
+    n_workers: int
+
+    def map(
+        self, task: Callable[[Any], Any], items: Iterable[Any], in_flight: int | None = None
+    ) -> Iterator[Any]: ...
+
+    def close(self) -> None: ...
+
+
+class Learner(Protocol):
+    """Learns from batches of rows; their order matters."""
+
+    def partial_fit(self, values: np.ndarray, *extras: np.ndarray) -> Any: ...
+
+
+class Transform(Protocol):
+    """Turns rows (and what belongs to them) into the same rows of each output."""
+
+    def __call__(self, values: np.ndarray, *extras: np.ndarray) -> tuple[np.ndarray, ...]: ...
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Runs passes on an executor and tells `events` how they go.
+
+    Parameters
+    ----------
+    executor : Executor
+    events : Events
+    in_flight : int, optional
+        Blocks in memory at once, as the budget allows; one more than the workers by default.
+    """
+
+    executor: Executor = field(default_factory=lambda: LocalExecutor(1))
+    events: Events = field(default_factory=Events)
+    in_flight: int | None = None
+
+    def within(self, in_flight: int) -> "Passes":
+        """The same with another number of blocks in flight."""
+        return replace(self, in_flight=in_flight)
+
+    def reduce(self, name: str, rows: Rows, accumulator: A, blocks_a_task: int = 1) -> A:
+        """Show every row to copies of an empty `accumulator` and merge them in row order."""
+        spans = rows.spans(blocks_a_task * rows.rows_a_block)
+        return self._merged(name, rows, _Reduce(rows, accumulator), spans, accumulator)
+
+    def write(
+        self,
+        name: str,
+        rows: Rows,
+        transform: Transform,
+        outputs: Sequence[Any],
+        accumulator: A | None = None,
+        blocks_a_task: int = 1,
+    ) -> A | None:
+        """Write ``transform(rows)`` to the same rows of `outputs`, Zarr arrays chunked alike.
+
+        Rows that are not valid get the output's fill value. `accumulator` sees, in the same
+        pass, the rows and what became of them: ``update(values, *results)``.
+        """
+        chunk = outputs[0].chunks[0]
+        spans = rows.spans(max(chunk, blocks_a_task * rows.rows_a_block))
+        task = _Write(rows, transform, tuple(outputs), accumulator)
+        return self._merged(name, rows, task, spans, accumulator)
+
+    def _merged(
+        self, name: str, rows: Rows, task: Any, spans: list[Span], empty: A | None
+    ) -> A | None:
+        total = copy.deepcopy(empty)
+        with self.events.passing(name, rows.n_rows) as advance:
+            parts = self.executor.map(task, spans, self.in_flight)
+            for span, part in zip(spans, parts, strict=True):
+                if total is not None:
+                    total.merge(part)
+                advance(len(span))
+        return total
+
+    def fold(
+        self,
+        name: str,
+        rows: Rows,
+        learners: Sequence[L],
+        *,
+        batch_rows: int,
+        seed: int,
+        blocks_a_window: int = 4,
+    ) -> list[L]:
+        """Let independent `learners` see all rows once, in shuffled, mixed batches.
+
+        Blocks are visited in shuffled order, a window of them at a time, and batches are drawn
+        across the window: neighbours in the file are seldom independent. The learners are
+        dealt to the workers, each of which reads the window once for all of its own, so
+        neither their number nor the executor changes what one learns.
+        """
+        shuffle = np.random.default_rng(seed)
+        spans = rows.spans()
+        order = [spans[i] for i in shuffle.permutation(len(spans))]
+        windows = [order[i : i + blocks_a_window] for i in range(0, len(order), blocks_a_window)]
+        n_groups = max(1, min(self.executor.n_workers, self.in_flight or len(learners)))
+        groups = [list(learners[i::n_groups]) for i in range(n_groups)]
+        with self.events.passing(name, rows.n_rows) as advance:
+            for number, window in enumerate(windows):
+                task = _Learn(rows, tuple(window), batch_rows, (seed, number))
+                groups = list(self.executor.map(task, groups, n_groups))
+                advance(sum(map(len, window)))
+        learned: list[L] = list(learners)
+        for i, group in enumerate(groups):
+            learned[i::n_groups] = group
+        return learned
+
+    def map(self, name: str, task: Callable[[Any], Any], items: Sequence[Any], unit: str) -> list:
+        """Run independent pieces of work that are no rows, such as one for each k."""
+        done = self.executor.map(task, items, self.in_flight)
+        return list(self.events.track(done, name, len(items), unit))
+
+
+@dataclass(frozen=True)
+class _Reduce:
+    rows: Rows
+    accumulator: Accumulator
+
+    def __call__(self, span: Span) -> Accumulator:
+        accumulator = copy.deepcopy(self.accumulator)
+        for block in self.rows.blocks(span):
+            accumulator.update(block.values, *block.extras)
+        return accumulator
+
+
+@dataclass(frozen=True)
+class _Write:
+    rows: Rows
+    transform: Transform
+    outputs: tuple[Any, ...]
+    accumulator: Accumulator | None
+
+    def __call__(self, span: Span) -> Accumulator | None:
+        accumulator = copy.deepcopy(self.accumulator)
+        chunk = self.outputs[0].chunks[0]
+        for start in range(span.start, span.stop, chunk):
+            self._write_chunk(Span(start, min(start + chunk, span.stop)), accumulator)
+        return accumulator
+
+    def _write_chunk(self, chunk: Span, accumulator: Accumulator | None) -> None:
+        buffers: list[np.ndarray] | None = None
+        for block in self.rows.blocks(chunk):
+            results = self.transform(block.values, *block.extras)
+            if accumulator is not None:
+                accumulator.update(block.values, *results)
+            if block.mask is None and len(block.span) == len(chunk):
+                buffers = list(results)
+                break
+            if buffers is None:
+                buffers = [
+                    np.full((len(chunk), *out.shape[1:]), out.fill_value, out.dtype)
+                    for out in self.outputs
+                ]
+            _place(block, chunk, results, buffers)
+        for out, buffer in zip(self.outputs, buffers or (), strict=True):
+            out[chunk.start : chunk.stop] = buffer
+
+
+def _place(
+    block: Block, chunk: Span, results: tuple[np.ndarray, ...], buffers: list[np.ndarray]
+) -> None:
+    part = slice(block.span.start - chunk.start, block.span.stop - chunk.start)
+    for result, buffer in zip(results, buffers, strict=True):
+        buffer[part][... if block.mask is None else block.mask] = result
+
+
+@dataclass(frozen=True)
+class _Learn:
+    rows: Rows
+    window: tuple[Span, ...]
+    batch_rows: int
+    seed: tuple[int, int]
+
+    def __call__(self, learners: list[Learner]) -> list[Learner]:
+        blocks = [self.rows.read(span) for span in self.window]
+        columns = [[block.values for block in blocks]]
+        columns += map(list, zip(*(block.extras for block in blocks), strict=True))
+        joined = [np.concatenate(column) for column in columns]
+        del blocks, columns
+        order = np.random.default_rng(self.seed).permutation(len(joined[0]))
+        # A short last batch would weigh its few rows as much as a full one's: it joins its
+        # predecessor.
+        n_batches = max(1, len(order) // self.batch_rows)
+        for batch in np.array_split(order, n_batches) if len(order) else ():
+            taken = [column[batch] for column in joined]
+            for learner in learners:
+                learner.partial_fit(*taken)
+        return learners

@@ -1,0 +1,231 @@
+"""The results of one case on disk: a Zarr store, published by rename, locked, and never emptied.
+
+Layout of the results folder::
+
+    workspace.zarr/                 what was computed, a plain Zarr (format 3) group
+      images/path
+      descriptors/<set>/{raw, valid, moments, pca, reduced}
+      descriptors/<set>/clusterings/<algorithm>-<k>/{labels, centers, ...}
+    .streamclust/staging/           what is being written; swept when the next run begins
+    .streamclust/archive/           results of other settings, put back when those return
+    .streamclust/lock               held by one run at a time
+
+Every published array or group carries a ``fingerprint`` attribute: a digest of the settings
+and inputs that made it, so that a step knows whether its result is there already.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import WorkspaceError
+
+if TYPE_CHECKING:
+    import zarr
+
+FORMAT = 1
+
+
+def fingerprint(*parts: Any) -> str:
+    """Digest of settings and inputs (anything JSON can write), 16 hexadecimal digits."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+class Workspace:
+    """The store of one results folder.
+
+    Parameters
+    ----------
+    folder : path-like
+        The results folder (``OUT``).
+    create : bool
+        Make the store when there is none.
+
+    Raises
+    ------
+    WorkspaceError
+        When there is no store and `create` is False, or it has a format this version of
+        streamclust does not know.
+    """
+
+    def __init__(self, folder: str | Path, create: bool = False) -> None:
+        self.folder = Path(folder).resolve()
+        self.store = self.folder / "workspace.zarr"
+        self._hidden = self.folder / ".streamclust"
+        if create and not self.store.exists():
+            self._create()
+        if not (self.store / "zarr.json").exists():
+            raise WorkspaceError(
+                f"{folder} holds no streamclust results: streamclust run CASE --out {folder} "
+                "makes them"
+            )
+        found = self.root.attrs.get("streamclust", {}).get("format")
+        if found != FORMAT:
+            raise WorkspaceError(
+                f"{self.store} has format {found}, this streamclust reads format {FORMAT}: "
+                "use the version that wrote it, or another --out"
+            )
+
+    def _create(self) -> None:
+        import zarr
+
+        from ._version import __version__
+
+        self._hidden.mkdir(parents=True, exist_ok=True)
+        staged = self._hidden / f"new-{uuid.uuid4().hex}"
+        attributes = {"streamclust": {"format": FORMAT, "version": __version__}}
+        zarr.create_group(staged, attributes=attributes)
+        os.replace(staged, self.store)
+
+    @property
+    def root(self) -> "zarr.Group":
+        """The store, read-only by intention: what is written is staged and published."""
+        import zarr
+
+        return zarr.open_group(self.store, mode="r+")
+
+    def get(self, path: str) -> Any:
+        """The array or group at `path`, or None."""
+        if not (self.store / path / "zarr.json").exists():
+            return None
+        return self.root[path]
+
+    def fingerprint_of(self, path: str) -> str | None:
+        """The fingerprint of what is published at `path`, or None."""
+        node = self.get(path)
+        return None if node is None else str(node.attrs.get("fingerprint"))
+
+    @property
+    def descriptors(self) -> list[str]:
+        """Names of the descriptor sets that are whole in the store, sorted."""
+        folder = self.store / "descriptors"
+        return sorted(p.parent.name for p in folder.glob("*/zarr.json"))
+
+    def clusterings(self, descriptor: str) -> list[str]:
+        """Names of a set's clusterings, by algorithm and k."""
+        folder = self.store / "descriptors" / descriptor / "clusterings"
+        names = [p.parent.name for p in folder.glob("*/zarr.json")]
+        return sorted(names, key=lambda name: (name.rpartition("-")[0], int(name.split("-")[-1])))
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the workspace for one run; the lock falls with the process, however it ends.
+
+        Raises
+        ------
+        WorkspaceError
+            When another run holds it.
+        """
+        import filelock
+
+        lock = filelock.FileLock(self._hidden / "lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise WorkspaceError(
+                f"{self.folder} is in use by another streamclust run: wait for it, or name "
+                "another --out"
+            ) from None
+        try:
+            # Only the holder sweeps: what another run left half-written is nobody's now.
+            shutil.rmtree(self._hidden / "staging", ignore_errors=True)
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def staging(self) -> Iterator["zarr.Group"]:
+        """A group to write results into before they are published; swept when the block ends."""
+        import zarr
+
+        folder = self._hidden / "staging" / uuid.uuid4().hex
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield zarr.create_group(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def publish(self, staged: "zarr.Array | zarr.Group", path: str, mark: str) -> None:
+        """Move a staged result to `path` whole; what stands there goes to the archive.
+
+        The groups above `path` are made when they are missing.
+        """
+        staged.attrs["fingerprint"] = mark
+        target = self.store / path
+        self._ensure_group(Path(path).parent)
+        self.archive(path)
+        os.replace(Path(str(staged.store.root)) / staged.path, target)  # type: ignore[attr-defined]
+
+    def _ensure_group(self, path: Path) -> None:
+        if str(path) != "." and not (self.store / path / "zarr.json").exists():
+            self._ensure_group(path.parent)
+            self.root.create_group(str(path))
+
+    def archive(self, path: str) -> None:
+        """Put what stands at `path` aside under its fingerprint."""
+        mark = self.fingerprint_of(path)
+        if mark is None:
+            return
+        kept = self._kept(path, mark)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        if kept.exists():
+            shutil.rmtree(kept)
+        os.replace(self.store / path, kept)
+
+    def restore(self, path: str, mark: str) -> bool:
+        """Make the result with fingerprint `mark` stand at `path`, if it was ever published."""
+        if self.fingerprint_of(path) == mark:
+            return True
+        kept = self._kept(path, mark)
+        if not kept.exists():
+            return False
+        self._ensure_group(Path(path).parent)
+        self.archive(path)
+        os.replace(kept, self.store / path)
+        return True
+
+    def _kept(self, path: str, mark: str) -> Path:
+        return self._hidden / "archive" / path.replace("/", "~") / mark
+
+    def annotate(self, path: str, **attributes: Any) -> None:
+        """Add attributes to a published array or group."""
+        self.root[path].attrs.update(attributes)
+
+
+def stage_array(
+    group: "zarr.Group",
+    name: str,
+    shape: tuple[int, ...],
+    dtype: Any,
+    chunk_rows: int,
+    fill_value: Any = 0,
+    compress: bool = False,
+) -> "zarr.Array":
+    """Create an array in a staged group, chunked by rows only, uncompressed unless asked."""
+    return group.create_array(
+        name,
+        shape=shape,
+        dtype=np.dtype(dtype),
+        chunks=(chunk_rows, *shape[1:]),
+        fill_value=fill_value,
+        compressors="auto" if compress else None,
+    )
+
+
+def store_array(group: "zarr.Group", name: str, values: np.ndarray) -> "zarr.Array":
+    """Write a small array into a staged group as one chunk."""
+    chunks = tuple(max(1, n) for n in values.shape) or "auto"
+    array = group.create_array(
+        name, shape=values.shape, dtype=values.dtype, chunks=chunks, compressors=None
+    )
+    array[...] = values
+    return array

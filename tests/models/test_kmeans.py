@@ -1,0 +1,100 @@
+"""StreamingKMeans against scikit-learn's KMeans."""
+
+import numpy as np
+import pytest
+import zarr
+from sklearn.cluster import KMeans
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from streamclust import StreamingKMeans
+from streamclust.errors import SettingsError
+
+
+@parametrize_with_checks(
+    [
+        StreamingKMeans(n_clusters=3, random_state=0),
+        StreamingKMeans(n_clusters=2, init="random", n_init=3, batch_size=7, random_state=0),
+    ]
+)
+def test_check_estimator(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    return make_blobs(20_000, 16, centers=12, cluster_std=2.0, random_state=0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_reaches_the_best_of_scikit_learns_restarts(blobs, dtype, offset):
+    X = (blobs[0] + offset).astype(dtype)
+    ours = StreamingKMeans(12, random_state=0).fit(X)
+    theirs = KMeans(12, n_init=10, random_state=0).fit(X)
+    assert adjusted_rand_score(ours.labels_, theirs.labels_) > 0.999
+    assert ours.inertia_ == pytest.approx(theirs.inertia_, rel=1e-4)
+    assert ours.score(X) == pytest.approx(-ours.inertia_)
+    assert ours.cluster_centers_.dtype == dtype
+
+
+def test_sorted_rows_end_as_low_as_shuffled_ones():
+    """Rows sorted by group wreck mini-batches alone (field notes: 1.2 to 1.6 times)."""
+    X, group = make_blobs(60_000, 32, centers=50, cluster_std=4.0, random_state=1)
+    X = X.astype(np.float32)
+    shuffled = StreamingKMeans(20, random_state=0).fit(X).inertia_
+    grouped = StreamingKMeans(20, random_state=0).fit(X[np.argsort(group)]).inertia_
+    assert grouped == pytest.approx(shuffled, rel=0.01)
+
+
+def test_lazy_arrays_give_what_numpy_gives(blobs, tmp_path):
+    import dask.array as da
+
+    X = blobs[0].astype(np.float32)
+    expected = StreamingKMeans(5, random_state=0).fit(X)
+    stored = zarr.create_array(tmp_path / "x.zarr", shape=X.shape, chunks=(3000, 16), dtype="f4")
+    stored[...] = X
+    memmap = np.memmap(tmp_path / "x.dat", np.float32, "w+", shape=X.shape)
+    memmap[...] = X
+    for lazy in (stored, memmap, da.from_zarr(tmp_path / "x.zarr")):
+        model = StreamingKMeans(5, random_state=0).fit(lazy)
+        np.testing.assert_array_equal(model.labels_, expected.labels_)
+        np.testing.assert_array_equal(np.asarray(model.predict(lazy)), expected.labels_)
+        np.testing.assert_allclose(
+            np.asarray(model.transform(lazy)), expected.transform(X), atol=1e-3
+        )
+
+
+def test_an_empty_cluster_is_seeded_again():
+    X = np.concatenate([np.zeros((50, 2)), np.ones((50, 2)), np.full((50, 2), 5.0)])
+    far = np.array([[0.0, 0], [100, 100], [200, 200]])
+    model = StreamingKMeans(3, init=far, random_state=0).fit(X)
+    assert model.inertia_ == pytest.approx(0)
+    assert len(np.unique(model.labels_)) == 3
+
+
+def test_more_clusters_than_distinct_rows_warns():
+    with pytest.warns(Warning, match="distinct clusters"):
+        StreamingKMeans(3, random_state=0).fit(np.repeat([[0.0], [1.0]], 10, axis=0))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_clusters": 0}, "n_clusters"),
+        ({"tol": -1}, "tol"),
+        ({"init": "best"}, "init"),
+        ({"init": np.zeros((3, 3))}, "shape of the initial centers"),
+        ({"algorithm": "elkan"}, "only it streams"),
+        ({"n_init": 0}, "n_init"),
+    ],
+)
+def test_parameters_out_of_range(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        StreamingKMeans(**{"n_clusters": 2, **parameters}).fit(np.eye(5))
+
+
+def test_fewer_rows_than_clusters():
+    with pytest.raises(SettingsError, match="n_samples=5"):
+        StreamingKMeans(6).fit(np.eye(5))
