@@ -1,0 +1,256 @@
+"""Recognise a case: its descriptor files, the list of image paths, the images."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamclust.errors import SourceError
+from streamclust.sources import READERS, ArraySource
+
+PATHS_NAME = "images_paths.csv"
+IMAGE_FOLDERS = ("row_data", "raw_data")
+
+_PATH_COLUMNS = re.compile(r"(images?_?|files?_?)?(paths?|names?)|images?|files?", re.IGNORECASE)
+_IMAGE_ENDING = re.compile(r"\.(jpe?g|png|bmp|gif|tiff?|webp|p[gpn]m)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Case:
+    """The inputs of a run.
+
+    Attributes
+    ----------
+    root : Path
+        The case folder, or the folder of the files that were named.
+    descriptors : dict of str to Path
+        Descriptor files by the name of their set, sorted by name.
+    paths_file : Path or None
+        The CSV of image paths, one line a row of the descriptors.
+    images : Path or None
+        A zip file of the images or the top of their folder tree.
+    """
+
+    root: Path
+    descriptors: dict[str, Path]
+    paths_file: Path | None
+    images: Path | None
+
+
+def find_case(
+    path: str | Path | Sequence[str | Path], descriptors: Sequence[str] | None = None
+) -> Case:
+    """Find the inputs in a case folder, or make a case of single descriptor files.
+
+    Parameters
+    ----------
+    path : path or sequence of paths
+        A folder with ``descriptors/*`` and, if there are any, ``images_paths.csv``
+        and images in ``row_data`` or ``raw_data``; or one or more descriptor files,
+        with the list of paths beside them or one folder up.
+    descriptors : sequence of str, optional
+        Names of the sets to use, all if not given. A name is that of the file
+        without its ending.
+
+    Raises
+    ------
+    SourceError
+        If there are no descriptors, if two files have the same set name, or if a
+        set that is asked for is not there.
+    """
+    if isinstance(path, str | Path):
+        top = Path(path)
+        if not top.exists():
+            raise SourceError(f"{top}: does not exist: check the path")
+        files, root = (_folder_files(top), top) if top.is_dir() else ([top], top.parent)
+    else:
+        files = [Path(file) for file in path]
+        if not files:
+            raise SourceError("no descriptor files were named: name at least one")
+        root = files[0].parent
+    # Files that were named may stand in the descriptors folder of a case.
+    is_case = (root / "descriptors").is_dir() or (root / PATHS_NAME).is_file()
+    if not is_case and (root.parent / PATHS_NAME).is_file():
+        root = root.parent
+    paths_file = root / PATHS_NAME
+    return Case(
+        root=root,
+        descriptors=_select(_by_name(files), descriptors, root),
+        paths_file=paths_file if paths_file.is_file() else None,
+        images=_find_images(root),
+    )
+
+
+def _folder_files(top: Path) -> list[Path]:
+    folder = top / "descriptors" if (top / "descriptors").is_dir() else top
+    seen = _visible(folder)
+    files = [item for item in seen if item.is_file() and item.suffix.lower() in READERS]
+    if not files:
+        names = ", ".join(item.name for item in seen[:10]) or "nothing"
+        raise SourceError(
+            f"{folder}: holds no descriptors, only {names}{', …' if len(seen) > 10 else ''}: "
+            f"put files ending in {', '.join(READERS)} there"
+        )
+    return files
+
+
+def _visible(folder: Path) -> list[Path]:
+    try:
+        return sorted(item for item in folder.iterdir() if not item.name.startswith("."))
+    except OSError as error:
+        raise SourceError(f"{folder}: cannot be read: {error.strerror or error}") from error
+
+
+def _by_name(files: Sequence[Path]) -> dict[str, Path]:
+    named: dict[str, Path] = {}
+    for file in files:
+        other = named.setdefault(file.stem, file)
+        if other is not file:
+            raise SourceError(
+                f"{other} and {file} give the same set name '{file.stem}': rename or remove one"
+            )
+    return dict(sorted(named.items()))
+
+
+def _select(named: dict[str, Path], wanted: Sequence[str] | None, root: Path) -> dict[str, Path]:
+    if wanted is None:
+        return named
+    unknown = [name for name in wanted if name not in named]
+    if unknown or not wanted:
+        raise SourceError(
+            f"{root}: has no descriptors named {', '.join(unknown) or 'by an empty list'}: "
+            f"choose from {', '.join(named)}"
+        )
+    return {name: file for name, file in named.items() if name in wanted}
+
+
+def _find_images(root: Path) -> Path | None:
+    for name in IMAGE_FOLDERS:
+        folder = root / name
+        if not folder.is_dir():
+            continue
+        items = _visible(folder)
+        zips = [item for item in items if item.suffix.lower() == ".zip"]
+        if len(zips) > 1:
+            names = ", ".join(item.name for item in zips)
+            raise SourceError(f"{folder}: holds several zip files ({names}): leave one there")
+        if items:
+            return zips[0] if zips else folder
+    return None
+
+
+def iter_paths(file: str | Path) -> Iterator[str]:
+    """Read image paths one after the other, as they stand in the file.
+
+    The CSV has one column, with a header line or without, or several of which one
+    is called ``paths`` or the like (or two, the first a running index without a name).
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read as such a CSV: the message names the line.
+    """
+    file = Path(file)
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as lines:
+            yield from _parse_paths(file, csv.reader(lines))
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"{file}: is not UTF-8 text ({error.reason}): save it as UTF-8"
+        ) from error
+    except csv.Error as error:
+        raise SourceError(f"{file}: is not a CSV of paths ({error}): check its quotes") from error
+    except OSError as error:
+        raise SourceError(f"{file}: cannot be read: {error.strerror or error}") from error
+
+
+def _parse_paths(file: Path, reader: Iterator[list[str]]) -> Iterator[str]:
+    first = next(reader, [])
+    if not first:
+        raise SourceError(f"{file}: starts with an empty line: one line a path is needed")
+    column, is_header = _find_column(file, first)
+    if not is_header:
+        yield first[column]
+    blank = 0
+    for number, row in enumerate(reader, 2):
+        if not any(field.strip() for field in row):
+            blank = blank or number
+            continue
+        # Empty lines at the end mean nothing; one in between would shift all rows after it.
+        if blank:
+            raise SourceError(f"{file}: line {blank} is empty: each line must hold a path")
+        if len(row) != len(first):
+            raise SourceError(
+                f"{file}: line {number} has {len(row)} columns where the first has {len(first)}: "
+                f"put paths that contain commas in quotes"
+            )
+        if not row[column]:
+            raise SourceError(f"{file}: line {number} has no path: each line must hold a path")
+        yield row[column]
+
+
+def _find_column(file: Path, first: list[str]) -> tuple[int, bool]:
+    """Tell which column holds the paths, and whether the first line is a header."""
+    paths = [i for i, field in enumerate(first) if _looks_like_path(field)]
+    if len(paths) == 1:
+        return paths[0], False
+    if not paths and len(first) == 1:
+        return 0, True
+    named = [i for i, field in enumerate(first) if _PATH_COLUMNS.fullmatch(field.strip())]
+    if not paths and named:
+        return named[0], True
+    if not paths and len(first) == 2 and not first[0].strip():
+        return 1, True
+    columns = " ".join(", ".join(first).split())[:200]
+    raise SourceError(f"{file}: no column is called 'paths' ({columns}): name the one that is")
+
+
+def _looks_like_path(field: str) -> bool:
+    return "/" in field or "\\" in field or _IMAGE_ENDING.search(field) is not None
+
+
+def count_paths(file: str | Path) -> int:
+    """Count the paths in a CSV, as `iter_paths` reads them."""
+    return sum(1 for _ in iter_paths(file))
+
+
+def normalise_path(path: str) -> str:
+    """Write a path with forward slashes and without a leading ``./``.
+
+    >>> normalise_path(".\\\\veriwild\\\\1\\\\000001.jpg")
+    'veriwild/1/000001.jpg'
+    """
+    path = path.replace("\\", "/")
+    while path.startswith("./"):
+        path = path[2:].lstrip("/")
+    return path
+
+
+def check_rows(sources: Mapping[str, ArraySource], n_paths: int | None) -> int:
+    """Check that all sets, and the paths if there are any, have as many rows.
+
+    Returns
+    -------
+    int
+        The number of rows.
+
+    Raises
+    ------
+    SourceError
+        If the counts differ; the message gives them all.
+    """
+    counts = {name: len(source) for name, source in sources.items()}
+    if n_paths is not None:
+        counts[PATHS_NAME] = n_paths
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise SourceError(
+            f"the numbers of rows differ: {listed}: all must describe the same images in the "
+            f"same order; leave out the set that does not"
+        )
+    if not counts:
+        raise SourceError("no descriptors were chosen: choose at least one set")
+    return next(iter(counts.values()))

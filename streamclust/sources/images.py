@@ -1,0 +1,104 @@
+"""Images by the paths of the case's list, from a folder or a zip file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from streamclust.errors import SourceError
+from streamclust.sources.case import normalise_path
+from streamclust.sources.zip_index import ZipIndex
+
+
+class ImageStore:
+    """Read images by path; safe to use from several threads, and can be pickled.
+
+    A path of the list and a place in the store need not begin alike: a path is looked
+    for as it is, without its first part, and both below the folders that all images
+    of the store are in.
+
+    Parameters
+    ----------
+    path : path
+        A zip file, or the top of a folder tree.
+
+    Raises
+    ------
+    SourceError
+        If it is neither.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._zip: ZipIndex | None = None
+        if self.path.is_dir():
+            self._prefix = _single_folders(self.path)
+        elif self.path.is_file():
+            self._zip = ZipIndex.scan(self.path)
+            self._prefix = self._zip.prefix
+        else:
+            raise SourceError(f"{self.path}: does not exist: check the path of the images")
+
+    def names(self) -> Iterator[str]:
+        """Paths of all files in the store, with forward slashes, as the store has them."""
+        if self._zip is not None:
+            yield from self._zip.names()
+            return
+        for folder, folders, files in os.walk(self.path):
+            folders.sort()
+            for file in sorted(files):
+                yield (Path(folder) / file).relative_to(self.path).as_posix()
+
+    def __contains__(self, path: str) -> bool:
+        if self._zip is not None:
+            return any(name in self._zip for name in self._candidates(path))
+        return any((self.path / name).is_file() for name in self._candidates(path))
+
+    def read(self, path: str) -> bytes:
+        """Read the image file of a path as it stands in the case's list.
+
+        Raises
+        ------
+        SourceError
+            If there is no such image, or it cannot be read.
+        """
+        for name in self._candidates(path):
+            data = self._zip.read(name) if self._zip is not None else self._read_file(name)
+            if data is not None:
+                return data
+        raise SourceError(
+            f"{self.path}: holds no image {path!r}: check that images and list belong together"
+        )
+
+    def _read_file(self, name: str) -> bytes | None:
+        try:
+            return (self.path / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except (OSError, ValueError) as error:
+            raise SourceError(f"{self.path / name}: cannot be read: {error}") from error
+
+    def _candidates(self, path: str) -> Iterator[str]:
+        parts = PurePosixPath(normalise_path(path)).parts
+        # A list must not lead to files outside of the store.
+        if not parts or ".." in parts or parts[0] == "/" or "\0" in path:
+            return
+        for depth in range(len(self._prefix) + 1):
+            for tail in (parts, parts[1:]):
+                if tail:
+                    yield "/".join((*self._prefix[:depth], *tail))
+
+
+def _single_folders(top: Path) -> tuple[str, ...]:
+    """Follow folders that hold one folder and nothing else, down from `top`."""
+    names: list[str] = []
+    try:
+        while len(items := [i for i in top.iterdir() if not i.name.startswith(".")]) == 1:
+            top = items[0]
+            if not top.is_dir():
+                break
+            names.append(top.name)
+    except OSError as error:
+        raise SourceError(f"{top}: cannot be read: {error.strerror or error}") from error
+    return tuple(names)

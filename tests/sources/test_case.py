@@ -1,0 +1,201 @@
+"""Case folders, lists of paths, and whether they fit together."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamclust.errors import SourceError
+from streamclust.sources import open_source
+from streamclust.sources.case import (
+    check_rows,
+    count_paths,
+    find_case,
+    iter_paths,
+    normalise_path,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "descriptors").mkdir()
+    for name in ("b.pickle", "a.npy", "notes.txt", ".hidden.npy"):
+        (tmp_path / "descriptors" / name).touch()
+    (tmp_path / "images_paths.csv").write_text("paths\nx/1.jpg\n")
+    (tmp_path / "row_data").mkdir()
+    return tmp_path
+
+
+def test_a_case_folder(folder):
+    (folder / "row_data" / "images.zip").touch()
+    case = find_case(str(folder))
+    assert case.root == folder
+    assert list(case.descriptors.items()) == [
+        ("a", folder / "descriptors" / "a.npy"),
+        ("b", folder / "descriptors" / "b.pickle"),
+    ]
+    assert case.paths_file == folder / "images_paths.csv"
+    assert case.images == folder / "row_data" / "images.zip"
+
+
+def test_paths_and_images_are_optional(folder):
+    (folder / "images_paths.csv").unlink()
+    case = find_case(folder)
+    assert case.paths_file is None
+    assert case.images is None
+
+
+def test_a_list_above_the_case_is_not_its_own(folder):
+    (folder / "inner" / "descriptors").mkdir(parents=True)
+    (folder / "inner" / "descriptors" / "a.npy").touch()
+    assert find_case(folder / "inner").paths_file is None
+
+
+def test_images_in_a_folder_tree(folder):
+    (folder / "row_data").rmdir()
+    (folder / "raw_data" / "veriwild").mkdir(parents=True)
+    assert find_case(folder).images == folder / "raw_data"
+
+
+def test_several_zips(folder):
+    for name in ("x.zip", "y.zip"):
+        (folder / "row_data" / name).touch()
+    with pytest.raises(SourceError, match=r"several zip files \(x\.zip, y\.zip\)"):
+        find_case(folder)
+
+
+def test_single_files(folder):
+    file = folder / "descriptors" / "a.npy"
+    case = find_case(file)
+    assert case.descriptors == {"a": file}
+    assert case.paths_file == folder / "images_paths.csv"
+    case = find_case([folder / "descriptors" / "b.pickle", file])
+    assert list(case.descriptors) == ["a", "b"]
+    assert find_case(folder / "descriptors").descriptors == case.descriptors
+
+
+def test_paths_beside_a_single_file(tmp_path):
+    (tmp_path / "a.npy").touch()
+    assert find_case(tmp_path / "a.npy").paths_file is None
+    (tmp_path / "images_paths.csv").touch()
+    assert find_case(tmp_path / "a.npy").paths_file == tmp_path / "images_paths.csv"
+
+
+def test_chosen_sets(folder):
+    assert list(find_case(folder, ("b",)).descriptors) == ["b"]
+    assert list(find_case(folder, ("b", "a")).descriptors) == ["a", "b"]
+    with pytest.raises(SourceError, match="no descriptors named c, d: choose from a, b"):
+        find_case(folder, ["c", "a", "d"])
+    with pytest.raises(SourceError, match="empty list: choose from a, b"):
+        find_case(folder, [])
+
+
+def test_one_name_twice(folder):
+    (folder / "descriptors" / "a.pickle").touch()
+    with pytest.raises(SourceError, match=r"a\.npy and .*a\.pickle give the same set name 'a'"):
+        find_case(folder)
+
+
+def test_no_descriptors(tmp_path):
+    with pytest.raises(SourceError, match="does not exist"):
+        find_case(tmp_path / "none")
+    with pytest.raises(SourceError, match="no descriptors, only nothing"):
+        find_case(tmp_path)
+    (tmp_path / "descriptors").mkdir()
+    (tmp_path / "descriptors" / "a.mat").touch()
+    with pytest.raises(SourceError, match=r"only a\.mat: put files ending in \.npy"):
+        find_case(tmp_path)
+    with pytest.raises(SourceError, match="name at least one"):
+        find_case([])
+
+
+TWO = ["v\\1\\a.jpg", "v/2, 3/b.jpg"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'paths\nv\\1\\a.jpg\n"v/2, 3/b.jpg"\n',
+        '\ufeffpaths\r\nv\\1\\a.jpg\r\n"v/2, 3/b.jpg"\r\n\r\n\r\n',
+        'images_paths\nv\\1\\a.jpg\n"v/2, 3/b.jpg"',
+        'whatever\nv\\1\\a.jpg\n"v/2, 3/b.jpg"\n',
+        'v\\1\\a.jpg\n"v/2, 3/b.jpg"\n',
+        ',paths\n0,v\\1\\a.jpg\n1,"v/2, 3/b.jpg"\n',
+        ',0\n0,v\\1\\a.jpg\n1,"v/2, 3/b.jpg"\n',
+        'id,Path,camera\n7,v\\1\\a.jpg,3\n8,"v/2, 3/b.jpg",4\n,,\n',
+        '0,v\\1\\a.jpg\n1,"v/2, 3/b.jpg"\n',
+    ],
+)
+def test_lists_of_paths(tmp_path, text):
+    file = tmp_path / "images_paths.csv"
+    file.write_bytes(text.encode())
+    assert list(iter_paths(file)) == TWO
+    assert count_paths(file) == 2
+
+
+def test_names_without_folders_are_paths_too(tmp_path):
+    (tmp_path / "p.csv").write_text("1.JPG\n2.JPG\n")
+    assert list(iter_paths(tmp_path / "p.csv")) == ["1.JPG", "2.JPG"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "starts with an empty line"),
+        (b"\na/b.jpg\n", "starts with an empty line"),
+        (b"paths\na/1.jpg\n\na/2.jpg\n", "line 3 is empty"),
+        (b"paths\na/1.jpg\na/2,3.jpg\n", "line 3 has 2 columns where the first has 1.*quotes"),
+        (b"id,paths\n1,a/1.jpg\n2,\n", "line 3 has no path"),
+        (b"id,camera\n1,2\n", r"no column is called 'paths' \(id, camera\)"),
+        (b"paths\n\xff\xfe\n", "is not UTF-8"),
+        (b'paths\n"' + b"a" * 200_000, "is not a CSV of paths"),
+    ],
+)
+def test_lists_that_are_refused(tmp_path, content, words):
+    (tmp_path / "p.csv").write_bytes(content)
+    with pytest.raises(SourceError, match=words):
+        count_paths(tmp_path / "p.csv")
+
+
+def test_a_missing_list(tmp_path):
+    with pytest.raises(SourceError, match="cannot be read"):
+        count_paths(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("veriwild\\1\\0.jpg", "veriwild/1/0.jpg"),
+        ("./a/b.jpg", "a/b.jpg"),
+        (".\\.\\a.jpg", "a.jpg"),
+        (".hidden/a.jpg", ".hidden/a.jpg"),
+        (" a b.jpg", " a b.jpg"),
+    ],
+)
+def test_normalise_path(path, expected):
+    assert normalise_path(path) == expected
+
+
+def test_row_counts(tmp_path):
+    for name, rows in (("a", 3), ("b", 3), ("c", 4)):
+        np.save(tmp_path / f"{name}.npy", np.ones((rows, 2)))
+    a, b, c = (open_source(tmp_path / f"{name}.npy") for name in "abc")
+    assert check_rows({"a": a, "b": b}, 3) == 3
+    assert check_rows({"c": c}, None) == 4
+    with pytest.raises(SourceError, match=r"differ: a 3, b 3, c 4:"):
+        check_rows({"a": a, "b": b, "c": c}, None)
+    with pytest.raises(SourceError, match=r"differ: a 3, images_paths\.csv 5:"):
+        check_rows({"a": a}, 5)
+    with pytest.raises(SourceError, match="choose at least one"):
+        check_rows({}, None)
+
+
+def test_real_case(real_case):
+    case = find_case(real_case)
+    assert case.paths_file is not None
+    assert case.images is not None
+    sources = {name: open_source(file) for name, file in case.descriptors.items()}
+    paths = list(iter_paths(case.paths_file))
+    assert check_rows(sources, len(paths)) == count_paths(case.paths_file)
+    lines = case.paths_file.read_text().splitlines()
+    assert paths == lines[1:]

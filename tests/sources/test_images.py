@@ -1,0 +1,182 @@
+"""Images from folders and zip files, by the paths of a list."""
+
+import os
+import pickle
+import random
+import struct
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from streamclust.errors import SourceError
+from streamclust.sources.case import find_case, iter_paths
+from streamclust.sources.images import ImageStore
+
+NAMES = [f"veriwild/{i % 3}/{i:04d}.jpg" for i in range(40)]
+
+
+def content(name: str) -> bytes:
+    return name.encode() * 50
+
+
+def make_zip(folder: Path, names: list[str], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(folder / "images.zip", "w", method) as archive:
+        archive.mkdir("empty")
+        for name in names:
+            archive.writestr(name, content(name))
+    return folder / "images.zip"
+
+
+def make_folder(folder: Path, names: list[str]) -> Path:
+    for name in names:
+        (folder / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "images" / name).write_bytes(content(name))
+    return folder / "images"
+
+
+@pytest.fixture(params=[make_zip, make_folder])
+def make(request, tmp_path):
+    return lambda names: ImageStore(request.param(tmp_path, names))
+
+
+def test_images_by_the_paths_of_the_list(make):
+    store = make(NAMES)
+    for name in NAMES:
+        assert store.read(name.replace("/", "\\")) == content(name)
+        assert "./" + name in store
+    assert sorted(store.names()) == sorted(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("before", "drop"), [("", 1), ("data/", 0), ("data/", 1), ("data/more/", 0), ("data/more/", 1)]
+)
+def test_stores_that_begin_elsewhere(make, before, drop):
+    held = {name: before + name.split("/", drop)[-1] for name in NAMES}
+    store = make(list(held.values()))
+    for name, inside in held.items():
+        assert name in store
+        assert store.read(name) == content(inside)
+
+
+def test_missing_images(make):
+    store = make(NAMES)
+    for path in ("veriwild/9/0.jpg", "veriwild", "", "a\0b.jpg", "veriwild/1"):
+        assert path not in store
+        with pytest.raises(SourceError, match="holds no image"):
+            store.read(path)
+
+
+def test_paths_do_not_lead_out_of_the_store(make, tmp_path):
+    store = make(NAMES)
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    for path in ("../secret.jpg", "x/../../secret.jpg", str(tmp_path / "secret.jpg")):
+        assert path not in store
+        with pytest.raises(SourceError, match="holds no image"):
+            store.read(path)
+
+
+def test_threads_and_copies(make):
+    store = pickle.loads(pickle.dumps(make(NAMES)))
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(store.read, NAMES * 20)) == [content(name) for name in NAMES * 20]
+
+
+def test_stored_members_and_names_in_other_letters(tmp_path):
+    names = ["été/ü.jpg", "plain/a.jpg"]
+    store = ImageStore(make_zip(tmp_path, names, zipfile.ZIP_STORED))
+    assert list(store.names()) == names
+    assert store.read("été\\ü.jpg") == content("été/ü.jpg")
+
+
+def test_an_archive_behind_other_bytes(tmp_path):
+    path = make_zip(tmp_path, NAMES)
+    path.write_bytes(b"#!/bin/sh\n" * 100 + path.read_bytes())
+    assert ImageStore(path).read(NAMES[3]) == content(NAMES[3])
+
+
+def test_more_members_than_16_bits_count(tmp_path):
+    names = [f"v/{i}.jpg" for i in range(66_000)]
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for name in names:
+            archive.writestr(zipfile.ZipInfo(name), name)
+    store = ImageStore(tmp_path / "many.zip")
+    assert sum(1 for _ in store.names()) == 66_000
+    assert store.read("v\\65999.jpg") == b"v/65999.jpg"
+
+
+def test_members_with_64_bit_sizes(tmp_path):
+    path = tmp_path / "large.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/b.jpg", b"image")
+    data = bytearray(path.read_bytes())
+    entry, end = data.index(b"PK\1\2"), data.index(b"PK\5\6")
+    # Move the sizes and the offset to a zip64 extra field, as writers do for large archives.
+    extra = struct.pack("<2H3Q", 1, 24, 5, 5, 0)
+    data[entry + 20 : entry + 28] = b"\xff" * 8
+    data[entry + 30 : entry + 32] = struct.pack("<H", len(extra))
+    data[entry + 42 : entry + 46] = b"\xff" * 4
+    length = struct.unpack_from("<L", data, end + 12)[0] + len(extra)
+    struct.pack_into("<L", data, end + 12, length)
+    data[end:end] = extra
+    path.write_bytes(data)
+    assert zipfile.ZipFile(path).read("a/b.jpg") == b"image"
+    assert ImageStore(path).read("a/b.jpg") == b"image"
+
+
+def test_what_cannot_be_unpacked(tmp_path):
+    path = make_zip(tmp_path, NAMES[:1], zipfile.ZIP_LZMA)
+    with pytest.raises(SourceError, match="packed by method 14"):
+        ImageStore(path).read(NAMES[0])
+    data = bytearray(make_zip(tmp_path, NAMES[:1]).read_bytes())
+    entry = data.index(b"PK\1\2", data.index(b"PK\1\2") + 1)
+    data[entry + 8] |= 1
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match="is encrypted"):
+        ImageStore(path).read(NAMES[0])
+    data[entry + 8] &= 0xFE
+    struct.pack_into("<L", data, entry + 24, 1 << 30)
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match="no image is that large"):
+        ImageStore(path).read(NAMES[0])
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(SourceError, match="does not exist"):
+        ImageStore(tmp_path / "none")
+    (tmp_path / "a.zip").write_bytes(b"no archive")
+    with pytest.raises(SourceError, match="is not a zip file"):
+        ImageStore(tmp_path / "a.zip")
+    path = make_zip(tmp_path, NAMES)
+    os.truncate(path, 500)
+    with pytest.raises(SourceError, match="is not a zip file, or was cut short"):
+        ImageStore(path)
+
+
+def test_random_damage_never_surprises(tmp_path):
+    chance = random.Random(0)
+    path = make_zip(tmp_path, NAMES[:3])
+    whole = path.read_bytes()
+    outcomes = {"read": 0, "refused": 0}
+    for _ in range(1500):
+        data = bytearray(whole)
+        data[chance.randrange(len(data))] = chance.randrange(256)
+        path.write_bytes(data[: chance.choice([None, chance.randrange(len(data))])])
+        try:
+            assert ImageStore(path).read(NAMES[1]) == content(NAMES[1])
+            outcomes["read"] += 1
+        except SourceError as error:
+            outcomes["refused"] += str(path) in str(error)
+    assert sum(outcomes.values()) == 1500
+    assert min(outcomes.values()) > 20
+
+
+def test_real_case(real_case):
+    case = find_case(real_case)
+    assert case.images is not None
+    assert case.paths_file is not None
+    store = ImageStore(case.images)
+    with zipfile.ZipFile(case.images) as archive:
+        for path in iter_paths(case.paths_file):
+            assert store.read(path) == archive.read(path.replace("\\", "/"))
