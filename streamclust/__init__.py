@@ -3,12 +3,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ._version import __version__
+from streamclust._version import __version__
 
 if TYPE_CHECKING:
-    from .api import Case, open, plan, run
-    from .models.kmeans import StreamingKMeans
-    from .models.pca import IncrementalPCA
+    from streamclust.api import Case, open, plan, run
+    from streamclust.models.kmeans import StreamingKMeans
+    from streamclust.models.pca import IncrementalPCA
 
 # Names are imported on first use: the command line answers --help without scikit-learn.
 _HOMES = {

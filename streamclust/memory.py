@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import MemoryBudgetError, SettingsError
+from streamclust.errors import MemoryBudgetError, SettingsError
 
 MIB = 2**20
 

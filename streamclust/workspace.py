@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import WorkspaceError
+from streamclust.errors import WorkspaceError
 
 if TYPE_CHECKING:
     import zarr
@@ -78,7 +78,7 @@ class Workspace:
     def _create(self) -> None:
         import zarr
 
-        from ._version import __version__
+        from streamclust._version import __version__
 
         self._hidden.mkdir(parents=True, exist_ok=True)
         staged = self._hidden / f"new-{uuid.uuid4().hex}"

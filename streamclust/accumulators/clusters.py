@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 # Rows in one product: the distances to all centres of a sweep stay near the processor's cache.
-_PIECE = 4096
+PIECE_ROWS = 4096
 
 
 def offsets_of(n_clusters: list[int]) -> np.ndarray:
@@ -39,14 +39,15 @@ class Assignment:
     Parameters
     ----------
     centers : list of ndarray of shape (n_clusters, n_columns)
-    shift : ndarray of shape (n_columns,)
-        Subtracted from rows and centres first, so that a large common offset costs no digits.
+        Their mean is subtracted from rows and centres first, so that a large common offset
+        costs no digits.
     """
 
-    def __init__(self, centers: list[np.ndarray], shift: np.ndarray) -> None:
-        self.shift = np.asarray(shift, np.float64)
+    def __init__(self, centers: list[np.ndarray]) -> None:
         self.offsets = offsets_of([len(c) for c in centers])
-        self.centers = np.concatenate(centers).astype(np.float64) - self.shift
+        joined = np.concatenate(centers).astype(np.float64)
+        self.shift = joined.mean(axis=0)
+        self.centers = joined - self.shift
 
     def __call__(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Nearest centres of rows.
@@ -67,8 +68,8 @@ class Assignment:
         bounds = list(zip(self.offsets[:-1], self.offsets[1:], strict=True))
         labels = np.empty((len(values), len(bounds)), np.int32)
         distances = np.empty((len(values), len(bounds)), dtype)
-        for start in range(0, len(values), _PIECE):
-            piece = slice(start, start + _PIECE)
+        for start in range(0, len(values), PIECE_ROWS):
+            piece = slice(start, start + PIECE_ROWS)
             rows = (values[piece] - self.shift).astype(dtype, copy=False)
             partial = rows @ doubled
             partial += lengths
@@ -100,8 +101,8 @@ class ClusterSums:
 
     def update(self, values: np.ndarray, labels: np.ndarray) -> None:
         """See rows (n_rows, n_columns) and their labels (n_rows, n_clusterings)."""
-        for start in range(0, len(values), _PIECE):
-            piece = slice(start, start + _PIECE)
+        for start in range(0, len(values), PIECE_ROWS):
+            piece = slice(start, start + PIECE_ROWS)
             members = membership(labels[piece], self.offsets)
             self.sizes += members.sum(axis=1)
             self.sums += members @ (values[piece] - self.shift)
@@ -124,12 +125,11 @@ class LloydStep:
     Parameters
     ----------
     centers : list of ndarray of shape (n_clusters, n_columns)
-    shift : ndarray of shape (n_columns,)
     """
 
-    def __init__(self, centers: list[np.ndarray], shift: np.ndarray) -> None:
-        self.assignment = Assignment(centers, shift)
-        self.clusters = ClusterSums([len(c) for c in centers], shift)
+    def __init__(self, centers: list[np.ndarray]) -> None:
+        self.assignment = Assignment(centers)
+        self.clusters = ClusterSums([len(c) for c in centers], self.assignment.shift)
         self.inertia = np.zeros(len(centers))
 
     def update(self, values: np.ndarray) -> None:
@@ -171,15 +171,15 @@ class ClusterSpread:
         lengths = np.einsum("ij,ij->i", self.means, self.means)
         lengths[np.isnan(lengths)] = np.inf
         doubled = np.nan_to_num(-2 * self.means).T
-        for start in range(0, len(values), _PIECE):
+        for start in range(0, len(values), PIECE_ROWS):
             # float64 throughout: a distance small against the row's length keeps its digits.
-            rows = values[start : start + _PIECE] - self.shift
+            rows = values[start : start + PIECE_ROWS] - self.shift
             squared = rows @ doubled
             squared += lengths
             squared += np.einsum("ij,ij->i", rows, rows)[:, None]
             np.maximum(squared, 0, out=squared)
             for c in range(len(self.silhouettes)):
-                self._see(c, squared, labels[start : start + _PIECE, c])
+                self._see(c, squared, labels[start : start + PIECE_ROWS, c])
 
     def _see(self, clustering: int, squared: np.ndarray, labels: np.ndarray) -> None:
         part = slice(self.offsets[clustering], self.offsets[clustering + 1])

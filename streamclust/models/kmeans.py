@@ -17,10 +17,10 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from ..accumulators.clusters import Assignment
-from ..passes import LocalExecutor, Passes, Rows
-from .inputs import is_dask, is_lazy, validated_batches
-from .sweep import SweepSettings, fit_sweep
+from streamclust.accumulators.clusters import Assignment
+from streamclust.models.inputs import is_dask, is_lazy, validated_batches
+from streamclust.models.sweep import SweepSettings, fit_sweep
+from streamclust.passes import LocalExecutor, Passes, Rows
 
 _RESTARTS = 24
 
@@ -178,8 +178,7 @@ class StreamingKMeans(
         return -self._assign(X)[1]
 
     def _assign(self, X: Any) -> tuple[np.ndarray, float]:
-        centers = self.cluster_centers_
-        assignment = Assignment([centers], centers.mean(axis=0))
+        assignment = Assignment([self.cluster_centers_])
         labels, inertia = [], 0.0
         for batch in validated_batches(self, X, None, reset=False):
             own, distances = assignment(batch)

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..accumulators.clusters import LloydStep
-from ..accumulators.sample import UniformSample
-from ..errors import SettingsError
-from ..passes import Passes, Rows
+from streamclust.accumulators.clusters import LloydStep
+from streamclust.accumulators.sample import UniformSample
+from streamclust.errors import SettingsError
+from streamclust.passes import Passes, Rows
 
 SAMPLE_ROWS = 16_384
 SAMPLE_ROWS_A_CLUSTER = 256
@@ -59,12 +59,16 @@ class Fitted:
     Attributes
     ----------
     centers : ndarray of shape (n_clusters, n_columns)
+        Largest cluster first.
+    sizes : ndarray of shape (n_clusters,)
+        Rows of each cluster in the last pass.
     n_iter : int
         Exact passes until convergence.
     converged : bool
     """
 
     centers: np.ndarray
+    sizes: np.ndarray
     n_iter: int = 0
     converged: bool = False
 
@@ -110,8 +114,14 @@ def fit_sweep(
     learned = passes.fold(
         "mini-batches", rows, learners, batch_rows=settings.batch_size, seed=settings.seed
     )
-    fitted = {k: Fitted(learner.cluster_centers_) for k, learner in zip(ks, learned, strict=True)}
+    fitted = {
+        k: Fitted(learner.cluster_centers_, np.zeros(k))
+        for k, learner in zip(ks, learned, strict=True)
+    }
     _lloyd(rows, fitted, values, settings, passes)
+    for fit in fitted.values():
+        order = np.argsort(-fit.sizes, kind="stable")
+        fit.centers, fit.sizes = fit.centers[order], fit.sizes[order]
     return fitted
 
 
@@ -182,13 +192,12 @@ def _lloyd(
     passes: Passes,
 ) -> None:
     """Run exact passes that serve every k which has not converged."""
-    shift = sample.mean(axis=0, dtype=np.float64)
     tolerance = settings.tol * float(sample.var(axis=0, dtype=np.float64).mean())
     for number in range(1, settings.max_iter + 1):
         moving = {k: fit for k, fit in fitted.items() if not fit.converged}
         if not moving:
             return
-        step = LloydStep([fit.centers for fit in moving.values()], shift)
+        step = LloydStep([fit.centers for fit in moving.values()])
         name = f"k-means pass {number} ({len(moving)} of {len(fitted)} k)"
         results = passes.reduce(name, rows, step).result()
         for fit, (sizes, means, _) in zip(moving.values(), results, strict=True):
@@ -196,6 +205,7 @@ def _lloyd(
             means = reseeded(means, empty, sample)
             moved = float(((means - fit.centers) ** 2).sum())
             fit.centers = means.astype(fit.centers.dtype)
+            fit.sizes = sizes
             fit.n_iter = number
             fit.converged = moved <= tolerance and not empty.any()
 

@@ -11,14 +11,14 @@ REDUCED_BLOCK_BYTES = 8 * 2**20
 _MOST_ROWS = 2**17
 
 
-def block_rows(row_bytes: int, block_bytes: int = RAW_BLOCK_BYTES) -> int:
-    """Rows of a block: the largest power of two that keeps it within `block_bytes`.
+def block_rows(row_bytes: int, n_rows: int, block_bytes: int = RAW_BLOCK_BYTES) -> int:
+    """Rows of a block: the largest power of two that keeps it within `block_bytes`, or all.
 
     Powers of two align: every larger block is a whole number of smaller ones, so a pass that
     reads one array and writes another never has two writers in one chunk.
     """
     rows = max(1, block_bytes // max(1, row_bytes))
-    return min(1 << (rows.bit_length() - 1), _MOST_ROWS)
+    return max(1, min(1 << (rows.bit_length() - 1), _MOST_ROWS, n_rows))
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Rows:
     def __post_init__(self) -> None:
         if self.rows_a_block == 0:
             row_bytes = self.array.shape[1] * np.dtype(self.array.dtype).itemsize
-            object.__setattr__(self, "rows_a_block", block_rows(row_bytes))
+            object.__setattr__(self, "rows_a_block", block_rows(row_bytes, self.n_rows))
 
     @property
     def n_rows(self) -> int:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ..errors import ClusterError, StreamclustError
-from .window import in_order
+from streamclust.errors import ClusterError, StreamclustError
+from streamclust.passes.window import in_order
 
 
 def _run(task: Callable[[Any], Any], item: Any) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from .window import in_order
+from streamclust.passes.window import in_order
 
 
 def available_cpus() -> int:

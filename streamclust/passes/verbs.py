@@ -7,10 +7,13 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from ..accumulators import Accumulator
-from ..events import Events
-from .blocks import Block, Rows, Span
-from .local import LocalExecutor
+from streamclust.accumulators import Accumulator
+from streamclust.events import Events
+from streamclust.passes.blocks import Block, Rows, Span
+from streamclust.passes.local import LocalExecutor
+
+# Blocks that a fold mixes: part of the result, hence not of the budget.
+BLOCKS_A_WINDOW = 4
 
 A = TypeVar("A", bound=Accumulator)
 L = TypeVar("L", bound="Learner")
@@ -104,7 +107,6 @@ class Passes:
         *,
         batch_rows: int,
         seed: int,
-        blocks_a_window: int = 4,
     ) -> list[L]:
         """Let independent `learners` see all rows once, in shuffled, mixed batches.
 
@@ -116,7 +118,7 @@ class Passes:
         shuffle = np.random.default_rng(seed)
         spans = rows.spans()
         order = [spans[i] for i in shuffle.permutation(len(spans))]
-        windows = [order[i : i + blocks_a_window] for i in range(0, len(order), blocks_a_window)]
+        windows = [order[i : i + BLOCKS_A_WINDOW] for i in range(0, len(order), BLOCKS_A_WINDOW)]
         n_groups = max(1, min(self.executor.n_workers, self.in_flight or len(learners)))
         groups = [list(learners[i::n_groups]) for i in range(n_groups)]
         with self.events.passing(name, rows.n_rows) as advance:

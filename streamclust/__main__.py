@@ -1,0 +1,5 @@
+"""``python -m streamclust``."""
+
+from streamclust.cli import main
+
+main()

@@ -1,0 +1,163 @@
+"""The command line: one thin command for each function of the API."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from streamclust import api
+from streamclust._version import __version__
+from streamclust.errors import StreamclustError
+from streamclust.events import Observer
+from streamclust.options import (
+    CLUSTER,
+    FILE,
+    FOLDER,
+    INGEST,
+    PASSES,
+    REDUCE,
+    RUN,
+    case_argument,
+    out_argument,
+    out_option,
+    settings_options,
+)
+from streamclust.settings import Settings
+
+Observers = tuple[Observer, ...]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="streamclust")
+def commands() -> None:
+    """Cluster image descriptors that do not fit in memory.
+
+    streamclust run CASE --out OUT does everything; the other commands are its steps. A step
+    whose settings and inputs have not changed is skipped; other settings add results.
+    """
+
+
+@commands.command()
+@case_argument
+@out_option
+@settings_options(*RUN)
+def run(case: tuple[str, ...], out: str, settings: Settings, observers: Observers) -> None:
+    """Run everything on CASE: a case folder, or descriptor files."""
+    _summarise(api.run(_one(case), out, settings, *observers), settings, observers)
+
+
+@commands.command()
+@click.argument("folder", default="demo", type=FOLDER)
+@click.option("--rows", default=3000, show_default=True, help="Images, or rows of descriptors.")
+@click.option("--no-images", is_flag=True, help="Draw descriptors only, of any number of rows.")
+@settings_options(*RUN)
+def demo(folder: str, rows: int, no_images: bool, settings: Settings, observers: Observers) -> None:
+    """Make a case out of nothing in FOLDER/case and run it into FOLDER/out."""
+    case = api.demo(folder, settings, *observers, rows=rows, images=not no_images)
+    _summarise(case, settings, observers)
+
+
+@commands.command()
+@case_argument
+@out_option
+@settings_options(*INGEST)
+def ingest(case: tuple[str, ...], out: str, settings: Settings, observers: Observers) -> None:
+    """Convert the descriptors of CASE to Zarr and sum their moments."""
+    api.ingest(_one(case), out, settings, *observers)
+
+
+@commands.command()
+@out_argument
+@settings_options(*REDUCE)
+def reduce(out: str, settings: Settings, observers: Observers) -> None:
+    """Reduce the sets of OUT to their principal components."""
+    api.reduce(out, settings, *observers)
+
+
+@commands.command()
+@out_argument
+@settings_options(*CLUSTER)
+def cluster(out: str, settings: Settings, observers: Observers) -> None:
+    """Cluster the reduced sets of OUT for every k of the sweep."""
+    api.cluster(out, settings, *observers)
+
+
+@commands.command()
+@out_argument
+@settings_options("descriptors", *PASSES)
+def measure(out: str, settings: Settings, observers: Observers) -> None:
+    """Measure the clusterings of OUT that have not been measured."""
+    api.measure(out, settings, *observers)
+
+
+@commands.command()
+@out_argument
+@settings_options("descriptors", *PASSES)
+def export(out: str, settings: Settings, observers: Observers) -> None:
+    """Write the tables and figures of OUT from what is stored."""
+    api.export(out, settings, *observers)
+
+
+@commands.command()
+@out_argument
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def info(out: str, as_json: bool) -> None:
+    """Tell what OUT holds."""
+    about = api.info(out)
+    if as_json:
+        click.echo(json.dumps(about, indent=1))
+        return
+    from streamclust.summary import print_info
+
+    print_info(about)
+
+
+@commands.command()
+@case_argument
+@settings_options(*RUN)
+def plan(case: tuple[str, ...], settings: Settings, observers: Observers) -> None:
+    """Tell what a run on CASE would do and take; do nothing."""
+    from streamclust.summary import print_plan
+
+    print_plan(api.plan(_one(case), settings), settings)
+
+
+@commands.command()
+@click.argument("file", default="streamclust.toml", type=FILE)
+def init(file: str) -> None:
+    """Write a settings file with every default to FILE."""
+    click.echo(f"wrote {api.init(file)}: use it with --config")
+
+
+def _one(case: tuple[str, ...]) -> Any:
+    """A single argument is a case folder or file; several are descriptor files."""
+    return case[0] if len(case) == 1 else case
+
+
+def _summarise(case: api.Case, settings: Settings, observers: Observers) -> None:
+    if observers:
+        from streamclust.summary import print_summary
+
+        print_summary(case.info(), settings)
+
+
+def main() -> None:
+    """Run a command; what streamclust raises on purpose becomes one line and exit code 2."""
+    try:
+        commands(standalone_mode=False)
+    except StreamclustError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped: the same command goes on from here", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Which clustering of a sweep to recommend, by a written rule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+LARGEST_SHARE = 0.90
+SMALLEST_SHARE = 0.001
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The recommended clustering, and what to know about it.
+
+    Attributes
+    ----------
+    index : int or None
+        Which of the clusterings; None where every one is degenerate.
+    reasons : list of str
+        In words, for people.
+    warnings : list of str
+        Where the choice should not be trusted without a look.
+    """
+
+    index: int | None
+    reasons: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def is_degenerate(scores: dict[str, Any]) -> bool:
+    """Whether a split is none: one cluster above 90 % or one below 0.1 % of the rows."""
+    return (
+        scores["largest_cluster"] > LARGEST_SHARE
+        or scores["smallest_cluster"] < SMALLEST_SHARE
+        or scores["n_clusters"] < 2
+    )
+
+
+def recommend(clusterings: Sequence[dict[str, Any]]) -> Choice:
+    """Recommend a clustering by Calinski-Harabasz, Davies-Bouldin and simplified silhouette.
+
+    The rule: degenerate splits are refused; the others are ranked by each of the three indices,
+    and the one with the least mean rank is recommended, the fewer clusters where two tie. A
+    choice at either end of the sweep is reported as such: the best may lie beyond.
+
+    Parameters
+    ----------
+    clusterings : sequence of dict
+        Each with ``n_clusters``, ``calinski_harabasz``, ``davies_bouldin``,
+        ``silhouette_simplified``, ``smallest_cluster`` and ``largest_cluster`` (shares).
+    """
+    sound = [i for i, scores in enumerate(clusterings) if not is_degenerate(scores)]
+    refused = [str(c["n_clusters"]) for c in clusterings if is_degenerate(c)]
+    warnings = []
+    if refused:
+        warnings.append(
+            f"k = {', '.join(refused)} split off more than {LARGEST_SHARE:.0%} or less than "
+            f"{SMALLEST_SHARE:.1%} of the rows: refused as degenerate"
+        )
+    if not sound:
+        return Choice(None, warnings=[*warnings, "no clustering is recommended"])
+    ranks = np.mean([_ranks(clusterings, sound, *index) for index in _INDICES], axis=0)
+    ks = np.array([clusterings[i]["n_clusters"] for i in sound])
+    order = np.lexsort((ks, ranks))
+    best = sound[order[0]]
+    k = clusterings[best]["n_clusters"]
+    reasons = [
+        f"k = {k} has the best mean rank of {len(sound)} clusterings ({_votes(clusterings, sound)})"
+    ]
+    everything = [c["n_clusters"] for c in clusterings]
+    if len(everything) > 1 and k in (min(everything), max(everything)):
+        end = "lower" if k == min(everything) else "upper"
+        warnings.append(
+            f"k = {k} lies at the {end} end of the sweep: that is no optimum, widen --n-clusters"
+            if k > 2
+            else "k = 2 is the least there can be: the indices see no finer structure"
+        )
+    return Choice(best, reasons, warnings)
+
+
+# Column, sign that makes the largest the best, name for people.
+_INDICES = (
+    ("calinski_harabasz", 1, "Calinski-Harabasz"),
+    ("davies_bouldin", -1, "Davies-Bouldin"),
+    ("silhouette_simplified", 1, "simplified silhouette"),
+)
+
+
+def _ranks(
+    clusterings: Sequence[dict[str, Any]], sound: list[int], column: str, sign: int, name: str
+) -> np.ndarray:
+    from scipy.stats import rankdata
+
+    return rankdata([-sign * clusterings[i][column] for i in sound])
+
+
+def _votes(clusterings: Sequence[dict[str, Any]], sound: list[int]) -> str:
+    """What each index alone would have chosen."""
+    votes = []
+    for column, sign, name in _INDICES:
+        best = max(sound, key=lambda i: sign * clusterings[i][column])
+        votes.append(f"{name} alone: {clusterings[best]['n_clusters']}")
+    return ", ".join(votes)

@@ -1,0 +1,121 @@
+"""Rows of anything: numpy, sparse, Zarr, HDF5 and dask arrays, read batch by batch."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import validate_data
+
+BATCH_BYTES = 2**25  # of a batch in float64, where the user does not set its rows
+
+
+def is_dask(X: Any) -> bool:
+    """Tell whether X is a dask array, without importing dask."""
+    return type(X).__module__.startswith("dask.array")
+
+
+def is_lazy(X: Any) -> bool:
+    """Tell whether X is an array outside numpy (Zarr, HDF5, dask …) whose rows can be sliced."""
+    if isinstance(X, np.ndarray | np.generic) or sparse.issparse(X) or hasattr(X, "iloc"):
+        return False
+    return all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__"))
+
+
+def iter_batches(X: Any, batch_rows: int) -> Iterator[np.ndarray]:
+    """Give the rows of X, in order, as numpy arrays of at most `batch_rows` rows.
+
+    A chunk of a Zarr, HDF5 or dask array is read once: it is cut where it is larger than a
+    batch, and a batch is a whole number of chunks where they are smaller.
+
+    Parameters
+    ----------
+    X : array-like or sparse matrix of shape (n_rows, n_columns)
+        What is neither numpy, sparse nor lazy is made one numpy array first.
+    batch_rows : int
+
+    Yields
+    ------
+    ndarray of shape (at most batch_rows, n_columns)
+        A view for numpy arrays; sparse rows are made dense.
+    """
+    for span in _spans(X, batch_rows):
+        for start in range(0, len(span), batch_rows):
+            yield span[start : start + batch_rows]
+
+
+def map_dask_rows(
+    X: Any, function: Callable[[np.ndarray], np.ndarray], n_columns: int, dtype: np.dtype
+) -> Any:
+    """Give the dask array of ``function(rows)``, (n_rows, n_columns), computed chunk by chunk.
+
+    In place of dask_ml's ParallelPostFit, which announces the shape of X as that of the result.
+    """
+    return X.rechunk({1: -1}).map_blocks(
+        function, dtype=dtype, chunks=(X.chunks[0], (n_columns,)), meta=np.empty((0, 0), dtype)
+    )
+
+
+def default_batch_rows(n_features: int) -> int:
+    """Tell how many rows make 32 MiB in float64."""
+    return max(BATCH_BYTES // (8 * n_features), 1)
+
+
+def validated_batches(
+    estimator: Any, X: Any, batch_size: int | None, *, reset: bool
+) -> Iterator[np.ndarray]:
+    """Give the rows of X as finite float32 or float64 batches, checked as scikit-learn does.
+
+    Arrays are checked batch by batch as they are read, never as a whole.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Learns the number and names of the columns from the first batch, or is asked for them.
+    X : array-like, sparse matrix, or array with row slices, of shape (n_samples, n_features)
+    batch_size : int or None
+        Rows of a batch; None for `default_batch_rows`.
+    reset : bool
+        Whether the columns are learnt.
+
+    Raises
+    ------
+    ValueError
+        As :func:`sklearn.utils.validation.validate_data`.
+    """
+    dtype = [np.float64, np.float32]
+    if not hasattr(X, "shape"):
+        X = np.asarray(X)
+    whole = not (is_lazy(X) or isinstance(X, np.ndarray))
+    if whole:
+        X = validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=reset)
+    elif len(X.shape) != 2 or 0 in X.shape:
+        validate_data(estimator, np.empty(X.shape), reset=reset)  # says what is wrong
+    elif X.dtype == np.float16:
+        dtype = [np.float32]
+    for batch in iter_batches(X, batch_size or default_batch_rows(X.shape[1])):
+        yield batch if whole else validate_data(estimator, batch, dtype=dtype, reset=reset)
+        reset = False
+
+
+def _spans(X: Any, batch_rows: int) -> Iterator[np.ndarray]:
+    if sparse.issparse(X):
+        X = X.tocsr()
+        for start in range(0, X.shape[0], batch_rows):
+            yield X[start : start + batch_rows].toarray()
+    elif is_dask(X):
+        for i in range(X.numblocks[0]):
+            yield np.asarray(X.blocks[i])
+    elif is_lazy(X):
+        step = _span_rows(X, batch_rows)
+        for start in range(0, X.shape[0], step):
+            yield np.asarray(X[start : start + step])
+    else:
+        yield np.asarray(X)
+
+
+def _span_rows(X: Any, batch_rows: int) -> int:
+    chunks = getattr(X, "chunks", None)
+    if not chunks or not isinstance(chunks[0], int):
+        return batch_rows
+    return max(batch_rows // chunks[0], 1) * chunks[0]

@@ -1,0 +1,81 @@
+"""Scalings of the rows before PCA: by column, from moments already known, or to unit length."""
+
+from typing import Literal
+
+import numpy as np
+
+from streamclust.accumulators.covariance import compute_dtype
+from streamclust.accumulators.moments import ColumnMoments
+from streamclust.errors import SettingsError
+
+Scaling = Literal["none", "standard", "minmax", "l2"]
+SCALINGS: tuple[Scaling, ...] = ("none", "standard", "minmax", "l2")
+
+PIECE_VALUES = 2**18  # values squared at once, so that float64 squares stay in cache
+
+
+def column_scale(scaling: str, moments: ColumnMoments) -> np.ndarray:
+    """Tell what each column is divided by.
+
+    Parameters
+    ----------
+    scaling : {"none", "standard", "minmax", "l2"}
+        Nothing; the standard deviation (ddof 0, as StandardScaler); the range (as MinMaxScaler);
+        nothing, since for "l2" it is the rows that were made of unit length.
+    moments : ColumnMoments
+        Of all rows; for "l2", of the unit rows.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_features,)
+        1 for constant columns.
+
+    Raises
+    ------
+    SettingsError
+        The scaling is not one of these.
+    """
+    if scaling in ("none", "l2"):
+        return np.ones_like(moments.mean)
+    if scaling == "standard":
+        constant = _is_constant(moments)
+        return np.where(constant, 1.0, np.sqrt(moments.variance))
+    if scaling == "minmax":
+        constant = moments.range < 10 * np.finfo(np.float64).eps
+        return np.where(constant, 1.0, moments.range)
+    raise SettingsError(f"scaling={scaling!r} is not one of {', '.join(SCALINGS)}")
+
+
+def unit_rows(values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Divide every row by its Euclidean length; rows of zeros stay zero.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_features)
+    out : ndarray of the same shape, optional
+        Where to write; may be `values`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_features)
+        float32 for values that float32 holds exactly, float64 for all others.
+    """
+    if out is None:
+        out = np.empty(values.shape, compute_dtype(values.dtype))
+    step = max(PIECE_VALUES // max(values.shape[1], 1), 1)
+    for start in range(0, len(values), step):
+        piece = values[start : start + step]
+        lengths = np.sqrt(np.square(piece, dtype=np.float64).sum(axis=1, keepdims=True))
+        lengths[lengths == 0] = 1.0
+        np.divide(piece, lengths, out=out[start : start + step], casting="same_kind")
+    return out
+
+
+def _is_constant(moments: ColumnMoments) -> np.ndarray:
+    """Tell the columns whose variance is within its own rounding error, as scikit-learn does.
+
+    The bound is that of Chan, Golub & LeVeque (1983) for a two-pass variance.
+    """
+    count, eps = moments.count, np.finfo(np.float64).eps
+    bound = count * eps * moments.variance + (count * moments.mean * eps) ** 2
+    return moments.variance <= bound

@@ -1,0 +1,120 @@
+"""What PCA keeps of the rows it saw, and the decomposition made of it when asked."""
+
+from collections.abc import Iterator
+from typing import Self
+
+import numpy as np
+
+from streamclust.accumulators.covariance import PIECE_ROWS, Covariance, pieces
+from streamclust.accumulators.moments import Moments
+from streamclust.accumulators.sketch import CovarianceSketch
+from streamclust.errors import SettingsError
+from streamclust.models.components import (
+    PrincipalComponents,
+    principal_components,
+    principal_components_from_sketch,
+    refined_test_matrix,
+)
+from streamclust.models.scaling import unit_rows
+
+
+class PCASums:
+    """Moments and scatter of the same rows, made of unit length first if so wished.
+
+    Parameters
+    ----------
+    scatter : Covariance or CovarianceSketch
+        An empty one.
+    unit : bool
+        Whether rows are made of unit length before they are summed.
+    """
+
+    def __init__(self, scatter: Covariance | CovarianceSketch, *, unit: bool) -> None:
+        self.moments = Moments()
+        self.scatter = scatter
+        self.unit = unit
+        self._settings: tuple | None = None
+        self._principal: PrincipalComponents | None = None
+
+    @property
+    def sketched(self) -> bool:
+        """Whether the scatter is a sketch."""
+        return isinstance(self.scatter, CovarianceSketch)
+
+    def update(self, rows: np.ndarray) -> None:
+        """See a block of shape (n_rows, n_features)."""
+        self._settings = self._principal = None
+        for prepared in self._prepared(rows):
+            self.moments.update(prepared)
+            self.scatter.update(prepared)
+
+    def merge(self, other: Self) -> None:
+        """Take in what another saw.
+
+        Raises
+        ------
+        SettingsError
+            The two did not see rows of one length, prepared and summed in one way.
+        """
+        if self.unit != other.unit or self.sketched != other.sketched:
+            raise SettingsError("what is merged must have the same scaling and svd_solver")
+        self._settings = self._principal = None
+        self.scatter.merge(other.scatter)  # type: ignore[arg-type]
+        self.moments.merge(other.moments)
+
+    def refine(self, scale: np.ndarray) -> None:
+        """Start the sketch afresh, from a test matrix turned towards the leading components."""
+        assert isinstance(self.scatter, CovarianceSketch)
+        self._settings = self._principal = None
+        better = refined_test_matrix(self.scatter.result(), scale)
+        self.scatter = CovarianceSketch(better.shape[1], test_matrix=better)
+
+    def update_refined(self, rows: np.ndarray) -> None:
+        """See a block again, after `refine`: the moments know it already."""
+        for prepared in self._prepared(rows):
+            self.scatter.update(prepared)
+
+    def _prepared(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        if not self.unit:
+            yield rows
+            return
+        for piece in pieces(rows, PIECE_ROWS):
+            yield unit_rows(piece)
+
+    def decompose(
+        self, n_components: int | float | None, scaling: str, max_components: int | None
+    ) -> PrincipalComponents:
+        """Give the principal components; the last ones made are kept until more rows are seen.
+
+        Raises
+        ------
+        SettingsError
+            As `principal_components`, or the scaling needs other sums than those taken.
+        """
+        settings = (n_components, scaling, max_components)
+        if self._principal is None or self._settings != settings:
+            if self.unit != (scaling == "l2"):
+                raise SettingsError('changing to or from scaling="l2" needs the rows: fit again')
+            self._principal = self._decompose(n_components, scaling, max_components)
+            self._settings = settings
+        return self._principal
+
+    def _decompose(
+        self, n_components: int | float | None, scaling: str, max_components: int | None
+    ) -> PrincipalComponents:
+        moments = self.moments.result()
+        if isinstance(self.scatter, Covariance):
+            return principal_components(
+                self.scatter.result(),
+                moments,
+                n_components=n_components,
+                scaling=scaling,
+                max_components=max_components,
+            )
+        return principal_components_from_sketch(
+            self.scatter.result(),
+            moments,
+            n_components=n_components,
+            scaling=scaling,
+            max_components=max_components,
+        )

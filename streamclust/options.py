@@ -1,0 +1,128 @@
+"""The options of the command line, each defined once, and how they become settings."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from streamclust.events import Observer
+from streamclust.settings import INVALID, SCALINGS, Settings
+
+FOLDER = click.Path(file_okay=False)
+FILE = click.Path(dir_okay=False)
+
+
+class NumberOrShare(click.ParamType):
+    """``64`` is a number of components, ``0.9`` a share of variance."""
+
+    name = "number|share"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | float:
+        if isinstance(value, int | float):
+            return value
+        try:
+            return int(value) if value.isdigit() else float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor a share such as 0.9", param, ctx)
+
+
+case_argument = click.argument("case", nargs=-1, required=True, type=click.Path())
+out_argument = click.argument("out", type=FOLDER)
+out_option = click.option("--out", required=True, type=FOLDER, help="Folder of the results.")
+
+_SETTINGS: dict[str, Callable] = {
+    "descriptors": click.option("--descriptors", metavar="A,B", help="Sets to work on [all]."),
+    "invalid": click.option(
+        "--invalid",
+        type=click.Choice(INVALID),
+        help="Rows with NaN or infinity: refuse, or label -1 [error].",
+    ),
+    "scaling": click.option(
+        "--scaling", type=click.Choice(SCALINGS), help="Scaling before PCA [standard]."
+    ),
+    "n_components": click.option(
+        "--n-components",
+        type=NumberOrShare(),
+        help="Components, or the share of variance to hold [0.9].",
+    ),
+    "max_components": click.option(
+        "--max-components", type=int, help="At most so many for a share [128]."
+    ),
+    "whiten": click.option("--whiten/--no-whiten", default=None, help="Whiten the components."),
+    "normalize": click.option(
+        "--normalize/--no-normalize",
+        default=None,
+        help="PCA, whitening, rows of unit length (as in DeepCluster).",
+    ),
+    "n_clusters": click.option(
+        "--n-clusters", metavar="K", help="8, a list 5,8,12 or a range 2:30 [2:30]."
+    ),
+    "n_init": click.option("--n-init", type=int, help="Restarts on the sample [24]."),
+    "max_iter": click.option("--max-iter", type=int, help="Exact passes at most [100]."),
+    "tol": click.option("--tol", type=float, help="Relative tolerance of convergence [1e-4]."),
+    "batch_size": click.option("--batch-size", type=int, help="Rows of a mini-batch [4096]."),
+    "random_state": click.option("--random-state", type=int, help="Seed [0]."),
+    "memory": click.option("--memory", metavar="SIZE", help="Peak resident memory [1GiB]."),
+    "workers": click.option("--workers", type=int, help="Threads [all processors]."),
+    "scheduler": click.option(
+        "--scheduler", metavar="ADDRESS", help="Run the passes on this dask scheduler."
+    ),
+    "compress": click.option(
+        "--compress/--no-compress", default=None, help="Compress the stored arrays."
+    ),
+}
+
+PASSES = ("memory", "workers", "scheduler")
+INGEST = ("descriptors", "invalid", "max_components", "compress", *PASSES)
+REDUCE = (
+    "descriptors",
+    "scaling",
+    "n_components",
+    "max_components",
+    "whiten",
+    "normalize",
+    "compress",
+    *PASSES,
+)
+CLUSTER = (
+    "descriptors",
+    "n_clusters",
+    "n_init",
+    "max_iter",
+    "tol",
+    "batch_size",
+    "random_state",
+    "compress",
+    *PASSES,
+)
+RUN = tuple(_SETTINGS)
+
+
+def settings_options(*names: str) -> Callable:
+    """Give a command the options of these settings, ``--config`` and ``--quiet``.
+
+    The command receives ``settings``, defaults overridden by the file, then by the options, and
+    ``observers``, what shows its progress.
+    """
+
+    def decorate(command: Callable) -> Callable:
+        @functools.wraps(command)
+        def with_settings(*args: Any, config: str | None, quiet: bool, **given: Any) -> Any:
+            chosen = {name: given.pop(name) for name in names}
+            settings = (Settings.from_toml(config) if config else Settings()).having(**chosen)
+            observers = () if quiet else (_observer(),)
+            return command(*args, settings=settings, observers=observers, **given)
+
+        quiet = click.option("--quiet", is_flag=True, help="No progress and no summary.")
+        config = click.option("--config", type=FILE, help="Settings from a TOML file.")
+        options = [*(_SETTINGS[name] for name in names), config, quiet]
+        return functools.reduce(lambda made, option: option(made), options[::-1], with_settings)
+
+    return decorate
+
+
+def _observer() -> Observer:
+    from streamclust.progress import observer
+
+    return observer()

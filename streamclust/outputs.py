@@ -1,0 +1,92 @@
+"""Files for people in the results folder: written whole, and never over what a person changed."""
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+
+class Outputs:
+    """The files of one results folder.
+
+    A file that streamclust wrote is replaced when it is written anew; one that has been edited
+    since, or was there before, is kept beside it as ``<name>.kept-1<ending>``.
+
+    Parameters
+    ----------
+    folder : Path
+    warn : callable
+        Told, in words, when a file was kept.
+    """
+
+    def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
+        self.folder = folder
+        self._warn = warn
+        self._record = folder / ".streamclust" / "written.json"
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """Give a path to write to; what is there when the block ends takes the name."""
+        target = self.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staged = target.with_name(f".{target.name}.part")
+        try:
+            yield staged
+            self._keep_foreign(target, name)
+            written = self._written()
+            written[name] = _digest(staged)
+            os.replace(staged, target)
+            _write_json(self._record, written)
+        finally:
+            staged.unlink(missing_ok=True)
+
+    def is_current(self, name: str) -> bool:
+        """Whether the file is there as it was written."""
+        target = self.folder / name
+        return target.exists() and self._written().get(name) == _digest(target)
+
+    @contextmanager
+    def text(self, name: str) -> Iterator[TextIO]:
+        """Open a text file for writing."""
+        with self.writing(name) as staged, open(staged, "w", newline="", encoding="utf-8") as file:
+            yield file
+
+    def table(self, name: str, columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> None:
+        """Write a CSV with a header."""
+        with self.text(name) as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(lines)
+
+    def json(self, name: str, content: Any) -> None:
+        """Write JSON, indented."""
+        with self.text(name) as file:
+            json.dump(content, file, indent=1)
+            file.write("\n")
+
+    def _written(self) -> dict[str, str]:
+        return json.loads(self._record.read_text()) if self._record.exists() else {}
+
+    def _keep_foreign(self, target: Path, name: str) -> None:
+        if not target.exists() or self.is_current(name):
+            return
+        number = 1
+        while (kept := target.with_name(f"{target.stem}.kept-{number}{target.suffix}")).exists():
+            number += 1
+        os.replace(target, kept)
+        self._warn(f"{name} had been changed since it was written: kept as {kept.name}")
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
+def _write_json(path: Path, content: Any) -> None:
+    staged = path.with_name(f"{path.name}.part")
+    staged.write_text(json.dumps(content, indent=1))
+    os.replace(staged, path)

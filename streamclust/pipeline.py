@@ -1,0 +1,187 @@
+"""The order of the steps of a run, and the plan of what they will take."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streamclust.events import Events, Observer
+from streamclust.memory import Budget
+from streamclust.outputs import Outputs
+from streamclust.passes import Executor, LocalExecutor, Rows
+from streamclust.passes.blocks import REDUCED_BLOCK_BYTES, block_rows
+from streamclust.passes.local import available_cpus
+from streamclust.record import RunRecord
+from streamclust.settings import Settings
+from streamclust.sources import ArraySource, open_source
+from streamclust.sources.case import Case, check_rows, count_paths, find_case
+from streamclust.steps.cluster import cluster, cluster_needs
+from streamclust.steps.draw import draw, draw_needs
+from streamclust.steps.export import export
+from streamclust.steps.ingest import ingest, ingest_needs
+from streamclust.steps.job import Job, Planned, planned
+from streamclust.steps.measure import measure, measure_needs
+from streamclust.steps.paths import store_paths
+from streamclust.steps.reduce import most_components, reduce, reduce_needs
+from streamclust.steps.tables import choose
+from streamclust.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A case whose files have been opened and found to agree."""
+
+    case: Case
+    sources: dict[str, ArraySource]
+    n_rows: int
+
+
+def open_inputs(case: str | Path | Sequence[str | Path], settings: Settings) -> Inputs:
+    """Find a case and open its files.
+
+    Raises
+    ------
+    SourceError
+        When there is no case, a file cannot be used, or the numbers of rows differ.
+    """
+    found = find_case(case, settings.descriptors)
+    sources = {name: open_source(path) for name, path in found.descriptors.items()}
+    n_paths = None if found.paths_file is None else count_paths(found.paths_file)
+    return Inputs(found, sources, check_rows(sources, n_paths))
+
+
+def plan_steps(inputs: Inputs, settings: Settings) -> list[Planned]:
+    """What each step will take on each set, before anything is read.
+
+    Where the number of components depends on the data, the most there may be are reckoned with.
+
+    Raises
+    ------
+    MemoryBudgetError
+        When a step does not fit the budget: the message names it and the least that would do.
+    """
+    budget = Budget(settings.memory_bytes)
+    n_workers = settings.workers or available_cpus()
+    plans = []
+    for name, source in inputs.sources.items():
+        raw = Rows(source)
+        reduced = _reduced_like(raw, settings)
+        needs = {
+            "ingest": ingest_needs(source, budget, settings.max_components),
+            "reduce": reduce_needs(name, raw, settings),
+            "cluster": cluster_needs(name, reduced, settings.ks),
+            "measure": measure_needs(name, reduced, settings.ks),
+            "draw": draw_needs(name, reduced, max(settings.ks)),
+        }
+        plans += [planned(step, name, need, budget, n_workers) for step, need in needs.items()]
+    return plans
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The shape and type of an array that is not there yet."""
+
+    shape: tuple[int, int]
+    dtype: Any
+
+
+def _reduced_like(raw: Rows, settings: Settings) -> Rows:
+    n_components = most_components(settings, raw.n_columns)
+    itemsize = 8 if raw.array.dtype.itemsize > 4 else 4
+    chunk = block_rows(n_components * itemsize, raw.n_rows, REDUCED_BLOCK_BYTES)
+    rows = max(chunk, raw.rows_a_block)
+    return Rows(_Shape((raw.n_rows, n_components), f"f{itemsize}"), rows_a_block=rows)
+
+
+def run_case(
+    inputs: Inputs, workspace: Workspace, settings: Settings, *observers: Observer
+) -> None:
+    """Run all steps on all chosen sets; what is there already is skipped."""
+    plan_steps(inputs, settings)
+    with working(workspace, settings, "run", *observers) as (job, outputs):
+        ingest_all(job, inputs)
+        for descriptor in inputs.sources:
+            reduce(job, descriptor)
+            cluster(job, descriptor)
+            measure(job, descriptor)
+        export(job, outputs)
+        for descriptor in inputs.sources:
+            draw(job, descriptor, outputs)
+            tell_choice(job, descriptor)
+
+
+def ingest_all(job: Job, inputs: Inputs) -> None:
+    """Store the paths and every chosen descriptor set of a case.
+
+    Raises
+    ------
+    SourceError
+        When the store already holds sets with another number of rows.
+    """
+    root = job.workspace.root
+    for name in job.workspace.descriptors:
+        n_rows = root[f"descriptors/{name}"].attrs["n_rows"]
+        if name not in inputs.sources and n_rows != inputs.n_rows:
+            from streamclust.errors import SourceError
+
+            raise SourceError(
+                f"{job.workspace.folder} holds {name} with {n_rows} rows, but this case has "
+                f"{inputs.n_rows}: name another --out"
+            )
+    if inputs.case.paths_file is not None:
+        store_paths(job.workspace, inputs.case.paths_file, inputs.n_rows, job.events)
+    for name, source in inputs.sources.items():
+        ingest(job, name, source)
+
+
+def each_set(step: Callable[[Job, str], None], job: Job) -> None:
+    """Run a step on every set the settings choose."""
+    for descriptor in job.chosen():
+        step(job, descriptor)
+
+
+def tell_choice(job: Job, descriptor: str) -> None:
+    """Say which clustering is recommended, and what speaks against trusting that."""
+    _, choice = choose(job.workspace, descriptor)
+    for reason in choice.reasons:
+        job.events.note(f"{descriptor}: {reason}")
+    for warning in choice.warnings:
+        job.events.warn(f"{descriptor}: {warning}")
+
+
+@contextmanager
+def working(
+    workspace: Workspace, settings: Settings, command: str, *observers: Observer
+) -> Iterator[tuple[Job, Outputs]]:
+    """Hold the workspace and an executor for one command; its record is saved when it ends."""
+    record = RunRecord(command, settings)
+    events = Events(record, *observers)
+    outputs = Outputs(workspace.folder, events.warn)
+    with workspace.lock():
+        executor = _executor(settings)
+        try:
+            yield Job(workspace, settings, executor, events), outputs
+        finally:
+            executor.close()
+            record.save(workspace, outputs, {"recommended": _recommended(workspace)})
+
+
+def _executor(settings: Settings) -> Executor:
+    if settings.scheduler is None:
+        return LocalExecutor(settings.workers)
+    from streamclust.passes.dask import DaskExecutor
+
+    return DaskExecutor(settings.scheduler)
+
+
+def _recommended(workspace: Workspace) -> dict[str, Any]:
+    told = {}
+    for descriptor in workspace.descriptors:
+        name, choice = choose(workspace, descriptor)
+        told[descriptor] = {
+            "clustering": name,
+            "reasons": choice.reasons,
+            "warnings": choice.warnings,
+        }
+    return told

@@ -1,0 +1,176 @@
+"""The settings of a run: their defaults, where they are read from, and what they may be."""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from streamclust.errors import SettingsError
+from streamclust.memory import parse_bytes
+
+SCALINGS = ("none", "standard", "minmax", "l2")
+INVALID = ("error", "mask")
+
+
+def parse_n_clusters(text: Any) -> tuple[int, ...]:
+    """Read numbers of clusters: ``8``, ``"5,8,12"``, ``"2:30"`` (both ends in) or a sequence.
+
+    Returns
+    -------
+    tuple of int
+        Sorted, each once.
+
+    Raises
+    ------
+    SettingsError
+        When it is none of these, or a number is below 1.
+    """
+    numbers: list[int] = []
+    parts = text.split(",") if isinstance(text, str) else text
+    try:
+        for part in parts if isinstance(parts, Sequence | range) else (parts,):
+            if isinstance(part, str) and ":" in part:
+                first, last = map(int, part.split(":"))
+                if last < first:
+                    raise SettingsError(f"n_clusters {part!r} runs backwards: write {last}:{first}")
+                numbers += range(first, last + 1)
+            else:
+                numbers.append(int(part))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, SettingsError):
+            raise
+        raise SettingsError(
+            f"n_clusters {text!r} is not understood: write 8, a list 5,8,12 or a range 2:30"
+        ) from None
+    if not numbers or min(numbers) < 1:
+        raise SettingsError(f"n_clusters {text!r} must name numbers of at least 1")
+    return tuple(sorted(set(numbers)))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a run can be told; each is also an option of the command line.
+
+    Parameters
+    ----------
+    descriptors : tuple of str, optional
+        Names of the descriptor sets to work on; all by default.
+    invalid : {"error", "mask"}
+        What to do with rows that hold NaN or infinity: refuse the set, or give them label -1.
+    scaling : {"none", "standard", "minmax", "l2"}
+        Of the columns (or, l2, of the rows) before PCA.
+    n_components : int or float
+        Components, or the share of variance that they must hold.
+    max_components : int
+        At most so many for a share.
+    whiten : bool
+        Divide each component by its standard deviation.
+    normalize : bool
+        PCA, whitening and rows of unit length, as in DeepCluster (Caron et al. 2018).
+    n_clusters : int, str or sequence of int
+        A number, a list ``5,8,12`` or a range ``2:30``, both ends in.
+    n_init, max_iter, tol, batch_size
+        As in `streamclust.StreamingKMeans`.
+    random_state : int
+        Seed of everything random.
+    memory : str or int
+        Peak resident memory of a process, libraries included.
+    workers : int, optional
+        Threads of this machine; all its processors by default.
+    scheduler : str, optional
+        Address of a dask scheduler to run the passes on.
+    compress : bool
+        Compress the stored arrays: a tenth to a half smaller, five to ten times slower to read.
+    """
+
+    descriptors: tuple[str, ...] | None = None
+    invalid: str = "error"
+    scaling: str = "standard"
+    n_components: int | float = 0.90
+    max_components: int = 128
+    whiten: bool = False
+    normalize: bool = False
+    n_clusters: Any = "2:30"
+    n_init: int = 24
+    max_iter: int = 100
+    tol: float = 1e-4
+    batch_size: int = 4096
+    random_state: int = 0
+    memory: str | int = "1GiB"
+    workers: int | None = None
+    scheduler: str | None = None
+    compress: bool = False
+
+    def __post_init__(self) -> None:
+        if self.descriptors is not None:
+            names = self.descriptors
+            names = names.split(",") if isinstance(names, str) else names
+            object.__setattr__(self, "descriptors", tuple(n.strip() for n in names))
+        if self.invalid not in INVALID:
+            raise SettingsError(f"invalid={self.invalid!r}: choose from {', '.join(INVALID)}")
+        if self.scaling not in SCALINGS:
+            raise SettingsError(f"scaling={self.scaling!r}: choose from {', '.join(SCALINGS)}")
+        for name in ("max_components", "n_init", "max_iter", "batch_size"):
+            _at_least(name, getattr(self, name), Integral, 1)
+        _at_least("random_state", self.random_state, Integral, 0)
+        _at_least("tol", self.tol, Real, 0)
+        if self.workers is not None:
+            _at_least("workers", self.workers, Integral, 1)
+        if isinstance(self.n_components, Integral):
+            _at_least("n_components", self.n_components, Integral, 1)
+        elif not (isinstance(self.n_components, Real) and 0 < self.n_components <= 1):
+            raise SettingsError(
+                f"n_components={self.n_components!r} must be a number of components "
+                "or a share of variance above 0 and at most 1"
+            )
+        _ = self.ks, self.memory_bytes
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """The numbers of clusters, sorted."""
+        return parse_n_clusters(self.n_clusters)
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory budget in bytes."""
+        return parse_bytes(self.memory)
+
+    def having(self, **changes: Any) -> "Settings":
+        """The same with some settings changed; None keeps what is there."""
+        changes = {name: value for name, value in changes.items() if value is not None}
+        unknown = sorted(set(changes) - {field.name for field in fields(self)})
+        if unknown:
+            known = ", ".join(field.name for field in fields(self))
+            raise SettingsError(f"no setting is called {', '.join(unknown)}: there are {known}")
+        return replace(self, **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as JSON and TOML can write them, those not set left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> "Settings":
+        """Read settings from a TOML file, as ``streamclust init`` writes it.
+
+        Raises
+        ------
+        SettingsError
+            When the file is missing, no TOML, or names a setting that there is not.
+        """
+        try:
+            read = tomllib.loads(Path(path).read_text())
+        except OSError as error:
+            raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path} is no TOML: {error}") from None
+        try:
+            return cls().having(**read)
+        except (SettingsError, TypeError) as error:
+            raise SettingsError(f"{path}: {error}") from None
+
+
+def _at_least(name: str, value: Any, kind: Any, least: int) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool) or value < least:
+        raise SettingsError(f"{name}={value!r} must be a number of at least {least}")

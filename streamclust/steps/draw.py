@@ -1,0 +1,132 @@
+"""The pictures of a set: variance and metric curves, and density maps of all rows."""
+
+from typing import Any
+
+import numpy as np
+
+from streamclust.accumulators.clusters import ClusterSums
+from streamclust.accumulators.histogram import DensityMap, DensityMaps, map_edges
+from streamclust.accumulators.sample import UniformSample
+from streamclust.memory import MIB, Need
+from streamclust.models.discriminant import discriminant_axes
+from streamclust.outputs import Outputs
+from streamclust.passes import Passes, Rows
+from streamclust.steps.job import Job
+from streamclust.steps.tables import choose, measured
+from streamclust.workspace import fingerprint
+
+STEP = "draw"
+BINS = 320
+_SAMPLE_ROWS = 20_000
+_MAPS = {"pca": "principal component", "discriminant": "discriminant axis"}
+
+
+def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
+    """Draw the figures of one set, unless they show what is stored already.
+
+    Raises
+    ------
+    MemoryBudgetError
+        When it does not fit the budget.
+    """
+    name, _ = choose(job.workspace, descriptor)
+    table = measured(job.workspace, descriptor)
+    path = f"descriptors/{descriptor}"
+    shown = [job.workspace.fingerprint_of(f"{path}/clusterings/{line['name']}") for line in table]
+    mark = fingerprint(STEP, 1, name, shown, job.workspace.fingerprint_of(f"{path}/pca"))
+    files = _files(descriptor, with_maps=name is not None)
+    drawn = job.workspace.root[path].attrs.get("drawn")
+    if drawn == mark and all(outputs.is_current(file) for file in files):
+        job.skip(STEP, descriptor)
+        return
+    rows = job.rows_of(descriptor, "reduced")
+    k = 2 if name is None else int(name.rpartition("-")[2])
+    with job.step(STEP, descriptor, draw_needs(descriptor, rows, k), rows.n_rows) as passes:
+        _curves(job, descriptor, table, name, outputs)
+        if name is not None:
+            _maps(job, passes, descriptor, rows, name, outputs)
+    job.workspace.annotate(path, drawn=mark)
+
+
+def draw_needs(descriptor: str, rows: Rows, n_clusters: int) -> list[Need]:
+    """Memory of the histograms, the pictures made of them, and the blocks."""
+    row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
+    counts = 2 * 8 * n_clusters * BINS**2
+    sample = 2 * _SAMPLE_ROWS * row_bytes
+    block = 3 * rows.rows_a_block * row_bytes
+    name = f"{STEP} of {descriptor}"
+    return [
+        Need(name, fixed=counts + sample, per_block=block + counts),
+        Need(name, fixed=2 * counts + 64 * MIB),
+    ]
+
+
+def _files(descriptor: str, with_maps: bool) -> list[str]:
+    names = ["variance", "metrics", *(f"map-{kind}" for kind in (_MAPS if with_maps else ()))]
+    return [f"figures/{descriptor}-{name}.png" for name in names]
+
+
+def _curves(
+    job: Job, descriptor: str, table: list[dict[str, Any]], name: str | None, outputs: Outputs
+) -> None:
+    from streamclust.figures import metric_curves, variance_curve
+
+    group = job.workspace.root[f"descriptors/{descriptor}/pca"]
+    ratio = group["explained_variance_ratio"][...]
+    wanted = job.settings.n_components
+    variance, metrics = _files(descriptor, with_maps=False)
+    with outputs.writing(variance) as path:
+        share = None if isinstance(wanted, int) else wanted
+        variance_curve(path, ratio, len(ratio), share, f"{descriptor}: principal components")
+    if table:
+        k = None if name is None else int(name.rpartition("-")[2])
+        with outputs.writing(metrics) as path:
+            metric_curves(path, table, k, f"{descriptor}: clusterings")
+
+
+def _maps(
+    job: Job, passes: Passes, descriptor: str, rows: Rows, name: str, outputs: Outputs
+) -> None:
+    from streamclust.figures import density_map
+
+    root = job.workspace.root[f"descriptors/{descriptor}"]
+    labels = root[f"clusterings/{name}/labels"]
+    k = int(root[f"clusterings/{name}"].attrs["n_clusters"])
+    scatter, mean = root["pca/reduced_scatter"][...], root["pca/reduced_mean"][...]
+    labelled = rows.having(extras=(_Column(labels),))
+    sizes, means = passes.reduce(
+        f"{descriptor}: cluster means", labelled, ClusterSums([k], mean)
+    ).result()[0]
+    axes = {
+        "pca": np.linalg.eigh(scatter)[1][:, ::-1][:, :2],
+        "discriminant": discriminant_axes(sizes, means, scatter),
+    }
+    sampled = rows.having(numbered=True)
+    sample = passes.reduce(
+        f"{descriptor}: sampling", sampled, UniformSample(_SAMPLE_ROWS, job.settings.random_state)
+    ).result()[0]
+    maps = [DensityMap(a, mean, *map_edges((sample - mean) @ a, BINS)) for a in axes.values()]
+    flat = rows.having(extras=(labels,))
+    density = passes.reduce(f"{descriptor}: density", flat, DensityMaps(maps, k))
+    for number, (kind, axis) in enumerate(_MAPS.items()):
+        with outputs.writing(f"figures/{descriptor}-map-{kind}.png") as path:
+            density_map(
+                path,
+                density.counts[number],
+                maps[number].edges_x,
+                maps[number].edges_y,
+                int(density.outside[number]),
+                sizes.astype(int),
+                f"{descriptor}: {k} clusters of all {int(sizes.sum()):,} rows",
+                (f"{axis} 1", f"{axis} 2"),
+            )
+
+
+class _Column:
+    """A label array as one column of labels."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        return np.asarray(self.array[part])[:, None]

@@ -1,0 +1,198 @@
+"""Descriptors into the store: the pass that writes them also sums moments and covariance."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from streamclust.accumulators.covariance import Covariance, Scatter
+from streamclust.accumulators.moments import ColumnMoments, Moments
+from streamclust.accumulators.sketch import CovarianceSketch, ScatterSketch
+from streamclust.errors import SourceError
+from streamclust.memory import Budget, Need
+from streamclust.models.sums import PCASums
+from streamclust.passes import Rows
+from streamclust.sources import ArraySource, fingerprint
+from streamclust.steps.job import Job
+from streamclust.workspace import fingerprint as digest
+from streamclust.workspace import stage_array, store_array
+
+STEP = "ingest"
+BLOCKS_A_TASK = 4
+SKETCH_OVERSAMPLING = 32
+_SHOWN = 10
+
+
+def ingest(job: Job, descriptor: str, source: ArraySource) -> None:
+    """Convert one descriptor file to Zarr and sum what PCA needs, unless that is done.
+
+    Raises
+    ------
+    SourceError
+        For rows with NaN or infinity, unless they are to be masked.
+    MemoryBudgetError
+        When it does not fit the budget.
+    """
+    path = f"descriptors/{descriptor}"
+    mark = digest("ingest", 1, source_attributes(source), job.settings.compress)
+    if not job.workspace.restore(path, mark):
+        needs = ingest_needs(source, job.budget, job.settings.max_components)
+        with job.step(STEP, descriptor, needs, len(source)) as passes:
+            _store(job, passes, source, path, mark)
+    else:
+        job.skip(STEP, descriptor)
+    _check_invalid(job, descriptor, source.path)
+
+
+def source_attributes(source: ArraySource) -> dict[str, Any]:
+    """What identifies an input: its name, layout, and fingerprint."""
+    layout = {"shape": list(source.shape), "dtype": str(source.dtype)}
+    return {"name": source.path.name, **layout, **fingerprint(source.path)}
+
+
+def ingest_needs(source: ArraySource, budget: Budget, n_vectors: int) -> list[Need]:
+    """Memory of the step: a read block, its copy on the way to disk, and its statistics."""
+    rows = Rows(source)
+    n_columns, itemsize = rows.n_columns, source.dtype.itemsize
+    block = rows.rows_a_block * n_columns * itemsize
+    scatter = _empty_scatter(n_columns, budget, n_vectors)
+    if isinstance(scatter, Covariance):
+        total = 8 * n_columns**2
+        sums = Covariance.nbytes(n_columns, rows.rows_a_block, max(4, itemsize))
+    else:
+        n_vectors += SKETCH_OVERSAMPLING
+        total = 2 * 8 * n_columns * n_vectors
+        sums = CovarianceSketch.nbytes(n_columns, rows.rows_a_block, n_vectors, max(4, itemsize))
+    per_block = 2 * block + sums + Moments.nbytes(n_columns)
+    return [Need(f"{STEP} of {source.path.name}", fixed=total, per_block=per_block)]
+
+
+def _empty_scatter(
+    n_columns: int, budget: Budget, n_vectors: int, seed: int = 0
+) -> Covariance | CovarianceSketch:
+    """The exact covariance where its decomposition takes at most half the budget."""
+    if 3 * 8 * n_columns**2 <= budget.total // 2:
+        return Covariance()
+    return CovarianceSketch(min(n_vectors + SKETCH_OVERSAMPLING, n_columns), random_state=seed)
+
+
+def _store(job: Job, passes: Any, source: ArraySource, path: str, mark: str) -> None:
+    rows = Rows(source)
+    settings = job.settings
+    scatter = _empty_scatter(
+        rows.n_columns, job.budget, settings.max_components, settings.random_state
+    )
+    if isinstance(scatter, CovarianceSketch):
+        job.events.warn(
+            f"{path}: the covariance of {rows.n_columns} columns does not fit "
+            f"--memory {settings.memory}: a randomised sketch stands in for it"
+        )
+    with job.workspace.staging() as staged:
+        chunk = rows.rows_a_block
+        raw = stage_array(
+            staged, "raw", source.shape, source.dtype, chunk, compress=settings.compress
+        )
+        # True is the fill value: where all rows are valid nothing is written at all.
+        valid = stage_array(staged, "valid", source.shape[:1], bool, chunk, fill_value=True)
+        seen = passes.write(
+            f"{source.path.name}: reading",
+            rows,
+            _finite_rows,
+            (raw, valid),
+            _Ingested(PCASums(scatter, unit=False)),
+            BLOCKS_A_TASK,
+        )
+        _store_sums(staged, seen.sums)
+        staged.attrs.update(
+            source=source_attributes(source),
+            n_rows=rows.n_rows,
+            n_columns=rows.n_columns,
+            n_invalid=seen.n_invalid,
+            sketched=seen.sums.sketched,
+        )
+        if seen.n_invalid == rows.n_rows:
+            raise SourceError(f"{source.path}: every row holds NaN or infinity")
+        if seen.n_invalid and settings.invalid == "error":
+            raise SourceError(_invalid_message(source.path, Rows(raw), valid, seen.n_invalid))
+        job.workspace.publish(staged, path, mark)
+
+
+def _finite_rows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if values.dtype.kind != "f":
+        return values, np.ones(len(values), bool)
+    return values, np.isfinite(values).all(axis=1)
+
+
+class _Ingested:
+    """Sums of the valid rows, and the number of the others."""
+
+    def __init__(self, sums: PCASums) -> None:
+        self.sums = sums
+        self.n_invalid = 0
+
+    def update(self, values: np.ndarray, *extras: np.ndarray) -> None:
+        valid = extras[-1]
+        bad = len(valid) - int(np.count_nonzero(valid))
+        self.n_invalid += bad
+        self.sums.update(values[valid] if bad else values)
+
+    def merge(self, other: Self) -> None:
+        self.n_invalid += other.n_invalid
+        self.sums.merge(other.sums)
+
+    def result(self) -> Self:
+        return self
+
+
+def _store_sums(staged: Any, sums: PCASums) -> None:
+    moments = sums.moments.result()
+    group = staged.create_group("moments", attributes={"count": moments.count})
+    for name in ("mean", "m2", "minimum", "maximum"):
+        store_array(group, name, getattr(moments, name))
+    seen = sums.scatter.result()
+    if isinstance(seen, Scatter):
+        store_array(group, "scatter", seen.scatter)
+        return
+    group.attrs["precision"] = seen.precision
+    store_array(group, "test_matrix", seen.test_matrix)
+    store_array(group, "product", seen.product)
+
+
+def load_moments(group: Any) -> ColumnMoments:
+    """Read the column moments that `ingest` stored."""
+    names = ("mean", "m2", "minimum", "maximum")
+    return ColumnMoments(group.attrs["count"], *(group[name][...] for name in names))
+
+
+def load_scatter(group: Any) -> Scatter | ScatterSketch:
+    """Read the scatter matrix that `ingest` stored, or its sketch."""
+    count, mean = group.attrs["count"], group["mean"][...]
+    if "scatter" in group:
+        return Scatter(count, mean, group["scatter"][...])
+    sketch = group["test_matrix"][...], group["product"][...]
+    return ScatterSketch(count, mean, *sketch, group.attrs["precision"])
+
+
+def _check_invalid(job: Job, descriptor: str, path: Path) -> None:
+    """Hold a stored set to the present policy: it may have been masked in an earlier run."""
+    group = job.workspace.root[f"descriptors/{descriptor}"]
+    n_invalid = group.attrs["n_invalid"]
+    if not n_invalid:
+        return
+    message = _invalid_message(path, Rows(group["raw"]), group["valid"], n_invalid)
+    if job.settings.invalid == "error":
+        raise SourceError(message)
+    job.events.warn(f"{message.partition(':')[0]}: {n_invalid} rows masked, with label -1")
+
+
+def _invalid_message(path: Path, rows: Rows, valid: Any, n_invalid: int) -> str:
+    shown: list[int] = []
+    for span in rows.spans():
+        shown += (span.start + np.flatnonzero(~valid[span.start : span.stop])).tolist()
+        if len(shown) >= min(n_invalid, _SHOWN):
+            break
+    listed = ", ".join(map(str, shown[:_SHOWN])) + (", …" if n_invalid > _SHOWN else "")
+    return (
+        f"{path}: {n_invalid} of {rows.n_rows} rows hold NaN or infinity (rows {listed}): mend "
+        "the file, or pass --invalid mask to set them aside with label -1"
+    )

@@ -1,0 +1,112 @@
+"""What every step works with: the workspace, the passes, the budget, and the clock."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from streamclust.events import Events, StepFinished
+from streamclust.memory import Budget, Need, peak_resident, reset_peak
+from streamclust.passes import Executor, Passes, Rows
+from streamclust.settings import Settings
+from streamclust.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The memory plan of a step on one descriptor set."""
+
+    step: str
+    descriptor: str
+    needs: tuple[Need, ...]
+    in_flight: int
+    peak: int
+
+
+def planned(
+    step: str, descriptor: str, needs: Sequence[Need], budget: Budget, n_workers: int
+) -> Planned:
+    """How many blocks a step may have in flight, and what it will take.
+
+    Raises
+    ------
+    MemoryBudgetError
+        When the step does not fit.
+    """
+    in_flight = min(budget.in_flight(need, n_workers + 1) for need in needs)
+    peak = max(need.peak(in_flight) for need in needs)
+    return Planned(step, descriptor, tuple(needs), in_flight, peak)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run on one workspace.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    settings : Settings
+    executor : Executor
+    events : Events
+    """
+
+    workspace: Workspace
+    settings: Settings
+    executor: Executor
+    events: Events = field(default_factory=Events)
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(self.settings.memory_bytes)
+
+    def chosen(self) -> list[str]:
+        """The stored descriptor sets that the settings ask for.
+
+        Raises
+        ------
+        SettingsError
+            When one is not there.
+        """
+        from streamclust.errors import SettingsError
+
+        stored = self.workspace.descriptors
+        wanted = self.settings.descriptors or tuple(stored)
+        missing = [name for name in wanted if name not in stored]
+        if missing or not wanted:
+            raise SettingsError(
+                f"no descriptor set {', '.join(missing) or 'at all'} in {self.workspace.folder}: "
+                f"there are {', '.join(stored) or 'none: run streamclust ingest first'}"
+            )
+        return list(wanted)
+
+    def rows_of(self, descriptor: str, name: str) -> Rows:
+        """The stored ``raw`` or ``reduced`` rows of a set, with the invalid ones masked."""
+        group = self.workspace.root[f"descriptors/{descriptor}"]
+        valid = group["valid"] if group.attrs["n_invalid"] else None
+        array = group[name]
+        return Rows(array, valid, rows_a_block=array.chunks[0])
+
+    @contextmanager
+    def step(
+        self, step: str, descriptor: str, needs: Sequence[Need], rows: int
+    ) -> Iterator[Passes]:
+        """Run a step within the budget; its time and peak memory are told to the events."""
+        plan = planned(step, descriptor, needs, self.budget, self.executor.n_workers)
+        reset_peak()
+        started = time.perf_counter()
+        yield Passes(self.executor, self.events, plan.in_flight)
+        self.events.emit(
+            StepFinished(
+                step,
+                descriptor,
+                seconds=time.perf_counter() - started,
+                planned_peak=plan.peak,
+                measured_peak=peak_resident(),
+                in_flight=plan.in_flight,
+                rows=rows,
+            )
+        )
+
+    def skip(self, step: str, descriptor: str) -> None:
+        """Tell that a step's result is there already."""
+        self.events.emit(StepFinished(step, descriptor, seconds=0.0, skipped=True))

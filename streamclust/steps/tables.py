@@ -1,0 +1,63 @@
+"""The results of a workspace as tables: one line a clustering, one a cluster."""
+
+from typing import Any
+
+from streamclust.models.choice import Choice, recommend
+from streamclust.steps.measure import scores_of
+from streamclust.workspace import Workspace
+
+METRICS = (
+    "descriptor",
+    "algorithm",
+    "n_clusters",
+    "calinski_harabasz",
+    "davies_bouldin",
+    "silhouette_simplified",
+    "inertia",
+    "explained",
+    "smallest_cluster",
+    "recommended",
+)
+CLUSTERS = ("descriptor", "algorithm", "n_clusters", "cluster", "size", "share")
+
+
+def measured(workspace: Workspace, descriptor: str) -> list[dict[str, Any]]:
+    """A set's clusterings with their scores, by algorithm and k; `name` is that in the store."""
+    lines = []
+    for name in workspace.clusterings(descriptor):
+        scores = scores_of(workspace, descriptor, name)
+        if scores is not None:
+            algorithm, _, k = name.rpartition("-")
+            own = {"descriptor": descriptor, "name": name, "algorithm": algorithm}
+            lines.append({**own, "n_clusters": int(k), **scores})
+    return lines
+
+
+def choose(workspace: Workspace, descriptor: str) -> tuple[str | None, Choice]:
+    """The name of a set's recommended clustering (None: there is none), and why."""
+    lines = measured(workspace, descriptor)
+    choice = recommend(lines)
+    return (None if choice.index is None else lines[choice.index]["name"]), choice
+
+
+def metrics_table(workspace: Workspace, descriptors: list[str]) -> list[dict[str, Any]]:
+    """The lines of metrics.csv."""
+    table = []
+    for descriptor in descriptors:
+        name, _ = choose(workspace, descriptor)
+        for line in measured(workspace, descriptor):
+            line["recommended"] = line["name"] == name
+            table.append({column: line[column] for column in METRICS})
+    return table
+
+
+def clusters_table(workspace: Workspace, descriptors: list[str]) -> list[dict[str, Any]]:
+    """The lines of clusters.csv."""
+    table = []
+    for descriptor in descriptors:
+        for line in measured(workspace, descriptor):
+            total = sum(line["sizes"])
+            for cluster, size in enumerate(line["sizes"]):
+                own = {**line, "cluster": cluster, "size": size, "share": size / total}
+                table.append({column: own[column] for column in CLUSTERS})
+    return table

@@ -1,0 +1,77 @@
+"""Tables for the terminal: what a run came to, what a folder holds, what a plan takes."""
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from streamclust.memory import format_bytes, parse_bytes
+from streamclust.settings import Settings
+
+if TYPE_CHECKING:
+    from streamclust.steps.job import Planned
+
+
+def print_summary(about: dict[str, Any], settings: Settings) -> None:
+    """The end of a run: a line a set, then where the results are."""
+    console = Console(highlight=False)
+    console.print(_sets(about, settings.descriptors or tuple(about["descriptors"])))
+    console.print(f"labels, tables, figures and run.json: {about['folder']}", markup=False)
+
+
+def print_info(about: dict[str, Any]) -> None:
+    """What a results folder holds."""
+    console = Console(highlight=False)
+    console.print(_sets(about, tuple(about["descriptors"])))
+    paths = "no image paths" if about["paths"] is None else f"{about['paths']:,} image paths"
+    console.print(f"{about['folder']}: {format_bytes(about['bytes'])}, {paths}", markup=False)
+    for name, one in about["descriptors"].items():
+        for text in (*one.get("reasons", ()), *one.get("warnings", ())):
+            console.print(f"{name}: {text}", markup=False)
+
+
+def print_plan(plans: "list[Planned]", settings: Settings) -> None:
+    """The memory of each step, and the least budget that would do."""
+    table = Table("set", "step", "blocks in flight", "peak memory", "least memory")
+    for planned in plans:
+        least = max(need.smallest for need in planned.needs)
+        table.add_row(
+            planned.descriptor,
+            planned.step,
+            str(planned.in_flight),
+            format_bytes(planned.peak),
+            format_bytes(least),
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    least = max(need.smallest for planned in plans for need in planned.needs)
+    peak = max(planned.peak for planned in plans)
+    budget = format_bytes(parse_bytes(settings.memory))
+    console.print(f"peak {format_bytes(peak)} of {budget}; least --memory: {format_bytes(least)}")
+
+
+def _sets(about: dict[str, Any], names: tuple[str, ...]) -> Table:
+    table = Table()
+    for heading in ("set", "recommended"):
+        table.add_column(heading)
+    numbers = ("rows", "columns", "components", "variance", "CH", "DB", "silhouette", "smallest")
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    for name in names:
+        table.add_row(*_line(name, about["descriptors"][name]))
+    return table
+
+
+def _line(name: str, one: dict[str, Any]) -> list[str]:
+    line = [name, one.get("recommended") or "none", f"{one['rows']:,}", str(one["columns"])]
+    if "components" in one:
+        line += [str(one["components"]), f"{one['explained_variance']:.1%}"]
+    scores = one.get("clusterings", {}).get(one.get("recommended"))
+    if scores is not None:
+        line += [
+            f"{scores['calinski_harabasz']:,.0f}",
+            f"{scores['davies_bouldin']:.2f}",
+            f"{scores['silhouette_simplified']:.3f}",
+            f"{scores['smallest_cluster']:.1%}",
+        ]
+    return line

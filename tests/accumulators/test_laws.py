@@ -1,0 +1,152 @@
+"""The laws of every accumulator: identity, any split, any grouping, any order of merging.
+
+To put an accumulator under them, add a `Case`: how to make an empty one, which blocks it sees
+(one tuple of arrays of equal length, the arguments of `update`), and which arrays it knows.
+"""
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamclust.accumulators.covariance import Covariance
+from streamclust.accumulators.moments import Moments
+from streamclust.accumulators.sketch import CovarianceSketch
+
+N_ROWS = 60
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    make: Callable[[], Any]
+    rows: Callable[[np.random.Generator], tuple[np.ndarray, ...]]
+    known: Callable[[Any], dict[str, np.ndarray]]
+    rtol: float = 1e-9
+
+
+def plain_rows(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    return (rng.standard_normal((N_ROWS, 7)) * 10.0 ** np.arange(-3, 4) + 50,)
+
+
+def fields(*names: str) -> Callable[[Any], dict[str, np.ndarray]]:
+    return lambda result: {name: np.asarray(getattr(result, name)) for name in names}
+
+
+CASES = [
+    Case("moments", Moments, plain_rows, fields("count", "mean", "m2", "minimum", "maximum")),
+    Case("covariance", Covariance, plain_rows, fields("count", "mean", "scatter")),
+    Case(
+        "sketch",
+        lambda: CovarianceSketch(4, random_state=3),
+        plain_rows,
+        fields("count", "mean", "product", "test_matrix"),
+    ),
+]
+
+SPLITS = ([60], [1, 59], [30, 30], [1, 1, 1, 57], [20, 0, 13, 27], [1] * 60)
+
+
+@pytest.fixture(params=CASES, ids=lambda case: case.name)
+def case(request: pytest.FixtureRequest) -> Case:
+    return request.param
+
+
+def seen(case: Case, blocks: list[tuple[np.ndarray, ...]]) -> Any:
+    accumulator = case.make()
+    for block in blocks:
+        accumulator.update(*block)
+    return accumulator
+
+
+def cut(case: Case, sizes: list[int]) -> list[tuple[np.ndarray, ...]]:
+    rows = case.rows(np.random.default_rng(7))
+    ends = np.cumsum(sizes)
+    return [
+        tuple(array[end - size : end] for array in rows)
+        for size, end in zip(sizes, ends, strict=True)
+    ]
+
+
+def assert_same(case: Case, left: Any, right: Any) -> None:
+    expected = case.known(right.result())
+    for name, value in case.known(left.result()).items():
+        scale = np.abs(expected[name]).max(initial=0)
+        np.testing.assert_allclose(
+            value, expected[name], rtol=case.rtol, atol=case.rtol * scale, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("sizes", SPLITS, ids=str)
+def test_any_split_tells_the_same(case: Case, sizes: list[int]) -> None:
+    assert_same(case, seen(case, cut(case, sizes)), seen(case, cut(case, [N_ROWS])))
+
+
+@pytest.mark.parametrize("sizes", SPLITS, ids=str)
+def test_merging_parts_tells_the_same(case: Case, sizes: list[int]) -> None:
+    merged = case.make()
+    for block in cut(case, sizes):
+        merged.merge(seen(case, [block]))
+    assert_same(case, merged, seen(case, cut(case, [N_ROWS])))
+
+
+def test_an_empty_one_is_the_identity(case: Case) -> None:
+    whole = seen(case, cut(case, [N_ROWS]))
+    left, right = case.make(), seen(case, cut(case, [N_ROWS]))
+    left.merge(whole)
+    right.merge(case.make())
+    exactly = Case(case.name, case.make, case.rows, case.known, rtol=0)
+    assert_same(exactly, left, whole)
+    assert_same(exactly, right, whole)
+
+
+def test_merging_is_associative(case: Case) -> None:
+    first, second, third = ([block] for block in cut(case, [10, 35, 15]))
+    left = seen(case, first)
+    left.merge(seen(case, second))
+    left.merge(seen(case, third))
+    tail = seen(case, second)
+    tail.merge(seen(case, third))
+    right = seen(case, first)
+    right.merge(tail)
+    assert_same(case, left, right)
+
+
+def test_the_order_of_merging_does_not_matter(case: Case) -> None:
+    blocks = cut(case, [10, 35, 15])
+    forward, backward = case.make(), case.make()
+    for block in blocks:
+        forward.merge(seen(case, [block]))
+    for block in reversed(blocks):
+        backward.merge(seen(case, [block]))
+    assert_same(case, forward, backward)
+
+
+def test_merging_leaves_the_other_as_it_was(case: Case) -> None:
+    first, second = ([block] for block in cut(case, [20, 40]))
+    other = seen(case, second)
+    copied, joined = case.make(), seen(case, first)
+    copied.merge(other)
+    copied.merge(seen(case, first))
+    joined.merge(other)
+    assert_same(case, other, seen(case, second))
+
+
+def test_telling_does_not_end_it(case: Case) -> None:
+    first, second = cut(case, [20, 40])
+    accumulator = seen(case, [first])
+    accumulator.result()
+    accumulator.update(*second)
+    assert_same(case, accumulator, seen(case, [first, second]))
+
+
+def test_it_survives_pickling(case: Case) -> None:
+    first, second = cut(case, [20, 40])
+    empty = pickle.loads(pickle.dumps(case.make()))
+    half = pickle.loads(pickle.dumps(seen(case, [first])))
+    half.update(*second)
+    empty.merge(half)
+    assert_same(case, empty, seen(case, cut(case, [N_ROWS])))

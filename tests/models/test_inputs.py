@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+from scipy import sparse
+
+from streamclust.models.inputs import default_batch_rows, is_dask, is_lazy, iter_batches
+from streamclust.models.scaling import unit_rows
+
+
+class Stored:
+    """An array outside numpy that notes what is read of it."""
+
+    def __init__(self, rows: np.ndarray, chunk_rows: int) -> None:
+        self.rows, self.shape, self.dtype = rows, rows.shape, rows.dtype
+        self.chunks = (chunk_rows, rows.shape[1])
+        self.reads: list[tuple[int, int]] = []
+
+    def __getitem__(self, span: slice) -> np.ndarray:
+        self.reads.append((span.start, min(span.stop, len(self.rows))))
+        return self.rows[span]
+
+
+ROWS = np.arange(300).reshape(100, 3)
+
+
+@pytest.mark.parametrize(
+    ("chunk_rows", "batch_rows", "reads"),
+    [
+        (40, 25, [(0, 40), (40, 80), (80, 100)]),
+        (10, 25, [(0, 20), (20, 40), (40, 60), (60, 80), (80, 100)]),
+        (100, 1000, [(0, 100)]),
+    ],
+)
+def test_every_chunk_is_read_once(
+    chunk_rows: int, batch_rows: int, reads: list[tuple[int, int]]
+) -> None:
+    stored = Stored(ROWS, chunk_rows)
+    batches = list(iter_batches(stored, batch_rows))
+    assert stored.reads == reads
+    assert max(map(len, batches)) <= batch_rows
+    np.testing.assert_array_equal(np.concatenate(batches), ROWS)
+
+
+def test_every_chunk_of_a_dask_array_is_computed_once() -> None:
+    import dask.array
+
+    made = []
+
+    def make(block: np.ndarray, block_info: dict) -> np.ndarray:
+        made.append(block_info[0]["chunk-location"])
+        return block
+
+    tiled = dask.array.from_array(ROWS, chunks=(40, 2)).map_blocks(make, meta=ROWS[:0])
+    made.clear()
+    batches = list(iter_batches(tiled, 25))
+    np.testing.assert_array_equal(np.concatenate(batches), ROWS)
+    assert [len(batch) for batch in batches] == [25, 15, 25, 15, 20]
+    assert sorted(made) == [(i, j) for i in range(3) for j in range(2)]
+
+
+def test_numpy_rows_are_views_and_all_others_arrays() -> None:
+    assert all(np.shares_memory(batch, ROWS) for batch in iter_batches(ROWS, 7))
+    for rows in (ROWS.tolist(), sparse.coo_array(ROWS), sparse.csr_matrix(ROWS)):
+        batches = list(iter_batches(rows, 33))
+        assert [batch.shape for batch in batches] == [(33, 3), (33, 3), (33, 3), (1, 3)]
+        assert all(type(batch) is np.ndarray for batch in batches)
+        np.testing.assert_array_equal(np.concatenate(batches), ROWS)
+
+
+def test_what_is_lazy() -> None:
+    import dask.array
+
+    pandas = pytest.importorskip("pandas")
+    assert is_lazy(Stored(ROWS, 10))
+    assert is_lazy(dask.array.from_array(ROWS))
+    assert is_dask(dask.array.from_array(ROWS))
+    for rows in (ROWS, ROWS.tolist(), sparse.csr_array(ROWS), pandas.DataFrame(ROWS)):
+        assert not is_lazy(rows)
+        assert not is_dask(rows)
+
+
+def test_a_default_batch_is_of_bounded_size() -> None:
+    assert default_batch_rows(2560) * 2560 * 8 <= 2**25 < (default_batch_rows(2560) + 1) * 2560 * 8
+    assert default_batch_rows(10**9) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.uint8, np.int64])
+def test_unit_rows(dtype: type) -> None:
+    rows = (np.random.default_rng(0).standard_normal((3000, 500)) * 50 + 100).astype(dtype)
+    rows[7] = 0
+    unit = unit_rows(rows)
+    assert unit.dtype == (np.float64 if dtype in (np.float64, np.int64) else np.float32)
+    exact = rows.astype(np.float64)
+    exact /= np.where(exact.any(axis=1), np.linalg.norm(exact, axis=1), 1)[:, None]
+    np.testing.assert_allclose(unit, exact, rtol=2e-7, atol=1e-9)
+    assert not unit[7].any()
+
+
+def test_unit_rows_of_great_length_and_in_place() -> None:
+    rows = np.full((2, 4), 1e30, np.float32)
+    np.testing.assert_allclose(unit_rows(rows), 0.5, rtol=1e-6)
+    assert unit_rows(rows, out=rows) is rows
+    np.testing.assert_allclose(rows, 0.5, rtol=1e-6)
