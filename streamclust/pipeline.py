@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from streamclust.accumulators.covariance import compute_dtype
+from streamclust.errors import SourceError
 from streamclust.events import Events, Observer
 from streamclust.memory import Budget
 from streamclust.outputs import Outputs
 from streamclust.passes import Executor, LocalExecutor, Rows
-from streamclust.passes.blocks import REDUCED_BLOCK_BYTES, block_rows
 from streamclust.passes.local import available_cpus
 from streamclust.record import RunRecord
 from streamclust.settings import Settings
@@ -19,11 +20,11 @@ from streamclust.sources.case import Case, check_rows, count_paths, find_case
 from streamclust.steps.cluster import cluster, cluster_needs
 from streamclust.steps.draw import draw, draw_needs
 from streamclust.steps.export import export
-from streamclust.steps.ingest import ingest, ingest_needs
+from streamclust.steps.ingest import ingest, ingest_needs, is_sketched
 from streamclust.steps.job import Job, Planned, planned
 from streamclust.steps.measure import measure, measure_needs
 from streamclust.steps.paths import store_paths
-from streamclust.steps.reduce import most_components, reduce, reduce_needs
+from streamclust.steps.reduce import most_components, reduce, reduce_needs, reduced_chunk
 from streamclust.steps.tables import choose
 from streamclust.workspace import Workspace
 
@@ -67,9 +68,10 @@ def plan_steps(inputs: Inputs, settings: Settings) -> list[Planned]:
     for name, source in inputs.sources.items():
         raw = Rows(source)
         reduced = _reduced_like(raw, settings)
+        sketched = is_sketched(raw.n_columns, budget)
         needs = {
             "ingest": ingest_needs(source, budget, settings.max_components),
-            "reduce": reduce_needs(name, raw, settings),
+            "reduce": reduce_needs(name, raw, settings, sketched),
             "cluster": cluster_needs(name, reduced, settings.ks),
             "measure": measure_needs(name, reduced, settings.ks),
             "draw": draw_needs(name, reduced, max(settings.ks)),
@@ -88,10 +90,8 @@ class _Shape:
 
 def _reduced_like(raw: Rows, settings: Settings) -> Rows:
     n_components = most_components(settings, raw.n_columns)
-    itemsize = 8 if raw.array.dtype.itemsize > 4 else 4
-    chunk = block_rows(n_components * itemsize, raw.n_rows, REDUCED_BLOCK_BYTES)
-    rows = max(chunk, raw.rows_a_block)
-    return Rows(_Shape((raw.n_rows, n_components), f"f{itemsize}"), rows_a_block=rows)
+    shape = _Shape((raw.n_rows, n_components), compute_dtype(raw.array.dtype))
+    return Rows(shape, rows_a_block=reduced_chunk(raw, n_components))
 
 
 def run_case(
@@ -123,8 +123,6 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
     for name in job.workspace.descriptors:
         n_rows = root[f"descriptors/{name}"].attrs["n_rows"]
         if name not in inputs.sources and n_rows != inputs.n_rows:
-            from streamclust.errors import SourceError
-
             raise SourceError(
                 f"{job.workspace.folder} holds {name} with {n_rows} rows, but this case has "
                 f"{inputs.n_rows}: name another --out"

@@ -24,11 +24,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from streamclust.errors import WorkspaceError
 
 if TYPE_CHECKING:
+    import numpy as np
     import zarr
 
 FORMAT = 1
@@ -163,7 +162,7 @@ class Workspace:
         target = self.store / path
         self._ensure_group(Path(path).parent)
         self.archive(path)
-        os.replace(Path(str(staged.store.root)) / staged.path, target)  # type: ignore[attr-defined]
+        os.replace(Path(str(staged.store.root)) / staged.path, target)
 
     def _ensure_group(self, path: Path) -> None:
         if str(path) != "." and not (self.store / path / "zarr.json").exists():
@@ -214,14 +213,14 @@ def stage_array(
     return group.create_array(
         name,
         shape=shape,
-        dtype=np.dtype(dtype),
+        dtype=dtype,
         chunks=(chunk_rows, *shape[1:]),
         fill_value=fill_value,
         compressors="auto" if compress else None,
     )
 
 
-def store_array(group: "zarr.Group", name: str, values: np.ndarray) -> "zarr.Array":
+def store_array(group: "zarr.Group", name: str, values: "np.ndarray") -> "zarr.Array":
     """Write a small array into a staged group as one chunk."""
     chunks = tuple(max(1, n) for n in values.shape) or "auto"
     array = group.create_array(

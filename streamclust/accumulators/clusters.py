@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 # Rows in one product: the distances to all centres of a sweep stay near the processor's cache.
-PIECE_ROWS = 4096
+PIECE_ROWS = 1024
 
 
 def offsets_of(n_clusters: list[int]) -> np.ndarray:

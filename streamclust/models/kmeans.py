@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from streamclust.accumulators.clusters import Assignment
-from streamclust.models.inputs import is_dask, is_lazy, validated_batches
+from streamclust.models.inputs import is_dask, is_lazy, map_dask_rows, validated_batches
 from streamclust.models.sweep import SweepSettings, fit_sweep
 from streamclust.passes import LocalExecutor, Passes, Rows
 
@@ -166,9 +166,7 @@ class StreamingKMeans(
         """Distance of each row of `X` to each centre, of shape (n_samples, n_clusters)."""
         check_is_fitted(self)
         if is_dask(X):
-            from dask_ml.wrappers import ParallelPostFit
-
-            return ParallelPostFit(self).transform(X)
+            return map_dask_rows(X, self.transform, self.n_clusters, self.cluster_centers_.dtype)
         batches = validated_batches(self, X, None, reset=False)
         return np.concatenate([euclidean_distances(b, self.cluster_centers_) for b in batches])
 

@@ -15,7 +15,7 @@ from streamclust.passes.local import LocalExecutor
 # Blocks that a fold mixes: part of the result, hence not of the budget.
 BLOCKS_A_WINDOW = 4
 
-A = TypeVar("A", bound=Accumulator)
+A = TypeVar("A")  # an Accumulator; each names the extras it takes, which a bound cannot say
 L = TypeVar("L", bound="Learner")
 
 
@@ -66,7 +66,8 @@ class Passes:
     def reduce(self, name: str, rows: Rows, accumulator: A, blocks_a_task: int = 1) -> A:
         """Show every row to copies of an empty `accumulator` and merge them in row order."""
         spans = rows.spans(blocks_a_task * rows.rows_a_block)
-        return self._merged(name, rows, _Reduce(rows, accumulator), spans, accumulator)
+        task = _Reduce(rows, accumulator)  # type: ignore[arg-type]
+        return self._merged(name, rows, task, spans, accumulator)
 
     def write(
         self,
@@ -74,9 +75,9 @@ class Passes:
         rows: Rows,
         transform: Transform,
         outputs: Sequence[Any],
-        accumulator: A | None = None,
+        accumulator: Any = None,
         blocks_a_task: int = 1,
-    ) -> A | None:
+    ) -> Any:
         """Write ``transform(rows)`` to the same rows of `outputs`, Zarr arrays chunked alike.
 
         Rows that are not valid get the output's fill value. `accumulator` sees, in the same
@@ -87,9 +88,7 @@ class Passes:
         task = _Write(rows, transform, tuple(outputs), accumulator)
         return self._merged(name, rows, task, spans, accumulator)
 
-    def _merged(
-        self, name: str, rows: Rows, task: Any, spans: list[Span], empty: A | None
-    ) -> A | None:
+    def _merged(self, name: str, rows: Rows, task: Any, spans: list[Span], empty: Any) -> Any:
         total = copy.deepcopy(empty)
         with self.events.passing(name, rows.n_rows) as advance:
             parts = self.executor.map(task, spans, self.in_flight)

@@ -18,6 +18,8 @@ from streamclust.workspace import fingerprint
 STEP = "draw"
 BINS = 320
 _SAMPLE_ROWS = 20_000
+# What matplotlib holds while it draws one of the figures.
+_FIGURE_BYTES = 160 * MIB
 _MAPS = {"pca": "principal component", "discriminant": "discriminant axis"}
 
 
@@ -57,7 +59,7 @@ def draw_needs(descriptor: str, rows: Rows, n_clusters: int) -> list[Need]:
     name = f"{STEP} of {descriptor}"
     return [
         Need(name, fixed=counts + sample, per_block=block + counts),
-        Need(name, fixed=2 * counts + 64 * MIB),
+        Need(name, fixed=2 * counts + _FIGURE_BYTES),
     ]
 
 

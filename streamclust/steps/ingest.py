@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.accumulators.covariance import Covariance, Scatter
+from streamclust.accumulators.covariance import Covariance, Scatter, compute_dtype
 from streamclust.accumulators.moments import ColumnMoments, Moments
 from streamclust.accumulators.sketch import CovarianceSketch, ScatterSketch
 from streamclust.errors import SourceError
@@ -55,36 +55,42 @@ def ingest_needs(source: ArraySource, budget: Budget, n_vectors: int) -> list[Ne
     rows = Rows(source)
     n_columns, itemsize = rows.n_columns, source.dtype.itemsize
     block = rows.rows_a_block * n_columns * itemsize
-    scatter = _empty_scatter(n_columns, budget, n_vectors)
-    if isinstance(scatter, Covariance):
-        total = 8 * n_columns**2
-        sums = Covariance.nbytes(n_columns, rows.rows_a_block, max(4, itemsize))
-    else:
-        n_vectors += SKETCH_OVERSAMPLING
-        total = 2 * 8 * n_columns * n_vectors
-        sums = CovarianceSketch.nbytes(n_columns, rows.rows_a_block, n_vectors, max(4, itemsize))
-    per_block = 2 * block + sums + Moments.nbytes(n_columns)
-    return [Need(f"{STEP} of {source.path.name}", fixed=total, per_block=per_block)]
+    sketched = is_sketched(n_columns, budget)
+    total = 8 * n_columns * (2 * sketch_vectors(n_columns, n_vectors) if sketched else n_columns)
+    sums = sums_bytes(rows, n_vectors, sketched)
+    return [Need(f"{STEP} of {source.path.name}", fixed=total, per_block=2 * block + sums)]
 
 
-def _empty_scatter(
-    n_columns: int, budget: Budget, n_vectors: int, seed: int = 0
-) -> Covariance | CovarianceSketch:
-    """The exact covariance where its decomposition takes at most half the budget."""
-    if 3 * 8 * n_columns**2 <= budget.total // 2:
-        return Covariance()
-    return CovarianceSketch(min(n_vectors + SKETCH_OVERSAMPLING, n_columns), random_state=seed)
+def is_sketched(n_columns: int, budget: Budget) -> bool:
+    """Whether the covariance and its decomposition would take more than half the budget."""
+    return 2 * 8 * n_columns**2 > budget.total // 2
+
+
+def sketch_vectors(n_columns: int, n_components: int) -> int:
+    """Vectors of the sketch that stands in for the covariance."""
+    return min(n_components + SKETCH_OVERSAMPLING, n_columns)
+
+
+def sums_bytes(rows: Rows, n_components: int, sketched: bool) -> int:
+    """Bytes that moments and covariance, or its sketch, hold at the peak of an update."""
+    n_columns = rows.n_columns
+    itemsize = compute_dtype(rows.array.dtype).itemsize
+    moments = Moments.nbytes(n_columns)
+    if not sketched:
+        return moments + Covariance.nbytes(n_columns, rows.rows_a_block, itemsize)
+    n_vectors = sketch_vectors(n_columns, n_components)
+    return moments + CovarianceSketch.nbytes(n_columns, rows.rows_a_block, n_vectors, itemsize)
 
 
 def _store(job: Job, passes: Any, source: ArraySource, path: str, mark: str) -> None:
     rows = Rows(source)
     settings = job.settings
-    scatter = _empty_scatter(
-        rows.n_columns, job.budget, settings.max_components, settings.random_state
-    )
-    if isinstance(scatter, CovarianceSketch):
+    scatter: Covariance | CovarianceSketch = Covariance()
+    if is_sketched(rows.n_columns, job.budget):
+        n_vectors = sketch_vectors(rows.n_columns, settings.max_components)
+        scatter = CovarianceSketch(n_vectors, random_state=settings.random_state)
         job.events.warn(
-            f"{path}: the covariance of {rows.n_columns} columns does not fit "
+            f"{source.path.name}: the covariance of {rows.n_columns} columns does not fit "
             f"--memory {settings.memory}: a randomised sketch stands in for it"
         )
     with job.workspace.staging() as staged:

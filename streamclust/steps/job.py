@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from streamclust.events import Events, StepFinished
-from streamclust.memory import Budget, Need, peak_resident, reset_peak
+from streamclust.memory import Budget, Need, peak_resident, reset_peak, return_freed_memory
 from streamclust.passes import Executor, Passes, Rows
 from streamclust.settings import Settings
 from streamclust.workspace import Workspace
@@ -92,6 +92,7 @@ class Job:
     ) -> Iterator[Passes]:
         """Run a step within the budget; its time and peak memory are told to the events."""
         plan = planned(step, descriptor, needs, self.budget, self.executor.n_workers)
+        return_freed_memory()
         reset_peak()
         started = time.perf_counter()
         yield Passes(self.executor, self.events, plan.in_flight)

@@ -3,10 +3,11 @@
 from typing import Any, Self
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from streamclust.accumulators.covariance import Covariance, Scatter
+from streamclust.accumulators.covariance import Covariance, Scatter, compute_dtype
 from streamclust.accumulators.sketch import CovarianceSketch, ScatterSketch
-from streamclust.memory import Need
+from streamclust.memory import MIB, Need
 from streamclust.models.components import (
     PrincipalComponents,
     principal_components,
@@ -18,7 +19,13 @@ from streamclust.models.sums import PCASums
 from streamclust.passes import Passes, Rows
 from streamclust.passes.blocks import REDUCED_BLOCK_BYTES, block_rows
 from streamclust.settings import Settings
-from streamclust.steps.ingest import BLOCKS_A_TASK, load_moments, load_scatter
+from streamclust.steps.ingest import (
+    BLOCKS_A_TASK,
+    load_moments,
+    load_scatter,
+    sketch_vectors,
+    sums_bytes,
+)
 from streamclust.steps.job import Job
 from streamclust.workspace import fingerprint, stage_array, store_array
 
@@ -44,9 +51,12 @@ def reduce(job: Job, descriptor: str) -> None:
         job.skip(STEP, descriptor)
         return
     raw = job.rows_of(descriptor, "raw")
-    needs = reduce_needs(descriptor, raw, job.settings)
+    sketched = job.workspace.root[path].attrs["sketched"]
+    needs = reduce_needs(descriptor, raw, job.settings, sketched)
     with job.step(STEP, descriptor, needs, raw.n_rows) as passes, job.workspace.staging() as staged:
-        principal = _decompose(job, passes, descriptor, raw)
+        # One BLAS thread: the decomposition's rounding must not depend on the machine's cores.
+        with threadpool_limits(limits=1):
+            principal = _decompose(job, passes, descriptor, raw)
         _store_components(staged, principal, job.settings)
         scatter = _project(passes, descriptor, raw, principal, staged, job.settings)
         store_array(staged["pca"], "reduced_mean", scatter.mean)
@@ -62,22 +72,29 @@ def _mark(job: Job, path: str) -> str:
     return fingerprint("reduce", 1, job.workspace.fingerprint_of(path), chosen)
 
 
-def reduce_needs(descriptor: str, raw: Rows, settings: Settings) -> list[Need]:
+def reduce_needs(descriptor: str, raw: Rows, settings: Settings, sketched: bool) -> list[Need]:
     """Memory of the decomposition, and of the blocks and their projections."""
-    n_columns, itemsize = raw.n_columns, np.dtype(raw.array.dtype).itemsize
+    n_columns = raw.n_columns
     most = most_components(settings, n_columns)
-    square = 8 * n_columns**2
     name = f"{STEP} of {descriptor}"
-    decomposition = Need(name, fixed=3 * square + 3 * 8 * n_columns * most)
-    block = raw.rows_a_block * n_columns * itemsize
-    out = block_rows(most * itemsize, raw.n_rows, REDUCED_BLOCK_BYTES) * most * itemsize
-    matrix = 4 * 8 * n_columns * most
-    projection = Need(name, fixed=matrix, per_block=2 * block + 4 * out + 8 * 2**20)
+    vectors = 8 * n_columns * (sketch_vectors(n_columns, most) if sketched else most)
+    square = 8 * n_columns**2
+    decomposition = Need(name, fixed=8 * vectors if sketched else 2 * square + 4 * vectors)
+    block = raw.rows_a_block * n_columns * np.dtype(raw.array.dtype).itemsize
+    out = reduced_chunk(raw, most) * most * compute_dtype(raw.array.dtype).itemsize
+    projection = Need(name, fixed=4 * vectors, per_block=2 * block + 4 * out + 8 * MIB)
     needs = [decomposition, projection]
-    if settings.scaling == "l2" and 3 * square <= settings.memory_bytes // 2:
-        sums = Covariance.nbytes(n_columns, raw.rows_a_block, max(4, itemsize))
-        needs.append(Need(name, fixed=square, per_block=2 * block + sums))
+    if sketched or settings.scaling == "l2":
+        held = 4 * vectors if sketched else square
+        sums = sums_bytes(raw, settings.max_components, sketched)
+        needs.append(Need(name, fixed=held, per_block=2 * block + sums))
     return needs
+
+
+def reduced_chunk(raw: Rows, n_components: int) -> int:
+    """Rows of a chunk of the reduced array: a whole number of the raw array's."""
+    row_bytes = n_components * compute_dtype(raw.array.dtype).itemsize
+    return max(block_rows(row_bytes, raw.n_rows, REDUCED_BLOCK_BYTES), raw.rows_a_block)
 
 
 def most_components(settings: Settings, n_columns: int) -> int:
@@ -137,16 +154,6 @@ def _store_components(staged: Any, principal: PrincipalComponents, settings: Set
         store_array(group, name, getattr(principal, name))
 
 
-def load_components(group: Any) -> PrincipalComponents:
-    """Read the principal components that `reduce` stored."""
-    arrays = ("components", "explained_variance", "explained_variance_ratio", "singular_values")
-    scalars = ("noise_variance", "n_samples", "scaling", "share_reached")
-    return PrincipalComponents(
-        **{name: group[name][...] for name in (*arrays, "mean", "scale")},
-        **{name: group.attrs[name] for name in scalars},
-    )
-
-
 def _project(
     passes: Passes,
     descriptor: str,
@@ -159,22 +166,18 @@ def _project(
     projection = principal.projection(
         whiten=settings.whiten or settings.normalize, normalize=settings.normalize
     )
-    dtype = np.float64 if raw.array.dtype == np.float64 else np.float32
-    row_bytes = principal.n_components * np.dtype(dtype).itemsize
-    chunk = block_rows(row_bytes, raw.n_rows, REDUCED_BLOCK_BYTES)
     reduced = stage_array(
         staged,
         "reduced",
         (raw.n_rows, principal.n_components),
-        dtype,
-        max(chunk, raw.rows_a_block),
+        compute_dtype(raw.array.dtype),
+        reduced_chunk(raw, principal.n_components),
         fill_value=np.nan,
         compress=settings.compress,
     )
     seen = passes.write(
         f"{descriptor}: projecting", raw, _Project(projection), (reduced,), _ScatterOfResults()
     )
-    assert seen is not None
     return seen.result()
 
 

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from streamclust.accumulators.histogram import Density, DensityMaps, DensityMap, map_edges
+from streamclust.accumulators.histogram import Density, DensityMap, DensityMaps, map_edges
 
 N_ROWS, N_CLUSTERS = 5000, 4
 

@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamclust.accumulators.clusters import ClusterSpread, ClusterSums, LloydStep
 from streamclust.accumulators.covariance import Covariance
+from streamclust.accumulators.histogram import DensityMap, DensityMaps
 from streamclust.accumulators.moments import Moments
+from streamclust.accumulators.sample import UniformSample
 from streamclust.accumulators.sketch import CovarianceSketch
 
 N_ROWS = 60
@@ -36,7 +39,49 @@ def fields(*names: str) -> Callable[[Any], dict[str, np.ndarray]]:
     return lambda result: {name: np.asarray(getattr(result, name)) for name in names}
 
 
+def labelled_rows(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    return (*plain_rows(rng), rng.integers(-1, [3, 5], (N_ROWS, 2)))
+
+
+def in_columns(*names: str) -> Callable[[Any], dict[str, np.ndarray]]:
+    """The fields of a result that is a tuple of them for each clustering."""
+    return lambda result: {
+        f"{name} {c}": np.asarray(part)
+        for c, parts in enumerate(result)
+        for name, part in zip(names, parts, strict=True)
+    }
+
+
+CENTERS = [np.random.default_rng(k).normal(50, 500, (k, 7)) for k in (3, 5)]
+SHIFT = np.full(7, 50.0)
+MAP = DensityMap(np.eye(7)[:, :2], SHIFT, np.linspace(-1, 1, 9), np.linspace(-1, 1, 5))
+
 CASES = [
+    Case(
+        "cluster sums",
+        lambda: ClusterSums([3, 5], SHIFT),
+        labelled_rows,
+        in_columns("sizes", "means"),
+    ),
+    Case(
+        "cluster spread",
+        lambda: ClusterSpread(CENTERS, SHIFT),
+        labelled_rows,
+        in_columns("squares", "distances", "silhouettes"),
+    ),
+    Case("Lloyd step", lambda: LloydStep(CENTERS), plain_rows, in_columns("sizes", "means", "sum")),
+    Case(
+        "sample",
+        lambda: UniformSample(20, 3),
+        lambda rng: (*plain_rows(rng), np.arange(N_ROWS)),
+        lambda result: {str(i): column for i, column in enumerate(result)},
+    ),
+    Case(
+        "density",
+        lambda: DensityMaps([MAP], 3),
+        lambda rng: (*plain_rows(rng), rng.integers(-1, 3, N_ROWS)),
+        lambda result: {"counts": result[0].counts, "outside": np.asarray(result[0].outside)},
+    ),
     Case("moments", Moments, plain_rows, fields("count", "mean", "m2", "minimum", "maximum")),
     Case("covariance", Covariance, plain_rows, fields("count", "mean", "scatter")),
     Case(

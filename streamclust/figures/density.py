@@ -1,0 +1,155 @@
+"""All rows on a plane, as a density shaded by cluster."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib.patheffects as effects
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from streamclust.figures.canvas import (
+    FONT,
+    INK,
+    QUIET,
+    clean,
+    name_axes,
+    new_figure,
+    percent,
+    save_png,
+    write,
+    write_title,
+)
+from streamclust.figures.labels import density_middles, spread_labels
+from streamclust.figures.palette import cluster_colors
+from streamclust.figures.shading import density_image
+
+WIDTH, HEIGHT = 11.0, 7.6
+LEFT, BOTTOM, TOP = 0.72, 0.95, 0.78  # room around the plane in inches
+LEGEND_COLUMN, LEGEND_ROWS, LEGEND_COLUMNS = 1.2, 20, 3
+MOST_LABELS = 60
+
+
+def density_map(
+    path: Path,
+    counts: np.ndarray,
+    edges_x: np.ndarray,
+    edges_y: np.ndarray,
+    outside: int,
+    sizes: np.ndarray,
+    title: str,
+    axis_names: tuple[str, str],
+) -> None:
+    """Draw where the rows of all clusters lie on a plane.
+
+    Parameters
+    ----------
+    path : Path
+        The PNG to write.
+    counts : ndarray of shape (n_clusters, n_bins_x, n_bins_y)
+    edges_x, edges_y : ndarray of shape (n_bins + 1,)
+        Ends of the bins, evenly spaced.
+    outside : int
+        Rows beyond the edges, told below the picture.
+    sizes : ndarray of shape (n_clusters,)
+        Rows of each cluster, those outside included.
+    title : str
+    axis_names : (str, str)
+    """
+    colors = cluster_colors(len(counts))
+    n_columns = min(LEGEND_COLUMNS, -(-len(counts) // LEGEND_ROWS))
+    figure = new_figure(WIDTH, HEIGHT)
+    width = WIDTH - LEFT - 0.35 - n_columns * LEGEND_COLUMN
+    height = HEIGHT - BOTTOM - TOP
+    plane = (LEFT / WIDTH, BOTTOM / HEIGHT, width / WIDTH, height / HEIGHT)
+    axes = clean(figure.add_axes(plane))
+    axes.imshow(
+        np.rint(255 * density_image(counts, colors)).astype(np.uint8),
+        extent=(edges_x[0], edges_x[-1], edges_y[0], edges_y[-1]),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+    )
+    axes.grid(visible=False)
+    name_axes(axes, *axis_names)
+    _label(axes, counts, sizes, colors, (72 * width, 72 * height))
+    _legend(figure, sizes, colors, n_columns)
+    write_title(figure, title, 0.2 / WIDTH, 1 - 0.2 / HEIGHT)
+    words = outside_in_words(outside, int(np.sum(sizes)))
+    write(figure, LEFT / WIDTH, 0.2 / HEIGHT, words, size=9, color=QUIET)
+    save_png(figure, path)
+
+
+def outside_in_words(outside: int, n_rows: int) -> str:
+    """Say how many rows the picture does not show."""
+    if outside == 0:
+        return f"All {n_rows:,} rows are shown."
+    verb = "lies" if outside == 1 else "lie"
+    return f"{outside:,} of {n_rows:,} rows {verb} outside the axes ({percent(outside / n_rows)})."
+
+
+def legend_entry(size: int, n_rows: int) -> str:
+    """A cluster's share of all rows, in words."""
+    return "empty" if size == 0 else percent(size / n_rows)
+
+
+def _label(
+    axes: Axes,
+    counts: np.ndarray,
+    sizes: np.ndarray,
+    colors: np.ndarray,
+    points: tuple[float, float],
+) -> None:
+    """Write the numbers of the (largest) clusters; `points` is the size of the axes."""
+    named = np.sort(np.argsort(-np.asarray(sizes), kind="stable")[:MOST_LABELS])
+    middles = density_middles(counts)[named] / counts.shape[1:] * points
+    named, middles = named[~np.isnan(middles[:, 0])], middles[~np.isnan(middles[:, 0])]
+    font = 12 if len(named) <= 12 else 10 if len(named) <= 30 else 8
+    boxes = np.array([(font * (0.72 * len(str(j)) + 0.35), 1.2 * font) for j in named])
+    placed = spread_labels(middles, boxes.reshape(-1, 2), points)
+    for j, middle, place in zip(named, middles / points, placed / points, strict=True):
+        moved = np.hypot(*((place - middle) * points))
+        if moved > 1.5 * font:
+            line: dict[str, Any] = {"color": INK, "lw": 0.8, "transform": axes.transAxes}
+            axes.plot(*np.transpose([middle, place]), **line)
+        axes.text(
+            place[0],
+            place[1],
+            str(j),
+            transform=axes.transAxes,
+            ha="center",
+            va="center_baseline",
+            fontsize=font,
+            family=FONT,
+            weight="bold",
+            color=tuple(0.45 * colors[j]),
+            path_effects=[effects.withStroke(linewidth=3, foreground="white")],
+        )
+
+
+def _legend(figure: Figure, sizes: np.ndarray, colors: np.ndarray, n_columns: int) -> None:
+    left, n_rows = WIDTH - n_columns * LEGEND_COLUMN, int(np.sum(sizes))
+    shown = min(len(sizes), n_columns * LEGEND_ROWS)
+    per_column = -(-shown // n_columns)
+    step = 0.285
+    top = HEIGHT - TOP - 0.34
+    for column in range(n_columns):
+        x, y = left + column * LEGEND_COLUMN, top + 0.26
+        head: dict[str, Any] = {"color": QUIET, "va": "center_baseline", "ha": "right"}
+        write(figure, (x + 0.42) / WIDTH, y / HEIGHT, "cluster", size=8, **head)
+        write(figure, (x + 1.0) / WIDTH, y / HEIGHT, "share", size=8, **head)
+    for j in range(shown):
+        column, row = divmod(j, per_column)
+        x, y = left + column * LEGEND_COLUMN, top - row * step
+        box = Rectangle(
+            (x / WIDTH, (y - 0.065) / HEIGHT), 0.16 / WIDTH, 0.13 / HEIGHT, color=tuple(colors[j])
+        )
+        figure.add_artist(box)
+        style: dict[str, Any] = {"va": "center_baseline", "ha": "right"}
+        write(figure, (x + 0.42) / WIDTH, y / HEIGHT, str(j), weight="bold", **style)
+        share = legend_entry(int(sizes[j]), n_rows)
+        write(figure, (x + 1.0) / WIDTH, y / HEIGHT, share, size=8.5, color=QUIET, **style)
+    if shown < len(sizes):
+        y = top - per_column * step
+        write(figure, left / WIDTH, y / HEIGHT, f"and {len(sizes) - shown:,} more", size=8.5)

@@ -1,0 +1,70 @@
+"""What several tests need: small cases on disk, executors, and the real case."""
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_blobs
+
+from streamclust.passes import LocalExecutor
+
+
+@pytest.fixture(scope="session")
+def real_case() -> Path:
+    """The folder of a real case, which the environment names."""
+    folder = os.environ.get("STREAMCLUST_CASE")
+    if not folder:
+        pytest.skip("STREAMCLUST_CASE names no case folder")
+    return Path(folder)
+
+
+def write_case(folder: Path, **sets: np.ndarray) -> Path:
+    """A case folder with these descriptor sets and a path for each row."""
+    (folder / "descriptors").mkdir(parents=True)
+    for name, values in sets.items():
+        with open(folder / "descriptors" / f"{name}.pickle", "wb") as file:
+            pickle.dump(values, file)
+    n_rows = len(next(iter(sets.values())))
+    lines = [f"veriwild\\1\\{row // 7:05}\\{row:06}.jpg" for row in range(n_rows)]
+    (folder / "images_paths.csv").write_text("\n".join(["paths", *lines]) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def blobs() -> tuple[np.ndarray, np.ndarray]:
+    """3,000 rows of 24 columns in 5 groups (float32), and the groups."""
+    values, groups = make_blobs(3000, 24, centers=5, cluster_std=2.0, random_state=3)
+    return values.astype(np.float32), groups
+
+
+@pytest.fixture(scope="session")
+def case_folder(tmp_path_factory: pytest.TempPathFactory, blobs) -> Path:
+    """A case of two descriptor sets."""
+    values, _ = blobs
+    return write_case(tmp_path_factory.mktemp("case") / "case", a=values, b=values[:, :9] ** 2)
+
+
+@pytest.fixture(scope="session")
+def dask_address():
+    """A real scheduler with two worker processes."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.fixture(params=["one thread", "two threads", "dask"])
+def executor(request: pytest.FixtureRequest):
+    """Each way to run passes."""
+    if request.param == "dask":
+        from streamclust.passes.dask import DaskExecutor
+
+        made = DaskExecutor(request.getfixturevalue("dask_address"))
+    else:
+        made = LocalExecutor(1 if request.param == "one thread" else 2)
+    yield made
+    made.close()

@@ -1,0 +1,129 @@
+"""Every figure is a PNG of the expected size, the same each time, whatever the rows are."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from streamclust.figures import density_map, metric_curves, variance_curve
+
+LONG = "a $very$ long_name " + "vit-large-patch16-224_" * 12 + " 漢字\n: 5 clusters"
+
+
+def row(k: int, algorithm: str = "kmeans", **scores: float) -> dict[str, object]:
+    made = {
+        "calinski_harabasz": 1e6 / k,
+        "davies_bouldin": 1.5 - 0.01 * k,
+        "silhouette_simplified": 0.4,
+        "inertia": 3e9 / k,
+        "explained": 1 - 1 / k,
+        "smallest_cluster": 0.5 / k,
+    }
+    return {"n_clusters": k, "algorithm": algorithm, **made, **scores}
+
+
+def counts(n_clusters: int, rows: int = 3000) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    made = np.zeros((n_clusters, 60, 40), np.int64)
+    middles = rng.uniform(5, 35, (n_clusters, 2))
+    for layer, middle in zip(made, middles, strict=True):
+        where = np.rint(rng.normal(middle, 3, (rows // n_clusters, 2))).astype(int)
+        np.add.at(layer, tuple(np.clip(where, 0, 39).T), 1)
+    return made
+
+
+def draw_density(path: Path, made: np.ndarray, title: str = "a", outside: int = 0) -> None:
+    sizes = made.sum(axis=(1, 2))
+    edges = np.linspace(-3, 3, 61), np.linspace(0, 9, 41)
+    density_map(path, made, *edges, outside, sizes, title, ("axis 1", "axis_$2$"))
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return image.size
+
+
+@pytest.mark.parametrize("n_clusters", [1, 2, 30, 75])
+def test_density_maps(tmp_path: Path, n_clusters: int) -> None:
+    draw_density(tmp_path / "map.png", counts(n_clusters), LONG, outside=7)
+    assert size_of(tmp_path / "map.png") == (1650, 1140)
+
+
+def test_density_maps_with_empty_clusters_and_without_rows(tmp_path: Path) -> None:
+    made = counts(4)
+    made[2] = 0
+    draw_density(tmp_path / "gap.png", made)
+    draw_density(tmp_path / "none.png", made * 0)
+    assert size_of(tmp_path / "gap.png") == size_of(tmp_path / "none.png") == (1650, 1140)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "kept", "wanted"),
+    [
+        (np.full(2048, 1 / 2048), 48, 0.9),
+        (np.full(128, 0.83 / 128), 128, 0.9),
+        (np.array([1.0]), 1, None),
+        (np.array([1.0, 0.0, 0.0]), 1, 0.95),
+        (np.zeros(3), 3, 0.9),
+    ],
+)
+def test_variance_curves(
+    tmp_path: Path, ratio: np.ndarray, kept: int, wanted: float | None
+) -> None:
+    variance_curve(tmp_path / "variance.png", ratio, kept, wanted, LONG)
+    assert size_of(tmp_path / "variance.png") == (1560, 870)
+
+
+@pytest.mark.parametrize(
+    ("table", "recommended"),
+    [
+        ([row(k) for k in range(2, 31)], 7),
+        ([row(5)], 5),
+        ([row(2, davies_bouldin=float("nan")), row(3, smallest_cluster=0.0)], None),
+        ([row(2, "kmeans"), row(9, "ward"), row(4, "mixture_$x$")], 4),
+        ([{"n_clusters": 3, "algorithm": "kmeans"}], None),
+        ([row(1, calinski_harabasz=float("nan"), explained=0.0, inertia=0.0)], 1),
+    ],
+)
+def test_metric_curves(
+    tmp_path: Path, table: list[dict[str, object]], recommended: int | None
+) -> None:
+    metric_curves(tmp_path / "metrics.png", table, recommended, LONG)
+    assert size_of(tmp_path / "metrics.png") == (1710, 1020)
+
+
+def test_the_same_figure_is_the_same_file(tmp_path: Path) -> None:
+    for name in ("one.png", "two.png"):
+        draw_density(tmp_path / name, counts(5))
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_a_failed_figure_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "map.png"
+    path.write_bytes(b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("streamclust.figures.canvas.os.replace", fail)
+        with pytest.raises(OSError, match="disk full"):
+            draw_density(path, counts(2))
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_colours_of_clusters_are_in_the_picture(tmp_path: Path) -> None:
+    made = np.zeros((2, 60, 40), np.int64)
+    made[0, :20], made[1, 40:] = 9, 9
+    draw_density(tmp_path / "map.png", made)
+    with Image.open(tmp_path / "map.png") as image:
+        pixels = np.asarray(image.convert("RGB"), float)
+    blue, white, orange = pixels[300, 300], pixels[300, 750], pixels[300, 1200]
+    assert blue[2] > blue[0] + 50
+    assert orange[0] > orange[2] + 50
+    np.testing.assert_array_equal(white, 255)

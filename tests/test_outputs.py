@@ -1,0 +1,50 @@
+"""Files for people."""
+
+import pytest
+
+from streamclust.outputs import Outputs
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def outputs(tmp_path, said):
+    (tmp_path / ".streamclust").mkdir()
+    return Outputs(tmp_path, said.append)
+
+
+def write(outputs, text, name="labels.csv"):
+    with outputs.text(name) as file:
+        file.write(text)
+
+
+def test_its_own_file_is_replaced(outputs, said):
+    write(outputs, "one")
+    write(outputs, "two")
+    assert (outputs.folder / "labels.csv").read_text() == "two"
+    assert not said
+    assert [p.name for p in outputs.folder.glob("*.csv")] == ["labels.csv"]
+
+
+def test_a_file_that_a_person_changed_is_kept(outputs, said):
+    write(outputs, "one")
+    (outputs.folder / "labels.csv").write_text("with my notes")
+    write(outputs, "two")
+    (outputs.folder / "labels.csv").write_text("more notes")
+    write(outputs, "three")
+    assert (outputs.folder / "labels.csv").read_text() == "three"
+    assert (outputs.folder / "labels.kept-1.csv").read_text() == "with my notes"
+    assert (outputs.folder / "labels.kept-2.csv").read_text() == "more notes"
+    assert "kept as labels.kept-1.csv" in said[0]
+
+
+def test_what_fails_leaves_the_old_file(outputs):
+    write(outputs, "one")
+    with pytest.raises(TypeError):
+        write(outputs, 7)
+    assert (outputs.folder / "labels.csv").read_text() == "one"
+    assert outputs.is_current("labels.csv")
+    assert not list(outputs.folder.glob(".*.part"))

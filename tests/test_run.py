@@ -1,0 +1,381 @@
+"""The main job: a case in, labelled clusters of every row out."""
+
+import csv
+import json
+import pickle
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from conftest import write_case
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.metrics import (
+    adjusted_rand_score,
+    calinski_harabasz_score,
+    davies_bouldin_score,
+)
+from sklearn.preprocessing import StandardScaler
+
+import streamclust
+from streamclust import api
+from streamclust.errors import (
+    MemoryBudgetError,
+    SettingsError,
+    SourceError,
+    StreamclustError,
+    WorkspaceError,
+)
+from streamclust.events import StepFinished
+
+KS = (2, 3, 5, 8)
+METRICS = [
+    "descriptor",
+    "algorithm",
+    "n_clusters",
+    "calinski_harabasz",
+    "davies_bouldin",
+    "silhouette_simplified",
+    "inertia",
+    "explained",
+    "smallest_cluster",
+    "recommended",
+]
+CLUSTERS = ["descriptor", "algorithm", "n_clusters", "cluster", "size", "share"]
+
+
+@pytest.fixture(scope="module")
+def done(case_folder, tmp_path_factory):
+    """A finished run."""
+    return streamclust.run(case_folder, tmp_path_factory.mktemp("run") / "out", n_clusters=KS)
+
+
+def read(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_contract_of_names(done):
+    lines = read(done.folder / "labels.csv")
+    assert list(lines[0]) == ["row", "path", "a", "b"]
+    assert len(lines) == 3000
+    assert lines[8]["path"] == r"veriwild\1\00001\000008.jpg"
+    assert list(read(done.folder / "metrics.csv")[0]) == METRICS
+    assert len(read(done.folder / "metrics.csv")) == 2 * len(KS)
+    clusters = read(done.folder / "clusters.csv")
+    assert list(clusters[0]) == [
+        "descriptor",
+        "algorithm",
+        "n_clusters",
+        "cluster",
+        "size",
+        "share",
+    ]
+    assert len(clusters) == 2 * sum(KS)
+    for name in ("variance", "metrics", "map-pca", "map-discriminant"):
+        assert (done.folder / "figures" / f"a-{name}.png").stat().st_size > 10_000
+    store = zarr.open_group(done.folder / "workspace.zarr", mode="r")
+    for path in ("raw", "reduced", "clusterings/kmeans-5/labels", "clusterings/kmeans-5/centers"):
+        assert f"descriptors/a/{path}" in store
+    record = json.loads((done.folder / "run.json").read_text())
+    assert {"settings", "versions", "inputs", "steps"} <= set(record)
+    for step in record["steps"]:
+        assert step["measured_peak"] > 0
+        assert step["planned_peak"] > 0
+        assert step["seconds"] > 0
+    assert len(record["inputs"]["a"]["blake2b"]) == 32
+
+
+def test_the_numbers_are_scikit_learns(done, blobs):
+    values = StandardScaler().fit_transform(blobs[0].astype(np.float64))
+    reduced = PCA(0.90, svd_solver="full").fit_transform(values)
+    stored = done.store["descriptors/a/reduced"][...]
+    assert stored.shape == reduced.shape
+    np.testing.assert_allclose(np.abs(stored), np.abs(reduced), atol=1e-3)
+    frame = done.metrics.set_index(["descriptor", "n_clusters"])
+    for k in KS:
+        labels = done.labels("a", f"kmeans-{k}")[...]
+        exact = stored.astype(np.float64)
+        line = frame.loc[("a", k)]
+        assert line.calinski_harabasz == pytest.approx(
+            calinski_harabasz_score(exact, labels), rel=1e-6
+        )
+        assert line.davies_bouldin == pytest.approx(davies_bouldin_score(exact, labels), rel=1e-6)
+        best = KMeans(k, n_init=10, random_state=0).fit(exact)
+        assert line.inertia <= best.inertia_ * 1.001
+        assert line.smallest_cluster == np.bincount(labels).min() / 3000
+
+
+def test_the_groups_are_found(done, blobs):
+    assert done.recommended("a") == "kmeans-5"
+    labels = pd.read_csv(done.folder / "labels.csv")["a"]
+    assert adjusted_rand_score(labels, blobs[1]) > 0.99
+    sizes = done.clusters.query("descriptor == 'a' and n_clusters == 5")["size"]
+    assert sizes.is_monotonic_decreasing
+
+
+def test_labels_are_those_of_the_nearest_stored_centre(done):
+    clustering = done.store["descriptors/b/clusterings/kmeans-8"]
+    rows, centers = done.store["descriptors/b/reduced"][...], clustering["centers"][...]
+    apart = ((rows[:, None].astype(np.float64) - centers[None]) ** 2).sum(2)
+    np.testing.assert_array_equal(apart.argmin(1), clustering["labels"][...])
+
+
+def steps_of(run, *args, **kwargs):
+    """The steps that a call really runs."""
+    seen = []
+    run(*args, lambda event: seen.append(event), **kwargs)
+    return [
+        (event.step, event.descriptor)
+        for event in seen
+        if isinstance(event, StepFinished) and not event.skipped
+    ]
+
+
+def snapshot(folder):
+    files = [path for path in (folder / "workspace.zarr").rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_what_is_done_is_skipped_and_other_settings_add(case_folder, tmp_path):
+    out = tmp_path / "out"
+    run = lambda **changes: steps_of(api.run, case_folder, out, None, **changes)  # noqa: E731
+    assert len(run(n_clusters="3,5", descriptors="a")) == 5
+    before = snapshot(out)
+    assert run(n_clusters="3,5", descriptors="a") == []
+    assert snapshot(out) == before
+    # Another k is fitted alone, another set is added.
+    assert run(n_clusters="3:5", descriptors="a") == [
+        ("cluster", "a"),
+        ("measure", "a"),
+        ("draw", "a"),
+    ]
+    assert {step for step in run(n_clusters="3:5") if step[1] == "a"} == set()
+    whole = snapshot(out)
+    # Other settings replace what stands under the names; going back costs nothing.
+    assert ("reduce", "a") in run(n_clusters="3:5", descriptors="a", n_components=4)
+    assert streamclust.open(out).store["descriptors/a/reduced"].shape == (3000, 4)
+    assert run(n_clusters="3:5", descriptors="a") == [("draw", "a")]
+    back = snapshot(out)
+    assert {n: b for n, b in back.items() if "zarr.json" not in n} == {
+        n: b for n, b in whole.items() if "zarr.json" not in n
+    }
+    assert len(json.loads((out / "run.json").read_text())["earlier"]) == 5
+
+
+def test_a_k_does_not_depend_on_the_others_of_the_sweep(done, case_folder, tmp_path):
+    alone = streamclust.run(case_folder, tmp_path / "out", n_clusters=5, descriptors="a")
+    np.testing.assert_array_equal(
+        alone.labels("a", "kmeans-5")[...], done.labels("a", "kmeans-5")[...]
+    )
+
+
+@pytest.mark.parametrize("way", ["one thread", "two threads", "little memory", "dask"])
+def test_results_do_not_depend_on_how_they_are_computed(done, case_folder, tmp_path, way, request):
+    changes = {
+        "one thread": {"workers": 1},
+        "two threads": {"workers": 2},
+        "little memory": {"memory": "600MiB", "workers": 2},
+    }.get(way) or {"scheduler": request.getfixturevalue("dask_address")}
+    other = streamclust.run(case_folder, tmp_path / "out", n_clusters=KS, **changes)
+    for descriptor in ("a", "b"):
+        np.testing.assert_array_equal(
+            other.store[f"descriptors/{descriptor}/reduced"][...],
+            done.store[f"descriptors/{descriptor}/reduced"][...],
+        )
+        for k in KS:
+            np.testing.assert_array_equal(
+                other.labels(descriptor, f"kmeans-{k}")[...],
+                done.labels(descriptor, f"kmeans-{k}")[...],
+            )
+    assert (other.folder / "metrics.csv").read_text() == (done.folder / "metrics.csv").read_text()
+
+
+def test_single_files_and_npy_are_a_case_too(blobs, tmp_path):
+    np.save(tmp_path / "mine.npy", np.asfortranarray(blobs[0].astype(">f8")))
+    case = streamclust.run(tmp_path / "mine.npy", tmp_path / "out", n_clusters=5)
+    assert case.store["descriptors/mine/raw"].dtype == np.float64
+    assert case.store["descriptors/mine/reduced"].dtype == np.float64
+    assert adjusted_rand_score(case.labels("mine")[...], blobs[1]) > 0.99
+    assert read(case.folder / "labels.csv")[0]["path"] == ""
+
+
+@pytest.fixture
+def with_nan(tmp_path, blobs):
+    values = blobs[0].copy()
+    values[[5, 700]] = np.nan
+    values[900, 3] = np.inf
+    return write_case(tmp_path / "nan", a=values)
+
+
+def test_invalid_rows_are_refused_with_their_numbers(with_nan, tmp_path):
+    with pytest.raises(
+        SourceError, match=r"3 of 3000 rows .* \(rows 5, 700, 900\).*--invalid mask"
+    ):
+        streamclust.run(with_nan, tmp_path / "out", n_clusters=5)
+    assert streamclust.open(tmp_path / "out").descriptors == []
+
+
+def test_invalid_rows_are_masked_on_demand(with_nan, tmp_path, blobs):
+    out = tmp_path / "out"
+    case = streamclust.run(with_nan, out, n_clusters="3,5", invalid="mask")
+    valid = np.ones(3000, bool)
+    valid[[5, 700, 900]] = False
+    labels = case.labels("a", "kmeans-5")[...]
+    assert (labels[~valid] == -1).all()
+    assert adjusted_rand_score(labels[valid], blobs[1][valid]) > 0.99
+    assert case.clusters.query("n_clusters == 5")["size"].sum() == 2997
+    lines = read(out / "labels.csv")
+    assert lines[5]["a"] == "-1"
+    exact = case.store["descriptors/a/reduced"][...].astype(float)
+    assert np.isnan(exact[~valid]).all()
+    assert case.metrics.query("n_clusters == 5").calinski_harabasz.item() == pytest.approx(
+        calinski_harabasz_score(exact[valid], labels[valid]), rel=1e-6
+    )
+    # The stored set is held to the policy of each run.
+    with pytest.raises(SourceError, match="3 of 3000 rows"):
+        streamclust.run(with_nan, out, n_clusters=5)
+
+
+def test_sets_that_do_not_fit_together_are_refused(tmp_path, blobs):
+    case = write_case(tmp_path / "case", a=blobs[0], b=blobs[0][:-1])
+    with pytest.raises(SourceError, match=r"numbers of rows differ: a 3000, b 2999"):
+        streamclust.run(case, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_case_of_another_size_does_not_join_a_workspace(done, tmp_path, blobs, case_folder):
+    out = tmp_path / "out"
+    streamclust.run(case_folder, out, n_clusters=3, descriptors="a")
+    other = write_case(tmp_path / "other", c=blobs[0][:100])
+    with pytest.raises(SourceError, match="name another --out"):
+        streamclust.run(other, out, n_clusters=3)
+
+
+def test_a_changed_file_is_read_again(tmp_path, blobs):
+    case = write_case(tmp_path / "case", a=blobs[0])
+    out = tmp_path / "out"
+    streamclust.run(case, out, n_clusters=5)
+    with open(case / "descriptors" / "a.pickle", "wb") as file:
+        pickle.dump(blobs[0] * 2, file)
+    assert ("ingest", "a") in steps_of(api.run, case, out, None, n_clusters=5)
+    np.testing.assert_array_equal(
+        streamclust.open(out).store["descriptors/a/raw"][:3], blobs[0][:3] * 2
+    )
+
+
+def test_few_rows_shorten_the_sweep_and_say_so(tmp_path, blobs):
+    case = write_case(tmp_path / "case", a=blobs[0][:12])
+    said = []
+    made = api.run(case, tmp_path / "out", None, said.append)
+    assert made.metrics.n_clusters.max() == 11
+    assert any("sweep ends at 11" in getattr(event, "text", "") for event in said)
+    with pytest.raises(SettingsError, match="12 valid rows are too few for 20 clusters"):
+        api.run(case, tmp_path / "out", n_clusters=20)
+
+
+def test_a_plan_that_does_not_fit_is_refused_before_anything_is_read(case_folder, tmp_path):
+    with pytest.raises(MemoryBudgetError, match=r"needs .* at least"):
+        streamclust.run(case_folder, tmp_path / "out", memory="100MiB")
+    assert not (tmp_path / "out").exists()
+
+
+def test_steps_one_by_one_give_what_a_run_gives(done, case_folder, tmp_path):
+    out = tmp_path / "out"
+    api.ingest(case_folder, out)
+    with pytest.raises(SettingsError, match="not reduced yet"):
+        api.cluster(out, n_clusters=KS)
+    case = streamclust.open(out)
+    case.reduce().cluster(n_clusters=KS).measure().export()
+    for name in ("labels.csv", "metrics.csv", "clusters.csv"):
+        assert (out / name).read_text() == (done.folder / name).read_text()
+    assert case.info()["descriptors"]["a"]["recommended"] == "kmeans-5"
+
+
+@pytest.mark.parametrize("scaling", ["none", "minmax", "l2"])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_scalings(case_folder, tmp_path, scaling, normalize):
+    case = streamclust.run(
+        case_folder,
+        tmp_path / "out",
+        descriptors="a",
+        n_clusters=5,
+        scaling=scaling,
+        normalize=normalize,
+        n_components=6,
+    )
+    model = streamclust.IncrementalPCA(
+        6, scaling=scaling, whiten=normalize, normalize=normalize
+    ).fit(case.store["descriptors/a/raw"][...])
+    stored = case.store["descriptors/a/reduced"][...]
+    expected = model.transform(case.store["descriptors/a/raw"][...])
+    np.testing.assert_allclose(stored, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_wide_rows_are_sketched_and_that_is_said(tmp_path):
+    rng = np.random.default_rng(0)
+    spectrum = 0.7 ** np.arange(40)
+    basis = np.linalg.qr(rng.standard_normal((6000, 40)))[0].T
+    values = ((rng.standard_normal((500, 40)) * spectrum) @ basis).astype(np.float32)
+    np.save(tmp_path / "wide.npy", values)
+    said = []
+    case = api.run(
+        tmp_path / "wide.npy",
+        tmp_path / "out",
+        None,
+        said.append,
+        n_clusters=2,
+        scaling="none",
+        n_components=8,
+        memory="700MiB",
+    )
+    assert any("sketch" in getattr(event, "text", "") for event in said)
+    exact = PCA(8, svd_solver="full").fit(values.astype(np.float64))
+    np.testing.assert_allclose(
+        case.store["descriptors/wide/pca/explained_variance"][...],
+        exact.explained_variance_,
+        rtol=1e-5,
+    )
+
+
+def test_nothing_is_said_to_be_when_no_clustering_is_sound(tmp_path):
+    values = np.zeros((5000, 4), np.float32)
+    values[0] = 100
+    np.save(tmp_path / "one.npy", values + np.random.default_rng(0).normal(0, 1e-3, values.shape))
+    case = streamclust.run(tmp_path / "one.npy", tmp_path / "out", n_clusters=2, scaling="none")
+    assert case.recommended("one") is None
+    assert not case.metrics.recommended.any()
+    assert not (case.folder / "labels.csv").exists()
+
+
+def test_the_real_case(real_case, tmp_path):
+    case = streamclust.run(real_case, tmp_path / "out", n_clusters="2:12")
+    assert case.descriptors == ["efficientnet-b7", "osnet", "vdc_color", "vdc_type"]
+    labels = pd.read_csv(case.folder / "labels.csv")
+    assert len(labels) == 2003
+    assert labels.path.tolist() == pd.read_csv(real_case / "images_paths.csv").paths.tolist()
+    truth = pd.read_csv(real_case / "truth.csv")
+    vehicles = truth.source == "dananau_colour"
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    found = case.labels("vdc_color", "kmeans-12")[...]
+    assert adjusted_mutual_info_score(truth.colour[vehicles], found[vehicles]) > 0.4
+
+
+def test_a_workspace_that_was_moved_still_opens(done, tmp_path):
+    moved = shutil.copytree(done.folder, tmp_path / "moved")
+    assert steps_of(api.measure, moved, None) == []
+    assert streamclust.open(moved).recommended("a") == "kmeans-5"
+
+
+def test_errors_are_children_of_what_fits():
+    for child, builtin in (
+        (SourceError, ValueError),
+        (SettingsError, ValueError),
+        (MemoryBudgetError, MemoryError),
+        (WorkspaceError, RuntimeError),
+    ):
+        assert issubclass(child, StreamclustError)
+        assert issubclass(child, builtin)

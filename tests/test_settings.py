@@ -1,0 +1,101 @@
+"""Settings: what they may be, and their file."""
+
+import tomllib
+from dataclasses import fields
+
+import pytest
+
+from streamclust import api
+from streamclust.errors import MemoryBudgetError, SettingsError
+from streamclust.memory import MIB, Budget, Need, format_bytes, parse_bytes
+from streamclust.settings import Settings, parse_n_clusters
+from streamclust.template import setting_meanings, settings_template
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2:5", (2, 3, 4, 5)),
+        ("8", (8,)),
+        (8, (8,)),
+        ("12,5, 8", (5, 8, 12)),
+        ("2:4,10", (2, 3, 4, 10)),
+        (range(2, 5), (2, 3, 4)),
+        ([3, 3, 2], (2, 3)),
+    ],
+)
+def test_numbers_of_clusters(text, expected):
+    assert parse_n_clusters(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "two", "5:2", "0", "2:3:4", "1.5", None, [], -3])
+def test_numbers_of_clusters_that_are_none(text):
+    with pytest.raises(SettingsError, match="n_clusters"):
+        parse_n_clusters(text)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scaling": "log"},
+        {"invalid": "drop"},
+        {"n_components": 0},
+        {"n_components": 1.5},
+        {"n_components": True},
+        {"max_components": 0},
+        {"workers": 0},
+        {"tol": -1.0},
+        {"memory": "much"},
+        {"n_clusters": "x"},
+        {"colour": "red"},
+    ],
+)
+def test_settings_out_of_range_are_named(changes):
+    name = next(iter(changes))
+    with pytest.raises(SettingsError, match=name):
+        Settings().having(**changes)
+
+
+def test_the_written_file_gives_the_defaults(tmp_path):
+    file = api.init(tmp_path / "s.toml")
+    assert Settings.from_toml(file) == Settings()
+    with pytest.raises(SettingsError, match="already"):
+        api.init(file)
+
+
+def test_every_setting_is_explained():
+    meanings = setting_meanings()
+    assert set(meanings) == {field.name for field in fields(Settings)}
+    assert all(meanings.values())
+    assert set(tomllib.loads(settings_template())) <= set(meanings)
+
+
+def test_a_settings_file_with_mistakes(tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text("n_cluster = 3")
+    with pytest.raises(SettingsError, match=r"s\.toml: no setting is called n_cluster"):
+        Settings.from_toml(file)
+    file.write_text("n_clusters = ")
+    with pytest.raises(SettingsError, match="is no TOML"):
+        Settings.from_toml(file)
+    with pytest.raises(SettingsError, match="cannot be read"):
+        Settings.from_toml(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1GiB", 2**30), ("640 MiB", 640 * MIB), ("2e9", 2 * 10**9), ("1.5k", 1500), (7, 7)],
+)
+def test_sizes_of_memory(text, size):
+    assert parse_bytes(text) == size
+
+
+def test_a_budget_gives_as_many_blocks_as_fit():
+    need = Need("a step", fixed=100 * MIB, per_block=50 * MIB)
+    assert Budget(need.peak(3)).in_flight(need, 8) == 3
+    assert Budget(10**12).in_flight(need, 8) == 8
+    with pytest.raises(MemoryBudgetError, match=r"a step needs .* give it --memory") as error:
+        Budget(need.smallest - 1).in_flight(need, 8)
+    told = str(error.value).split("--memory ")[-1].split()[0]
+    assert Budget(parse_bytes(told)).in_flight(need, 8) == 1
+    assert format_bytes(need.smallest) in str(error.value)
