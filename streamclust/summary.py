@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
 
 def print_summary(about: dict[str, Any], settings: Settings) -> None:
     """The end of a run: a line a set, then where the results are."""
-    console = Console(highlight=False)
+    console = _console()
     console.print(_sets(about, settings.descriptors or tuple(about["descriptors"])))
     console.print(f"labels, tables, figures and run.json: {about['folder']}", markup=False)
 
 
 def print_info(about: dict[str, Any]) -> None:
     """What a results folder holds."""
-    console = Console(highlight=False)
+    console = _console()
     console.print(_sets(about, tuple(about["descriptors"])))
     paths = "no image paths" if about["paths"] is None else f"{about['paths']:,} image paths"
     console.print(f"{about['folder']}: {format_bytes(about['bytes'])}, {paths}", markup=False)
@@ -32,7 +33,9 @@ def print_info(about: dict[str, Any]) -> None:
 
 def print_plan(plans: "list[Planned]", settings: Settings) -> None:
     """The memory of each step, and the least budget that would do."""
-    table = Table("set", "step", "blocks in flight", "peak memory", "least memory")
+    table = Table(
+        "set", "step", "blocks in flight", "peak memory", "least memory", box=box.SIMPLE_HEAD
+    )
     for planned in plans:
         least = max(need.smallest for need in planned.needs)
         table.add_row(
@@ -42,7 +45,7 @@ def print_plan(plans: "list[Planned]", settings: Settings) -> None:
             format_bytes(planned.peak),
             format_bytes(least),
         )
-    console = Console(highlight=False)
+    console = _console()
     console.print(table)
     least = max(need.smallest for planned in plans for need in planned.needs)
     peak = max(planned.peak for planned in plans)
@@ -50,13 +53,18 @@ def print_plan(plans: "list[Planned]", settings: Settings) -> None:
     console.print(f"peak {format_bytes(peak)} of {budget}; least --memory: {format_bytes(least)}")
 
 
+def _console() -> Console:
+    console = Console(highlight=False)
+    # A file or pipe has no width: rich would take 80 columns and cut the numbers.
+    return console if console.is_terminal else Console(highlight=False, width=120)
+
+
 def _sets(about: dict[str, Any], names: tuple[str, ...]) -> Table:
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("set", "recommended"):
-        table.add_column(heading)
-    numbers = ("rows", "columns", "components", "variance", "CH", "DB", "silhouette", "smallest")
-    for heading in numbers:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, overflow="fold")
+    for heading in ("rows", "columns", "PCA", "variance", "CH", "DB", "silh.", "smallest"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name in names:
         table.add_row(*_line(name, about["descriptors"][name]))
     return table

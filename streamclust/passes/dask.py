@@ -1,10 +1,26 @@
 """The executor of a cluster: the same tasks through a dask scheduler."""
 
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from streamclust.errors import ClusterError, StreamclustError
 from streamclust.passes.window import in_order
+
+
+def _knock(address: str, timeout: float) -> None:
+    """Refuse an address where nobody listens: a `Client` tries it for a minute, then complains
+    from its destructor."""
+    target = urlsplit(address)
+    if not (target.scheme and target.hostname and target.port):
+        raise ClusterError(f"{address!r} is no scheduler's address: write tcp://host:port")
+    try:
+        socket.create_connection((target.hostname, target.port), timeout).close()
+    except OSError as error:
+        raise ClusterError(
+            f"no dask scheduler at {address} ({error}): start one with dask scheduler"
+        ) from error
 
 
 def _run(task: Callable[[Any], Any], item: Any) -> Any:
@@ -30,19 +46,20 @@ class DaskExecutor:
     Raises
     ------
     ClusterError
-        When the scheduler does not answer, has no workers, or loses a task's workers.
+        When the scheduler does not answer, has no workers, or a task fails on them.
     """
 
     def __init__(self, address: str, timeout: float = 30) -> None:
         from distributed import Client
 
+        _knock(address, timeout)
+        self.client = Client(address, timeout=timeout, set_as_default=False)
         try:
-            self.client = Client(address, timeout=timeout, set_as_default=False)
             self.client.wait_for_workers(1, timeout=timeout)
-        except (OSError, TimeoutError, ValueError) as error:
+        except TimeoutError as error:
+            self.client.close()
             raise ClusterError(
-                f"no dask workers at {address}: {error}; start a scheduler and workers "
-                "(dask scheduler, dask worker ADDRESS) and pass its address"
+                f"the dask scheduler at {address} has no workers: dask worker {address}"
             ) from error
         self.n_workers = sum(self.client.nthreads().values())
 

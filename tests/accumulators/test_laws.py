@@ -52,7 +52,7 @@ def in_columns(*names: str) -> Callable[[Any], dict[str, np.ndarray]]:
     }
 
 
-CENTERS = [np.random.default_rng(k).normal(50, 500, (k, 7)) for k in (3, 5)]
+CENTERS = [plain_rows(np.random.default_rng(7))[0][:k] for k in (3, 5)]
 SHIFT = np.full(7, 50.0)
 MAP = DensityMap(np.eye(7)[:, :2], SHIFT, np.linspace(-1, 1, 9), np.linspace(-1, 1, 5))
 

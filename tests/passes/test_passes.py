@@ -152,7 +152,7 @@ def _own_error(_):
 def test_no_scheduler_is_said_in_words():
     from streamclust.passes.dask import DaskExecutor
 
-    with pytest.raises(ClusterError, match=r"no dask workers at tcp://127\.0\.0\.1:1"):
+    with pytest.raises(ClusterError, match=r"no dask scheduler at tcp://127\.0\.0\.1:1"):
         DaskExecutor("tcp://127.0.0.1:1", timeout=0.5)
 
 
@@ -187,10 +187,11 @@ def test_the_sample_is_uniform_nested_and_free_of_blocks(blobs, size):
 
 
 def test_every_row_is_as_likely_to_be_sampled():
-    rows = Rows(np.zeros((50, 1)), numbered=True)
     counts = np.zeros(50)
     for seed in range(2000):
-        counts[Passes().reduce("", rows, UniformSample(10, seed)).result()[1]] += 1
+        sample = UniformSample(10, seed)
+        sample.update(np.zeros((50, 1)), np.arange(50))
+        counts[sample.result()[1]] += 1
     # 2000 draws of 10 of 50: mean 400, standard deviation 18.
     assert counts.min() > 320
     assert counts.max() < 480

@@ -1,0 +1,184 @@
+"""The command line: wiring, errors in one line, and the installed program."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from streamclust import cli
+from streamclust.cli import commands
+from streamclust.settings import Settings
+
+PROGRAM = Path(sysconfig.get_path("scripts")) / "streamclust"
+ROOT = Path(__file__).parents[1]
+
+
+def program(*arguments, **more):
+    return subprocess.run(
+        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=300, **more
+    )
+
+
+@pytest.fixture(scope="module")
+def out(case_folder, tmp_path_factory):
+    """The main job by the installed program."""
+    folder = tmp_path_factory.mktemp("cli") / "out"
+    done = program("run", case_folder, "--out", folder, "--n-clusters", "3:6", "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    assert "kmeans-5" in done.stdout
+    assert "cluster a: " in done.stderr
+    return folder
+
+
+def test_every_command_has_help_and_is_in_the_docs():
+    page = (ROOT / "docs" / "commands.md").read_text()
+    for name, command in commands.commands.items():
+        assert command.help, name
+        assert f"## streamclust {name}\n" in page
+        for parameter in command.params:
+            assert isinstance(parameter, click.Argument) or parameter.help, parameter.name
+
+
+def test_the_reference_is_what_the_program_says():
+    environment = {**os.environ, "STREAMCLUST": str(PROGRAM)}
+    done = subprocess.run(
+        [ROOT / "scripts" / "docs", "--check"], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What reaches the API."""
+    seen = []
+    for name in ("run", "ingest", "reduce", "cluster", "measure", "export"):
+        monkeypatch.setattr(cli.api, name, lambda *a, name=name, **k: seen.append((name, a, k)))
+    return seen
+
+
+def test_options_become_settings(calls):
+    done = CliRunner().invoke(
+        commands,
+        shlex.split(
+            "run CASE --out OUT --quiet --descriptors a,b --n-clusters 5,8 --n-components 64 "
+            "--scaling l2 --normalize --memory 640MiB --invalid mask --workers 2 "
+            "--scheduler tcp://x:1 --random-state 7"
+        ),
+        catch_exceptions=False,
+    )
+    assert done.exit_code == 0, done.output
+    ((name, (case, out, settings), more),) = calls
+    assert (name, case, out, more) == ("run", "CASE", "OUT", {})
+    assert settings == Settings(
+        descriptors=("a", "b"),
+        n_clusters="5,8",
+        n_components=64,
+        scaling="l2",
+        normalize=True,
+        memory="640MiB",
+        invalid="mask",
+        workers=2,
+        scheduler="tcp://x:1",
+        random_state=7,
+    )
+
+
+def test_several_files_are_one_case(calls):
+    CliRunner().invoke(commands, ["run", "a.npy", "b.npy", "--out", "OUT", "--quiet"])
+    assert calls[0][1][0] == ("a.npy", "b.npy")
+
+
+def test_a_settings_file_gives_way_to_options(calls, tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text('n_clusters = "4:6"\nmemory = "2GiB"\nwhiten = true\n')
+    CliRunner().invoke(
+        commands, ["cluster", "OUT", "--config", str(file), "--memory", "3GiB", "--quiet"]
+    )
+    settings = calls[0][1][1]
+    assert (settings.ks, settings.memory, settings.whiten) == ((4, 5, 6), "3GiB", True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nowhere", "--out", "OUT"], "nowhere: does not exist"),
+        (["info", "nowhere"], "holds no streamclust results"),
+        (["run", "CASE", "--out", "OUT", "--memory", "50MiB"], "give it --memory"),
+        (["run", "CASE", "--out", "OUT", "--descriptors", "z"], "no descriptors named z"),
+        (["run", "CASE", "--out", "OUT", "--n-clusters", "x"], "is not understood"),
+        (["run", "CASE", "--out", "OUT", "--scheduler", "nonsense"], "tcp://host:port"),
+        (["run", "CASE", "--out", "OUT", "--scheduler", "tcp://127.0.0.1:1"], "no dask scheduler"),
+        (["run", "CASE", "--out", "OUT", "--config", "none.toml"], "cannot be read"),
+        (["demo", "DIR", "--rows", "3"], "must be 10 or more"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_2(case_folder, tmp_path, arguments, message):
+    places = {"CASE": str(case_folder), "OUT": str(tmp_path / "out"), "DIR": str(tmp_path)}
+    done = program(*(places.get(argument, argument) for argument in arguments), cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_click_mistakes_exit_with_2_as_well():
+    done = program("run")
+    assert done.returncode == 2
+    assert "Usage" in done.stderr
+
+
+def test_info(out):
+    about = json.loads(program("info", out, "--json").stdout)
+    assert about["paths"] == 3000
+    assert about["descriptors"]["a"]["recommended"] == "kmeans-5"
+    assert set(about["descriptors"]["a"]["clusterings"]) == {f"kmeans-{k}" for k in (3, 4, 5, 6)}
+    told = program("info", out).stdout
+    assert "kmeans-5" in told
+    assert "3,000 image paths" in told
+
+
+def test_plan_prints_every_step_and_writes_nothing(case_folder, tmp_path):
+    done = program("plan", case_folder, cwd=tmp_path)
+    for step in ("ingest", "reduce", "cluster", "measure", "draw"):
+        assert step in done.stdout
+    assert "least --memory" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_quiet_is_quiet(out, case_folder):
+    done = program("run", case_folder, "--out", out, "--n-clusters", "3:6", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_rerun_says_what_was_done_before(out, case_folder):
+    done = program("run", case_folder, "--out", out, "--n-clusters", "3:6")
+    assert done.stderr.count("done before") == 10
+
+
+def test_init_writes_a_file_that_works(tmp_path):
+    assert program("init", cwd=tmp_path).returncode == 0
+    assert Settings.from_toml(tmp_path / "streamclust.toml") == Settings()
+    assert "already" in program("init", cwd=tmp_path).stderr
+
+
+def test_demo_with_images(tmp_path):
+    done = program("demo", tmp_path / "d", "--rows", 200, "--n-clusters", "4:6")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "d" / "case" / "row_data" / "veriwild.zip").exists()
+    assert len((tmp_path / "d" / "out" / "labels.csv").read_text().splitlines()) == 201
+    again = program("demo", tmp_path / "d", "--rows", 200, "--n-clusters", "4:6")
+    assert again.stderr.count("done before") == 20
+
+
+def test_python_m_streamclust():
+    done = subprocess.run(
+        [sys.executable, "-m", "streamclust", "--version"], capture_output=True, text=True
+    )
+    assert done.stdout.startswith("streamclust")

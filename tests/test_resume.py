@@ -1,0 +1,57 @@
+"""Runs killed at any moment go on to the result that an unbroken run gives."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import streamclust
+
+
+def run(case, out, **more):
+    command = [sys.executable, "-m", "streamclust", "run", case, "--out", out, "--quiet"]
+    return subprocess.Popen([*map(str, command), "--n-clusters", "2:8"], **more)
+
+
+@pytest.fixture(scope="module")
+def unbroken(case_folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("unbroken") / "out"
+    started = time.monotonic()
+    assert run(case_folder, out).wait() == 0
+    return streamclust.open(out), time.monotonic() - started
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_runs_end_as_if_unbroken(case_folder, tmp_path, unbroken, seed):
+    whole, seconds = unbroken
+    out = tmp_path / "out"
+    moments = random.Random(seed)
+    killed = 0
+    for _ in range(4):
+        process = run(case_folder, out)
+        time.sleep(moments.uniform(0.3, 1.0) * seconds)
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+    assert killed
+    assert run(case_folder, out).wait() == 0
+    found = streamclust.open(out)
+    for name in ("labels.csv", "metrics.csv", "clusters.csv"):
+        assert (out / name).read_bytes() == (whole.folder / name).read_bytes()
+    for descriptor in whole.descriptors:
+        for name in ("raw", "reduced", "clusterings/kmeans-8/labels"):
+            path = f"descriptors/{descriptor}/{name}"
+            assert (found.store[path][...] == whole.store[path][...]).all()
+
+
+def test_an_interrupt_says_how_to_go_on(case_folder, tmp_path):
+    process = run(case_folder, tmp_path / "out", stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "out" / "workspace.zarr").exists():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
