@@ -19,6 +19,7 @@ from streamclust.options import (
     REDUCE,
     RUN,
     case_argument,
+    observed,
     out_argument,
     out_option,
     settings_options,
@@ -42,6 +43,7 @@ def commands() -> None:
 @case_argument
 @out_option
 @settings_options(*RUN)
+@observed
 def run(case: tuple[str, ...], out: str, settings: Settings, observers: Observers) -> None:
     """Run everything on CASE: a case folder, or descriptor files."""
     _summarise(api.run(_one(case), out, settings, *observers), settings, observers)
@@ -52,6 +54,7 @@ def run(case: tuple[str, ...], out: str, settings: Settings, observers: Observer
 @click.option("--rows", default=3000, show_default=True, help="Images, or rows of descriptors.")
 @click.option("--no-images", is_flag=True, help="Draw descriptors only, of any number of rows.")
 @settings_options(*RUN)
+@observed
 def demo(folder: str, rows: int, no_images: bool, settings: Settings, observers: Observers) -> None:
     """Make a case out of nothing in FOLDER/case and run it into FOLDER/out."""
     case = api.demo(folder, settings, *observers, rows=rows, images=not no_images)
@@ -62,6 +65,7 @@ def demo(folder: str, rows: int, no_images: bool, settings: Settings, observers:
 @case_argument
 @out_option
 @settings_options(*INGEST)
+@observed
 def ingest(case: tuple[str, ...], out: str, settings: Settings, observers: Observers) -> None:
     """Convert the descriptors of CASE to Zarr and sum their moments."""
     api.ingest(_one(case), out, settings, *observers)
@@ -70,6 +74,7 @@ def ingest(case: tuple[str, ...], out: str, settings: Settings, observers: Obser
 @commands.command()
 @out_argument
 @settings_options(*REDUCE)
+@observed
 def reduce(out: str, settings: Settings, observers: Observers) -> None:
     """Reduce the sets of OUT to their principal components."""
     api.reduce(out, settings, *observers)
@@ -78,6 +83,7 @@ def reduce(out: str, settings: Settings, observers: Observers) -> None:
 @commands.command()
 @out_argument
 @settings_options(*CLUSTER)
+@observed
 def cluster(out: str, settings: Settings, observers: Observers) -> None:
     """Cluster the reduced sets of OUT for every k of the sweep."""
     api.cluster(out, settings, *observers)
@@ -86,6 +92,7 @@ def cluster(out: str, settings: Settings, observers: Observers) -> None:
 @commands.command()
 @out_argument
 @settings_options("descriptors", *PASSES)
+@observed
 def measure(out: str, settings: Settings, observers: Observers) -> None:
     """Measure the clusterings of OUT that have not been measured."""
     api.measure(out, settings, *observers)
@@ -94,6 +101,7 @@ def measure(out: str, settings: Settings, observers: Observers) -> None:
 @commands.command()
 @out_argument
 @settings_options("descriptors", *PASSES)
+@observed
 def export(out: str, settings: Settings, observers: Observers) -> None:
     """Write the tables and figures of OUT from what is stored."""
     api.export(out, settings, *observers)
@@ -116,7 +124,7 @@ def info(out: str, as_json: bool) -> None:
 @commands.command()
 @case_argument
 @settings_options(*RUN)
-def plan(case: tuple[str, ...], settings: Settings, observers: Observers) -> None:
+def plan(case: tuple[str, ...], settings: Settings) -> None:
     """Tell what a run on CASE would do and take; do nothing."""
     from streamclust.summary import print_plan
 

@@ -74,7 +74,7 @@ _SETTINGS: dict[str, Callable] = {
 }
 
 PASSES = ("memory", "workers", "scheduler")
-INGEST = ("descriptors", "invalid", "max_components", "compress", *PASSES)
+INGEST = ("descriptors", "invalid", "max_components", "random_state", "compress", *PASSES)
 REDUCE = (
     "descriptors",
     "scaling",
@@ -100,26 +100,34 @@ RUN = tuple(_SETTINGS)
 
 
 def settings_options(*names: str) -> Callable:
-    """Give a command the options of these settings, ``--config`` and ``--quiet``.
+    """Give a command the options of these settings and ``--config``.
 
-    The command receives ``settings``, defaults overridden by the file, then by the options, and
-    ``observers``, what shows its progress.
+    The command receives ``settings``: defaults, overridden by the file, then by the options.
     """
 
     def decorate(command: Callable) -> Callable:
         @functools.wraps(command)
-        def with_settings(*args: Any, config: str | None, quiet: bool, **given: Any) -> Any:
+        def with_settings(*args: Any, config: str | None, **given: Any) -> Any:
             chosen = {name: given.pop(name) for name in names}
             settings = (Settings.from_toml(config) if config else Settings()).having(**chosen)
-            observers = () if quiet else (_observer(),)
-            return command(*args, settings=settings, observers=observers, **given)
+            return command(*args, settings=settings, **given)
 
-        quiet = click.option("--quiet", is_flag=True, help="No progress and no summary.")
         config = click.option("--config", type=FILE, help="Settings from a TOML file.")
-        options = [*(_SETTINGS[name] for name in names), config, quiet]
+        options = [*(_SETTINGS[name] for name in names), config]
         return functools.reduce(lambda made, option: option(made), options[::-1], with_settings)
 
     return decorate
+
+
+def observed(command: Callable) -> Callable:
+    """Give a command ``--quiet``; it receives ``observers``, what shows its progress."""
+
+    @click.option("--quiet", is_flag=True, help="No progress and no summary.")
+    @functools.wraps(command)
+    def with_observers(*args: Any, quiet: bool, **given: Any) -> Any:
+        return command(*args, observers=() if quiet else (_observer(),), **given)
+
+    return with_observers
 
 
 def _observer() -> Observer:

@@ -13,10 +13,14 @@ def _knock(address: str, timeout: float) -> None:
     """Refuse an address where nobody listens: a `Client` tries it for a minute, then complains
     from its destructor."""
     target = urlsplit(address)
-    if not (target.scheme and target.hostname and target.port):
+    try:
+        host, port = target.hostname, target.port
+    except ValueError:
+        host, port = None, None
+    if not (target.scheme and host and port):
         raise ClusterError(f"{address!r} is no scheduler's address: write tcp://host:port")
     try:
-        socket.create_connection((target.hostname, target.port), timeout).close()
+        socket.create_connection((host, port), timeout).close()
     except OSError as error:
         raise ClusterError(
             f"no dask scheduler at {address} ({error}): start one with dask scheduler"

@@ -19,7 +19,7 @@ STEP = "draw"
 BINS = 320
 _SAMPLE_ROWS = 20_000
 # What matplotlib holds while it draws one of the figures.
-_FIGURE_BYTES = 192 * MIB
+_FIGURE_BYTES = 224 * MIB
 _MAPS = {"pca": "principal component", "discriminant": "discriminant axis"}
 
 

@@ -34,7 +34,7 @@ def ingest(job: Job, descriptor: str, source: ArraySource) -> None:
         When it does not fit the budget.
     """
     path = f"descriptors/{descriptor}"
-    mark = digest("ingest", 1, source_attributes(source), job.settings.compress)
+    mark = _mark(job, source)
     if not job.workspace.restore(path, mark):
         needs = ingest_needs(source, job.budget, job.settings.max_components)
         with job.step(STEP, descriptor, needs, len(source)) as passes:
@@ -42,6 +42,14 @@ def ingest(job: Job, descriptor: str, source: ArraySource) -> None:
     else:
         job.skip(STEP, descriptor)
     _check_invalid(job, descriptor, source.path)
+
+
+def _mark(job: Job, source: ArraySource) -> str:
+    settings = job.settings
+    sketch = None
+    if is_sketched(source.shape[1], job.budget):
+        sketch = sketch_vectors(source.shape[1], settings.max_components), settings.random_state
+    return digest(STEP, 1, source_attributes(source), settings.compress, sketch)
 
 
 def source_attributes(source: ArraySource) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from streamclust.errors import SettingsError
 from streamclust.events import Events, StepFinished
 from streamclust.memory import Budget, Need, peak_resident, reset_peak, return_freed_memory
 from streamclust.passes import Executor, Passes, Rows
@@ -67,8 +68,6 @@ class Job:
         SettingsError
             When one is not there.
         """
-        from streamclust.errors import SettingsError
-
         stored = self.workspace.descriptors
         wanted = self.settings.descriptors or tuple(stored)
         missing = [name for name in wanted if name not in stored]
