@@ -52,12 +52,12 @@ def recommend(clusterings: Sequence[dict[str, Any]]) -> Choice:
         ``silhouette_simplified``, ``smallest_cluster`` and ``largest_cluster`` (shares).
     """
     sound = [i for i, scores in enumerate(clusterings) if not is_degenerate(scores)]
-    refused = [str(c["n_clusters"]) for c in clusterings if is_degenerate(c)]
+    refused = [c["n_clusters"] for c in clusterings if is_degenerate(c)]
     warnings = []
     if refused:
         warnings.append(
-            f"k = {', '.join(refused)} split off more than {LARGEST_SHARE:.0%} or less than "
-            f"{SMALLEST_SHARE:.1%} of the rows: refused as degenerate"
+            f"k = {_listed(refused)}: a cluster above {LARGEST_SHARE:.0%} or below "
+            f"{SMALLEST_SHARE:.1%} of the rows, refused as degenerate"
         )
     if not sound:
         return Choice(None, warnings=[*warnings, "no clustering is recommended"])
@@ -94,6 +94,17 @@ def _ranks(
     from scipy.stats import rankdata
 
     return rankdata([-sign * clusterings[i][column] for i in sound])
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """``[3, 5, 6, 7]`` as ``3, 5:7``."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{r[0]}:{r[-1]}" if len(r) > 2 else ", ".join(map(str, r)) for r in runs)
 
 
 def _votes(clusterings: Sequence[dict[str, Any]], sound: list[int]) -> str:
