@@ -335,10 +335,6 @@ def _each(
 
 
 def _frame(lines: list[dict[str, Any]], columns: Sequence[str]) -> "pd.DataFrame":
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError(
-            "tables as frames need pandas: pip install 'streamclust[frames]'"
-        ) from error
+    import pandas as pd
+
     return pd.DataFrame(lines, columns=list(columns))

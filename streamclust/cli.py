@@ -1,6 +1,7 @@
 """The command line: one thin command for each function of the API."""
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -162,6 +163,12 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of a pipe, such as head, has had enough; Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        click.echo(f"error: {error}: the same command goes on once that is mended", err=True)
+        sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped: the same command goes on from here", err=True)
         sys.exit(130)

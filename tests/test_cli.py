@@ -128,6 +128,14 @@ def test_mistakes_are_one_line_and_exit_code_2(case_folder, tmp_path, arguments,
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_trouble_with_files_is_one_line_too(case_folder, tmp_path):
+    (tmp_path / "out").write_text("a file where the folder should be")
+    done = program("run", case_folder, "--out", tmp_path / "out" / "below")
+    assert done.returncode == 2
+    assert "Not a directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_click_mistakes_exit_with_2_as_well():
     done = program("run")
     assert done.returncode == 2
