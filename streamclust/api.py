@@ -76,7 +76,7 @@ def ingest(
 
     settings = _settings(settings, changes)
     inputs = pipeline.open_inputs(case, settings)
-    pipeline.plan_steps(inputs, settings)
+    pipeline.plan_steps(inputs, settings, ["ingest"])
     workspace = Workspace(out, create=True)
     with pipeline.working(workspace, settings, "ingest", *observers) as (job, _):
         pipeline.ingest_all(job, inputs)

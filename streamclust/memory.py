@@ -6,6 +6,7 @@ import resource
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from streamclust.errors import MemoryBudgetError, SettingsError
 
@@ -21,14 +22,15 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
-def parse_bytes(text: str | int) -> int:
+def parse_bytes(text: str | float) -> int:
     """Read a size such as ``"1GiB"``, ``"640 MiB"``, ``"2e9"`` or a plain number of bytes."""
-    if isinstance(text, int):
-        return text
-    match = re.fullmatch(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([kmgt]?i?)b?\s*", text.lower())
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return int(text)
+    number = r"([0-9]+(?:\.[0-9]*)?(?:e[0-9]+)?)"
+    match = re.fullmatch(rf"\s*{number}\s*([kmgt]?i?)b?\s*", str(text).lower())
     units = _UNITS | _BINARY
     if match is None or match[2] not in units:
-        raise SettingsError(f"{text!r} is not a size of memory: write it as 1GiB, 640MiB or bytes")
+        raise SettingsError(f"memory {text!r} is no size: write it as 1GiB, 640MiB or bytes")
     return int(float(match[1]) * units[match[2]])
 
 
@@ -84,18 +86,21 @@ class Budget:
             When not even one does.
         """
         if need.smallest > self.total:
-            raise MemoryBudgetError(
-                f"{need.step} needs {format_bytes(need.smallest)} at least "
-                f"(libraries {format_bytes(LIBRARIES)}, held {format_bytes(need.fixed)}, "
-                f"rows {format_bytes(need.n_rows * need.per_row)}, "
-                f"a block {format_bytes(need.per_block)}) but --memory is "
-                f"{format_bytes(self.total)}: give it --memory "
-                f"{-(-need.smallest // MIB)}MiB or more"
-            )
+            self.refuse(need, need.smallest)
         if need.per_block == 0:
             return wanted
         spare = self.total - need.peak(0)
         return max(1, min(wanted, spare // need.per_block))
+
+    def refuse(self, need: Need, least: int) -> NoReturn:
+        """Say that a step does not fit, and the `least` bytes that would do for all."""
+        raise MemoryBudgetError(
+            f"{need.step} needs {format_bytes(need.smallest)} at least "
+            f"(libraries {format_bytes(LIBRARIES)}, held {format_bytes(need.fixed)}, "
+            f"rows {format_bytes(need.n_rows * need.per_row)}, "
+            f"a block {format_bytes(need.per_block)}) but --memory is "
+            f"{format_bytes(self.total)}: give it --memory {-(-least // MIB)}MiB or more"
+        )
 
 
 def return_freed_memory() -> None:

@@ -74,7 +74,15 @@ _SETTINGS: dict[str, Callable] = {
 }
 
 PASSES = ("memory", "workers", "scheduler")
-INGEST = ("descriptors", "invalid", "max_components", "random_state", "compress", *PASSES)
+INGEST = (
+    "descriptors",
+    "invalid",
+    "n_components",
+    "max_components",
+    "random_state",
+    "compress",
+    *PASSES,
+)
 REDUCE = (
     "descriptors",
     "scaling",

@@ -29,25 +29,36 @@ class Outputs:
         self._record = folder / ".streamclust" / "written.json"
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[Path]:
-        """Give a path to write to; what is there when the block ends takes the name."""
+    def writing(self, name: str, mark: str | None = None) -> Iterator[Path]:
+        """Give a path to write to; what is there when the block ends takes the name.
+
+        `mark` tells what it was made from, for `is_current`.
+        """
         target = self.folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         staged = target.with_name(f".{target.name}.part")
         try:
             yield staged
             self._keep_foreign(target, name)
-            written = self._written()
-            written[name] = _digest(staged)
+            digest = _digest(staged)
+            # Both are its own while the one replaces the other: a kill in between must not make
+            # the new file look like a person's.
+            self._note(name, [*self._known(name)["digests"], digest], None)
             os.replace(staged, target)
-            _write_json(self._record, written)
+            self._note(name, [digest], mark)
         finally:
             staged.unlink(missing_ok=True)
 
-    def is_current(self, name: str) -> bool:
-        """Whether the file is there as it was written."""
-        target = self.folder / name
-        return target.exists() and self._written().get(name) == _digest(target)
+    def is_current(self, name: str, mark: str | None = None) -> bool:
+        """Whether the file is there as it was written, from what `mark` tells."""
+        known = self._known(name)
+        return known["mark"] == mark and self._is_own(name)
+
+    def remove(self, name: str) -> None:
+        """Remove a file that is not true any more; one that a person changed is kept aside."""
+        if (self.folder / name).exists():
+            self._keep_foreign(self.folder / name, name)
+            (self.folder / name).unlink(missing_ok=True)
 
     @contextmanager
     def text(self, name: str) -> Iterator[TextIO]:
@@ -68,11 +79,24 @@ class Outputs:
             json.dump(content, file, indent=1)
             file.write("\n")
 
-    def _written(self) -> dict[str, str]:
-        return json.loads(self._record.read_text()) if self._record.exists() else {}
+    def _written(self) -> dict[str, Any]:
+        try:
+            return json.loads(self._record.read_text())
+        except (OSError, ValueError):
+            return {}
+
+    def _known(self, name: str) -> dict[str, Any]:
+        return self._written().get(name) or {"digests": [], "mark": None}
+
+    def _note(self, name: str, digests: list[str], mark: str | None) -> None:
+        _write_json(self._record, {**self._written(), name: {"digests": digests, "mark": mark}})
+
+    def _is_own(self, name: str) -> bool:
+        target = self.folder / name
+        return target.exists() and _digest(target) in self._known(name)["digests"]
 
     def _keep_foreign(self, target: Path, name: str) -> None:
-        if not target.exists() or self.is_current(name):
+        if not target.exists() or self._is_own(name):
             return
         number = 1
         while (kept := target.with_name(f"{target.stem}.kept-{number}{target.suffix}")).exists():

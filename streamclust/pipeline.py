@@ -9,7 +9,7 @@ from typing import Any
 from streamclust.accumulators.covariance import compute_dtype
 from streamclust.errors import SourceError
 from streamclust.events import Events, Observer
-from streamclust.memory import Budget
+from streamclust.memory import Budget, Need
 from streamclust.outputs import Outputs
 from streamclust.passes import Executor, LocalExecutor, Rows
 from streamclust.passes.local import available_cpus
@@ -20,11 +20,11 @@ from streamclust.sources.case import Case, check_rows, count_paths, find_case
 from streamclust.steps.cluster import cluster, cluster_needs
 from streamclust.steps.draw import draw, draw_needs
 from streamclust.steps.export import export
-from streamclust.steps.ingest import ingest, ingest_needs, is_sketched
+from streamclust.steps.ingest import ingest, ingest_needs, is_sketched, most_components
 from streamclust.steps.job import Job, Planned, planned
 from streamclust.steps.measure import measure, measure_needs
 from streamclust.steps.paths import store_paths
-from streamclust.steps.reduce import most_components, reduce, reduce_needs, reduced_chunk
+from streamclust.steps.reduce import reduce, reduce_needs, reduced_chunk
 from streamclust.steps.tables import choose
 from streamclust.workspace import Workspace
 
@@ -52,7 +52,10 @@ def open_inputs(case: str | Path | Sequence[str | Path], settings: Settings) -> 
     return Inputs(found, sources, check_rows(sources, n_paths))
 
 
-def plan_steps(inputs: Inputs, settings: Settings) -> list[Planned]:
+STEPS = ("ingest", "reduce", "cluster", "measure", "draw")
+
+
+def plan_steps(inputs: Inputs, settings: Settings, steps: Sequence[str] = STEPS) -> list[Planned]:
     """What each step will take on each set, before anything is read.
 
     Where the number of components depends on the data, the most there may be are reckoned with.
@@ -60,24 +63,52 @@ def plan_steps(inputs: Inputs, settings: Settings) -> list[Planned]:
     Raises
     ------
     MemoryBudgetError
-        When a step does not fit the budget: the message names it and the least that would do.
+        When a step does not fit the budget: the message names the one that needs most, and the
+        least that would do for all.
     """
     budget = Budget(settings.memory_bytes)
-    n_workers = settings.workers or available_cpus()
-    plans = []
+    n_threads = settings.workers or available_cpus()
+    needs = _needs(inputs, settings, steps)
+    most = max(_smallest(needs), key=lambda need: need.smallest)
+    if most.smallest > budget.total:
+        budget.refuse(most, least_memory(inputs, settings, steps))
+    return [planned(step, name, own, budget, n_threads) for (name, step), own in needs.items()]
+
+
+def least_memory(inputs: Inputs, settings: Settings, steps: Sequence[str] = STEPS) -> int:
+    """The smallest budget, in bytes, that a plan accepts."""
+    least = 1
+    # Wide rows are sketched in small budgets and not in large ones: the need depends on it.
+    while True:
+        needs = _needs(inputs, settings.having(memory=least), steps)
+        needed = max(need.smallest for need in _smallest(needs))
+        if needed <= least:
+            return least
+        least = needed
+
+
+def _smallest(needs: dict[tuple[str, str], list[Need]]) -> list[Need]:
+    return [need for own in needs.values() for need in own]
+
+
+def _needs(
+    inputs: Inputs, settings: Settings, steps: Sequence[str]
+) -> dict[tuple[str, str], list[Need]]:
+    """The needs of each set's steps, by set and step."""
+    needs: dict[tuple[str, str], list[Need]] = {}
     for name, source in inputs.sources.items():
         raw = Rows(source)
         reduced = _reduced_like(raw, settings)
-        sketched = is_sketched(raw.n_columns, budget)
-        needs = {
-            "ingest": ingest_needs(source, budget, settings.max_components),
+        sketched = is_sketched(raw.n_columns, Budget(settings.memory_bytes))
+        own = {
+            "ingest": ingest_needs(source, settings),
             "reduce": reduce_needs(name, raw, settings, sketched),
             "cluster": cluster_needs(name, reduced, settings.ks),
             "measure": measure_needs(name, reduced, settings.ks),
             "draw": draw_needs(name, reduced, max(settings.ks)),
         }
-        plans += [planned(step, name, need, budget, n_workers) for step, need in needs.items()]
-    return plans
+        needs |= {(name, step): own[step] for step in steps}
+    return needs
 
 
 @dataclass(frozen=True)
@@ -98,7 +129,6 @@ def run_case(
     inputs: Inputs, workspace: Workspace, settings: Settings, *observers: Observer
 ) -> None:
     """Run all steps on all chosen sets; what is there already is skipped."""
-    plan_steps(inputs, settings)
     with working(workspace, settings, "run", *observers) as (job, outputs):
         ingest_all(job, inputs)
         for descriptor in inputs.sources:
@@ -119,16 +149,22 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
     SourceError
         When the store already holds sets with another number of rows.
     """
-    root = job.workspace.root
-    for name in job.workspace.descriptors:
-        n_rows = root[f"descriptors/{name}"].attrs["n_rows"]
-        if name not in inputs.sources and n_rows != inputs.n_rows:
-            raise SourceError(
-                f"{job.workspace.folder} holds {name} with {n_rows} rows, but this case has "
-                f"{inputs.n_rows}: name another --out"
-            )
-    if inputs.case.paths_file is not None:
-        store_paths(job.workspace, inputs.case.paths_file, inputs.n_rows, job.events)
+    workspace = job.workspace
+    others = [
+        name
+        for name in workspace.descriptors
+        if workspace.root[f"descriptors/{name}"].attrs["n_rows"] != inputs.n_rows
+    ]
+    foreign = [name for name in others if name not in inputs.sources]
+    if foreign:
+        raise SourceError(
+            f"{workspace.folder} holds {', '.join(foreign)} with another number of rows than the "
+            f"{inputs.n_rows} of this case: name another --out"
+        )
+    # All at once: should the new files fail, no set of another size stands beside them.
+    for name in others:
+        workspace.archive(f"descriptors/{name}")
+    store_paths(job, inputs.case.paths_file, inputs.n_rows)
     for name, source in inputs.sources.items():
         ingest(job, name, source)
 

@@ -114,7 +114,12 @@ class Settings:
             raise SettingsError(f"scaling={self.scaling!r}: choose from {', '.join(SCALINGS)}")
         for name in ("max_components", "n_init", "max_iter", "batch_size"):
             _at_least(name, getattr(self, name), Integral, 1)
+        for name in ("whiten", "normalize", "compress"):
+            if not isinstance(getattr(self, name), bool):
+                raise SettingsError(f"{name}={getattr(self, name)!r} must be true or false")
         _at_least("random_state", self.random_state, Integral, 0)
+        if self.random_state >= 2**32:
+            raise SettingsError(f"random_state={self.random_state} must be below 2**32")
         _at_least("tol", self.tol, Real, 0)
         if self.workers is not None:
             _at_least("workers", self.workers, Integral, 1)
@@ -150,6 +155,11 @@ class Settings:
         """The settings as JSON and TOML can write them, those not set left out."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
+    @property
+    def share(self) -> float | None:
+        """The share of variance asked for, None where a number of components is."""
+        return None if isinstance(self.n_components, Integral) else float(self.n_components)
+
     @classmethod
     def from_toml(cls, path: str | Path) -> "Settings":
         """Read settings from a TOML file, as ``streamclust init`` writes it.
@@ -172,5 +182,6 @@ class Settings:
 
 
 def _at_least(name: str, value: Any, kind: Any, least: int) -> None:
-    if not isinstance(value, kind) or isinstance(value, bool) or value < least:
+    # Written so that NaN, which compares with nothing, is refused.
+    if not isinstance(value, kind) or isinstance(value, bool) or not value >= least:
         raise SettingsError(f"{name}={value!r} must be a number of at least {least}")

@@ -39,7 +39,7 @@ def print_plan(plans: "list[Planned]", settings: Settings) -> None:
     for planned in plans:
         least = max(need.smallest for need in planned.needs)
         table.add_row(
-            planned.descriptor,
+            planned.descriptor or "",
             planned.step,
             str(planned.in_flight),
             format_bytes(planned.peak),

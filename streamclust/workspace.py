@@ -83,20 +83,44 @@ class Workspace:
         staged = self._hidden / f"new-{uuid.uuid4().hex}"
         attributes = {"streamclust": {"format": FORMAT, "version": __version__}}
         zarr.create_group(staged, attributes=attributes)
-        os.replace(staged, self.store)
+        try:
+            os.replace(staged, self.store)
+        except OSError:
+            shutil.rmtree(staged, ignore_errors=True)
+            # Another first run was faster; the lock decides which of the two goes on.
+            if not self.store.exists():
+                raise
 
     @property
     def root(self) -> "zarr.Group":
-        """The store, read-only by intention: what is written is staged and published."""
+        """The store, read-only by intention: what is written is staged and published.
+
+        Raises
+        ------
+        WorkspaceError
+            When it is damaged.
+        """
         import zarr
 
-        return zarr.open_group(self.store, mode="r+")
+        with self._intact(self.store):
+            return zarr.open_group(self.store, mode="r+")
+
+    @contextmanager
+    def _intact(self, place: Path) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, KeyError, TypeError) as error:
+            raise WorkspaceError(
+                f"{place} is damaged ({error}): delete it, and the next run makes it again"
+            ) from error
 
     def get(self, path: str) -> Any:
         """The array or group at `path`, or None."""
         if not (self.store / path / "zarr.json").exists():
             return None
-        return self.root[path]
+        root = self.root
+        with self._intact(self.store / path):
+            return root[path]
 
     def fingerprint_of(self, path: str) -> str | None:
         """The fingerprint of what is published at `path`, or None."""

@@ -48,3 +48,40 @@ def test_what_fails_leaves_the_old_file(outputs):
     assert (outputs.folder / "labels.csv").read_text() == "one"
     assert outputs.is_current("labels.csv")
     assert not list(outputs.folder.glob(".*.part"))
+
+
+def test_a_kill_between_file_and_record_is_no_edit(outputs, said, monkeypatch):
+    write(outputs, "one")
+    monkeypatch.setattr("streamclust.outputs.os.replace", _replace_then_die())
+    with pytest.raises(KeyboardInterrupt):
+        write(outputs, "two")
+    monkeypatch.undo()
+    assert (outputs.folder / "labels.csv").read_text() == "two"
+    write(outputs, "three")
+    assert not said
+    assert not list(outputs.folder.glob("*.kept-*"))
+
+
+def _replace_then_die():
+    def replace(source, target):
+        source.rename(target)
+        if target.name == "labels.csv":
+            raise KeyboardInterrupt
+
+    return replace
+
+
+def test_a_damaged_record_is_no_obstacle(outputs):
+    write(outputs, "one")
+    (outputs.folder / ".streamclust" / "written.json").write_text("")
+    write(outputs, "two")
+    assert (outputs.folder / "labels.kept-1.csv").read_text() == "one"
+
+
+def test_marks_tell_what_a_file_was_made_from(outputs):
+    with outputs.writing("a.png", mark="m") as path:
+        path.write_text("picture")
+    assert outputs.is_current("a.png", "m")
+    assert not outputs.is_current("a.png", "other")
+    outputs.remove("a.png")
+    assert not (outputs.folder / "a.png").exists()

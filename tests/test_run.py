@@ -130,7 +130,7 @@ def steps_of(run, *args, **kwargs):
     return [
         (event.step, event.descriptor)
         for event in seen
-        if isinstance(event, StepFinished) and not event.skipped
+        if isinstance(event, StepFinished) and not event.skipped and event.descriptor
     ]
 
 
@@ -282,6 +282,93 @@ def test_a_plan_that_does_not_fit_is_refused_before_anything_is_read(case_folder
     assert not (tmp_path / "out").exists()
 
 
+def test_one_component_is_enough_for_every_step(tmp_path, blobs):
+    np.save(tmp_path / "thin.npy", blobs[0][:, :1])
+    case = streamclust.run(tmp_path / "thin.npy", tmp_path / "out", n_clusters="2:4")
+    assert case.store["descriptors/thin/reduced"].shape == (3000, 1)
+    assert (case.folder / "figures" / "thin-map-pca.png").exists()
+
+
+def test_figures_follow_the_case_there_and_back(tmp_path, blobs):
+    first = write_case(tmp_path / "first", a=blobs[0])
+    other = write_case(tmp_path / "other", a=blobs[0][::-1] * 3)
+    out = tmp_path / "out"
+    picture = out / "figures" / "a-map-pca.png"
+    drawn = []
+    for case in (first, other, first):
+        streamclust.run(case, out, n_clusters=5)
+        drawn.append(picture.read_bytes())
+    assert drawn[0] == drawn[2] != drawn[1]
+
+
+def test_paths_of_an_earlier_case_do_not_stay(tmp_path, blobs):
+    out = tmp_path / "out"
+    streamclust.run(write_case(tmp_path / "with", a=blobs[0]), out, n_clusters=5)
+    without = write_case(tmp_path / "without", a=blobs[0][:2000])
+    (without / "images_paths.csv").unlink()
+    case = streamclust.run(without, out, n_clusters=5)
+    assert {line["path"] for line in read(out / "labels.csv")} == {""}
+    assert case.info()["paths"] is None
+
+
+def test_a_failed_change_of_rows_leaves_no_mixture(tmp_path, blobs):
+    out = tmp_path / "out"
+    first = write_case(tmp_path / "first", a=blobs[0][:500], b=blobs[0][:500])
+    streamclust.run(first, out, n_clusters=3)
+    spoiled = blobs[0][:700].copy()
+    spoiled[3] = np.nan
+    second = write_case(tmp_path / "second", a=blobs[0][:700], b=spoiled)
+    with pytest.raises(SourceError, match="1 of 700"):
+        streamclust.run(second, out, n_clusters=3)
+    assert streamclust.open(out).descriptors == ["a"]
+    back = streamclust.run(first, out, n_clusters=3)
+    assert [back.store[f"descriptors/{name}/raw"].shape[0] for name in "ab"] == [500, 500]
+
+
+def test_a_sweep_holds_clusterings_of_one_setting(case_folder, tmp_path):
+    out = tmp_path / "out"
+    run = {"descriptors": "a"}
+    streamclust.run(case_folder, out, n_clusters="3:6", **run)
+    other = streamclust.run(case_folder, out, n_clusters="3:4", random_state=7, **run)
+    assert other.metrics.n_clusters.tolist() == [3, 4]
+    assert steps_of(api.cluster, out, None, n_clusters="3:6", **run) == []
+    assert streamclust.open(out).metrics.n_clusters.tolist() == [3, 4, 5, 6]
+
+
+def test_settings_that_come_to_the_same_find_the_same(case_folder, tmp_path):
+    out = tmp_path / "out"
+    run = {"descriptors": "a", "n_clusters": 5}
+    streamclust.run(case_folder, out, n_components=6, normalize=True, **run)
+    more = {"n_components": 6, "normalize": True, "whiten": True, "max_components": 64}
+    assert steps_of(api.run, case_folder, out, None, **run, **more) == []
+
+
+def test_a_share_that_is_not_reached_is_said(case_folder, tmp_path):
+    said = []
+    api.run(case_folder, tmp_path / "out", None, said.append, n_clusters=5, max_components=2)
+    texts = [getattr(event, "text", "") for event in said]
+    assert any("a: 2 components hold" in text and "not 90%" in text for text in texts)
+
+
+def test_a_case_named_by_a_relative_path_runs_on_workers_elsewhere(
+    case_folder, tmp_path, monkeypatch, dask_address
+):
+    monkeypatch.chdir(case_folder.parent)
+    case = streamclust.run(
+        case_folder.name, tmp_path / "out", n_clusters=5, descriptors="a", scheduler=dask_address
+    )
+    assert case.recommended("a") == "kmeans-5"
+
+
+def test_the_budget_that_is_named_will_do(tmp_path):
+    values = np.random.default_rng(0).normal(size=(40, 6000)).astype(np.float32)
+    np.save(tmp_path / "wide.npy", values)
+    with pytest.raises(MemoryBudgetError) as error:
+        api.plan(tmp_path / "wide.npy", memory="100MiB", n_clusters="2:9")
+    told = str(error.value).split("--memory ")[-1].split()[0]
+    assert api.plan(tmp_path / "wide.npy", memory=told, n_clusters="2:9")
+
+
 def test_steps_one_by_one_give_what_a_run_gives(done, case_folder, tmp_path):
     out = tmp_path / "out"
     api.ingest(case_folder, out)
@@ -347,7 +434,8 @@ def test_nothing_is_said_to_be_when_no_clustering_is_sound(tmp_path):
     case = streamclust.run(tmp_path / "one.npy", tmp_path / "out", n_clusters=2, scaling="none")
     assert case.recommended("one") is None
     assert not case.metrics.recommended.any()
-    assert not (case.folder / "labels.csv").exists()
+    assert list(read(case.folder / "labels.csv")[0]) == ["row", "path"]
+    assert not list((case.folder / "figures").glob("one-map-*"))
 
 
 def test_the_real_case(real_case, tmp_path):

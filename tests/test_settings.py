@@ -45,7 +45,12 @@ def test_numbers_of_clusters_that_are_none(text):
         {"max_components": 0},
         {"workers": 0},
         {"tol": -1.0},
+        {"tol": float("nan")},
+        {"whiten": "false"},
+        {"random_state": 2**32},
         {"memory": "much"},
+        {"memory": "1.2.3GiB"},
+        {"memory": True},
         {"n_clusters": "x"},
         {"colour": "red"},
     ],
@@ -84,7 +89,14 @@ def test_a_settings_file_with_mistakes(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("1GiB", 2**30), ("640 MiB", 640 * MIB), ("2e9", 2 * 10**9), ("1.5k", 1500), (7, 7)],
+    [
+        ("1GiB", 2**30),
+        ("640 MiB", 640 * MIB),
+        ("2e9", 2 * 10**9),
+        ("1.5k", 1500),
+        (7, 7),
+        (1e9, 10**9),
+    ],
 )
 def test_sizes_of_memory(text, size):
     assert parse_bytes(text) == size

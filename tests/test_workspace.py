@@ -87,3 +87,26 @@ def test_clusterings_are_sorted_by_k(workspace):
     for k in (10, 9, 2):
         publish(workspace, f"descriptors/a/clusterings/kmeans-{k}", k, "m")
     assert workspace.clusterings("a") == ["kmeans-2", "kmeans-9", "kmeans-10"]
+
+
+@pytest.mark.parametrize("file", ["zarr.json", "descriptors/a/zarr.json"])
+def test_damage_is_named(workspace, file):
+    publish(workspace, "descriptors/a/reduced", 1, "m")
+    (workspace.store / file).write_text("")
+    with pytest.raises(WorkspaceError, match="is damaged"):
+        Workspace(workspace.folder).fingerprint_of("descriptors/a")
+
+
+def test_two_first_runs_make_one_store(tmp_path, monkeypatch):
+    monkeypatch.setattr(Workspace, "_create", _create_twice(Workspace._create))
+    made = Workspace(tmp_path / "out", create=True)
+    assert made.root.attrs["streamclust"]["format"] == 1
+    assert not list((tmp_path / "out" / ".streamclust").glob("new-*"))
+
+
+def _create_twice(create):
+    def twice(self):
+        create(self)
+        create(self)
+
+    return twice

@@ -1,11 +1,14 @@
 """The executor of a cluster: the same tasks through a dask scheduler."""
 
+import functools
 import socket
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 from streamclust.errors import ClusterError, StreamclustError
+from streamclust.memory import peak_resident
 from streamclust.passes.window import in_order
 
 
@@ -27,11 +30,24 @@ def _knock(address: str, timeout: float) -> None:
         ) from error
 
 
-def _run(task: Callable[[Any], Any], item: Any) -> Any:
+@functools.cache
+def _single_blas_thread() -> None:
+    # For good: a limit that is lifted again would be lifted under the process's other tasks.
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=1):
-        return task(item)
+    threadpool_limits(limits=1)
+
+
+@functools.cache
+def _slots(in_flight: int) -> threading.BoundedSemaphore:
+    """Of this worker process: as many of its threads as the budget allows go on at once."""
+    return threading.BoundedSemaphore(in_flight)
+
+
+def _run(task: Callable[[Any], Any], item: Any, in_flight: int) -> tuple[Any, int]:
+    _single_blas_thread()
+    with _slots(in_flight):
+        return task(item), peak_resident()
 
 
 class DaskExecutor:
@@ -65,23 +81,39 @@ class DaskExecutor:
             raise ClusterError(
                 f"the dask scheduler at {address} has no workers: dask worker {address}"
             ) from error
-        self.n_workers = sum(self.client.nthreads().values())
+        threads = self.client.nthreads().values()
+        self.n_workers = sum(threads)
+        self.threads_a_process = max(threads)
+        self._peak = 0
+
+    def capacity(self, in_flight: int | None) -> int:
+        """Tasks that run at once: in each worker process, its threads or `in_flight`."""
+        threads = self.client.nthreads().values()
+        return max(1, sum(min(n, in_flight or n) for n in threads))
 
     def map(
         self, task: Callable[[Any], Any], items: Iterable[Any], in_flight: int | None = None
     ) -> Iterator[Any]:
-        """Yield ``task(item)`` for each item, in order; `in_flight` counts a worker's tasks."""
+        """Yield ``task(item)`` for each item, in order, at most `in_flight` in a process."""
         # Scattered once: a task may carry megabytes of centres, and items are many.
         carried = self.client.scatter([task], broadcast=True, hash=False)[0]
-        window = max(in_flight or 0, self.n_workers) + 1
+        slots = in_flight or self.threads_a_process
         try:
-            yield from in_order(
-                lambda item: self.client.submit(_run, carried, item, pure=False), items, window
-            )
+            for result, peak in in_order(
+                lambda item: self.client.submit(_run, carried, item, slots, pure=False),
+                items,
+                self.capacity(in_flight) + 1,
+            ):
+                self._peak = max(self._peak, peak)
+                yield result
         except StreamclustError:
             raise
         except Exception as error:
             raise ClusterError(f"a task failed on the cluster: {error!r}") from error
+
+    def peak(self) -> int:
+        """Peak resident memory of this process or of a worker, whichever is more, in bytes."""
+        return max(self._peak, peak_resident())
 
     def close(self) -> None:
         """Leave the scheduler; it and its workers go on."""

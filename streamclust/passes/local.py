@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from streamclust.memory import peak_resident
 from streamclust.passes.window import in_order
 
 
@@ -24,6 +25,11 @@ class LocalExecutor:
 
     def __init__(self, n_workers: int | None = None) -> None:
         self.n_workers = n_workers or available_cpus()
+        self.threads_a_process = self.n_workers
+
+    def capacity(self, in_flight: int | None) -> int:
+        """Tasks that run at once."""
+        return min(self.n_workers, in_flight or self.n_workers)
 
     def map(
         self, task: Callable[[Any], Any], items: Iterable[Any], in_flight: int | None = None
@@ -33,14 +39,18 @@ class LocalExecutor:
 
         window = in_flight or self.n_workers + 1
         with threadpool_limits(limits=1):
-            if min(self.n_workers, window) == 1:
+            if self.capacity(window) == 1:
                 yield from map(task, items)
                 return
             # OpenMP's limit belongs to the thread that sets it, hence the initializer.
             with ThreadPoolExecutor(
-                min(self.n_workers, window), "streamclust", threadpool_limits, (1,)
+                self.capacity(window), "streamclust", threadpool_limits, (1,)
             ) as pool:
                 yield from in_order(lambda item: pool.submit(task, item), items, window)
+
+    def peak(self) -> int:
+        """Peak resident memory of the process in bytes."""
+        return peak_resident()
 
     def close(self) -> None:
         """Nothing is kept between passes."""

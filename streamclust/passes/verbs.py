@@ -23,10 +23,15 @@ class Executor(Protocol):
     """Runs tasks: the one thing that differs between a laptop and a cluster."""
 
     n_workers: int
+    threads_a_process: int
+
+    def capacity(self, in_flight: int | None) -> int: ...
 
     def map(
         self, task: Callable[[Any], Any], items: Iterable[Any], in_flight: int | None = None
     ) -> Iterator[Any]: ...
+
+    def peak(self) -> int: ...
 
     def close(self) -> None: ...
 
@@ -52,7 +57,8 @@ class Passes:
     executor : Executor
     events : Events
     in_flight : int, optional
-        Blocks in memory at once, as the budget allows; one more than the workers by default.
+        Blocks in a process's memory at once, as the budget allows; one more than its workers by
+        default.
     """
 
     executor: Executor = field(default_factory=lambda: LocalExecutor(1))
@@ -92,9 +98,12 @@ class Passes:
         total = copy.deepcopy(empty)
         with self.events.passing(name, rows.n_rows) as advance:
             parts = self.executor.map(task, spans, self.in_flight)
-            for span, part in zip(spans, parts, strict=True):
+            for span in spans:
+                part = next(parts)
                 if total is not None:
                     total.merge(part)
+                # A part may be a matrix of all columns: it must not outlive the next one's making.
+                del part
                 advance(len(span))
         return total
 
@@ -118,12 +127,12 @@ class Passes:
         spans = rows.spans()
         order = [spans[i] for i in shuffle.permutation(len(spans))]
         windows = [order[i : i + BLOCKS_A_WINDOW] for i in range(0, len(order), BLOCKS_A_WINDOW)]
-        n_groups = max(1, min(self.executor.n_workers, self.in_flight or len(learners)))
+        n_groups = min(self.executor.capacity(self.in_flight), len(learners))
         groups = [list(learners[i::n_groups]) for i in range(n_groups)]
         with self.events.passing(name, rows.n_rows) as advance:
             for number, window in enumerate(windows):
                 task = _Learn(rows, tuple(window), batch_rows, (seed, number))
-                groups = list(self.executor.map(task, groups, n_groups))
+                groups = list(self.executor.map(task, groups, self.in_flight))
                 advance(sum(map(len, window)))
         learned: list[L] = list(learners)
         for i, group in enumerate(groups):

@@ -112,7 +112,8 @@ def open_source(path: str | Path) -> ArraySource:
         If the file is missing, empty, of an unknown kind, damaged, or holds
         something else than a two-dimensional array of numbers.
     """
-    path = Path(path)
+    # Absolute: a worker of a scheduler reads it from another working directory.
+    path = Path(path).absolute()
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         ending = path.suffix or "no ending"

@@ -17,6 +17,11 @@ IMAGE_FOLDERS = ("row_data", "raw_data")
 _PATH_COLUMNS = re.compile(r"(images?_?|files?_?)?(paths?|names?)|images?|files?", re.IGNORECASE)
 _IMAGE_ENDING = re.compile(r"\.(jpe?g|png|bmp|gif|tiff?|webp|p[gpn]m)$", re.IGNORECASE)
 
+# A set's name is that of a group of the store, of a column of labels.csv and of figures, and is
+# listed on the command line with commas in between.
+_SET_NAME = re.compile(r"(?![._])[^,/\\\x00-\x1f]+")
+_TAKEN = {"row", "path", "zarr.json"}
+
 
 @dataclass(frozen=True)
 class Case:
@@ -107,6 +112,11 @@ def _visible(folder: Path) -> list[Path]:
 def _by_name(files: Sequence[Path]) -> dict[str, Path]:
     named: dict[str, Path] = {}
     for file in files:
+        if not _SET_NAME.fullmatch(file.stem) or file.stem in _TAKEN:
+            raise SourceError(
+                f"{file}: {file.stem!r} cannot name a set: rename the file, without commas, "
+                f"leading dots or underscores, and not {', '.join(sorted(_TAKEN))}"
+            )
         other = named.setdefault(file.stem, file)
         if other is not file:
             raise SourceError(

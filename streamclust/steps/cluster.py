@@ -31,7 +31,9 @@ def cluster(job: Job, descriptor: str) -> None:
     if job.workspace.get(f"{path}/reduced") is None:
         raise SettingsError(f"{descriptor} is not reduced yet: run streamclust reduce first")
     ks = _fitting(job, descriptor)
-    marks = {k: _mark(job, path, k) for k in ks}
+    sweep = _sweep_mark(job, path)
+    _archive_others(job, descriptor, sweep)
+    marks = {k: fingerprint(sweep, k) for k in ks}
     missing = [k for k in ks if not job.workspace.restore(clustering_path(path, k), marks[k])]
     if not missing:
         job.skip(STEP, descriptor)
@@ -40,7 +42,7 @@ def cluster(job: Job, descriptor: str) -> None:
     needs = cluster_needs(descriptor, rows, missing)
     with job.step(STEP, descriptor, needs, rows.n_rows) as passes:
         fitted = fit_sweep(rows, missing, _sweep_settings(job), passes)
-        _store(job, passes, descriptor, rows, fitted, marks)
+        _store(job, passes, descriptor, rows, fitted, sweep)
 
 
 def clustering_path(path: str, k: int) -> str:
@@ -63,11 +65,19 @@ def _fitting(job: Job, descriptor: str) -> tuple[int, ...]:
     return ks
 
 
-def _mark(job: Job, path: str, k: int) -> str:
+def _sweep_mark(job: Job, path: str) -> str:
     names = ("n_init", "max_iter", "tol", "batch_size", "random_state")
     chosen = {name: getattr(job.settings, name) for name in names}
     reduced = job.workspace.fingerprint_of(f"{path}/reduced")
-    return fingerprint(STEP, 1, reduced, ALGORITHM, k, chosen)
+    return fingerprint(STEP, 1, reduced, ALGORITHM, chosen)
+
+
+def _archive_others(job: Job, descriptor: str, sweep: str) -> None:
+    """Put clusterings of other settings aside: indices are compared within one sweep only."""
+    for name in job.workspace.clusterings(descriptor):
+        path = f"descriptors/{descriptor}/clusterings/{name}"
+        if job.workspace.root[path].attrs["sweep"] != sweep:
+            job.workspace.archive(path)
 
 
 def _sweep_settings(job: Job) -> SweepSettings:
@@ -103,7 +113,7 @@ def _store(
     descriptor: str,
     rows: Rows,
     fitted: dict[int, Fitted],
-    marks: dict[int, str],
+    sweep: str,
 ) -> None:
     path = f"descriptors/{descriptor}"
     with job.workspace.staging() as staged:
@@ -123,12 +133,16 @@ def _store(
         for k, fit in fitted.items():
             store_array(groups[k], "centers", fit.centers)
             groups[k].attrs.update(
-                algorithm=ALGORITHM, n_clusters=k, n_iter=fit.n_iter, converged=fit.converged
+                algorithm=ALGORITHM,
+                n_clusters=k,
+                n_iter=fit.n_iter,
+                converged=fit.converged,
+                sweep=sweep,
             )
         assign = _Labels(Assignment([fit.centers for fit in fitted.values()]))
         passes.write(f"{descriptor}: labelling", rows, assign, labels)
         for k in fitted:
-            job.workspace.publish(groups[k], clustering_path(path, k), marks[k])
+            job.workspace.publish(groups[k], clustering_path(path, k), fingerprint(sweep, k))
     slow = [str(k) for k, fit in fitted.items() if not fit.converged]
     if slow:
         job.events.warn(

@@ -20,7 +20,7 @@ BINS = 320
 _SAMPLE_ROWS = 20_000
 # What matplotlib holds while it draws one of the figures.
 _FIGURE_BYTES = 224 * MIB
-_MAPS = {"pca": "principal component", "discriminant": "discriminant axis"}
+_MAPS = {"map-pca": "principal component", "map-discriminant": "discriminant axis"}
 
 
 def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
@@ -36,18 +36,19 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
     path = f"descriptors/{descriptor}"
     shown = [job.workspace.fingerprint_of(f"{path}/clusterings/{line['name']}") for line in table]
     mark = fingerprint(STEP, 1, name, shown, job.workspace.fingerprint_of(f"{path}/pca"))
-    files = _files(descriptor, with_maps=name is not None)
-    drawn = job.workspace.root[path].attrs.get("drawn")
-    if drawn == mark and all(outputs.is_current(file) for file in files):
+    variance, metrics, *maps = (_file(descriptor, kind) for kind in ("variance", "metrics", *_MAPS))
+    wanted = [variance, *([metrics] if table else []), *(maps if name else [])]
+    for stale in {variance, metrics, *maps} - set(wanted):
+        outputs.remove(stale)
+    if all(outputs.is_current(file, mark) for file in wanted):
         job.skip(STEP, descriptor)
         return
     rows = job.rows_of(descriptor, "reduced")
     k = 2 if name is None else int(name.rpartition("-")[2])
     with job.step(STEP, descriptor, draw_needs(descriptor, rows, k), rows.n_rows) as passes:
-        _curves(job, descriptor, table, name, outputs)
+        _curves(job, descriptor, table, name, outputs, mark)
         if name is not None:
-            _maps(job, passes, descriptor, rows, name, outputs)
-    job.workspace.annotate(path, drawn=mark)
+            _maps(job, passes, descriptor, rows, name, outputs, mark)
 
 
 def draw_needs(descriptor: str, rows: Rows, n_clusters: int) -> list[Need]:
@@ -63,55 +64,59 @@ def draw_needs(descriptor: str, rows: Rows, n_clusters: int) -> list[Need]:
     ]
 
 
-def _files(descriptor: str, with_maps: bool) -> list[str]:
-    names = ["variance", "metrics", *(f"map-{kind}" for kind in (_MAPS if with_maps else ()))]
-    return [f"figures/{descriptor}-{name}.png" for name in names]
+def _file(descriptor: str, kind: str) -> str:
+    return f"figures/{descriptor}-{kind}.png"
 
 
 def _curves(
-    job: Job, descriptor: str, table: list[dict[str, Any]], name: str | None, outputs: Outputs
+    job: Job,
+    descriptor: str,
+    table: list[dict[str, Any]],
+    name: str | None,
+    outputs: Outputs,
+    mark: str,
 ) -> None:
     from streamclust.figures import metric_curves, variance_curve
 
     group = job.workspace.root[f"descriptors/{descriptor}/pca"]
-    ratio = group["explained_variance_ratio"][...]
-    wanted = job.settings.n_components
-    variance, metrics = _files(descriptor, with_maps=False)
-    with outputs.writing(variance) as path:
-        share = None if isinstance(wanted, int) else wanted
+    ratio, share = group["explained_variance_ratio"][...], group.attrs["share"]
+    with outputs.writing(_file(descriptor, "variance"), mark) as path:
         variance_curve(path, ratio, len(ratio), share, f"{descriptor}: principal components")
     if table:
         k = None if name is None else int(name.rpartition("-")[2])
-        with outputs.writing(metrics) as path:
+        with outputs.writing(_file(descriptor, "metrics"), mark) as path:
             metric_curves(path, table, k, f"{descriptor}: clusterings")
 
 
 def _maps(
-    job: Job, passes: Passes, descriptor: str, rows: Rows, name: str, outputs: Outputs
+    job: Job,
+    passes: Passes,
+    descriptor: str,
+    rows: Rows,
+    name: str,
+    outputs: Outputs,
+    mark: str,
 ) -> None:
     from streamclust.figures import density_map
 
     root = job.workspace.root[f"descriptors/{descriptor}"]
-    labels = root[f"clusterings/{name}/labels"]
-    k = int(root[f"clusterings/{name}"].attrs["n_clusters"])
-    scatter, mean = root["pca/reduced_scatter"][...], root["pca/reduced_mean"][...]
+    labels, k = root[f"clusterings/{name}/labels"], int(name.rpartition("-")[2])
+    mean = root["pca/reduced_mean"][...]
     labelled = rows.having(extras=(_Column(labels),))
-    sizes, means = passes.reduce(
-        f"{descriptor}: cluster means", labelled, ClusterSums([k], mean)
-    ).result()[0]
-    axes = {
-        "pca": np.linalg.eigh(scatter)[1][:, ::-1][:, :2],
-        "discriminant": discriminant_axes(sizes, means, scatter),
-    }
+    sums = passes.reduce(f"{descriptor}: cluster means", labelled, ClusterSums([k], mean))
+    sizes, means = sums.result()[0]
     sampled = rows.having(numbered=True)
     sample = passes.reduce(
         f"{descriptor}: sampling", sampled, UniformSample(_SAMPLE_ROWS, job.settings.random_state)
     ).result()[0]
-    maps = [DensityMap(a, mean, *map_edges((sample - mean) @ a, BINS)) for a in axes.values()]
+    maps = [
+        DensityMap(axes, mean, *map_edges((sample - mean) @ axes, BINS))
+        for axes in _axes(root["pca/reduced_scatter"][...], sizes, means)
+    ]
     flat = rows.having(extras=(labels,))
     density = passes.reduce(f"{descriptor}: density", flat, DensityMaps(maps, k))
     for number, (kind, axis) in enumerate(_MAPS.items()):
-        with outputs.writing(f"figures/{descriptor}-map-{kind}.png") as path:
+        with outputs.writing(_file(descriptor, kind), mark) as path:
             density_map(
                 path,
                 density.counts[number],
@@ -122,6 +127,13 @@ def _maps(
                 f"{descriptor}: {k} clusters of all {int(sizes.sum()):,} rows",
                 (f"{axis} 1", f"{axis} 2"),
             )
+
+
+def _axes(scatter: np.ndarray, sizes: np.ndarray, means: np.ndarray) -> list[np.ndarray]:
+    """Principal and discriminant axes, in the order of `_MAPS`; a missing second one is zero."""
+    principal = np.linalg.eigh(scatter)[1][:, ::-1][:, :2]
+    principal = np.pad(principal, ((0, 0), (0, 2 - principal.shape[1])))
+    return [principal, discriminant_axes(sizes, means, scatter)]
 
 
 class _Column:

@@ -2,38 +2,42 @@
 
 import csv
 
+from streamclust.memory import MIB, Need
 from streamclust.outputs import Outputs
 from streamclust.steps.job import Job
 from streamclust.steps.paths import PATH
 from streamclust.steps.tables import CLUSTERS, METRICS, choose, clusters_table, metrics_table
 
+STEP = "export"
 _ROWS = 65_536
+NEED = Need(STEP, fixed=64 * MIB)
 
 
 def export(job: Job, outputs: Outputs) -> None:
     """Write the tables from all that is in the workspace.
 
     labels.csv has a column a set, with the labels of its recommended clustering; rows that were
-    masked have label -1. A set without a recommended clustering has none.
+    masked have label -1. A set without a recommended clustering has no column.
     """
     workspace = job.workspace
     stored = workspace.descriptors
-    outputs.table("metrics.csv", METRICS, metrics_table(workspace, stored))
-    outputs.table("clusters.csv", CLUSTERS, clusters_table(workspace, stored))
-    _labels(job, outputs)
+    if not stored:
+        return
+    n_rows = workspace.root[f"descriptors/{stored[0]}"].attrs["n_rows"]
+    with job.step(STEP, None, [NEED], n_rows):
+        outputs.table("metrics.csv", METRICS, metrics_table(workspace, stored))
+        outputs.table("clusters.csv", CLUSTERS, clusters_table(workspace, stored))
+        _labels(job, outputs, n_rows)
 
 
-def _labels(job: Job, outputs: Outputs) -> None:
+def _labels(job: Job, outputs: Outputs, n_rows: int) -> None:
     root = job.workspace.root
     labels = {}
     for descriptor in job.workspace.descriptors:
         name, _ = choose(job.workspace, descriptor)
         if name is not None:
             labels[descriptor] = root[f"descriptors/{descriptor}/clusterings/{name}/labels"]
-    if not labels:
-        return
     paths = job.workspace.get(PATH)
-    n_rows = next(iter(labels.values())).shape[0]
     with (
         outputs.text("labels.csv") as file,
         job.events.passing("labels.csv", n_rows) as advance,

@@ -12,6 +12,7 @@ from streamclust.errors import SourceError
 from streamclust.memory import Budget, Need
 from streamclust.models.sums import PCASums
 from streamclust.passes import Rows
+from streamclust.settings import Settings
 from streamclust.sources import ArraySource, fingerprint
 from streamclust.steps.job import Job
 from streamclust.workspace import fingerprint as digest
@@ -36,7 +37,7 @@ def ingest(job: Job, descriptor: str, source: ArraySource) -> None:
     path = f"descriptors/{descriptor}"
     mark = _mark(job, source)
     if not job.workspace.restore(path, mark):
-        needs = ingest_needs(source, job.budget, job.settings.max_components)
+        needs = ingest_needs(source, job.settings)
         with job.step(STEP, descriptor, needs, len(source)) as passes:
             _store(job, passes, source, path, mark)
     else:
@@ -48,7 +49,7 @@ def _mark(job: Job, source: ArraySource) -> str:
     settings = job.settings
     sketch = None
     if is_sketched(source.shape[1], job.budget):
-        sketch = sketch_vectors(source.shape[1], settings.max_components), settings.random_state
+        sketch = _vectors(source, settings), settings.random_state
     return digest(STEP, 1, source_attributes(source), settings.compress, sketch)
 
 
@@ -58,14 +59,14 @@ def source_attributes(source: ArraySource) -> dict[str, Any]:
     return {"name": source.path.name, **layout, **fingerprint(source.path)}
 
 
-def ingest_needs(source: ArraySource, budget: Budget, n_vectors: int) -> list[Need]:
+def ingest_needs(source: ArraySource, settings: Settings) -> list[Need]:
     """Memory of the step: a read block, its copy on the way to disk, and its statistics."""
     rows = Rows(source)
     n_columns, itemsize = rows.n_columns, source.dtype.itemsize
     block = rows.rows_a_block * n_columns * itemsize
-    sketched = is_sketched(n_columns, budget)
-    total = 8 * n_columns * (2 * sketch_vectors(n_columns, n_vectors) if sketched else n_columns)
-    sums = sums_bytes(rows, n_vectors, sketched)
+    sketched = is_sketched(n_columns, Budget(settings.memory_bytes))
+    total = 8 * n_columns * (2 * _vectors(source, settings) if sketched else n_columns)
+    sums = sums_bytes(rows, settings, sketched)
     return [Need(f"{STEP} of {source.path.name}", fixed=total, per_block=2 * block + sums)]
 
 
@@ -79,14 +80,24 @@ def sketch_vectors(n_columns: int, n_components: int) -> int:
     return min(n_components + SKETCH_OVERSAMPLING, n_columns)
 
 
-def sums_bytes(rows: Rows, n_components: int, sketched: bool) -> int:
+def most_components(settings: Settings, n_columns: int) -> int:
+    """How many components there may be."""
+    wanted = settings.n_components
+    return min(n_columns, settings.max_components if settings.share else int(wanted))
+
+
+def _vectors(source: ArraySource, settings: Settings) -> int:
+    return sketch_vectors(source.shape[1], most_components(settings, source.shape[1]))
+
+
+def sums_bytes(rows: Rows, settings: Settings, sketched: bool) -> int:
     """Bytes that moments and covariance, or its sketch, hold at the peak of an update."""
     n_columns = rows.n_columns
     itemsize = compute_dtype(rows.array.dtype).itemsize
     moments = Moments.nbytes(n_columns)
     if not sketched:
         return moments + Covariance.nbytes(n_columns, rows.rows_a_block, itemsize)
-    n_vectors = sketch_vectors(n_columns, n_components)
+    n_vectors = sketch_vectors(n_columns, most_components(settings, n_columns))
     return moments + CovarianceSketch.nbytes(n_columns, rows.rows_a_block, n_vectors, itemsize)
 
 
@@ -95,7 +106,7 @@ def _store(job: Job, passes: Any, source: ArraySource, path: str, mark: str) -> 
     settings = job.settings
     scatter: Covariance | CovarianceSketch = Covariance()
     if is_sketched(rows.n_columns, job.budget):
-        n_vectors = sketch_vectors(rows.n_columns, settings.max_components)
+        n_vectors = _vectors(source, settings)
         scatter = CovarianceSketch(n_vectors, random_state=settings.random_state)
         job.events.warn(
             f"{source.path.name}: the covariance of {rows.n_columns} columns does not fit "
@@ -196,7 +207,7 @@ def _check_invalid(job: Job, descriptor: str, path: Path) -> None:
     message = _invalid_message(path, Rows(group["raw"]), group["valid"], n_invalid)
     if job.settings.invalid == "error":
         raise SourceError(message)
-    job.events.warn(f"{message.partition(':')[0]}: {n_invalid} rows masked, with label -1")
+    job.events.warn(f"{path.name}: {n_invalid} rows masked, with label -1")
 
 
 def _invalid_message(path: Path, rows: Rows, valid: Any, n_invalid: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from streamclust.errors import SettingsError
 from streamclust.events import Events, StepFinished
-from streamclust.memory import Budget, Need, peak_resident, reset_peak, return_freed_memory
+from streamclust.memory import Budget, Need, reset_peak, return_freed_memory
 from streamclust.passes import Executor, Passes, Rows
 from streamclust.settings import Settings
 from streamclust.workspace import Workspace
@@ -18,14 +18,14 @@ class Planned:
     """The memory plan of a step on one descriptor set."""
 
     step: str
-    descriptor: str
+    descriptor: str | None
     needs: tuple[Need, ...]
     in_flight: int
     peak: int
 
 
 def planned(
-    step: str, descriptor: str, needs: Sequence[Need], budget: Budget, n_workers: int
+    step: str, descriptor: str | None, needs: Sequence[Need], budget: Budget, n_threads: int
 ) -> Planned:
     """How many blocks a step may have in flight, and what it will take.
 
@@ -34,7 +34,8 @@ def planned(
     MemoryBudgetError
         When the step does not fit.
     """
-    in_flight = min(budget.in_flight(need, n_workers + 1) for need in needs)
+    needs = sorted(needs, key=lambda need: -need.smallest)
+    in_flight = min(budget.in_flight(need, n_threads + 1) for need in needs)
     peak = max(need.peak(in_flight) for need in needs)
     return Planned(step, descriptor, tuple(needs), in_flight, peak)
 
@@ -87,10 +88,10 @@ class Job:
 
     @contextmanager
     def step(
-        self, step: str, descriptor: str, needs: Sequence[Need], rows: int
+        self, step: str, descriptor: str | None, needs: Sequence[Need], rows: int
     ) -> Iterator[Passes]:
         """Run a step within the budget; its time and peak memory are told to the events."""
-        plan = planned(step, descriptor, needs, self.budget, self.executor.n_workers)
+        plan = planned(step, descriptor, needs, self.budget, self.executor.threads_a_process)
         return_freed_memory()
         reset_peak()
         started = time.perf_counter()
@@ -101,12 +102,12 @@ class Job:
                 descriptor,
                 seconds=time.perf_counter() - started,
                 planned_peak=plan.peak,
-                measured_peak=peak_resident(),
+                measured_peak=self.executor.peak(),
                 in_flight=plan.in_flight,
                 rows=rows,
             )
         )
 
-    def skip(self, step: str, descriptor: str) -> None:
+    def skip(self, step: str, descriptor: str | None) -> None:
         """Tell that a step's result is there already."""
         self.events.emit(StepFinished(step, descriptor, seconds=0.0, skipped=True))

@@ -23,6 +23,7 @@ from streamclust.steps.ingest import (
     BLOCKS_A_TASK,
     load_moments,
     load_scatter,
+    most_components,
     sketch_vectors,
     sums_bytes,
 )
@@ -43,7 +44,7 @@ def reduce(job: Job, descriptor: str) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    path = f"descriptors/{descriptor}"
+    path, settings = f"descriptors/{descriptor}", job.settings
     mark = _mark(job, path)
     parts = ("pca", "clusterings", "reduced")
     restored = [job.workspace.restore(f"{path}/{part}", mark) for part in parts]
@@ -52,13 +53,19 @@ def reduce(job: Job, descriptor: str) -> None:
         return
     raw = job.rows_of(descriptor, "raw")
     sketched = job.workspace.root[path].attrs["sketched"]
-    needs = reduce_needs(descriptor, raw, job.settings, sketched)
+    needs = reduce_needs(descriptor, raw, settings, sketched)
     with job.step(STEP, descriptor, needs, raw.n_rows) as passes, job.workspace.staging() as staged:
         # One BLAS thread: the decomposition's rounding must not depend on the machine's cores.
         with threadpool_limits(limits=1):
             principal = _decompose(job, passes, descriptor, raw)
-        _store_components(staged, principal, job.settings)
-        scatter = _project(passes, descriptor, raw, principal, staged, job.settings)
+        if not principal.share_reached:
+            held = principal.explained_variance_ratio.sum()
+            job.events.warn(
+                f"{descriptor}: {principal.n_components} components hold {held:.0%} of the "
+                f"variance, not {settings.share:.0%}: raise --max-components to hold more"
+            )
+        _store_components(staged, principal, settings)
+        scatter = _project(passes, descriptor, raw, principal, staged, settings)
         store_array(staged["pca"], "reduced_mean", scatter.mean)
         store_array(staged["pca"], "reduced_scatter", scatter.scatter)
         staged.create_group("clusterings")
@@ -67,9 +74,17 @@ def reduce(job: Job, descriptor: str) -> None:
 
 
 def _mark(job: Job, path: str) -> str:
-    names = ("n_components", "max_components", "scaling", "whiten", "normalize", "compress")
-    chosen = {name: getattr(job.settings, name) for name in names}
-    return fingerprint("reduce", 1, job.workspace.fingerprint_of(path), chosen)
+    settings = job.settings
+    # Only what matters: settings that come to the same must find the same result.
+    chosen = {
+        "n_components": settings.share or int(settings.n_components),
+        "max_components": settings.max_components if settings.share else None,
+        "scaling": settings.scaling,
+        "whiten": settings.whiten or settings.normalize,
+        "normalize": settings.normalize,
+        "compress": settings.compress,
+    }
+    return fingerprint(STEP, 1, job.workspace.fingerprint_of(path), chosen)
 
 
 def reduce_needs(descriptor: str, raw: Rows, settings: Settings, sketched: bool) -> list[Need]:
@@ -86,7 +101,7 @@ def reduce_needs(descriptor: str, raw: Rows, settings: Settings, sketched: bool)
     needs = [decomposition, projection]
     if sketched or settings.scaling == "l2":
         held = 4 * vectors if sketched else square
-        sums = sums_bytes(raw, settings.max_components, sketched)
+        sums = sums_bytes(raw, settings, sketched)
         needs.append(Need(name, fixed=held, per_block=2 * block + sums))
     return needs
 
@@ -95,12 +110,6 @@ def reduced_chunk(raw: Rows, n_components: int) -> int:
     """Rows of a chunk of the reduced array: a whole number of the raw array's."""
     row_bytes = n_components * compute_dtype(raw.array.dtype).itemsize
     return max(block_rows(row_bytes, raw.n_rows, REDUCED_BLOCK_BYTES), raw.rows_a_block)
-
-
-def most_components(settings: Settings, n_columns: int) -> int:
-    """How many components there may be."""
-    wanted = settings.n_components
-    return min(n_columns, wanted if isinstance(wanted, int) else settings.max_components)
 
 
 def _decompose(job: Job, passes: Passes, descriptor: str, raw: Rows) -> PrincipalComponents:
@@ -144,6 +153,7 @@ def _store_components(staged: Any, principal: PrincipalComponents, settings: Set
             "n_samples": principal.n_samples,
             "noise_variance": principal.noise_variance,
             "scaling": principal.scaling,
+            "share": settings.share,
             "share_reached": principal.share_reached,
             "whiten": settings.whiten or settings.normalize,
             "normalize": settings.normalize,

@@ -199,3 +199,12 @@ def test_real_case(real_case):
     assert check_rows(sources, len(paths)) == count_paths(case.paths_file)
     lines = case.paths_file.read_text().splitlines()
     assert paths == lines[1:]
+
+
+@pytest.mark.parametrize(
+    "name", ["row.npy", "path.npy", "a,b.npy", "...npy", "_x.npy", "zarr.json.npy"]
+)
+def test_names_that_no_set_can_have(tmp_path, name):
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(SourceError, match="cannot name a set"):
+        find_case(tmp_path / name)
