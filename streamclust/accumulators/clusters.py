@@ -13,6 +13,12 @@ from scipy import sparse
 # Rows in one product: the distances to all centres of a sweep stay near the processor's cache.
 PIECE_ROWS = 1024
 
+# A squared distance below this part of the lengths it is the difference of is taken anew, from the
+# difference of the rows: rounding would leave it fewer than ten digits.
+CLOSE = 1e-6
+# A distance below this part of the lengths is the rounding of the mean.
+NOTHING = 16 * np.finfo(np.float64).eps
+
 
 def offsets_of(n_clusters: list[int]) -> np.ndarray:
     """First through number of each clustering, and the total at the end."""
@@ -39,14 +45,15 @@ class Assignment:
     Parameters
     ----------
     centers : list of ndarray of shape (n_clusters, n_columns)
-        Their mean is subtracted from rows and centres first, so that a large common offset
-        costs no digits.
+    shift : ndarray of shape (n_columns,), optional
+        Subtracted from rows and centres first, so that a large common offset costs no digits;
+        by default the mean of the centres.
     """
 
-    def __init__(self, centers: list[np.ndarray]) -> None:
+    def __init__(self, centers: list[np.ndarray], shift: np.ndarray | None = None) -> None:
         self.offsets = offsets_of([len(c) for c in centers])
         joined = np.concatenate(centers).astype(np.float64)
-        self.shift = joined.mean(axis=0)
+        self.shift = joined.mean(axis=0) if shift is None else np.asarray(shift, np.float64)
         self.centers = joined - self.shift
 
     def __call__(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -125,10 +132,12 @@ class LloydStep:
     Parameters
     ----------
     centers : list of ndarray of shape (n_clusters, n_columns)
+    shift : ndarray of shape (n_columns,), optional
+        As for `Assignment`.
     """
 
-    def __init__(self, centers: list[np.ndarray]) -> None:
-        self.assignment = Assignment(centers)
+    def __init__(self, centers: list[np.ndarray], shift: np.ndarray | None = None) -> None:
+        self.assignment = Assignment(centers, shift)
         self.clusters = ClusterSums([len(c) for c in centers], self.assignment.shift)
         self.inertia = np.zeros(len(centers))
 
@@ -162,44 +171,56 @@ class ClusterSpread:
         self.shift = np.asarray(shift, np.float64)
         self.offsets = offsets_of([len(m) for m in means])
         self.means = np.concatenate(means) - self.shift
+        self.lengths = np.einsum("ij,ij->i", self.means, self.means)
+        self.lengths[np.isnan(self.lengths)] = np.inf  # an empty cluster is near to no row
         self.squares = np.zeros(self.offsets[-1])
         self.distances = np.zeros(self.offsets[-1])
         self.silhouettes = np.zeros(len(means))
 
     def update(self, values: np.ndarray, labels: np.ndarray) -> None:
         """See rows and their labels (n_rows, n_clusterings); labels below 0 are passed over."""
-        lengths = np.einsum("ij,ij->i", self.means, self.means)
-        lengths[np.isnan(lengths)] = np.inf
         doubled = np.nan_to_num(-2 * self.means).T
         for start in range(0, len(values), PIECE_ROWS):
             # float64 throughout: a distance small against the row's length keeps its digits.
             rows = values[start : start + PIECE_ROWS] - self.shift
             squared = rows @ doubled
-            squared += lengths
+            squared += self.lengths
             squared += np.einsum("ij,ij->i", rows, rows)[:, None]
-            np.maximum(squared, 0, out=squared)
             for c in range(len(self.silhouettes)):
-                self._see(c, squared, labels[start : start + PIECE_ROWS, c])
+                own = labels[start : start + PIECE_ROWS, c]
+                inside = own >= 0
+                if inside.all():
+                    self._see(c, rows, squared, own)
+                else:
+                    self._see(c, rows[inside], squared[inside], own[inside])
 
-    def _see(self, clustering: int, squared: np.ndarray, labels: np.ndarray) -> None:
+    def _see(
+        self, clustering: int, rows: np.ndarray, squared: np.ndarray, labels: np.ndarray
+    ) -> None:
         part = slice(self.offsets[clustering], self.offsets[clustering + 1])
-        inside = labels >= 0
         n_clusters = part.stop - part.start
-        all_squared = squared[:, part]
-        if not inside.all():
-            all_squared, labels = all_squared[inside], labels[inside]
-        rows = np.arange(len(labels))
-        own_squared = all_squared[rows, labels]
+        own_squared = self._distances(rows, squared, labels + part.start)
         own = np.sqrt(own_squared)
         self.squares[part] += np.bincount(labels, own_squared, n_clusters)
         self.distances[part] += np.bincount(labels, own, n_clusters)
         if n_clusters > 1:
-            # The block of distances is ours alone: blotting out the own cluster needs no copy.
-            all_squared[rows, labels] = np.inf
-            other = np.sqrt(all_squared.min(axis=1))
+            # The distances to these clusters are ours alone: blotting out the own needs no copy.
+            squared[np.arange(len(labels)), labels + part.start] = np.inf
+            nearest = squared[:, part].argmin(axis=1) + part.start
+            other = np.sqrt(self._distances(rows, squared, nearest))
             larger = np.maximum(own, other)
-            between = np.divide(other - own, larger, out=np.zeros_like(own), where=larger > 0)
-            self.silhouettes[clustering] += between[np.isfinite(other)].sum()
+            apart = np.isfinite(other) & (larger > 0)  # not so where all other clusters are empty
+            self.silhouettes[clustering] += ((other - own)[apart] / larger[apart]).sum()
+
+    def _distances(self, rows: np.ndarray, squared: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """Squared distance of each row to the one mean of that through number."""
+        chosen = squared[np.arange(len(rows)), numbers]
+        scale = self.lengths[numbers] + np.einsum("ij,ij->i", rows, rows)
+        close = np.flatnonzero(chosen < CLOSE * scale)
+        exact = ((rows[close] - self.means[numbers[close]]) ** 2).sum(axis=1)
+        floor = NOTHING**2 * (scale[close] + self.shift @ self.shift)
+        chosen[close] = np.where(exact > floor, exact, 0)
+        return chosen
 
     def merge(self, other: Self) -> None:
         self.squares += other.squares

@@ -4,15 +4,18 @@ Three stages, each over all k at once: restarts on a uniform sample choose the s
 `MiniBatchKMeans` learns from shuffled batches of all rows, exact Lloyd passes run to convergence.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from streamclust.accumulators.clusters import LloydStep
 from streamclust.accumulators.sample import UniformSample
 from streamclust.errors import SettingsError
+from streamclust.models.mini_batches import MiniBatches
 from streamclust.passes import Passes, Rows
 
 SAMPLE_ROWS = 16_384
@@ -83,7 +86,8 @@ def fit_sweep(
 ) -> dict[int, Fitted]:
     """Fit k-means for each k of `n_clusters`.
 
-    A k's result does not depend on the other k of the sweep.
+    A k's result does not depend on the other k of the sweep, but for the rounding of products
+    that are taken of all centres at once.
 
     Parameters
     ----------
@@ -113,15 +117,13 @@ def fit_sweep(
             f"n_samples={found} should be >= n_clusters={ks[-1]}: ask for fewer clusters"
         )
     values = sample[0]
-    seeding = _Seed(values, settings)
-    seeds = dict(zip(ks, passes.map("seeding k-means", seeding, ks[::-1], "k")[::-1], strict=True))
-    learners = [_mini_batches(k, seeds[k], settings) for k in ks]
+    seeds = _seeds(values, ks, settings, passes)
+    learners = [MiniBatches(seeds[k], _state(settings.seed, k)) for k in ks]
     learned = passes.fold(
         "mini-batches", rows, learners, batch_rows=settings.batch_size, seed=settings.seed
     )
     fitted = {
-        k: Fitted(learner.cluster_centers_, np.zeros(k))
-        for k, learner in zip(ks, learned, strict=True)
+        k: Fitted(learner.centers, np.zeros(k)) for k, learner in zip(ks, learned, strict=True)
     }
     _lloyd(rows, fitted, values, settings, passes)
     for fit in fitted.values():
@@ -139,6 +141,23 @@ def _state(seed: int, k: int) -> int:
     return int(np.random.SeedSequence((seed, k)).generate_state(1)[0] >> 1)
 
 
+def _seeds(
+    values: np.ndarray, ks: list[int], settings: SweepSettings, passes: Passes
+) -> dict[int, np.ndarray]:
+    with warnings.catch_warnings():
+        # Around all threads, which share the filters: a task could not restore them in order.
+        _ignore_convergence()
+        found = passes.map("seeding k-means", _Seed(values, settings), ks[::-1], "k")
+    return dict(zip(ks, found[::-1], strict=True))
+
+
+def _ignore_convergence() -> None:
+    """Silence what scikit-learn says of each of many starts on a sample."""
+    if not any(action == "ignore" and kind is ConvergenceWarning
+               for action, _, kind, _, _ in warnings.filters):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+
+
 @dataclass(frozen=True)
 class _Seed:
     """Centres of the best of many k-means runs on the first rows of the sample."""
@@ -147,6 +166,7 @@ class _Seed:
     settings: SweepSettings
 
     def __call__(self, k: int) -> np.ndarray:
+        _ignore_convergence()  # for the workers of a cluster, which are processes of their own
         size = min(sample_size(k), len(self.values))
         init = self.settings.init
         if not isinstance(init, str) and not callable(init):
@@ -174,21 +194,6 @@ class _Seed:
         return model.fit(self.values[part])
 
 
-def _mini_batches(k: int, seeds: np.ndarray, settings: SweepSettings) -> Any:
-    from sklearn.cluster import MiniBatchKMeans
-
-    # Reassignment would move the centres of small but real clusters: the restarts have already
-    # chosen them, and empty ones are re-seeded in the exact passes.
-    return MiniBatchKMeans(
-        k,
-        init=seeds,
-        n_init=1,
-        batch_size=settings.batch_size,
-        reassignment_ratio=0,
-        random_state=_state(settings.seed, k),
-    )
-
-
 def _lloyd(
     rows: Rows,
     fitted: dict[int, Fitted],
@@ -197,19 +202,25 @@ def _lloyd(
     passes: Passes,
 ) -> None:
     """Run exact passes that serve every k which has not converged."""
-    tolerance = settings.tol * float(sample.var(axis=0, dtype=np.float64).mean())
+    samples = {k: sample[: sample_size(k)] for k in fitted}
+    tolerances = {
+        k: settings.tol * float(own.var(axis=0, dtype=np.float64).mean())
+        for k, own in samples.items()
+    }
+    # Not the mean of the centres, which would tell each k which others are still moving.
+    shift = sample[:SAMPLE_ROWS].mean(axis=0, dtype=np.float64)
     for number in range(1, settings.max_iter + 1):
         moving = {k: fit for k, fit in fitted.items() if not fit.converged}
         if not moving:
             return
-        step = LloydStep([fit.centers for fit in moving.values()])
+        step = LloydStep([fit.centers for fit in moving.values()], shift)
         name = f"k-means pass {number} ({len(moving)} of {len(fitted)} k)"
         results = passes.reduce(name, rows, step).result()
-        for fit, (sizes, means, inertia) in zip(moving.values(), results, strict=True):
-            means, moved_empty = reseeded(means, sizes == 0, sample)
+        for (k, fit), (sizes, means, inertia) in zip(moving.items(), results, strict=True):
+            means, moved_empty = reseeded(means, sizes == 0, samples[k])
             moved = float(((means - fit.centers) ** 2).sum())
             fallen = fit.inertia - inertia
-            still = moved <= tolerance or fallen <= settings.tol / 100 * inertia
+            still = moved <= tolerances[k] or fallen <= settings.tol / 100 * inertia
             fit.centers = means.astype(fit.centers.dtype)
             fit.sizes, fit.inertia, fit.n_iter = sizes, inertia, number
             fit.converged = still and not moved_empty
