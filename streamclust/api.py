@@ -276,19 +276,33 @@ class Case:
 
         return choose(self._workspace, descriptor)[0]
 
-    def labels(self, descriptor: str, clustering: str | None = None) -> "zarr.Array":
+    def labels(self, descriptor: str, clustering: str | int | None = None) -> "zarr.Array":
         """Labels of all rows, int32; those of the recommended clustering by default.
+
+        Parameters
+        ----------
+        descriptor : str
+        clustering : str or int, optional
+            A name such as ``"kmeans-12"``, or its number of clusters.
 
         Raises
         ------
         SettingsError
-            When there is no such clustering.
+            When there is no such set or clustering.
         """
+        if descriptor not in self.descriptors:
+            known = ", ".join(self.descriptors)
+            raise SettingsError(f"no set {descriptor!r} in {self.folder}: there are {known}")
+        names = self._workspace.clusterings(descriptor)
         name = clustering or self.recommended(descriptor)
-        node = self._workspace.get(f"descriptors/{descriptor}/clusterings/{name}/labels")
-        if node is None:
-            raise SettingsError(f"{descriptor} has no clustering {name} in {self.folder}")
-        return node
+        if isinstance(name, int):
+            name = f"kmeans-{name}"
+        if name not in names:
+            raise SettingsError(
+                f"{descriptor} has no clustering {name} in {self.folder}: "
+                f"there are {', '.join(names) or 'none'}"
+            )
+        return self._workspace.get(f"descriptors/{descriptor}/clusterings/{name}/labels")
 
     def reduce(self, *observers: Observer, **changes: Any) -> "Case":
         """See `streamclust.api.reduce`."""

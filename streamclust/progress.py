@@ -46,7 +46,7 @@ class TerminalBar:
             self._console.print(_step_line(event), highlight=False, markup=False)
         elif isinstance(event, Message):
             style = "yellow" if event.level == "warning" else ""
-            self._console.print(event.text, style=style, highlight=False, markup=False)
+            self._console.print(_message(event), style=style, highlight=False, markup=False)
 
     def _start(self, event: PassStarted) -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -71,12 +71,14 @@ class _Rated:
     def __init__(self, bar: Any, unit: str) -> None:
         self._progress = bar
         self._unit = unit
+        self._started = time.monotonic()
 
     def advance(self, task: Any, amount: int) -> None:
         self._progress.advance(task, amount)
-        speed = self._progress.tasks[task].speed
-        if speed:
-            self._progress.update(task, rate=f"{speed:,.0f} {self._unit}/s")
+        # Of the pass so far: rich's own speed is that of the last moments, absurd at first.
+        seconds = max(time.monotonic() - self._started, 0.1)
+        speed = self._progress.tasks[task].completed / seconds
+        self._progress.update(task, rate=f"{speed:,.0f} {self._unit}/s")
 
     def stop(self) -> None:
         self._progress.stop()
@@ -102,7 +104,7 @@ class PlainLines:
         elif isinstance(event, StepFinished):
             self._print(_step_line(event))
         elif isinstance(event, Message):
-            self._print(f"warning: {event.text}" if event.level == "warning" else event.text)
+            self._print(_message(event))
 
     def _tell(self) -> None:
         now = time.monotonic()
@@ -118,6 +120,10 @@ class PlainLines:
 
     def _print(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
+
+
+def _message(event: Message) -> str:
+    return f"warning: {event.text}" if event.level == "warning" else event.text
 
 
 def _step_line(event: StepFinished) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import platform
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ class RunRecord:
     def __init__(self, command: str, settings: Settings) -> None:
         self.command = command
         self.settings = settings
+        self.started = datetime.now(UTC)
         self.steps: list[dict[str, Any]] = []
         self.messages: list[dict[str, str]] = []
 
@@ -47,6 +49,8 @@ class RunRecord:
             "run.json",
             {
                 "command": self.command,
+                "started": self.started.isoformat(timespec="seconds"),
+                "seconds": round((datetime.now(UTC) - self.started).total_seconds(), 3),
                 "streamclust": __version__,
                 "python": platform.python_version(),
                 "versions": {name: _version(name) for name in _PACKAGES},

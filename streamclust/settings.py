@@ -58,9 +58,11 @@ class Settings:
     descriptors : tuple of str, optional
         Names of the descriptor sets to work on; all by default.
     invalid : {"error", "mask"}
-        What to do with rows that hold NaN or infinity: refuse the set, or give them label -1.
+        What to do with rows that hold NaN or infinity: error refuses the set, mask gives them
+        label -1.
     scaling : {"none", "standard", "minmax", "l2"}
-        Of the columns (or, l2, of the rows) before PCA.
+        Before PCA: none, standard (columns of unit variance), minmax (columns of unit range),
+        l2 (rows of unit length).
     n_components : int or float
         Components, or the share of variance that they must hold.
     max_components : int
@@ -71,8 +73,14 @@ class Settings:
         PCA, whitening and rows of unit length, as in DeepCluster (Caron et al. 2018).
     n_clusters : int, str or sequence of int
         A number, a list ``5,8,12`` or a range ``2:30``, both ends in.
-    n_init, max_iter, tol, batch_size
-        As in `streamclust.StreamingKMeans`.
+    n_init : int
+        Short k-means runs on a sample, of which the best few become the seeds.
+    max_iter : int
+        Exact passes over all rows at most.
+    tol : float
+        A clustering has converged when its centres move by less than this, relatively.
+    batch_size : int
+        Rows of a mini-batch.
     random_state : int
         Seed of everything random.
     memory : str or int
@@ -107,7 +115,7 @@ class Settings:
         if self.descriptors is not None:
             names = self.descriptors
             names = names.split(",") if isinstance(names, str) else names
-            object.__setattr__(self, "descriptors", tuple(n.strip() for n in names))
+            object.__setattr__(self, "descriptors", tuple(dict.fromkeys(n.strip() for n in names)))
         if self.invalid not in INVALID:
             raise SettingsError(f"invalid={self.invalid!r}: choose from {', '.join(INVALID)}")
         if self.scaling not in SCALINGS:

@@ -27,7 +27,10 @@ def print_info(about: dict[str, Any]) -> None:
     paths = "no image paths" if about["paths"] is None else f"{about['paths']:,} image paths"
     console.print(f"{about['folder']}: {format_bytes(about['bytes'])}, {paths}", markup=False)
     for name, one in about["descriptors"].items():
-        for text in (*one.get("reasons", ()), *one.get("warnings", ())):
+        told = [*one.get("reasons", ()), *(f"warning: {text}" for text in one.get("warnings", ()))]
+        if one.get("unmeasured"):
+            told.append(f"{len(one['unmeasured'])} clusterings not measured: streamclust measure OUT")
+        for text in told:
             console.print(f"{name}: {text}", markup=False)
 
 

@@ -116,6 +116,14 @@ def test_the_groups_are_found(done, blobs):
     assert sizes.is_monotonic_decreasing
 
 
+def test_labels_by_name_or_number(done):
+    np.testing.assert_array_equal(done.labels("a", 8)[...], done.labels("a", "kmeans-8")[...])
+    with pytest.raises(SettingsError, match=r"no clustering kmeans-9.*kmeans-2, kmeans-3"):
+        done.labels("a", 9)
+    with pytest.raises(SettingsError, match=r"no set 'z'.*there are a, b"):
+        done.labels("z")
+
+
 def test_labels_are_those_of_the_nearest_stored_centre(done):
     clustering = done.store["descriptors/b/clusterings/kmeans-8"]
     rows, centers = done.store["descriptors/b/reduced"][...], clustering["centers"][...]

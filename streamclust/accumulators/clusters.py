@@ -5,7 +5,7 @@ The clusters of all clusterings are numbered through: cluster j of clustering c 
 every clustering at once.
 """
 
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
@@ -157,6 +157,14 @@ class LloydStep:
         return [(sizes, means, float(inertia)) for (sizes, means), inertia in pairs]
 
 
+class _Piece(NamedTuple):
+    """Rows, their squared lengths, and their squared distances to the means of all clusters."""
+
+    rows: np.ndarray
+    lengths: np.ndarray
+    squared: np.ndarray
+
+
 class ClusterSpread:
     """How rows lie about the means of their own cluster and of the nearest other one.
 
@@ -183,44 +191,41 @@ class ClusterSpread:
         for start in range(0, len(values), PIECE_ROWS):
             # float64 throughout: a distance small against the row's length keeps its digits.
             rows = values[start : start + PIECE_ROWS] - self.shift
+            lengths = np.einsum("ij,ij->i", rows, rows)
             squared = rows @ doubled
             squared += self.lengths
-            squared += np.einsum("ij,ij->i", rows, rows)[:, None]
+            squared += lengths[:, None]
+            piece = _Piece(rows, lengths, squared)
             for c in range(len(self.silhouettes)):
-                own = labels[start : start + PIECE_ROWS, c]
-                inside = own >= 0
-                if inside.all():
-                    self._see(c, rows, squared, own)
-                else:
-                    self._see(c, rows[inside], squared[inside], own[inside])
+                self._see(c, piece, labels[start : start + PIECE_ROWS, c])
 
-    def _see(
-        self, clustering: int, rows: np.ndarray, squared: np.ndarray, labels: np.ndarray
-    ) -> None:
+    def _see(self, clustering: int, piece: _Piece, labels: np.ndarray) -> None:
         part = slice(self.offsets[clustering], self.offsets[clustering + 1])
         n_clusters = part.stop - part.start
-        own_squared = self._distances(rows, squared, labels + part.start)
+        seen = np.flatnonzero(labels >= 0)
+        labels = labels[seen]
+        own_squared = self._distances(piece, seen, labels + part.start)
         own = np.sqrt(own_squared)
         self.squares[part] += np.bincount(labels, own_squared, n_clusters)
         self.distances[part] += np.bincount(labels, own, n_clusters)
         if n_clusters > 1:
             # The distances to these clusters are ours alone: blotting out the own needs no copy.
-            squared[np.arange(len(labels)), labels + part.start] = np.inf
-            nearest = squared[:, part].argmin(axis=1) + part.start
-            other = np.sqrt(self._distances(rows, squared, nearest))
+            piece.squared[seen, labels + part.start] = np.inf
+            nearest = piece.squared[:, part].argmin(axis=1)[seen]
+            other = np.sqrt(self._distances(piece, seen, nearest + part.start))
             larger = np.maximum(own, other)
-            apart = np.isfinite(other) & (larger > 0)  # not so where all other clusters are empty
-            self.silhouettes[clustering] += ((other - own)[apart] / larger[apart]).sum()
+            told = np.isfinite(other) & (larger > 0)  # infinite where all others are empty
+            self.silhouettes[clustering] += ((other - own)[told] / larger[told]).sum()
 
-    def _distances(self, rows: np.ndarray, squared: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """Squared distance of each row to the one mean of that through number."""
-        chosen = squared[np.arange(len(rows)), numbers]
-        scale = self.lengths[numbers] + np.einsum("ij,ij->i", rows, rows)
-        close = np.flatnonzero(chosen < CLOSE * scale)
-        exact = ((rows[close] - self.means[numbers[close]]) ** 2).sum(axis=1)
-        floor = NOTHING**2 * (scale[close] + self.shift @ self.shift)
-        chosen[close] = np.where(exact > floor, exact, 0)
-        return chosen
+    def _distances(self, piece: _Piece, seen: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """Squared distances of the rows `seen` of a piece, each to the mean of one number."""
+        squared = piece.squared[seen, numbers]
+        scale = piece.lengths[seen] + self.lengths[numbers]
+        close = np.flatnonzero(squared < CLOSE * scale)
+        exact = ((piece.rows[seen[close]] - self.means[numbers[close]]) ** 2).sum(axis=1)
+        rounding = NOTHING**2 * (scale[close] + self.shift @ self.shift)
+        squared[close] = np.where(exact > rounding, exact, 0)
+        return squared
 
     def merge(self, other: Self) -> None:
         self.squares += other.squares

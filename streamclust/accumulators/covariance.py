@@ -12,6 +12,9 @@ PIECE_ROWS = 2048  # rows centred at once
 PANEL = 256  # columns of the product formed at once: the product of all would be d × d
 STRIP = 32  # rows of the scatter corrected at once
 
+# Sums of products of float32 values between these are neither infinite nor lost in zero.
+SMALLEST, LARGEST = 1e-15, 1e17
+
 
 @dataclass(frozen=True, eq=False)
 class Scatter:
@@ -34,9 +37,10 @@ class Scatter:
 class Covariance:
     """Accumulate the mean and the centred scatter matrix of the rows.
 
-    Rows of float16, float32 and integers of up to 16 bits are multiplied in float32, all others
-    in float64; sums between pieces are float64. A piece of rows is shifted by its own mean, and
-    pieces are joined by the formula of Chan, Golub & LeVeque (1983): a large mean costs no digits.
+    Rows of float16, float32 and integers of up to 16 bits are multiplied in float32 (unless the
+    products would leave its range), all others in float64; sums between pieces are float64. A
+    piece of rows is shifted by its own mean, and pieces are joined by the formula of Chan, Golub &
+    LeVeque (1983): a large mean costs no digits.
 
     Only the upper triangle is kept up to date, panel by panel, so that neither the product of a
     block nor the corrections need a second square matrix.
@@ -84,6 +88,7 @@ class Covariance:
         for piece in pieces(values, PIECE_ROWS):
             self._update_piece(piece)
 
+    @np.errstate(over="ignore", invalid="ignore")  # `check_range` refuses what is infinite
     def merge(self, other: Self) -> None:
         """Take in what `other` saw; `other` is left as it is.
 
@@ -120,6 +125,7 @@ class Covariance:
         if not self._scatter.flags.writeable:  # as joblib loads it when it maps the file
             self._mean, self._scatter = self._mean.copy(), self._scatter.copy()
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _update_piece(self, piece: np.ndarray) -> None:
         n_rows, n_features = piece.shape
         if not self.count:
@@ -129,6 +135,11 @@ class Covariance:
         scratch = self._scratch_for(piece)
         centred = scratch.centred[:n_rows]
         mean, rest = centre(piece, centred)
+        if out_of_range(centred):
+            del scratch, centred  # freed before the wider ones are made
+            for part in widened(piece):
+                self._update_piece(part)
+            return
         for start, stop in _panels(n_features):
             product = scratch.product(stop - start, n_features - start)
             np.matmul(centred[:, start:stop].T, centred[:, start:], out=product)
@@ -180,6 +191,21 @@ def pieces(values: np.ndarray, rows: int) -> Iterator[np.ndarray]:
     n_pieces = -(-len(values) // rows)
     for i in range(n_pieces):
         yield values[len(values) * i // n_pieces : len(values) * (i + 1) // n_pieces]
+
+
+def out_of_range(centred: np.ndarray) -> bool:
+    """Tell whether products of these rows must be taken in float64, by any column's largest."""
+    if centred.dtype == np.float64:
+        return False
+    largest = np.maximum(centred.max(axis=0), -centred.min(axis=0))
+    # So written that NaN, from infinity less infinity, is out of range.
+    return not ((largest == 0) | ((largest > SMALLEST) & (largest < LARGEST))).all()
+
+
+def widened(piece: np.ndarray) -> Iterator[np.ndarray]:
+    """Give the rows in float64, in parts that take no more memory than the piece in float32."""
+    for part in pieces(piece, max(len(piece) // 4, 1)):
+        yield part.astype(np.float64)
 
 
 def centre(piece: np.ndarray, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

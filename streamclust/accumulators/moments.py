@@ -98,6 +98,7 @@ class Moments:
         """Tell the moments; with no rows seen, the arrays are empty."""
         return self._known
 
+    @np.errstate(over="ignore", invalid="ignore")  # whoever divides by the squares refuses infinity
     def _take(self, new: ColumnMoments) -> None:
         old = self._known
         if not old.count:
@@ -127,6 +128,7 @@ def _piece_rows(n_features: int) -> int:
     return min(max(PIECE_VALUES // max(n_features, 1), 1), PIECE_ROWS)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _piece_moments(piece: np.ndarray) -> ColumnMoments:
     count = len(piece)
     deviations = piece.astype(np.float64)

@@ -6,7 +6,13 @@ from typing import Any, Self
 import numpy as np
 from scipy import linalg
 
-from streamclust.accumulators.covariance import centre, compute_dtype, pieces
+from streamclust.accumulators.covariance import (
+    centre,
+    compute_dtype,
+    out_of_range,
+    pieces,
+    widened,
+)
 from streamclust.accumulators.moments import check_same_width
 from streamclust.errors import SettingsError
 
@@ -103,6 +109,7 @@ class CovarianceSketch:
         for piece in pieces(values, _piece_rows(values.shape[1])):
             self._update_piece(piece)
 
+    @np.errstate(over="ignore", invalid="ignore")  # `check_range` refuses what is infinite
     def merge(self, other: Self) -> None:
         """Take in what `other` saw; `other` is left as it is.
 
@@ -148,6 +155,7 @@ class CovarianceSketch:
         check_same_width(self._test_matrix[:, 0], self._mean)
         self._product = np.zeros(self._test_matrix.shape)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _update_piece(self, piece: np.ndarray) -> None:
         n_rows, n_features = piece.shape
         if not self.count:
@@ -157,6 +165,11 @@ class CovarianceSketch:
         dtype = compute_dtype(piece.dtype)
         centred = self._centred(n_rows, n_features, dtype)
         mean, rest = centre(piece, centred)
+        if out_of_range(centred):
+            del centred  # freed before the wider one is made
+            for part in widened(piece):
+                self._update_piece(part)
+            return
         images = centred @ self._test_matrix.astype(dtype, copy=False)
         self._product += centred.T @ images
         self._product -= np.outer(n_rows * rest, rest @ self._test_matrix)

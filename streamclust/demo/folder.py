@@ -54,7 +54,7 @@ def is_complete(folder: Path, recipe: Recipe, files: list[str]) -> bool:
     if found != asdict(recipe):
         raise SettingsError(
             f"{folder} holds another demo ({_spelled(found)}), not the one asked for "
-            f"({_spelled(asdict(recipe))}): name another folder"
+            f"({_spelled(asdict(recipe))}): remove it, or name another folder"
         )
     return marker.exists() and all((folder / file).is_file() for file in files)
 

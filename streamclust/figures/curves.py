@@ -64,7 +64,7 @@ def metric_curves(
         The PNG to write.
     table : sequence of dict
         One a clustering: ``n_clusters``, ``algorithm`` and the columns of `PANELS`. Scores that
-        are NaN or missing are not drawn.
+        are NaN or missing are not drawn; those with ``refused`` are hollow and never the best.
     recommended : int, optional
         The number of clusters that is marked.
     title : str
@@ -116,7 +116,8 @@ def _draw(
     drawn = drawn[np.isfinite(drawn)]
     power = _power(drawn) if panel.scale == "plain" else 0
     for name, (numbers, scores) in curves.items():
-        _draw_curve(axes, panel, numbers, scores / 10.0**power, colors[name])
+        refused = series(table, name, "refused")[1] == 1
+        _draw_curve(axes, panel, numbers, scores / 10.0**power, refused, colors[name])
     if recommended is not None:
         axes.axvline(recommended, color=MARK, lw=6, alpha=0.16, zorder=0.5)
         axes.axvline(recommended, color=MARK, lw=1, zorder=0.6)
@@ -127,13 +128,16 @@ def _draw(
     _scale_axes(axes, panel, drawn, [int(row["n_clusters"]) for row in table])
     heading: dict[str, Any] = {"transform": axes.transAxes, "va": "bottom"}
     write(axes, 0, 1.11, panel.name, size=10.5, weight="bold", **heading)
-    write(axes, 0, 1.03, _reading(panel, drawn, power), size=8.5, color=QUIET, **heading)
+    hollow = any(row.get("refused") for row in table)
+    write(axes, 0, 1.03, _reading(panel, drawn, power, hollow), size=8.5, color=QUIET, **heading)
 
 
-def _reading(panel: Panel, drawn: np.ndarray, power: int) -> str:
+def _reading(panel: Panel, drawn: np.ndarray, power: int, hollow: bool) -> str:
     notes = [panel.reading]
     if panel.best and len(drawn) > 1:
         notes.append("ring: best")
+    if hollow:
+        notes.append("hollow: refused")
     if panel.scale == "log" and np.any(drawn == 0):
         notes.append("×: empty")
     if power:
@@ -142,7 +146,12 @@ def _reading(panel: Panel, drawn: np.ndarray, power: int) -> str:
 
 
 def _draw_curve(
-    axes: Axes, panel: Panel, numbers: np.ndarray, scores: np.ndarray, color: Any
+    axes: Axes,
+    panel: Panel,
+    numbers: np.ndarray,
+    scores: np.ndarray,
+    refused: np.ndarray,
+    color: Any,
 ) -> None:
     if panel.scale == "log":
         empty = numbers[scores == 0]
@@ -150,8 +159,10 @@ def _draw_curve(
         at_floor: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
         axes.plot(empty, np.full(len(empty), 0.03), "x", color=MARK, ms=5, mew=1.5, **at_floor)
     axes.plot(numbers, scores, "-o", color=color, lw=1.8, ms=4 if len(numbers) > 1 else 7)
-    if panel.best and np.isfinite(scores).sum() > 1:
-        best = np.nanargmax(scores) if panel.best == "max" else np.nanargmin(scores)
+    axes.plot(numbers[refused], scores[refused], "o", color=color, mfc="white", ms=4, zorder=3)
+    sound = np.where(refused, np.nan, scores)
+    if panel.best and np.isfinite(sound).sum() > 1:
+        best = np.nanargmax(sound) if panel.best == "max" else np.nanargmin(sound)
         ring: dict[str, Any] = {"ms": 10, "mfc": "none", "mec": color, "mew": 1.5, "zorder": 4}
         axes.plot(numbers[best], scores[best], "o", **ring)
 

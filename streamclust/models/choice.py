@@ -52,13 +52,7 @@ def recommend(clusterings: Sequence[dict[str, Any]]) -> Choice:
         ``silhouette_simplified``, ``smallest_cluster`` and ``largest_cluster`` (shares).
     """
     sound = [i for i, scores in enumerate(clusterings) if not is_degenerate(scores)]
-    refused = [c["n_clusters"] for c in clusterings if is_degenerate(c)]
-    warnings = []
-    if refused:
-        warnings.append(
-            f"k = {_listed(refused)}: a cluster above {LARGEST_SHARE:.0%} or below "
-            f"{SMALLEST_SHARE:.1%} of the rows, refused as degenerate"
-        )
+    warnings = _refusals(clusterings)
     if not sound:
         return Choice(None, warnings=[*warnings, "no clustering is recommended"])
     ranks = np.mean([_ranks(clusterings, sound, *index) for index in _INDICES], axis=0)
@@ -66,18 +60,48 @@ def recommend(clusterings: Sequence[dict[str, Any]]) -> Choice:
     order = np.lexsort((ks, ranks))
     best = sound[order[0]]
     k = clusterings[best]["n_clusters"]
-    reasons = [
-        f"k = {k} has the best mean rank of {len(sound)} clusterings ({_votes(clusterings, sound)})"
-    ]
-    everything = [c["n_clusters"] for c in clusterings]
-    if len(everything) > 1 and k in (min(everything), max(everything)):
+    votes = _votes(clusterings, sound)
+    reasons = [f"k = {k} has the best mean rank of {len(sound)} clusterings ({votes})"]
+    if len(clusterings) == 1:
+        reasons = [f"k = {k} is the only one computed"]
+    elif len(sound) == 1:
+        reasons = [f"k = {k} is the only one that is not refused"]
+    return Choice(best, reasons, [*warnings, *_edges(clusterings, sound, k)])
+
+
+def _refusals(clusterings: Sequence[dict[str, Any]]) -> list[str]:
+    """Which clusterings are degenerate, and why."""
+    causes = {
+        f"a cluster above {LARGEST_SHARE:.0%} of the rows": True,
+        f"a cluster below {SMALLEST_SHARE:.1%} of the rows (outliers?)": False,
+    }
+    told = []
+    for cause, large in causes.items():
+        ks = [
+            scores["n_clusters"]
+            for scores in clusterings
+            if is_degenerate(scores) and (scores["largest_cluster"] > LARGEST_SHARE) == large
+        ]
+        if ks:
+            told.append(f"k = {_listed(ks)}: {cause}, refused as degenerate")
+    return told
+
+
+def _edges(clusterings: Sequence[dict[str, Any]], sound: list[int], k: int) -> list[str]:
+    """What to say where the choice lies at an end of what there was to choose from."""
+    everything = [scores["n_clusters"] for scores in clusterings]
+    allowed = [everything[i] for i in sound]
+    if len(everything) == 1:
+        return []
+    if k == 2:
+        return ["k = 2 is the least there can be: the indices see no finer structure"]
+    if k in (min(everything), max(everything)):
         end = "lower" if k == min(everything) else "upper"
-        warnings.append(
-            f"k = {k} lies at the {end} end of the sweep: that is no optimum, widen --n-clusters"
-            if k > 2
-            else "k = 2 is the least there can be: the indices see no finer structure"
-        )
-    return Choice(best, reasons, warnings)
+        return [f"k = {k} lies at the {end} end of the sweep: no optimum, widen --n-clusters"]
+    if k in (min(allowed), max(allowed)) and len(allowed) > 1:
+        end = "least" if k == min(allowed) else "largest"
+        return [f"k = {k} is the {end} that is not refused: a better one may be among the refused"]
+    return []
 
 
 # Column, sign that makes the largest the best, name for people.

@@ -14,6 +14,9 @@ from streamclust.errors import SettingsError
 from streamclust.models.projection import Projection
 from streamclust.models.scaling import column_scale
 
+# Beyond these, squares of the values and their sums leave the range of float64.
+SMALLEST_SPREAD, LARGEST_SQUARES = 1e-150, 1e290
+
 
 @dataclass(frozen=True, eq=False)
 class PrincipalComponents:
@@ -126,25 +129,17 @@ def principal_components(
     Raises
     ------
     SettingsError
-        Fewer than two rows were seen, or fewer rows or columns than components.
+        Fewer than two rows were seen, or fewer rows or columns than components; or the values
+        are too large or too small for their squares.
     """
-    n_features = len(covariance.mean)
-    most = most_components(n_components, max_components, covariance.count, n_features)
+    most = most_components(n_components, max_components, covariance.count, len(covariance.mean))
+    check_range(moments, float(np.trace(covariance.scatter)))
     scale = column_scale(scaling, moments)
     scaled = covariance.scatter / scale[:, None]
     scaled /= scale
     total = float(np.trace(scaled))
-    # LAPACK works in place on columns: the transpose of a symmetric C array is the same matrix.
-    values, vectors = linalg.eigh(
-        scaled.T,
-        subset_by_index=(n_features - most, n_features - 1),
-        overwrite_a=True,
-        check_finite=False,
-    )
-    del scaled
     return _select(
-        values[::-1],
-        vectors.T[::-1],
+        *_leading(scaled, most),
         total,
         share=_share(n_components),
         scaling=scaling,
@@ -180,6 +175,7 @@ def principal_components_from_sketch(
             f"a sketch of {n_vectors} vectors cannot give {most} components: "
             "set n_components, or max_components for a share of variance"
         )
+    check_range(moments, float(np.abs(sketch.product).max()))
     scale = column_scale(scaling, moments)
     vectors, roots, _ = linalg.svd(
         sketch.factor() / scale[:, None], full_matrices=False, overwrite_a=True, check_finite=False
@@ -228,6 +224,43 @@ def most_components(
             f"min(n_samples, n_features)={rank!r}"
         )
     return int(n_components)
+
+
+def check_range(moments: ColumnMoments, scatter: float = 1.0) -> None:
+    """Refuse sums of squares that were infinite, or lost in zero.
+
+    Parameters
+    ----------
+    moments : ColumnMoments
+    scatter : float
+        Trace or largest entry of what was summed beside the moments: not zero where rows differ.
+
+    Raises
+    ------
+    SettingsError
+        The values are too large or too small.
+    """
+    if not (moments.m2.sum() < LARGEST_SQUARES and np.isfinite(scatter)):
+        raise SettingsError("the values are too large for their squares: divide the columns first")
+    spread = float(moments.range.max())
+    if 0 < spread < SMALLEST_SPREAD or (spread > 0 and scatter <= 0):
+        raise SettingsError(
+            f"the columns vary by {spread:.1g} at most, too little for the squares: "
+            "multiply them first"
+        )
+
+
+def _leading(scatter: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Largest eigenvalues, descending, and their vectors as rows; `scatter` is overwritten."""
+    n_features = len(scatter)
+    # LAPACK works in place on columns: the transpose of a symmetric C array is the same matrix.
+    values, vectors = linalg.eigh(
+        scatter.T,
+        subset_by_index=(n_features - most, n_features - 1),
+        overwrite_a=True,
+        check_finite=False,
+    )
+    return values[::-1], vectors.T[::-1]
 
 
 def _share(n_components: int | float | None) -> float | None:

@@ -49,9 +49,7 @@ def discriminant_axes(
     sizes, means = sizes[sizes > 0].astype(np.float64), means[sizes > 0].astype(np.float64)
     n_rows = sizes.sum()
     center = sizes @ means / n_rows
-    deviation = np.sqrt(np.diag(total_scatter).astype(np.float64))
-    varies = deviation > CONSTANT * np.sqrt(n_rows) * np.abs(center)
-    scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=varies)
+    scale = _scale(total_scatter, center, n_rows)
     total = total_scatter * scale * scale[:, None]
     centred = (means - center) * scale
     roots = np.sqrt(sizes)[:, None] * centred
@@ -60,8 +58,14 @@ def discriminant_axes(
     if axes.shape[1] < n_axes:
         axes = np.hstack([axes, _spreading(within, axes, n_axes - axes.shape[1])])
     axes = axes * _unit_factors(axes, within, total, n_rows)
-    missing = n_axes - axes.shape[1]
-    return np.pad(_with_signs(axes) * scale[:, None], ((0, 0), (0, missing)))
+    return np.pad(_with_signs(axes) * scale[:, None], ((0, 0), (0, n_axes - axes.shape[1])))
+
+
+def _scale(total_scatter: np.ndarray, center: np.ndarray, n_rows: float) -> np.ndarray:
+    """What makes every column's scatter 1; 0 for columns that do not vary."""
+    deviation = np.sqrt(np.diag(total_scatter).astype(np.float64))
+    varies = deviation > CONSTANT * np.sqrt(n_rows) * np.abs(center)
+    return np.divide(1, deviation, out=np.zeros_like(deviation), where=varies)
 
 
 def _separating(roots: np.ndarray, total: np.ndarray) -> np.ndarray:

@@ -18,7 +18,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from streamclust.accumulators.clusters import Assignment
-from streamclust.models.inputs import is_dask, is_lazy, map_dask_rows, validated_batches
+from streamclust.events import Event, PassStarted
+from streamclust.models.inputs import (
+    default_batch_rows,
+    is_dask,
+    is_lazy,
+    iter_batches,
+    map_dask_rows,
+    validated_batches,
+)
 from streamclust.models.sweep import SweepSettings, fit_sweep
 from streamclust.passes import LocalExecutor, Passes, Rows
 
@@ -33,6 +41,7 @@ class StreamingKMeans(
     Restarts on a uniform sample of all rows choose the seeds, `MiniBatchKMeans` learns from
     shuffled batches, exact Lloyd passes over all rows run to convergence. The result does not
     depend on the order of the rows other than through the sample, nor on the number of threads.
+    There is no `sample_weight`.
 
     Parameters
     ----------
@@ -136,15 +145,12 @@ class StreamingKMeans(
         )
         passes = Passes(LocalExecutor())
         if self.verbose:
-            passes.events.observers.append(print)
-        with warnings.catch_warnings():
-            # Said once, below, for the whole of the rows instead of for each start on the sample.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            fitted = fit_sweep(Rows(X), [self.n_clusters], settings, passes)[self.n_clusters]
+            passes.events.observers.append(_print_name)
+        fitted = fit_sweep(Rows(X), [self.n_clusters], settings, passes)[self.n_clusters]
         self.cluster_centers_ = fitted.centers.astype(X.dtype)
         self.n_iter_ = fitted.n_iter
         self._n_features_out = self.n_clusters
-        self.labels_, self.inertia_ = self._assign(X)
+        self.labels_, self.inertia_ = self._assign(iter_batches(X, default_batch_rows(X.shape[1])))
         self._warn_of_few(len(np.unique(self.labels_)))
         return self
 
@@ -160,25 +166,28 @@ class StreamingKMeans(
             from dask_ml.wrappers import ParallelPostFit
 
             return ParallelPostFit(self).predict(X)
-        return self._assign(X)[0]
+        return self._assign(self._validated(X))[0]
 
     def transform(self, X: Any) -> np.ndarray:
         """Distance of each row of `X` to each centre, of shape (n_samples, n_clusters)."""
         check_is_fitted(self)
         if is_dask(X):
             return map_dask_rows(X, self.transform, self.n_clusters, self.cluster_centers_.dtype)
-        batches = validated_batches(self, X, None, reset=False)
-        return np.concatenate([euclidean_distances(b, self.cluster_centers_) for b in batches])
+        centers = self.cluster_centers_
+        return np.concatenate([euclidean_distances(b, centers) for b in self._validated(X)])
 
     def score(self, X: Any, y: Any = None) -> float:
         """Less the inertia of `X`."""
         check_is_fitted(self)
-        return -self._assign(X)[1]
+        return -self._assign(self._validated(X))[1]
 
-    def _assign(self, X: Any) -> tuple[np.ndarray, float]:
+    def _validated(self, X: Any) -> Iterator[np.ndarray]:
+        return validated_batches(self, X, None, reset=False)
+
+    def _assign(self, batches: Iterator[np.ndarray]) -> tuple[np.ndarray, float]:
         assignment = Assignment([self.cluster_centers_])
         labels, inertia = [], 0.0
-        for batch in validated_batches(self, X, None, reset=False):
+        for batch in batches:
             own, distances = assignment(batch)
             labels.append(own[:, 0])
             inertia += float(distances.sum(dtype=np.float64))
@@ -235,10 +244,15 @@ class _Checked:
         return check_array(np.asarray(self.array[part]), dtype=self.dtype, order="C")
 
 
+def _print_name(event: Event) -> None:
+    if isinstance(event, PassStarted):
+        print(event.name)
+
+
 def _first_batch(estimator: StreamingKMeans, X: Any) -> Iterator[np.ndarray]:
     return validated_batches(estimator, X, None, reset=True)
 
 
 def _check(name: str, value: Any, kind: type, least: int) -> None:
-    if not isinstance(value, kind) or isinstance(value, bool) or value < least:  # type: ignore[operator]
+    if not isinstance(value, kind) or isinstance(value, bool) or not value >= least:  # type: ignore[operator]
         raise ValueError(f"{name} must be a number of at least {least}, not {value!r}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from numbers import Integral
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
@@ -15,14 +15,9 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from streamclust.accumulators.covariance import Covariance
-from streamclust.accumulators.sketch import CovarianceSketch
+from streamclust.accumulators.sketch import CovarianceSketch, ScatterSketch
 from streamclust.errors import SettingsError
-from streamclust.models.components import (
-    PrincipalComponents,
-    most_components,
-    principal_components,
-    principal_components_from_sketch,
-)
+from streamclust.models.components import PrincipalComponents, check_range, most_components
 from streamclust.models.inputs import (
     default_batch_rows,
     is_dask,
@@ -31,20 +26,19 @@ from streamclust.models.inputs import (
 )
 from streamclust.models.projection import Projection
 from streamclust.models.scaling import SCALINGS, Scaling, column_scale
-from streamclust.models.sums import PCASums
+from streamclust.models.sums import EXTRA_PASSES, PCASums, refined_sums, sketch_vectors
 
 MAX_COVARIANCE_FEATURES = 8192  # a scatter matrix of 0.5 GiB, and as much again to decompose it
-OVERSAMPLING = 32
-EXTRA_PASSES = 2
 
-__all__ = [
-    "MAX_COVARIANCE_FEATURES",
-    "IncrementalPCA",
-    "PrincipalComponents",
-    "Projection",
-    "principal_components",
-    "principal_components_from_sketch",
-]
+__all__ = ["MAX_COVARIANCE_FEATURES", "IncrementalPCA"]
+
+
+class _Asked(NamedTuple):
+    """The decomposition that was asked for when rows were last learnt."""
+
+    n_components: int | float | None
+    scaling: str
+    max_components: int | None
 
 
 class _Learned:
@@ -58,7 +52,11 @@ class _Learned:
             return self
         if estimator._sums is None:
             raise AttributeError(f"{self.name} is learnt by fit, partial_fit or merge")
-        return getattr(estimator._principal(), self.name.removesuffix("_"))
+        try:
+            principal = estimator._principal()
+        except SettingsError as error:  # `hasattr` wants an AttributeError
+            raise NotFittedError(f"{self.name} cannot be told: {error}") from error
+        return getattr(principal, self.name.removesuffix("_"))
 
 
 class IncrementalPCA(decomposition.IncrementalPCA):
@@ -68,7 +66,8 @@ class IncrementalPCA(decomposition.IncrementalPCA):
     of the rows (float32 products, float64 sums) in place of updating a truncated decomposition:
     the result is that of :class:`sklearn.decomposition.PCA` to rounding, whatever the batches and
     their order, a batch may be as small as one row, and two estimators that saw different rows
-    can be merged. The decomposition is made when a learned attribute is first asked for.
+    can be merged. The decomposition is made when a learned attribute is first asked for, with
+    `n_components`, `max_components` and `scaling` as they were when rows were last learnt.
 
     Parameters
     ----------
@@ -119,7 +118,8 @@ class IncrementalPCA(decomposition.IncrementalPCA):
     Raises
     ------
     SettingsError
-        A ValueError: more components than rows or columns, or fewer than two rows.
+        A ValueError: more components than rows or columns, fewer than two rows, or values too
+        large or too small for their squares. A learned attribute raises NotFittedError instead.
 
     Examples
     --------
@@ -154,6 +154,7 @@ class IncrementalPCA(decomposition.IncrementalPCA):
     n_features_in_: int
     feature_names_in_: np.ndarray
     _sums: PCASums | None = None
+    _asked: _Asked
 
     components_ = _Learned()
     explained_variance_ = _Learned()
@@ -206,7 +207,8 @@ class IncrementalPCA(decomposition.IncrementalPCA):
     @property
     def scale_(self) -> np.ndarray:
         """What the columns are divided by."""
-        return column_scale(self.scaling, self._fitted("scale_").moments.result())
+        moments = self._fitted("scale_").moments.result()
+        return column_scale(self._asked.scaling, moments)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -221,7 +223,8 @@ class IncrementalPCA(decomposition.IncrementalPCA):
         Raises
         ------
         SettingsError
-            More components are wanted than there are rows or columns, or X has one row.
+            More components are wanted than there are rows or columns, X has one row, or its
+            values are too large or too small for their squares.
         """
         self._sums = sums = None
         for batch in self._batches(X, reset=True):
@@ -229,11 +232,12 @@ class IncrementalPCA(decomposition.IncrementalPCA):
         assert sums is not None  # no rows are refused
         self._check_possible(sums)
         for _ in range(EXTRA_PASSES if sums.sketched else 0):
-            sums.refine(column_scale(self.scaling, sums.moments.result()))
+            sketch = sums.scatter.result()
+            assert isinstance(sketch, ScatterSketch)
+            sums = refined_sums(sketch, sums.moments.result(), self.scaling)
             for batch in self._batches(X, reset=False):
-                sums.update_refined(batch)
-        self._sums = sums
-        return self
+                sums.update(batch)
+        return self._keep(sums)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None, check_input: bool = True) -> Self:
@@ -257,12 +261,11 @@ class IncrementalPCA(decomposition.IncrementalPCA):
         if not check_input:
             if first:
                 self.n_features_in_ = X.shape[1]
-            self._sums = self._learn(self._sums, X)
-            return self
+            return self._keep(self._learn(self._sums, X))
         # An array is checked whole, so that a bad row leaves nothing of it learnt.
         batch_size = max(X.size, 1) if isinstance(X, np.ndarray) else self.batch_size
         for batch in validated_batches(self, X, batch_size, reset=first):
-            self._sums = self._learn(self._sums, batch)
+            self._keep(self._learn(self._sums, batch))
         return self
 
     def merge(self, other: "IncrementalPCA") -> Self:
@@ -280,8 +283,7 @@ class IncrementalPCA(decomposition.IncrementalPCA):
             self.n_features_in_ = other.n_features_in_
             if hasattr(other, "feature_names_in_"):
                 self.feature_names_in_ = other.feature_names_in_
-        self._sums = sums
-        return self
+        return self._keep(sums)
 
     def transform(self, X: Any) -> Any:
         """Reduce rows to (n_samples, n_components_).
@@ -325,9 +327,13 @@ class IncrementalPCA(decomposition.IncrementalPCA):
             raise NotFittedError(f"{attribute}: this IncrementalPCA has not seen any rows")
         return self._sums
 
+    def _keep(self, sums: PCASums) -> Self:
+        self._sums = sums
+        self._asked = _Asked(self.n_components, self.scaling, self.max_components)
+        return self
+
     def _principal(self) -> PrincipalComponents:
-        sums = self._fitted("components_")
-        return sums.decompose(self.n_components, self.scaling, self.max_components)
+        return self._fitted("components_").decompose(*self._asked)
 
     def _batches(self, X: Any, *, reset: bool) -> Iterator[np.ndarray]:
         return validated_batches(self, X, self.batch_size, reset=reset)
@@ -365,6 +371,7 @@ class IncrementalPCA(decomposition.IncrementalPCA):
     def _check_possible(self, sums: PCASums) -> None:
         n_rows, n_features = sums.moments.count, self.n_features_in_
         most_components(self.n_components, self.max_components, n_rows, n_features)
+        check_range(sums.moments.result())
 
     def _make_sums(self, n_features: int) -> PCASums:
         wide = n_features > MAX_COVARIANCE_FEATURES
@@ -373,8 +380,9 @@ class IncrementalPCA(decomposition.IncrementalPCA):
             return PCASums(Covariance(), unit=unit)
         n_rows = max(n_features, 2)  # not known yet; no component is beyond the columns
         wanted = most_components(self.n_components, self.max_components, n_rows, n_features)
+        n_vectors = sketch_vectors(n_features, wanted)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
-        return PCASums(CovarianceSketch(wanted + OVERSAMPLING, random_state=seed), unit=unit)
+        return PCASums(CovarianceSketch(n_vectors, random_state=seed), unit=unit)
 
 
 def _project_finite(projection: Projection, dtype: np.dtype, rows: np.ndarray) -> np.ndarray:

@@ -71,6 +71,7 @@ def unit_rows(values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     return out
 
 
+@np.errstate(over="ignore")  # infinite variances are for `check_range` to refuse
 def _is_constant(moments: ColumnMoments) -> np.ndarray:
     """Tell the columns whose variance is within its own rounding error, as scikit-learn does.
 

@@ -6,16 +6,25 @@ from typing import Self
 import numpy as np
 
 from streamclust.accumulators.covariance import PIECE_ROWS, Covariance, pieces
-from streamclust.accumulators.moments import Moments
-from streamclust.accumulators.sketch import CovarianceSketch
+from streamclust.accumulators.moments import ColumnMoments, Moments
+from streamclust.accumulators.sketch import CovarianceSketch, ScatterSketch
 from streamclust.errors import SettingsError
 from streamclust.models.components import (
     PrincipalComponents,
+    check_range,
     principal_components,
     principal_components_from_sketch,
     refined_test_matrix,
 )
-from streamclust.models.scaling import unit_rows
+from streamclust.models.scaling import column_scale, unit_rows
+
+OVERSAMPLING = 32  # vectors of a sketch beyond the components wanted
+EXTRA_PASSES = 2  # that bring a sketch near to exact
+
+
+def sketch_vectors(n_columns: int, n_components: int) -> int:
+    """Vectors of the sketch that stands in for the covariance."""
+    return min(n_components + OVERSAMPLING, n_columns)
 
 
 class PCASums:
@@ -62,18 +71,6 @@ class PCASums:
         self.scatter.merge(other.scatter)  # type: ignore[arg-type]
         self.moments.merge(other.moments)
 
-    def refine(self, scale: np.ndarray) -> None:
-        """Start the sketch afresh, from a test matrix turned towards the leading components."""
-        assert isinstance(self.scatter, CovarianceSketch)
-        self._settings = self._principal = None
-        better = refined_test_matrix(self.scatter.result(), scale)
-        self.scatter = CovarianceSketch(better.shape[1], test_matrix=better)
-
-    def update_refined(self, rows: np.ndarray) -> None:
-        """See a block again, after `refine`: the moments know it already."""
-        for prepared in self._prepared(rows):
-            self.scatter.update(prepared)
-
     def _prepared(self, rows: np.ndarray) -> Iterator[np.ndarray]:
         if not self.unit:
             yield rows
@@ -118,3 +115,25 @@ class PCASums:
             scaling=scaling,
             max_components=max_components,
         )
+
+
+def refined_sums(sketch: ScatterSketch, moments: ColumnMoments, scaling: str) -> PCASums:
+    """Empty sums for a further pass, whose sketch is turned towards the leading components.
+
+    Parameters
+    ----------
+    sketch : ScatterSketch
+        Of the pass before.
+    moments : ColumnMoments
+        Of the same rows.
+    scaling : {"none", "standard", "minmax", "l2"}
+
+    Raises
+    ------
+    SettingsError
+        The values are too large or too small for their squares.
+    """
+    check_range(moments, float(np.abs(sketch.product).max()))
+    better = refined_test_matrix(sketch, column_scale(scaling, moments))
+    sketched = CovarianceSketch(better.shape[1], test_matrix=better)
+    return PCASums(sketched, unit=scaling == "l2")

@@ -153,8 +153,10 @@ def _seeds(
 
 def _ignore_convergence() -> None:
     """Silence what scikit-learn says of each of many starts on a sample."""
-    if not any(action == "ignore" and kind is ConvergenceWarning
-               for action, _, kind, _, _ in warnings.filters):
+    if not any(
+        action == "ignore" and kind is ConvergenceWarning
+        for action, _, kind, _, _ in warnings.filters
+    ):
         warnings.simplefilter("ignore", ConvergenceWarning)
 
 

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -59,15 +59,17 @@ class Passes:
     in_flight : int, optional
         Blocks in a process's memory at once, as the budget allows; one more than its workers by
         default.
+    about : str
+        What the passes are of, for the events: the name of a descriptor set.
     """
 
     executor: Executor = field(default_factory=lambda: LocalExecutor(1))
     events: Events = field(default_factory=Events)
     in_flight: int | None = None
+    about: str = ""
 
-    def within(self, in_flight: int) -> "Passes":
-        """The same with another number of blocks in flight."""
-        return replace(self, in_flight=in_flight)
+    def _named(self, name: str) -> str:
+        return f"{self.about}: {name}" if self.about else name
 
     def reduce(self, name: str, rows: Rows, accumulator: A, blocks_a_task: int = 1) -> A:
         """Show every row to copies of an empty `accumulator` and merge them in row order."""
@@ -96,7 +98,7 @@ class Passes:
 
     def _merged(self, name: str, rows: Rows, task: Any, spans: list[Span], empty: Any) -> Any:
         total = copy.deepcopy(empty)
-        with self.events.passing(name, rows.n_rows) as advance:
+        with self.events.passing(self._named(name), rows.n_rows) as advance:
             parts = self.executor.map(task, spans, self.in_flight)
             for span in spans:
                 part = next(parts)
@@ -129,7 +131,7 @@ class Passes:
         windows = [order[i : i + BLOCKS_A_WINDOW] for i in range(0, len(order), BLOCKS_A_WINDOW)]
         n_groups = min(self.executor.capacity(self.in_flight), len(learners))
         groups = [list(learners[i::n_groups]) for i in range(n_groups)]
-        with self.events.passing(name, rows.n_rows) as advance:
+        with self.events.passing(self._named(name), rows.n_rows) as advance:
             for number, window in enumerate(windows):
                 task = _Learn(rows, tuple(window), batch_rows, (seed, number))
                 groups = list(self.executor.map(task, groups, self.in_flight))
@@ -142,7 +144,7 @@ class Passes:
     def map(self, name: str, task: Callable[[Any], Any], items: Sequence[Any], unit: str) -> list:
         """Run independent pieces of work that are no rows, such as one for each k."""
         done = self.executor.map(task, items, self.in_flight)
-        return list(self.events.track(done, name, len(items), unit))
+        return list(self.events.track(done, self._named(name), len(items), unit))
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,9 @@ def _parse_paths(file: Path, reader: Iterator[list[str]]) -> Iterator[str]:
 def _find_column(file: Path, first: list[str]) -> tuple[int, bool]:
     """Tell which column holds the paths, and whether the first line is a header."""
     paths = [i for i, field in enumerate(first) if _looks_like_path(field)]
-    if len(paths) == 1:
+    others = [field.strip() for i, field in enumerate(first) if i not in paths]
+    # Beside a running index only: a path with a comma that is not in quotes looks like two fields.
+    if len(paths) == 1 and all(not field or field.isdigit() for field in others):
         return paths[0], False
     if not paths and len(first) == 1:
         return 0, True

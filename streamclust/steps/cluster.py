@@ -140,7 +140,7 @@ def _store(
                 sweep=sweep,
             )
         assign = _Labels(Assignment([fit.centers for fit in fitted.values()]))
-        passes.write(f"{descriptor}: labelling", rows, assign, labels)
+        passes.write("labelling", rows, assign, labels)
         for k in fitted:
             job.workspace.publish(groups[k], clustering_path(path, k), fingerprint(sweep, k))
     slow = [str(k) for k, fit in fitted.items() if not fit.converged]

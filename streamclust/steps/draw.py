@@ -8,6 +8,7 @@ from streamclust.accumulators.clusters import ClusterSums
 from streamclust.accumulators.histogram import DensityMap, DensityMaps, map_edges
 from streamclust.accumulators.sample import UniformSample
 from streamclust.memory import MIB, Need
+from streamclust.models.choice import is_degenerate
 from streamclust.models.discriminant import discriminant_axes
 from streamclust.outputs import Outputs
 from streamclust.passes import Passes, Rows
@@ -32,10 +33,12 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
         When it does not fit the budget.
     """
     name, _ = choose(job.workspace, descriptor)
-    table = measured(job.workspace, descriptor)
+    table = [
+        {**line, "refused": is_degenerate(line)} for line in measured(job.workspace, descriptor)
+    ]
     path = f"descriptors/{descriptor}"
     shown = [job.workspace.fingerprint_of(f"{path}/clusterings/{line['name']}") for line in table]
-    mark = fingerprint(STEP, 1, name, shown, job.workspace.fingerprint_of(f"{path}/pca"))
+    mark = fingerprint(STEP, 2, name, shown, job.workspace.fingerprint_of(f"{path}/pca"))
     variance, metrics, *maps = (_file(descriptor, kind) for kind in ("variance", "metrics", *_MAPS))
     wanted = [variance, *([metrics] if table else []), *(maps if name else [])]
     for stale in {variance, metrics, *maps} - set(wanted):
@@ -103,18 +106,18 @@ def _maps(
     labels, k = root[f"clusterings/{name}/labels"], int(name.rpartition("-")[2])
     mean = root["pca/reduced_mean"][...]
     labelled = rows.having(extras=(_Column(labels),))
-    sums = passes.reduce(f"{descriptor}: cluster means", labelled, ClusterSums([k], mean))
+    sums = passes.reduce("cluster means", labelled, ClusterSums([k], mean))
     sizes, means = sums.result()[0]
     sampled = rows.having(numbered=True)
     sample = passes.reduce(
-        f"{descriptor}: sampling", sampled, UniformSample(_SAMPLE_ROWS, job.settings.random_state)
+        "sampling", sampled, UniformSample(_SAMPLE_ROWS, job.settings.random_state)
     ).result()[0]
     maps = [
         DensityMap(axes, mean, *map_edges((sample - mean) @ axes, BINS))
         for axes in _axes(root["pca/reduced_scatter"][...], sizes, means)
     ]
     flat = rows.having(extras=(labels,))
-    density = passes.reduce(f"{descriptor}: density", flat, DensityMaps(maps, k))
+    density = passes.reduce("density", flat, DensityMaps(maps, k))
     for number, (kind, axis) in enumerate(_MAPS.items()):
         with outputs.writing(_file(descriptor, kind), mark) as path:
             density_map(

@@ -120,7 +120,7 @@ def _store(job: Job, passes: Any, source: ArraySource, path: str, mark: str) -> 
         # True is the fill value: where all rows are valid nothing is written at all.
         valid = stage_array(staged, "valid", source.shape[:1], bool, chunk, fill_value=True)
         seen = passes.write(
-            f"{source.path.name}: reading",
+            "reading",
             rows,
             _finite_rows,
             (raw, valid),

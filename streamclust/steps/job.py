@@ -95,7 +95,7 @@ class Job:
         return_freed_memory()
         reset_peak()
         started = time.perf_counter()
-        yield Passes(self.executor, self.events, plan.in_flight)
+        yield Passes(self.executor, self.events, plan.in_flight, descriptor or "")
         self.events.emit(
             StepFinished(
                 step,

@@ -78,10 +78,10 @@ class _Columns:
 def _measure(
     passes: Passes, descriptor: str, rows: Rows, n_clusters: list[int], shift: np.ndarray
 ) -> list[dict[str, Any]]:
-    sums = passes.reduce(f"{descriptor}: cluster means", rows, ClusterSums(n_clusters, shift))
+    sums = passes.reduce("cluster means", rows, ClusterSums(n_clusters, shift))
     means = sums.result()
     spread = ClusterSpread([mean for _, mean in means], shift)
-    spreads = passes.reduce(f"{descriptor}: cluster spread", rows, spread).result()
+    spreads = passes.reduce("cluster spread", rows, spread).result()
     return [
         _scores(sizes, mean, *parts) for (sizes, mean), parts in zip(means, spreads, strict=True)
     ]

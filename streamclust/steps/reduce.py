@@ -124,7 +124,7 @@ def _decompose(job: Job, passes: Passes, descriptor: str, raw: Rows) -> Principa
         return _sketch(passes, descriptor, raw, group, settings).decompose(**asked)  # type: ignore[arg-type]
     if settings.scaling == "l2":
         empty = PCASums(Covariance(), unit=True)
-        sums = passes.reduce(f"{descriptor}: summing unit rows", raw, empty, BLOCKS_A_TASK)
+        sums = passes.reduce("summing unit rows", raw, empty, BLOCKS_A_TASK)
         return sums.decompose(**asked)  # type: ignore[arg-type]
     scatter = load_scatter(group)
     assert isinstance(scatter, Scatter)
@@ -140,7 +140,7 @@ def _sketch(passes: Passes, descriptor: str, raw: Rows, group: Any, settings: Se
         assert isinstance(sketch, ScatterSketch)
         better = refined_test_matrix(sketch, scale)
         empty = PCASums(CovarianceSketch(better.shape[1], test_matrix=better), unit=unit)
-        name = f"{descriptor}: refining the sketch, pass {number} of {REFINEMENTS}"
+        name = f"refining the sketch, pass {number} of {REFINEMENTS}"
         sums = passes.reduce(name, raw, empty, BLOCKS_A_TASK)
         sketch = sums.scatter.result()
     return sums
@@ -185,9 +185,7 @@ def _project(
         fill_value=np.nan,
         compress=settings.compress,
     )
-    seen = passes.write(
-        f"{descriptor}: projecting", raw, _Project(projection), (reduced,), _ScatterOfResults()
-    )
+    seen = passes.write("projecting", raw, _Project(projection), (reduced,), _ScatterOfResults())
     return seen.result()
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from streamclust.accumulators import covariance as module
-from streamclust.accumulators.covariance import Covariance, compute_dtype, pieces
+from streamclust.accumulators.covariance import Covariance, compute_dtype, out_of_range, pieces
 from streamclust.errors import SettingsError
 
 
@@ -100,6 +100,27 @@ def test_dtypes_may_change_between_blocks() -> None:
     values = np.random.default_rng(5).integers(0, 100, (300, 4))
     mixed = covariance_of(values[:100].astype(np.float32), values[100:200], values[200:])
     np.testing.assert_allclose(mixed.result().scatter, scatter_of(values), rtol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1e30, 1e18, 1e-16, 1e-30])
+def test_products_that_leave_the_range_of_float32(factor: float) -> None:
+    rng = np.random.default_rng(6)
+    values = rng.standard_normal((5000, 30)).astype(np.float32)
+    values[:, 7] *= np.float32(factor)  # one column alone
+    values[:, 9] = 0.1  # a constant is no reason to leave float32
+    expected = scatter_of(values)
+    known = covariance_of(values[:1], values[1:]).result()
+    bound = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    assert (np.abs(known.scatter - expected) <= 1e-6 * bound + 1e-12).all()
+    assert known.scatter[7, 7] == pytest.approx(expected[7, 7], rel=1e-6)
+    assert not out_of_range(np.delete(values - values[0], 7, axis=1))
+
+
+def test_sums_beyond_float64_are_infinite_without_a_word() -> None:
+    values = np.array([[1e200], [-1e200]])
+    both = covariance_of(values)
+    both.merge(covariance_of(values + 1e201))
+    assert np.isinf(both.result().scatter).all()
 
 
 def test_rows_of_another_length_are_refused() -> None:

@@ -61,6 +61,14 @@ def test_a_choice_at_the_edge_of_the_sweep_is_said(best, end):
     assert any(f"{end} end of the sweep" in warning for warning in choice.warnings)
 
 
+def test_the_end_of_what_is_not_refused_is_an_edge_too():
+    sweep = [clustering(k, 10 + k, 5 - k / 10, 0.1 * k) for k in (3, 4, 5)]
+    sweep += [clustering(k, 100, 0.1, 0.9, smallest=0.0) for k in (6, 7)]
+    choice = recommend(sweep)
+    assert sweep[choice.index]["n_clusters"] == 5
+    assert any("largest that is not refused" in warning for warning in choice.warnings)
+
+
 def test_two_clusters_are_no_edge_to_go_beyond():
     sweep = [clustering(k, 100 / k, k, 1 / k) for k in (2, 3, 4)]
     assert any("least there can be" in warning for warning in recommend(sweep).warnings)
@@ -72,5 +80,6 @@ def test_long_lists_of_refused_clusterings_are_short():
 
 
 def test_a_single_clustering_has_no_edge():
-    assert recommend([clustering(4, 1, 1, 0.1)]).warnings == []
+    alone = recommend([clustering(4, 1, 1, 0.1)])
+    assert (alone.reasons, alone.warnings) == (["k = 4 is the only one computed"], [])
     assert recommend([]).index is None

@@ -79,11 +79,34 @@ def test_more_clusters_than_distinct_rows_warns():
         StreamingKMeans(3, random_state=0).fit(np.repeat([[0.0], [1.0]], 10, axis=0))
 
 
+def test_data_frames_are_not_asked_for_their_names_twice(blobs):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(blobs[0][:500], columns=[f"f{i}" for i in range(16)])
+    model = StreamingKMeans(3, random_state=0).fit(frame)  # a warning is an error here
+    np.testing.assert_array_equal(model.predict(frame), model.labels_)
+    assert list(model.feature_names_in_) == list(frame.columns)
+
+
+def test_verbose_prints_the_names_of_passes(blobs, capsys):
+    StreamingKMeans(3, random_state=0, verbose=1).fit(blobs[0][:500])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["sampling rows", "seeding k-means", "mini-batches"]
+    assert all(line.startswith("k-means pass") for line in lines[3:])
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_batches_smaller_than_the_number_of_clusters(blobs, batch_size):
+    X = blobs[0][:1000]
+    ours = StreamingKMeans(12, batch_size=batch_size, random_state=0).fit(X)
+    assert ours.inertia_ == pytest.approx(KMeans(12, n_init=5, random_state=0).fit(X).inertia_)
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
         ({"n_clusters": 0}, "n_clusters"),
         ({"tol": -1}, "tol"),
+        ({"tol": np.nan}, "tol"),
         ({"init": "best"}, "init"),
         ({"init": np.zeros((3, 3))}, "shape of the initial centers"),
         ({"algorithm": "elkan"}, "only it streams"),

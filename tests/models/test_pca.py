@@ -16,8 +16,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from streamclust.accumulators.covariance import Scatter
+from streamclust.accumulators.moments import Moments
 from streamclust.errors import SettingsError
 from streamclust.models import pca as module
+from streamclust.models.components import principal_components
 from streamclust.models.pca import IncrementalPCA
 
 LEARNED = (
@@ -212,11 +215,26 @@ def test_scalings_against_pipelines(scaling: Any, scaler: Any, whiten: bool) -> 
 def test_one_pass_serves_all_scalings_of_columns() -> None:
     rows = with_constants()
     ours = IncrementalPCA(6).fit(rows)
+    assert ours._sums is not None
     for scaling in ("standard", "minmax", "none"):
-        ours.set_params(scaling=scaling)
-        assert_same(ours, IncrementalPCA(6, scaling=scaling).fit(rows))
+        principal = ours._sums.decompose(6, scaling, None)
+        expected = IncrementalPCA(6, scaling=scaling).fit(rows)
+        np.testing.assert_allclose(principal.components, expected.components_, atol=1e-9)
+        np.testing.assert_array_equal(principal.scale, expected.scale_)
     with pytest.raises(SettingsError, match="fit again"):
-        ours.set_params(scaling="l2").transform(rows)
+        ours._sums.decompose(6, "l2", None)
+
+
+def test_settings_changed_after_fit_wait_for_more_rows() -> None:
+    rows = rows_with(0.8 ** np.arange(12), 100)
+    ours = IncrementalPCA(3).fit(rows)
+    ours.set_params(n_components=5, scaling="standard")
+    assert_same(ours, IncrementalPCA(3).fit(rows))
+    assert not (ours.scale_ != 1).any()
+    assert ours.transform(rows).shape == (100, 3)
+    twice = IncrementalPCA(5, scaling="standard").fit(np.concatenate([rows, rows]))
+    assert_same(copy.deepcopy(ours).partial_fit(rows), twice)
+    assert_same(copy.deepcopy(ours).merge(IncrementalPCA(3).fit(rows)), twice)
 
 
 def test_rows_of_zeros_stay_zero_in_unit_scaling() -> None:
@@ -337,7 +355,7 @@ def test_a_sketch_gives_no_more_components_than_it_can() -> None:
     rows = rows_with(0.8 ** np.arange(100), 300)
     ours = IncrementalPCA(5, svd_solver="randomized").fit(rows)
     with pytest.raises(SettingsError, match="sketch of 37 vectors"):
-        ours.set_params(n_components=60).transform(rows)
+        ours.set_params(n_components=60).partial_fit(rows).transform(rows)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
@@ -429,8 +447,11 @@ def test_components_that_cannot_be_are_refused() -> None:
         IncrementalPCA().fit(rows[:1])
     one = IncrementalPCA(7).partial_fit(rows[:1])
     np.testing.assert_array_equal(one.mean_, rows[0])
-    with pytest.raises(SettingsError, match="n_samples=1"):
+    assert not hasattr(one, "components_")
+    with pytest.raises(NotFittedError, match="n_samples=1"):
         _ = one.components_
+    with pytest.raises(SettingsError, match="n_samples=1"):
+        one.transform(rows)
     assert one.partial_fit(rows).components_.shape == (7, 10)
 
 
@@ -440,6 +461,46 @@ def test_components_that_cannot_be_are_refused() -> None:
 def test_settings_are_checked(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         IncrementalPCA(**settings).fit(np.eye(5))
+
+
+@pytest.mark.parametrize("solver", ["covariance", "randomized"])
+@pytest.mark.parametrize("scaling", ["none", "standard"])
+@pytest.mark.parametrize("factor", [1e19, 1e-25, 1e35])
+def test_float32_rows_whose_squares_float32_does_not_hold(
+    solver: Any, scaling: Any, factor: float
+) -> None:
+    rows = rows_with(0.8 ** np.arange(20), 3000)
+    settings: dict[str, Any] = {"scaling": scaling, "svd_solver": solver, "random_state": 0}
+    expected = IncrementalPCA(4, **settings).fit(rows)
+    ours = IncrementalPCA(4, **settings).fit((rows * factor).astype(np.float32))
+    np.testing.assert_allclose(ours.components_, expected.components_, atol=1e-6)
+    np.testing.assert_allclose(
+        ours.explained_variance_ratio_, expected.explained_variance_ratio_, rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("solver", ["covariance", "randomized"])
+@pytest.mark.parametrize("scaling", ["none", "standard"])
+@pytest.mark.parametrize(("factor", "message"), [(1e200, "too large"), (1e-170, "too little")])
+def test_rows_whose_squares_float64_does_not_hold_are_refused(
+    solver: Any, scaling: Any, factor: float, message: str
+) -> None:
+    rows = rows_with(0.8 ** np.arange(20), 300) * factor
+    settings: dict[str, Any] = {"scaling": scaling, "svd_solver": solver, "random_state": 0}
+    with pytest.raises(SettingsError, match=message):
+        IncrementalPCA(4, **settings).fit(rows)
+    by_batches = IncrementalPCA(4, **settings).partial_fit(rows[:100]).partial_fit(rows[100:])
+    by_batches.merge(copy.deepcopy(by_batches))
+    with pytest.raises(SettingsError, match=message):
+        by_batches.transform(rows)
+
+
+def test_a_scatter_that_was_lost_in_zero_is_refused() -> None:
+    moments = Moments()
+    moments.update(np.eye(3) * 1e-25)
+    lost = Scatter(3, moments.result().mean, np.zeros((3, 3)))
+    with pytest.raises(SettingsError, match="too little"):
+        principal_components(lost, moments.result(), n_components=2)
 
 
 def test_constant_rows_have_one_component_without_variance() -> None:

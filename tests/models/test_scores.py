@@ -45,6 +45,37 @@ def test_equal_to_scikit_learn(blobs, dtype, offset, scale):
         )
 
 
+@pytest.mark.parametrize("deviation", [1e-3, 1e-5, 1e-6, 1e-7, 0])
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_tight_clusters_keep_their_digits(deviation, offset):
+    rng = np.random.default_rng(0)
+    # Eighths: the mean of equal rows is exact for scikit-learn too.
+    centers = np.rint(rng.standard_normal((4, 32)) * 80) / 8 + offset
+    groups = rng.integers(0, 4, 3000)
+    values = centers[groups] + deviation * rng.standard_normal((3000, 32))
+    shift = values.mean(0)
+    sizes, means, squares, distances, silhouettes = indices(values, groups[:, None], shift)[0]
+    assert (squares.sum() == 0) == (deviation == 0)
+    assert calinski_harabasz(sizes, means, squares.sum()) == pytest.approx(
+        calinski_harabasz_score(values, groups), rel=1e-6
+    )
+    # scikit-learn's Davies-Bouldin index itself has no digits left here.
+    own = np.stack([values[groups == j].mean(0) for j in range(4)])[groups]
+    apart = np.sqrt(((values - own) ** 2).sum(1))
+    np.testing.assert_allclose(distances, np.bincount(groups, apart), rtol=1e-6)
+    assert silhouettes / 3000 == pytest.approx(1, abs=1e-2)
+
+
+def test_constant_rows_have_no_silhouette():
+    values, labels = np.full((50, 3), 0.1), np.zeros((50, 2), int)
+    labels[:25, 1] = 1
+    spread = ClusterSpread([np.array([[0.1] * 3, [np.nan] * 3]), np.full((2, 3), 0.1)], values[0])
+    spread.update(values, labels)
+    for squares, _, silhouette in spread.result():
+        assert not squares.any()
+        assert silhouette == 0
+
+
 def test_simplified_silhouette_is_that_of_brute_force(blobs):
     values, groups = blobs[0].astype(np.float64), blobs[1]
     means = np.stack([values[groups == j].mean(0) for j in range(5)])
