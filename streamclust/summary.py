@@ -29,7 +29,8 @@ def print_info(about: dict[str, Any]) -> None:
     for name, one in about["descriptors"].items():
         told = [*one.get("reasons", ()), *(f"warning: {text}" for text in one.get("warnings", ()))]
         if one.get("unmeasured"):
-            told.append(f"{len(one['unmeasured'])} clusterings not measured: streamclust measure OUT")
+            count = len(one["unmeasured"])
+            told.append(f"{count} clusterings are not measured: streamclust measure OUT")
         for text in told:
             console.print(f"{name}: {text}", markup=False)
 

@@ -57,7 +57,7 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
 def draw_needs(descriptor: str, rows: Rows, n_clusters: int) -> list[Need]:
     """Memory of the histograms, the pictures made of them, and the blocks."""
     row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
-    counts = 2 * 8 * n_clusters * BINS**2
+    counts = DensityMaps.nbytes(n_clusters, BINS**2, len(_MAPS), rows.rows_a_block)
     sample = 2 * _SAMPLE_ROWS * row_bytes
     block = 3 * rows.rows_a_block * row_bytes
     name = f"{STEP} of {descriptor}"

@@ -10,7 +10,7 @@ from streamclust.accumulators.moments import ColumnMoments, Moments
 from streamclust.accumulators.sketch import CovarianceSketch, ScatterSketch
 from streamclust.errors import SourceError
 from streamclust.memory import Budget, Need
-from streamclust.models.sums import PCASums
+from streamclust.models.sums import PCASums, sketch_vectors
 from streamclust.passes import Rows
 from streamclust.settings import Settings
 from streamclust.sources import ArraySource, fingerprint
@@ -20,7 +20,6 @@ from streamclust.workspace import stage_array, store_array
 
 STEP = "ingest"
 BLOCKS_A_TASK = 4
-SKETCH_OVERSAMPLING = 32
 _SHOWN = 10
 
 
@@ -73,11 +72,6 @@ def ingest_needs(source: ArraySource, settings: Settings) -> list[Need]:
 def is_sketched(n_columns: int, budget: Budget) -> bool:
     """Whether the covariance and its decomposition would take more than half the budget."""
     return 2 * 8 * n_columns**2 > budget.total // 2
-
-
-def sketch_vectors(n_columns: int, n_components: int) -> int:
-    """Vectors of the sketch that stands in for the covariance."""
-    return min(n_components + SKETCH_OVERSAMPLING, n_columns)
 
 
 def most_components(settings: Settings, n_columns: int) -> int:

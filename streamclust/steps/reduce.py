@@ -6,16 +6,14 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from streamclust.accumulators.covariance import Covariance, Scatter, compute_dtype
-from streamclust.accumulators.sketch import CovarianceSketch, ScatterSketch
+from streamclust.accumulators.sketch import ScatterSketch
 from streamclust.memory import MIB, Need
 from streamclust.models.components import (
     PrincipalComponents,
     principal_components,
-    refined_test_matrix,
 )
 from streamclust.models.projection import Projection
-from streamclust.models.scaling import column_scale
-from streamclust.models.sums import PCASums
+from streamclust.models.sums import EXTRA_PASSES, PCASums, refined_sums, sketch_vectors
 from streamclust.passes import Passes, Rows
 from streamclust.passes.blocks import REDUCED_BLOCK_BYTES, block_rows
 from streamclust.settings import Settings
@@ -24,14 +22,12 @@ from streamclust.steps.ingest import (
     load_moments,
     load_scatter,
     most_components,
-    sketch_vectors,
     sums_bytes,
 )
 from streamclust.steps.job import Job
 from streamclust.workspace import fingerprint, stage_array, store_array
 
 STEP = "reduce"
-REFINEMENTS = 2
 
 
 def reduce(job: Job, descriptor: str) -> None:
@@ -133,14 +129,11 @@ def _decompose(job: Job, passes: Passes, descriptor: str, raw: Rows) -> Principa
 
 def _sketch(passes: Passes, descriptor: str, raw: Rows, group: Any, settings: Settings) -> PCASums:
     """Turn the ingest pass's sketch towards the leading components in further passes."""
-    unit = settings.scaling == "l2"
     sketch = load_scatter(group)
-    scale = column_scale(settings.scaling, load_moments(group))
-    for number in range(1, REFINEMENTS + 1):
+    for number in range(1, EXTRA_PASSES + 1):
         assert isinstance(sketch, ScatterSketch)
-        better = refined_test_matrix(sketch, scale)
-        empty = PCASums(CovarianceSketch(better.shape[1], test_matrix=better), unit=unit)
-        name = f"refining the sketch, pass {number} of {REFINEMENTS}"
+        empty = refined_sums(sketch, load_moments(group), settings.scaling)
+        name = f"refining the sketch, pass {number} of {EXTRA_PASSES}"
         sums = passes.reduce(name, raw, empty, BLOCKS_A_TASK)
         sketch = sums.scatter.result()
     return sums
