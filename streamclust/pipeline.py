@@ -20,11 +20,12 @@ from streamclust.sources.case import Case, check_rows, count_paths, find_case
 from streamclust.steps.cluster import cluster, cluster_needs
 from streamclust.steps.draw import draw, draw_needs
 from streamclust.steps.export import export
-from streamclust.steps.ingest import ingest, ingest_needs, is_sketched, most_components
+from streamclust.steps.ingest import ingest, ingest_needs
 from streamclust.steps.job import Job, Planned, planned
 from streamclust.steps.measure import measure, measure_needs
 from streamclust.steps.paths import store_paths
 from streamclust.steps.reduce import reduce, reduce_needs, reduced_chunk
+from streamclust.steps.sums import is_sketched, most_components
 from streamclust.steps.tables import choose
 from streamclust.workspace import Workspace
 

@@ -5,18 +5,16 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.accumulators.covariance import Covariance, Scatter, compute_dtype
-from streamclust.accumulators.moments import ColumnMoments, Moments
-from streamclust.accumulators.sketch import CovarianceSketch, ScatterSketch
 from streamclust.errors import SourceError
 from streamclust.memory import Budget, Need
-from streamclust.models.sums import PCASums, sketch_vectors
+from streamclust.models.sums import PCASums
 from streamclust.passes import Rows
 from streamclust.settings import Settings
 from streamclust.sources import ArraySource, fingerprint
 from streamclust.steps.job import Job
+from streamclust.steps.sums import empty_sums, is_sketched, n_vectors, store_sums, sums_bytes
 from streamclust.workspace import fingerprint as digest
-from streamclust.workspace import stage_array, store_array
+from streamclust.workspace import stage_array
 
 STEP = "ingest"
 BLOCKS_A_TASK = 4
@@ -48,7 +46,7 @@ def _mark(job: Job, source: ArraySource) -> str:
     settings = job.settings
     sketch = None
     if is_sketched(source.shape[1], job.budget):
-        sketch = _vectors(source, settings), settings.random_state
+        sketch = n_vectors(settings, source.shape[1]), settings.random_state
     return digest(STEP, 1, source_attributes(source), settings.compress, sketch)
 
 
@@ -64,44 +62,16 @@ def ingest_needs(source: ArraySource, settings: Settings) -> list[Need]:
     n_columns, itemsize = rows.n_columns, source.dtype.itemsize
     block = rows.rows_a_block * n_columns * itemsize
     sketched = is_sketched(n_columns, Budget(settings.memory_bytes))
-    total = 8 * n_columns * (2 * _vectors(source, settings) if sketched else n_columns)
+    total = 8 * n_columns * (2 * n_vectors(settings, n_columns) if sketched else n_columns)
     sums = sums_bytes(rows, settings, sketched)
     return [Need(f"{STEP} of {source.path.name}", fixed=total, per_block=2 * block + sums)]
-
-
-def is_sketched(n_columns: int, budget: Budget) -> bool:
-    """Whether the covariance and its decomposition would take more than half the budget."""
-    return 2 * 8 * n_columns**2 > budget.total // 2
-
-
-def most_components(settings: Settings, n_columns: int) -> int:
-    """How many components there may be."""
-    wanted = settings.n_components
-    return min(n_columns, settings.max_components if settings.share else int(wanted))
-
-
-def _vectors(source: ArraySource, settings: Settings) -> int:
-    return sketch_vectors(source.shape[1], most_components(settings, source.shape[1]))
-
-
-def sums_bytes(rows: Rows, settings: Settings, sketched: bool) -> int:
-    """Bytes that moments and covariance, or its sketch, hold at the peak of an update."""
-    n_columns = rows.n_columns
-    itemsize = compute_dtype(rows.array.dtype).itemsize
-    moments = Moments.nbytes(n_columns)
-    if not sketched:
-        return moments + Covariance.nbytes(n_columns, rows.rows_a_block, itemsize)
-    n_vectors = sketch_vectors(n_columns, most_components(settings, n_columns))
-    return moments + CovarianceSketch.nbytes(n_columns, rows.rows_a_block, n_vectors, itemsize)
 
 
 def _store(job: Job, passes: Any, source: ArraySource, path: str, mark: str) -> None:
     rows = Rows(source)
     settings = job.settings
-    scatter: Covariance | CovarianceSketch = Covariance()
-    if is_sketched(rows.n_columns, job.budget):
-        n_vectors = _vectors(source, settings)
-        scatter = CovarianceSketch(n_vectors, random_state=settings.random_state)
+    sums = empty_sums(settings, rows.n_columns)
+    if sums.sketched:
         job.events.warn(
             f"{source.path.name}: the covariance of {rows.n_columns} columns does not fit "
             f"--memory {settings.memory}: a randomised sketch stands in for it"
@@ -118,10 +88,10 @@ def _store(job: Job, passes: Any, source: ArraySource, path: str, mark: str) -> 
             rows,
             _finite_rows,
             (raw, valid),
-            _Ingested(PCASums(scatter, unit=False)),
+            _Ingested(sums),
             BLOCKS_A_TASK,
         )
-        _store_sums(staged, seen.sums)
+        store_sums(staged, seen.sums)
         staged.attrs.update(
             source=source_attributes(source),
             n_rows=rows.n_rows,
@@ -161,35 +131,6 @@ class _Ingested:
 
     def result(self) -> Self:
         return self
-
-
-def _store_sums(staged: Any, sums: PCASums) -> None:
-    moments = sums.moments.result()
-    group = staged.create_group("moments", attributes={"count": moments.count})
-    for name in ("mean", "m2", "minimum", "maximum"):
-        store_array(group, name, getattr(moments, name))
-    seen = sums.scatter.result()
-    if isinstance(seen, Scatter):
-        store_array(group, "scatter", seen.scatter)
-        return
-    group.attrs["precision"] = seen.precision
-    store_array(group, "test_matrix", seen.test_matrix)
-    store_array(group, "product", seen.product)
-
-
-def load_moments(group: Any) -> ColumnMoments:
-    """Read the column moments that `ingest` stored."""
-    names = ("mean", "m2", "minimum", "maximum")
-    return ColumnMoments(group.attrs["count"], *(group[name][...] for name in names))
-
-
-def load_scatter(group: Any) -> Scatter | ScatterSketch:
-    """Read the scatter matrix that `ingest` stored, or its sketch."""
-    count, mean = group.attrs["count"], group["mean"][...]
-    if "scatter" in group:
-        return Scatter(count, mean, group["scatter"][...])
-    sketch = group["test_matrix"][...], group["product"][...]
-    return ScatterSketch(count, mean, *sketch, group.attrs["precision"])
 
 
 def _check_invalid(job: Job, descriptor: str, path: Path) -> None:

@@ -13,18 +13,19 @@ from streamclust.models.components import (
     principal_components,
 )
 from streamclust.models.projection import Projection
-from streamclust.models.sums import EXTRA_PASSES, PCASums, refined_sums, sketch_vectors
+from streamclust.models.sums import EXTRA_PASSES, PCASums, refined_sums
 from streamclust.passes import Passes, Rows
 from streamclust.passes.blocks import REDUCED_BLOCK_BYTES, block_rows
 from streamclust.settings import Settings
-from streamclust.steps.ingest import (
-    BLOCKS_A_TASK,
+from streamclust.steps.ingest import BLOCKS_A_TASK
+from streamclust.steps.job import Job
+from streamclust.steps.sums import (
     load_moments,
     load_scatter,
     most_components,
+    n_vectors,
     sums_bytes,
 )
-from streamclust.steps.job import Job
 from streamclust.workspace import fingerprint, stage_array, store_array
 
 STEP = "reduce"
@@ -88,7 +89,7 @@ def reduce_needs(descriptor: str, raw: Rows, settings: Settings, sketched: bool)
     n_columns = raw.n_columns
     most = most_components(settings, n_columns)
     name = f"{STEP} of {descriptor}"
-    vectors = 8 * n_columns * (sketch_vectors(n_columns, most) if sketched else most)
+    vectors = 8 * n_columns * (n_vectors(settings, n_columns) if sketched else most)
     square = 8 * n_columns**2
     decomposition = Need(name, fixed=8 * vectors if sketched else 2 * square + 4 * vectors)
     block = raw.rows_a_block * n_columns * np.dtype(raw.array.dtype).itemsize
