@@ -48,9 +48,19 @@ def open_inputs(case: str | Path | Sequence[str | Path], settings: Settings) -> 
         When there is no case, a file cannot be used, or the numbers of rows differ.
     """
     found = find_case(case, settings.descriptors)
-    sources = {name: open_source(path) for name, path in found.descriptors.items()}
+    sources = {name: _opened(path, found) for name, path in found.descriptors.items()}
     n_paths = None if found.paths_file is None else count_paths(found.paths_file)
     return Inputs(found, sources, check_rows(sources, n_paths))
+
+
+def _opened(path: Path, case: Case) -> ArraySource:
+    try:
+        return open_source(path)
+    except SourceError as error:
+        others = [name for name, other in case.descriptors.items() if other != path]
+        if not others:
+            raise
+        raise SourceError(f"{error}; or leave it out: --descriptors {','.join(others)}") from error
 
 
 STEPS = ("ingest", "reduce", "cluster", "measure", "draw")

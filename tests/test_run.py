@@ -254,6 +254,15 @@ def test_sets_that_do_not_fit_together_are_refused(tmp_path, blobs):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_set_that_cannot_be_read_may_be_left_out(tmp_path, blobs):
+    case = write_case(tmp_path / "case", a=blobs[0], b=blobs[0][0])
+    with pytest.raises(SourceError, match=r"b\.pickle.*or leave it out: --descriptors a"):
+        streamclust.run(case, tmp_path / "out", n_clusters=5)
+    assert streamclust.run(case, tmp_path / "out", n_clusters=5, descriptors="a").descriptors == [
+        "a"
+    ]
+
+
 def test_a_case_of_another_size_does_not_join_a_workspace(done, tmp_path, blobs, case_folder):
     out = tmp_path / "out"
     streamclust.run(case_folder, out, n_clusters=3, descriptors="a")

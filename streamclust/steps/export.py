@@ -35,6 +35,8 @@ def _labels(job: Job, outputs: Outputs, n_rows: int) -> None:
     labels = {}
     for descriptor in job.workspace.descriptors:
         name, _ = choose(job.workspace, descriptor)
+        if not job.workspace.clusterings(descriptor):
+            job.events.warn(f"{descriptor} has no clusterings: run streamclust cluster and measure")
         if name is not None:
             labels[descriptor] = root[f"descriptors/{descriptor}/clusterings/{name}/labels"]
     paths = job.workspace.get(PATH)

@@ -1,0 +1,31 @@
+"""The long proofs, in short."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+BENCH = Path(__file__).parents[1] / "scripts" / "bench"
+
+
+def bench(name, *options):
+    command = [sys.executable, BENCH / name, *map(str, options)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_whole_job_twice(tmp_path):
+    told = bench("run", "--rows", 500, "--times", 2, "--folder", tmp_path, "--", "--n-clusters=2:3")
+    assert told.count("whole, with start and tables") == 2
+    assert "rows x 2: time x" in told
+    assert "OVER" not in told
+
+
+def test_pca_against_its_peers():
+    told = bench("pca", "--rows", 1000, "--columns", 80)
+    ours = next(line for line in told.splitlines() if line.startswith("streamclust"))
+    assert float(ours.split("off by ")[1].split()[0]) < 1e-6
+
+
+def test_k_means_against_its_peer():
+    told = bench("kmeans", "--rows", 1500, "--columns", 4)
+    assert "rows shuffled" in told
+    assert "rows sorted by group" in told
