@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -41,7 +41,6 @@ class StepFinished:
     in_flight: int | None = None
     skipped: bool = False
     rows: int = 0
-    details: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -51,19 +51,15 @@ class Need:
         Bytes held whatever the number of blocks in flight.
     per_block : int
         Bytes held for each block in flight.
-    n_rows, per_row : int
-        Rows of the case, and bytes held for each of them.
     """
 
     step: str
     fixed: int = 0
     per_block: int = 0
-    n_rows: int = 0
-    per_row: int = 0
 
     def peak(self, in_flight: int) -> int:
         """Resident bytes of the process at the step's peak, libraries included."""
-        return LIBRARIES + self.fixed + self.n_rows * self.per_row + in_flight * self.per_block
+        return LIBRARIES + self.fixed + in_flight * self.per_block
 
     @property
     def smallest(self) -> int:
@@ -97,7 +93,6 @@ class Budget:
         raise MemoryBudgetError(
             f"{need.step} needs {format_bytes(need.smallest)} at least "
             f"(libraries {format_bytes(LIBRARIES)}, held {format_bytes(need.fixed)}, "
-            f"rows {format_bytes(need.n_rows * need.per_row)}, "
             f"a block {format_bytes(need.per_block)}) but --memory is "
             f"{format_bytes(self.total)}: give it --memory {-(-least // MIB)}MiB or more"
         )

@@ -84,7 +84,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value not in (None, {})}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _version(package: str) -> str:

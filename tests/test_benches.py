@@ -29,3 +29,8 @@ def test_k_means_against_its_peer():
     told = bench("kmeans", "--rows", 1500, "--columns", 4)
     assert "rows shuffled" in told
     assert "rows sorted by group" in told
+
+
+def test_pickles_of_every_kind():
+    told = bench("pickles", "--rows", 200, "--columns", 8)
+    assert told.count("opened in") == 4
