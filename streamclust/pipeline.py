@@ -175,7 +175,10 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
     # All at once: should the new files fail, no set of another size stands beside them.
     for name in others:
         workspace.archive(f"descriptors/{name}")
-    store_paths(job, inputs.case.paths_file, inputs.n_rows)
+    # A file that joins the sets of a case describes their images: the paths stay.
+    joins = bool(set(workspace.descriptors) - set(inputs.sources))
+    if inputs.case.paths_file is not None or not joins:
+        store_paths(job, inputs.case.paths_file, inputs.n_rows)
     for name, source in inputs.sources.items():
         ingest(job, name, source)
 

@@ -328,6 +328,17 @@ def test_paths_of_an_earlier_case_do_not_stay(tmp_path, blobs):
     assert case.info()["paths"] is None
 
 
+def test_a_file_that_joins_a_case_keeps_its_paths(tmp_path, blobs):
+    out = tmp_path / "out"
+    streamclust.run(write_case(tmp_path / "with", a=blobs[0]), out, n_clusters=5)
+    (tmp_path / "alone").mkdir()
+    np.save(tmp_path / "alone" / "b.npy", blobs[0] * 2)
+    streamclust.run(tmp_path / "alone" / "b.npy", out, n_clusters=5)
+    lines = read(out / "labels.csv")
+    assert list(lines[0]) == ["row", "path", "a", "b"]
+    assert lines[8]["path"] == r"veriwild\1\00001\000008.jpg"
+
+
 def test_a_failed_change_of_rows_leaves_no_mixture(tmp_path, blobs):
     out = tmp_path / "out"
     first = write_case(tmp_path / "first", a=blobs[0][:500], b=blobs[0][:500])
