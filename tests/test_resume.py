@@ -58,6 +58,8 @@ def test_an_interrupt_says_how_to_go_on(case_folder, tmp_path):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    # Python ends itself by the signal when that fell into a piece of exec'd code, such as the
+    # making of a dataclass while something is imported; a shell shows 130 for both.
+    assert process.returncode in (130, -signal.SIGINT)
     assert "the same command goes on" in said
     assert "Traceback" not in said
