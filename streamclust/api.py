@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import zarr
 
+    from streamclust.steps.evaluate import Evaluation
     from streamclust.steps.job import Planned
 
 PathLike = str | Path
@@ -108,6 +109,65 @@ def measure(
     from streamclust import pipeline
 
     return _each(pipeline.measure, "measure", out, settings, observers, changes)
+
+
+def outliers(
+    out: PathLike, settings: Settings | None = None, *observers: Observer, **changes: Any
+) -> "Case":
+    """Score every row, flag outliers with a kind and its reason, and list duplicates.
+
+    Parameters
+    ----------
+    out : path
+        A results folder with ingested sets.
+    settings : Settings, optional
+    *observers : callable
+    **changes
+        Settings by name, e.g. ``contamination=0.01``, ``scan_images=True``, ``group="none"``.
+
+    Returns
+    -------
+    Case
+        With ``outliers.csv``, ``outlier_reasons.csv``, ``outlier_groups.csv`` and
+        ``duplicates.csv`` in its folder; see docs/outliers.md.
+    """
+    from streamclust import pipeline
+
+    chosen = _settings(settings, changes)
+    with pipeline.working(Workspace(out), chosen, "outliers", *observers) as (job, outputs):
+        pipeline.find_outliers(job, outputs)
+        pipeline.export(job, outputs)
+    return Case(out)
+
+
+def evaluate(
+    out: PathLike,
+    truth: PathLike,
+    settings: Settings | None = None,
+    *observers: Observer,
+    **changes: Any,
+) -> "Evaluation":
+    """Compare outliers and clusterings with a truth table; writes ``evaluation.csv``.
+
+    Parameters
+    ----------
+    truth : path
+        A CSV with a column ``row`` or ``path``, ``outlier_kind`` (empty: ordinary), and others
+        with attributes; its rows may be some of the case's.
+
+    Raises
+    ------
+    SourceError
+        When the table cannot be used.
+    SettingsError
+        When there is nothing to compare.
+    """
+    from streamclust import pipeline
+    from streamclust.steps import evaluate as step
+
+    chosen = _settings(settings, changes)
+    with pipeline.working(Workspace(out), chosen, "evaluate", *observers) as (job, outputs):
+        return step.evaluate(job, Path(truth), outputs)
 
 
 def export(
@@ -315,6 +375,14 @@ class Case:
     def measure(self, *observers: Observer, **changes: Any) -> "Case":
         """See `streamclust.api.measure`."""
         return measure(self.folder, None, *observers, **changes)
+
+    def outliers(self, *observers: Observer, **changes: Any) -> "Case":
+        """See `streamclust.api.outliers`."""
+        return outliers(self.folder, None, *observers, **changes)
+
+    def evaluate(self, truth: PathLike, *observers: Observer, **changes: Any) -> "Evaluation":
+        """See `streamclust.api.evaluate`."""
+        return evaluate(self.folder, truth, None, *observers, **changes)
 
     def export(self, *observers: Observer, **changes: Any) -> "Case":
         """See `streamclust.api.export`."""

@@ -16,6 +16,7 @@ from streamclust.options import (
     FILE,
     FOLDER,
     INGEST,
+    OUTLIERS,
     PASSES,
     REDUCE,
     RUN,
@@ -97,6 +98,28 @@ def cluster(out: str, settings: Settings, observers: Observers) -> None:
 def measure(out: str, settings: Settings, observers: Observers) -> None:
     """Measure the clusterings of OUT that have not been measured."""
     api.measure(out, settings, *observers)
+
+
+@commands.command()
+@out_argument
+@settings_options(*OUTLIERS)
+@observed
+def outliers(out: str, settings: Settings, observers: Observers) -> None:
+    """Find the outliers of OUT, with a kind and a reason for each, and duplicates."""
+    api.outliers(out, settings, *observers)
+
+
+@commands.command()
+@out_argument
+@click.option("--truth", required=True, type=FILE, help="CSV with what is true of the rows.")
+@settings_options("descriptors", *PASSES)
+@observed
+def evaluate(out: str, truth: str, settings: Settings, observers: Observers) -> None:
+    """Compare the outliers and clusters of OUT with a truth table."""
+    found = api.evaluate(out, truth, settings, *observers)
+    from streamclust.summary import print_evaluation
+
+    print_evaluation(found)
 
 
 @commands.command()

@@ -62,6 +62,28 @@ _SETTINGS: dict[str, Callable] = {
     "max_iter": click.option("--max-iter", type=int, help="Exact passes at most [100]."),
     "tol": click.option("--tol", type=float, help="Relative tolerance of convergence [1e-4]."),
     "batch_size": click.option("--batch-size", type=int, help="Rows of a mini-batch [4096]."),
+    "n_neighbors": click.option(
+        "--n-neighbors", type=int, help="Neighbours of a row in the outliers' graph [15]."
+    ),
+    "group": click.option(
+        "--group",
+        metavar="none|folder|COLUMN",
+        help="Siblings, of which a neighbourhood counts one: by folder, none, or by a column of "
+        "the paths file [folder].",
+    ),
+    "outlier_scaling": click.option(
+        "--outlier-scaling", type=click.Choice(SCALINGS), help="Scaling before the scores [l2]."
+    ),
+    "contamination": click.option(
+        "--contamination",
+        metavar="auto|SHARE",
+        help="Share of the rows to flag as outliers; auto: by the scores' tail [auto].",
+    ),
+    "scan_images": click.option(
+        "--scan-images/--no-scan-images",
+        default=None,
+        help="Read all images, to find bad ones that descriptors hide.",
+    ),
     "random_state": click.option("--random-state", type=int, help="Seed [0]."),
     "memory": click.option("--memory", metavar="SIZE", help="Peak resident memory [1GiB]."),
     "workers": click.option("--workers", type=int, help="Threads [all processors]."),
@@ -102,6 +124,16 @@ CLUSTER = (
     "batch_size",
     "random_state",
     "compress",
+    *PASSES,
+)
+OUTLIERS = (
+    "descriptors",
+    "n_neighbors",
+    "group",
+    "outlier_scaling",
+    "contamination",
+    "scan_images",
+    "random_state",
     *PASSES,
 )
 RUN = tuple(_SETTINGS)

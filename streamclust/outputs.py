@@ -61,14 +61,23 @@ class Outputs:
             (self.folder / name).unlink(missing_ok=True)
 
     @contextmanager
-    def text(self, name: str) -> Iterator[TextIO]:
+    def text(self, name: str, mark: str | None = None) -> Iterator[TextIO]:
         """Open a text file for writing."""
-        with self.writing(name) as staged, open(staged, "w", newline="", encoding="utf-8") as file:
+        with (
+            self.writing(name, mark) as staged,
+            open(staged, "w", newline="", encoding="utf-8") as file,
+        ):
             yield file
 
-    def table(self, name: str, columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> None:
+    def table(
+        self,
+        name: str,
+        columns: Sequence[str],
+        lines: Iterable[Mapping[str, Any]],
+        mark: str | None = None,
+    ) -> None:
         """Write a CSV with a header."""
-        with self.text(name) as file:
+        with self.text(name, mark) as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(lines)

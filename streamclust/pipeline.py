@@ -19,13 +19,22 @@ from streamclust.sources import ArraySource, open_source
 from streamclust.sources.case import Case, check_rows, count_paths, find_case
 from streamclust.steps.cluster import cluster, cluster_needs
 from streamclust.steps.draw import draw, draw_needs
+from streamclust.steps.draw_outliers import draw_outlier_needs, draw_outliers
+from streamclust.steps.duplicates import duplicate_needs, duplicates
 from streamclust.steps.export import export
+from streamclust.steps.groups import groups
 from streamclust.steps.ingest import ingest, ingest_needs
 from streamclust.steps.job import Job, Planned, planned
 from streamclust.steps.measure import measure, measure_needs
-from streamclust.steps.paths import store_paths
+from streamclust.steps.neighbors import neighbor_needs, neighbors
+from streamclust.steps.outlier_tables import write_outliers
+from streamclust.steps.outliers import LEAST_ROWS, outlier_needs, outliers
+from streamclust.steps.paths import PATH, store_paths
 from streamclust.steps.reduce import reduce, reduce_needs, reduced_chunk
-from streamclust.steps.sums import is_sketched, most_components
+from streamclust.steps.scan import scan_images
+from streamclust.steps.space import space, space_needs
+from streamclust.steps.sums import SCORED_COMPONENTS, is_sketched, most_components
+from streamclust.steps.suspects import load_suspects, stored_images, suspect_needs, suspects
 from streamclust.steps.tables import choose
 from streamclust.workspace import Workspace
 
@@ -63,7 +72,7 @@ def _opened(path: Path, case: Case) -> ArraySource:
         raise SourceError(f"{error}; or leave it out: --descriptors {','.join(others)}") from error
 
 
-STEPS = ("ingest", "reduce", "cluster", "measure", "draw")
+STEPS = ("ingest", "reduce", "cluster", "measure", "space", "neighbors", "outliers", "draw")
 
 
 def plan_steps(inputs: Inputs, settings: Settings, steps: Sequence[str] = STEPS) -> list[Planned]:
@@ -98,15 +107,15 @@ def least_memory(inputs: Inputs, settings: Settings, steps: Sequence[str] = STEP
         least = needed
 
 
-def _smallest(needs: dict[tuple[str, str], list[Need]]) -> list[Need]:
+def _smallest(needs: dict[tuple[str | None, str], list[Need]]) -> list[Need]:
     return [need for own in needs.values() for need in own]
 
 
 def _needs(
     inputs: Inputs, settings: Settings, steps: Sequence[str]
-) -> dict[tuple[str, str], list[Need]]:
-    """The needs of each set's steps, by set and step."""
-    needs: dict[tuple[str, str], list[Need]] = {}
+) -> dict[tuple[str | None, str], list[Need]]:
+    """The needs of each set's steps, by set and step; of all sets together, by None."""
+    needs: dict[tuple[str | None, str], list[Need]] = {}
     for name, source in inputs.sources.items():
         raw = Rows(source)
         reduced = _reduced_like(raw, settings)
@@ -118,7 +127,18 @@ def _needs(
             "measure": measure_needs(name, reduced, settings.ks),
             "draw": draw_needs(name, reduced, max(settings.ks)),
         }
+        scored = _space_like(raw)
+        own |= {
+            "space": space_needs(name, raw, settings, sketched),
+            "neighbors": neighbor_needs(name, scored, settings, grouped=settings.group != "none"),
+            "outliers": outlier_needs(name, scored, settings.n_neighbors),
+        }
         needs |= {(name, step): own[step] for step in steps}
+    if "outliers" in steps:
+        chunk = scored.rows_a_block
+        needs[None, "suspects"] = suspect_needs(inputs.n_rows)
+        needs[None, "duplicates"] = duplicate_needs(inputs.n_rows, chunk, settings.n_neighbors)
+        needs[None, "draw outliers"] = draw_outlier_needs(inputs.n_rows)
     return needs
 
 
@@ -136,6 +156,12 @@ def _reduced_like(raw: Rows, settings: Settings) -> Rows:
     return Rows(shape, rows_a_block=reduced_chunk(raw, n_components))
 
 
+def _space_like(raw: Rows) -> Rows:
+    n_components = min(raw.n_columns, SCORED_COMPONENTS)
+    shape = _Shape((raw.n_rows, n_components), compute_dtype(raw.array.dtype))
+    return Rows(shape, rows_a_block=reduced_chunk(raw, n_components))
+
+
 def run_case(
     inputs: Inputs, workspace: Workspace, settings: Settings, *observers: Observer
 ) -> None:
@@ -146,6 +172,7 @@ def run_case(
             reduce(job, descriptor)
             cluster(job, descriptor)
             measure(job, descriptor)
+        find_outliers(job, outputs)
         export(job, outputs)
         for descriptor in inputs.sources:
             draw(job, descriptor, outputs)
@@ -178,9 +205,44 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
     # A file that joins the sets of a case describes their images: the paths stay.
     joins = bool(set(workspace.descriptors) - set(inputs.sources))
     if inputs.case.paths_file is not None or not joins:
-        store_paths(job, inputs.case.paths_file, inputs.n_rows)
+        store_paths(job, inputs.case.paths_file, inputs.n_rows, inputs.case.images)
     for name, source in inputs.sources.items():
         ingest(job, name, source)
+
+
+def find_outliers(job: Job, outputs: Outputs) -> None:
+    """Score the rows of all chosen sets, flag outliers, and tell their kinds and duplicates."""
+    sets = [name for name in job.chosen() if _has_enough_rows(job, name)]
+    if not sets:
+        return
+    of_groups = groups(job)
+    for descriptor in sets:
+        space(job, descriptor)
+        neighbors(job, descriptor, of_groups)
+        outliers(job, descriptor)
+    images = stored_images(job)
+    if job.settings.scan_images and images is None:
+        job.events.warn("there are no images to scan")
+    if job.settings.scan_images and images is not None:
+        with job.workspace.scratch(f"scan-{job.workspace.fingerprint_of(PATH)}") as scratch:
+            scan_images(job, images, scratch)
+    suspects(job, sets)
+    found = load_suspects(job)
+    assert found is not None
+    write_outliers(job, outputs, found)
+    duplicates(job, sets, outputs)
+    draw_outliers(job, outputs, found)
+
+
+def _has_enough_rows(job: Job, descriptor: str) -> bool:
+    group = job.workspace.root[f"descriptors/{descriptor}"]
+    n_valid = int(group.attrs["n_rows"] - group.attrs["n_invalid"])
+    if n_valid < LEAST_ROWS:
+        job.events.warn(
+            f"{descriptor}: {n_valid} valid rows are too few to tell outliers "
+            f"({LEAST_ROWS} at least)"
+        )
+    return n_valid >= LEAST_ROWS
 
 
 def each_set(step: Callable[[Job, str], None], job: Job) -> None:

@@ -20,6 +20,7 @@ _PACKAGES = (
     "zarr",
     "dask",
     "dask-ml",
+    "pynndescent",
     "matplotlib",
     "click",
 )

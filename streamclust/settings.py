@@ -49,6 +49,25 @@ def parse_n_clusters(text: Any) -> tuple[int, ...]:
     return tuple(sorted(set(numbers)))
 
 
+def parse_contamination(value: Any) -> Any:
+    """Read ``"auto"`` or a share of the rows, above 0 and at most 0.5.
+
+    Raises
+    ------
+    SettingsError
+        When it is neither.
+    """
+    if value == "auto":
+        return value
+    try:
+        share = float(value)
+    except (TypeError, ValueError):
+        share = 0.0
+    if not 0 < share <= 0.5 or isinstance(value, bool):
+        raise SettingsError(f"contamination={value!r}: write auto, or a share such as 0.01")
+    return share
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that a run can be told; each is also an option of the command line.
@@ -81,6 +100,18 @@ class Settings:
         A clustering has converged when its centres move by less than this, relatively.
     batch_size : int
         Rows of a mini-batch.
+    n_neighbors : int
+        Neighbours of each row in the graph that outlier scores and duplicates are taken from.
+    group : str
+        Which rows are siblings, of which a neighbourhood counts one: ``"folder"`` (images of one
+        folder), ``"none"``, or a column of the paths file.
+    outlier_scaling : {"l2", "none", "standard", "minmax"}
+        As `scaling`, for the outlier scores alone.
+    contamination : "auto" or float
+        Share of the rows to flag as outliers; auto lets the tail of the scores tell.
+    scan_images : bool
+        Read all images for the reasons, not those of suspects alone: finds bad pictures that the
+        descriptors hide.
     random_state : int
         Seed of everything random.
     memory : str or int
@@ -105,6 +136,11 @@ class Settings:
     max_iter: int = 100
     tol: float = 1e-4
     batch_size: int = 4096
+    n_neighbors: int = 15
+    group: str = "folder"
+    outlier_scaling: str = "l2"
+    contamination: Any = "auto"
+    scan_images: bool = False
     random_state: int = 0
     memory: str | int = "1GiB"
     workers: int | None = None
@@ -118,17 +154,23 @@ class Settings:
             object.__setattr__(self, "descriptors", tuple(dict.fromkeys(n.strip() for n in names)))
         if self.invalid not in INVALID:
             raise SettingsError(f"invalid={self.invalid!r}: choose from {', '.join(INVALID)}")
-        if self.scaling not in SCALINGS:
-            raise SettingsError(f"scaling={self.scaling!r}: choose from {', '.join(SCALINGS)}")
-        for name in ("max_components", "n_init", "max_iter", "batch_size"):
+        for name in ("scaling", "outlier_scaling"):
+            if getattr(self, name) not in SCALINGS:
+                raise SettingsError(
+                    f"{name}={getattr(self, name)!r}: choose from {', '.join(SCALINGS)}"
+                )
+        for name in ("max_components", "n_init", "max_iter", "batch_size", "n_neighbors"):
             _at_least(name, getattr(self, name), Integral, 1)
-        for name in ("whiten", "normalize", "compress"):
+        for name in ("whiten", "normalize", "compress", "scan_images"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingsError(f"{name}={getattr(self, name)!r} must be true or false")
         _at_least("random_state", self.random_state, Integral, 0)
         if self.random_state >= 2**32:
             raise SettingsError(f"random_state={self.random_state} must be below 2**32")
         _at_least("tol", self.tol, Real, 0)
+        object.__setattr__(self, "contamination", parse_contamination(self.contamination))
+        if not isinstance(self.group, str) or not self.group:
+            raise SettingsError(f"group={self.group!r}: write folder, none or a column's name")
         if self.workers is not None:
             _at_least("workers", self.workers, Integral, 1)
         if isinstance(self.n_components, Integral):

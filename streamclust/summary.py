@@ -10,6 +10,7 @@ from streamclust.memory import format_bytes, parse_bytes
 from streamclust.settings import Settings
 
 if TYPE_CHECKING:
+    from streamclust.steps.evaluate import Evaluation
     from streamclust.steps.job import Planned
 
 
@@ -55,6 +56,19 @@ def print_plan(plans: "list[Planned]", settings: Settings) -> None:
     peak = max(planned.peak for planned in plans)
     budget = format_bytes(parse_bytes(settings.memory))
     console.print(f"peak {format_bytes(peak)} of {budget}; least --memory: {format_bytes(least)}")
+
+
+def print_evaluation(result: "Evaluation") -> None:
+    """What a truth table says: scores, measures, flags, reasons, clusterings."""
+    console = _console()
+    for heading, lines in result.tables().items():
+        console.print(heading, markup=False)
+        table = Table(*lines[0], box=box.SIMPLE_HEAD)
+        for line in lines:
+            table.add_row(*line.values())
+        console.print(table)
+    for column, cause in result.skipped.items():
+        console.print(f"{column}: not compared, {cause}", markup=False)
 
 
 def _console() -> Console:

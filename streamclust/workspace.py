@@ -6,7 +6,10 @@ Layout of the results folder::
       images/path
       descriptors/<set>/{raw, valid, moments, pca, reduced}
       descriptors/<set>/clusterings/<algorithm>-<k>/{labels, centers, ...}
+      descriptors/<set>/{space, neighbors, outliers}
+      outliers/{score, flagged, kind}
     .streamclust/staging/           what is being written; swept when the next run begins
+    .streamclust/scratch/           parts of results that a killed run goes on from
     .streamclust/archive/           results of other settings, put back when those return
     .streamclust/lock               held by one run at a time
 
@@ -176,6 +179,18 @@ class Workspace:
             yield zarr.create_group(folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def scratch(self, mark: str) -> Iterator[Path]:
+        """A folder for parts of the result with fingerprint `mark`: what an error or a kill
+        leaves there is found again, and it goes when the block ends well."""
+        folder = self._hidden / "scratch" / mark
+        folder.mkdir(parents=True, exist_ok=True)
+        for other in folder.parent.iterdir():
+            if other != folder:
+                shutil.rmtree(other, ignore_errors=True)
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
 
     def publish(self, staged: "zarr.Array | zarr.Group", path: str, mark: str) -> None:
         """Move a staged result to `path` whole; what stands there goes to the archive.

@@ -80,5 +80,5 @@ def _roots(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("part", ["models", "accumulators"])
 def test_the_numerics_know_neither_zarr_nor_the_store(part):
-    for path in (PACKAGE / part).glob("*.py"):
+    for path in (PACKAGE / part).rglob("*.py"):
         assert not {"zarr", "distributed"} & _roots(path), path

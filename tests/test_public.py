@@ -12,6 +12,7 @@ def test_the_names():
     assert streamclust.__all__ == [
         "Case",
         "IncrementalPCA",
+        "KNNOutlierDetector",
         "StreamingKMeans",
         "__version__",
         "open",

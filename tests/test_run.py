@@ -52,6 +52,9 @@ def done(case_folder, tmp_path_factory):
     return streamclust.run(case_folder, tmp_path_factory.mktemp("run") / "out", n_clusters=KS)
 
 
+SCORED = ["outlier", "outlier_score"]
+
+
 def read(path):
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
@@ -59,7 +62,7 @@ def read(path):
 
 def test_the_contract_of_names(done):
     lines = read(done.folder / "labels.csv")
-    assert list(lines[0]) == ["row", "path", "a", "b"]
+    assert list(lines[0]) == ["row", "path", "a", "b", *SCORED]
     assert len(lines) == 3000
     assert lines[8]["path"] == r"veriwild\1\00001\000008.jpg"
     assert list(read(done.folder / "metrics.csv")[0]) == METRICS
@@ -150,7 +153,7 @@ def snapshot(folder):
 def test_what_is_done_is_skipped_and_other_settings_add(case_folder, tmp_path):
     out = tmp_path / "out"
     run = lambda **changes: steps_of(api.run, case_folder, out, None, **changes)  # noqa: E731
-    assert len(run(n_clusters="3,5", descriptors="a")) == 5
+    assert len(run(n_clusters="3,5", descriptors="a")) == 8
     before = snapshot(out)
     assert run(n_clusters="3,5", descriptors="a") == []
     assert snapshot(out) == before
@@ -165,7 +168,7 @@ def test_what_is_done_is_skipped_and_other_settings_add(case_folder, tmp_path):
     # Other settings replace what stands under the names; going back costs nothing.
     assert ("reduce", "a") in run(n_clusters="3:5", descriptors="a", n_components=4)
     assert streamclust.open(out).store["descriptors/a/reduced"].shape == (3000, 4)
-    assert run(n_clusters="3:5", descriptors="a") == [("draw", "a")]
+    assert run(n_clusters="3:5") == [("draw", "a")]
     back = snapshot(out)
     assert {n: b for n, b in back.items() if "zarr.json" not in n} == {
         n: b for n, b in whole.items() if "zarr.json" not in n
@@ -335,7 +338,7 @@ def test_a_file_that_joins_a_case_keeps_its_paths(tmp_path, blobs):
     np.save(tmp_path / "alone" / "b.npy", blobs[0] * 2)
     streamclust.run(tmp_path / "alone" / "b.npy", out, n_clusters=5)
     lines = read(out / "labels.csv")
-    assert list(lines[0]) == ["row", "path", "a", "b"]
+    assert list(lines[0]) == ["row", "path", "a", "b", *SCORED]
     assert lines[8]["path"] == r"veriwild\1\00001\000008.jpg"
 
 
@@ -403,8 +406,8 @@ def test_steps_one_by_one_give_what_a_run_gives(done, case_folder, tmp_path):
     with pytest.raises(SettingsError, match="not reduced yet"):
         api.cluster(out, n_clusters=KS)
     case = streamclust.open(out)
-    case.reduce().cluster(n_clusters=KS).measure().export()
-    for name in ("labels.csv", "metrics.csv", "clusters.csv"):
+    case.reduce().cluster(n_clusters=KS).measure().outliers().export()
+    for name in ("labels.csv", "metrics.csv", "clusters.csv", "outliers.csv", "duplicates.csv"):
         assert (out / name).read_text() == (done.folder / name).read_text()
     assert case.info()["descriptors"]["a"]["recommended"] == "kmeans-5"
 
@@ -462,7 +465,7 @@ def test_nothing_is_said_to_be_when_no_clustering_is_sound(tmp_path):
     case = streamclust.run(tmp_path / "one.npy", tmp_path / "out", n_clusters=2, scaling="none")
     assert case.recommended("one") is None
     assert not case.metrics.recommended.any()
-    assert list(read(case.folder / "labels.csv")[0]) == ["row", "path"]
+    assert list(read(case.folder / "labels.csv")[0]) == ["row", "path", *SCORED]
     assert not list((case.folder / "figures").glob("one-map-*"))
 
 

@@ -8,6 +8,7 @@ from streamclust.accumulators.covariance import compute_dtype
 from streamclust.models.scaling import unit_rows
 
 PIECE_VALUES = 2**20  # values centred at once
+_NOTHING = 1e-5  # of a row's square: what float32 products leave of zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,32 @@ class Projection:
         float64. Rows are centred before the product, a piece at a time: taking the product of
         the mean away afterwards would lose digits where means are large.
         """
+        return self._project(values, None)
+
+    def with_residual(self, values: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Project rows, and tell how far they lie from the components' subspace.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_rows, n_features)
+        scale : ndarray of shape (n_features,)
+            What the columns are divided by. For projections on orthonormal components only,
+            neither whitened nor of unit output.
+
+        Returns
+        -------
+        reduced : ndarray of shape (n_rows, n_components)
+        residual : ndarray of shape (n_rows,)
+            Length of what the components leave of the scaled, centred row, by Pythagoras; 0 where
+            that is within the rounding of the row's length.
+        """
+        squares = np.empty(len(values))
+        reduced = self._project(values, _Squares(squares, scale))
+        left = squares - np.einsum("ij,ij->i", reduced, reduced, dtype=np.float64)
+        left[left < _NOTHING * squares] = 0
+        return reduced, np.sqrt(left)
+
+    def _project(self, values: np.ndarray, squares: "_Squares | None") -> np.ndarray:
         dtype = compute_dtype(values.dtype)
         mean, matrix = self.mean.astype(dtype), self.matrix.astype(dtype, copy=False)
         rest = ((self.mean - mean) @ self.matrix).astype(dtype)
@@ -47,8 +74,22 @@ class Projection:
             if self.unit_input:
                 piece = unit_rows(piece)
             work = np.subtract(piece, mean, out=centred[: len(piece)], casting="same_kind")
+            if squares is not None:
+                squares.see(start, work)
             reduced = np.matmul(work, matrix, out=out[start : start + step])
             reduced -= rest
             if self.unit_output:
                 unit_rows(reduced, out=reduced)
         return out
+
+
+class _Squares:
+    """Squared lengths of scaled rows, filled in piece by piece."""
+
+    def __init__(self, out: np.ndarray, scale: np.ndarray) -> None:
+        self.out = out
+        self.weights = 1 / np.square(scale)
+
+    def see(self, start: int, work: np.ndarray) -> None:
+        weights = self.weights.astype(work.dtype)
+        self.out[start : start + len(work)] = np.einsum("ij,ij,j->i", work, work, weights)

@@ -15,6 +15,9 @@ from streamclust.passes.local import LocalExecutor
 # Blocks that a fold mixes: part of the result, hence not of the budget.
 BLOCKS_A_WINDOW = 4
 
+# Turns rows, and the extras that belong to them, into the same rows of each output.
+Transform = Callable[..., tuple[np.ndarray, ...]]
+
 A = TypeVar("A")  # an Accumulator; each names the extras it takes, which a bound cannot say
 L = TypeVar("L", bound="Learner")
 
@@ -40,12 +43,6 @@ class Learner(Protocol):
     """Learns from batches of rows; their order matters."""
 
     def partial_fit(self, values: np.ndarray, *extras: np.ndarray) -> Any: ...
-
-
-class Transform(Protocol):
-    """Turns rows (and what belongs to them) into the same rows of each output."""
-
-    def __call__(self, values: np.ndarray, *extras: np.ndarray) -> tuple[np.ndarray, ...]: ...
 
 
 @dataclass(frozen=True)

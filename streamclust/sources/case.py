@@ -20,7 +20,7 @@ _IMAGE_ENDING = re.compile(r"\.(jpe?g|png|bmp|gif|tiff?|webp|p[gpn]m)$", re.IGNO
 # A set's name is that of a group of the store, of a column of labels.csv and of figures, and is
 # listed on the command line with commas in between.
 _SET_NAME = re.compile(r"(?![._])[^,/\\\x00-\x1f]+")
-_TAKEN = {"row", "path", "zarr.json"}
+_TAKEN = {"row", "path", "outlier", "outlier_score", "rank", "score", "kind", "sets", "zarr.json"}
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,15 @@ from streamclust.memory import MIB, Need
 from streamclust.outputs import Outputs
 from streamclust.steps.job import Job
 from streamclust.steps.paths import PATH
+from streamclust.steps.suspects import OUTLIERS
 from streamclust.steps.tables import CLUSTERS, METRICS, choose, clusters_table, metrics_table
 
 STEP = "export"
 _ROWS = 65_536
+_SCORED = (
+    ("outlier", "flagged", lambda flags: flags.astype(int).tolist()),
+    ("outlier_score", "score", lambda scores: [f"{score:.4f}" for score in scores.tolist()]),
+)
 NEED = Need(STEP, fixed=64 * MIB)
 
 
@@ -17,7 +22,8 @@ def export(job: Job, outputs: Outputs) -> None:
     """Write the tables from all that is in the workspace.
 
     labels.csv has a column a set, with the labels of its recommended clustering; rows that were
-    masked have label -1. A set without a recommended clustering has no column.
+    masked have label -1. A set without a recommended clustering has no column. Where outliers
+    were looked for, ``outlier`` (0 or 1) and ``outlier_score`` follow.
     """
     workspace = job.workspace
     stored = workspace.descriptors
@@ -39,16 +45,19 @@ def _labels(job: Job, outputs: Outputs, n_rows: int) -> None:
             job.events.warn(f"{descriptor} has no clusterings: run streamclust cluster and measure")
         if name is not None:
             labels[descriptor] = root[f"descriptors/{descriptor}/clusterings/{name}/labels"]
+    found = job.workspace.get(OUTLIERS)
+    scored = {} if found is None else {name: (found[of], as_text) for name, of, as_text in _SCORED}
     paths = job.workspace.get(PATH)
     with (
         outputs.text("labels.csv") as file,
         job.events.passing("labels.csv", n_rows) as advance,
     ):
         writer = csv.writer(file)
-        writer.writerow(["row", "path", *labels])
+        writer.writerow(["row", "path", *labels, *scored])
         for start in range(0, n_rows, _ROWS):
             stop = min(start + _ROWS, n_rows)
             names = [""] * (stop - start) if paths is None else paths[start:stop].tolist()
             columns = [array[start:stop].tolist() for array in labels.values()]
+            columns += [as_text(array[start:stop]) for array, as_text in scored.values()]
             writer.writerows(zip(range(start, stop), names, *columns, strict=True))
             advance(stop - start)

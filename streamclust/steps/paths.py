@@ -10,8 +10,8 @@ from streamclust.memory import MIB, Need
 from streamclust.sources import fingerprint
 from streamclust.sources.case import iter_paths
 from streamclust.steps.job import Job
+from streamclust.workspace import Workspace, stage_array
 from streamclust.workspace import fingerprint as digest
-from streamclust.workspace import stage_array
 
 PATH = "images/path"
 STEP = "paths"
@@ -20,14 +20,19 @@ _CHUNK = 65_536
 NEED = Need("paths", fixed=64 * MIB)
 
 
-def store_paths(job: Job, file: Path | None, n_rows: int) -> None:
-    """Write the paths of all rows, unless they are there; those of another case are put aside."""
+def store_paths(job: Job, file: Path | None, n_rows: int, images: Path | None) -> None:
+    """Write the paths of all rows, unless they are there; those of another case are put aside.
+
+    Where the paths were read and where the images are is kept with them.
+    """
     workspace = job.workspace
     if file is None:
         workspace.archive(PATH)
         return
     mark = digest(STEP, 1, fingerprint(file))
+    places = {"source": str(file.resolve()), "images": images and str(images.resolve())}
     if workspace.restore(PATH, mark):
+        workspace.annotate(PATH, **places)
         job.skip(STEP, None)
         return
     with (
@@ -41,6 +46,7 @@ def store_paths(job: Job, file: Path | None, n_rows: int) -> None:
             array[start : start + len(block)] = block
             start += len(block)
             advance(len(block))
+        array.attrs.update(places)
         workspace.publish(array, PATH, mark)
 
 
@@ -49,3 +55,18 @@ def batched_paths(file: Path) -> Iterator[np.ndarray]:
     paths = iter_paths(file)
     while block := list(islice(paths, _CHUNK)):
         yield np.array(block, dtype=object)
+
+
+def paths_of(workspace: Workspace, rows: np.ndarray) -> list[str]:
+    """Paths of some rows, in any order, a chunk of the store in memory at a time; empty texts
+    where the case has none."""
+    paths = workspace.get(PATH)
+    if paths is None:
+        return [""] * len(rows)
+    found = np.empty(len(rows), object)
+    chunks = rows // _CHUNK
+    for chunk in np.unique(chunks):
+        start = int(chunk) * _CHUNK
+        here = chunks == chunk
+        found[here] = np.asarray(paths[start : start + _CHUNK], object)[rows[here] - start]
+    return found.tolist()

@@ -54,14 +54,14 @@ def reduce(job: Job, descriptor: str) -> None:
     with job.step(STEP, descriptor, needs, raw.n_rows) as passes, job.workspace.staging() as staged:
         # One BLAS thread: the decomposition's rounding must not depend on the machine's cores.
         with threadpool_limits(limits=1):
-            principal = _decompose(job, passes, descriptor, raw)
+            principal = decompose(job, passes, descriptor, raw)
         if not principal.share_reached:
             held = principal.explained_variance_ratio.sum()
             job.events.warn(
                 f"{descriptor}: {principal.n_components} components hold {held:.0%} of the "
                 f"variance, not {settings.share:.0%}: raise --max-components to hold more"
             )
-        _store_components(staged, principal, settings)
+        store_components(staged, principal, settings)
         scatter = _project(passes, descriptor, raw, principal, staged, settings)
         store_array(staged["pca"], "reduced_mean", scatter.mean)
         store_array(staged["pca"], "reduced_scatter", scatter.scatter)
@@ -109,7 +109,8 @@ def reduced_chunk(raw: Rows, n_components: int) -> int:
     return max(block_rows(row_bytes, raw.n_rows, REDUCED_BLOCK_BYTES), raw.rows_a_block)
 
 
-def _decompose(job: Job, passes: Passes, descriptor: str, raw: Rows) -> PrincipalComponents:
+def decompose(job: Job, passes: Passes, descriptor: str, raw: Rows) -> PrincipalComponents:
+    """Principal components of a set, by the scaling and number that the job's settings name."""
     settings = job.settings
     asked = {
         "n_components": settings.n_components,
@@ -140,7 +141,8 @@ def _sketch(passes: Passes, descriptor: str, raw: Rows, group: Any, settings: Se
     return sums
 
 
-def _store_components(staged: Any, principal: PrincipalComponents, settings: Settings) -> None:
+def store_components(staged: Any, principal: PrincipalComponents, settings: Settings) -> None:
+    """Write principal components into a staged group, as ``pca``."""
     group = staged.create_group(
         "pca",
         attributes={

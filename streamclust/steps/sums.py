@@ -11,6 +11,10 @@ from streamclust.passes import Rows
 from streamclust.settings import Settings
 from streamclust.workspace import store_array
 
+# Components that the outlier scores see. Measured on labelled images (docs/outliers.md): fewer
+# miss what is odd, more drown it in noise.
+SCORED_COMPONENTS = 64
+
 
 def is_sketched(n_columns: int, budget: Budget) -> bool:
     """Whether the covariance and its decomposition would take more than half the budget."""
@@ -24,8 +28,10 @@ def most_components(settings: Settings, n_columns: int) -> int:
 
 
 def n_vectors(settings: Settings, n_columns: int) -> int:
-    """Vectors of the sketch that stands in for the scatter matrix."""
-    return sketch_vectors(n_columns, most_components(settings, n_columns))
+    """Vectors of the sketch that stands in for the scatter matrix: enough for clusterings and
+    for outlier scores."""
+    wanted = max(most_components(settings, n_columns), SCORED_COMPONENTS)
+    return sketch_vectors(n_columns, wanted)
 
 
 def empty_sums(settings: Settings, n_columns: int) -> PCASums:

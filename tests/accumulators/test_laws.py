@@ -18,6 +18,7 @@ from streamclust.accumulators.histogram import DensityMap, DensityMaps
 from streamclust.accumulators.moments import Moments
 from streamclust.accumulators.sample import UniformSample
 from streamclust.accumulators.sketch import CovarianceSketch
+from streamclust.models.references import ReferenceSamples
 
 N_ROWS = 60
 
@@ -75,6 +76,12 @@ CASES = [
         lambda: UniformSample(20, 3),
         lambda rng: (*plain_rows(rng), np.arange(N_ROWS)),
         lambda result: {str(i): column for i, column in enumerate(result)},
+    ),
+    Case(
+        "reference samples",
+        lambda: ReferenceSamples(20, 3, 5),
+        lambda rng: (*plain_rows(rng), np.arange(N_ROWS)),
+        in_columns("values", "numbers"),
     ),
     Case(
         "density",

@@ -1,0 +1,91 @@
+"""How well scores, flags, reasons and labels agree with a truth; the indices are scikit-learn's."""
+
+import math
+
+import numpy as np
+
+# Bytes a row that scikit-learn holds for one ranking: sorted scores, weights and counts in float64.
+RANKING_BYTES = 120
+# And for two labellings: their codes, and the sparse table of both.
+LABELS_BYTES = 64
+
+UNUSUAL = "unusual content"
+_SAME_KIND = {"non vehicle": UNUSUAL, "no vehicle": UNUSUAL}
+
+
+def ranking_scores(is_outlier: np.ndarray, score: np.ndarray) -> dict[str, float]:
+    """How well a score ranks outliers before the others.
+
+    Parameters
+    ----------
+    is_outlier : ndarray of bool, shape (n_rows,)
+    score : ndarray of float, shape (n_rows,)
+        Larger is more suspect; rows without a score (NaN) are the most suspect of all.
+
+    Returns
+    -------
+    dict
+        ``auroc`` and ``average_precision``; NaN where all rows are alike.
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    if is_outlier.all() or not is_outlier.any():
+        return {"auroc": math.nan, "average_precision": math.nan}
+    score = most_suspect(score)
+    return {
+        "auroc": float(roc_auc_score(is_outlier, score)),
+        "average_precision": float(average_precision_score(is_outlier, score)),
+    }
+
+
+def most_suspect(score: np.ndarray) -> np.ndarray:
+    """The scores in float64, those that are NaN or infinite made larger than all others."""
+    score = np.asarray(score, np.float64)
+    known = np.isfinite(score)
+    above = score[known].max(initial=0.0)
+    return np.where(known, score, above + abs(above) + 1) if not known.all() else score
+
+
+def found_scores(wanted: np.ndarray, found: np.ndarray) -> dict[str, float]:
+    """Precision and recall of the rows found (bool) for those wanted (bool); NaN for 0 / 0."""
+    from sklearn.metrics import precision_score, recall_score
+
+    return {
+        "precision": float(precision_score(wanted, found, zero_division=np.nan)),
+        "recall": float(recall_score(wanted, found, zero_division=np.nan)),
+    }
+
+
+def agreement(truth: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """How well the labels (int) of rows agree with their true classes (int).
+
+    Returns
+    -------
+    dict
+        Adjusted mutual information and Rand index (0 for labels by chance, 1 for equal ones),
+        homogeneity, completeness and their harmonic mean, the V-measure.
+    """
+    from sklearn.metrics import (
+        adjusted_mutual_info_score,
+        adjusted_rand_score,
+        homogeneity_completeness_v_measure,
+    )
+
+    homogeneity, completeness, v_measure = homogeneity_completeness_v_measure(truth, labels)
+    return {
+        "ami": float(adjusted_mutual_info_score(truth, labels)),
+        "ari": float(adjusted_rand_score(truth, labels)),
+        "homogeneity": float(homogeneity),
+        "completeness": float(completeness),
+        "v_measure": float(v_measure),
+    }
+
+
+def reported_kind(true_kind: str) -> str:
+    """What streamclust calls a kind of outlier that a truth table calls `true_kind`.
+
+    >>> reported_kind("odd_size"), reported_kind("non_vehicle")
+    ('odd size', 'unusual content')
+    """
+    kind = true_kind.strip().lower().replace("_", " ").replace("-", " ")
+    return _SAME_KIND.get(kind, kind)

@@ -1,0 +1,256 @@
+"""A truth table: what is known of some rows of a case, read line by line into small codes."""
+
+import csv
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from streamclust.errors import SourceError
+from streamclust.sources.case import normalise_path
+
+ROW, OUTLIER_KIND = "row", "outlier_kind"
+PATH_COLUMNS = ("path", "paths")
+
+# A column with more values than this, or than half as many as rows, tells rows apart rather than
+# kinds; one of numbers is a measure or an identity with far fewer.
+MOST_VALUES = 1000
+MOST_NUMBERS = 50
+MOST_A_ROW = 0.5
+
+# What a value is stored as, and a path's digest with its row, while a table is read.
+BYTES_A_VALUE = 4
+BYTES_A_PATH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Attribute:
+    """One column of a truth table.
+
+    Attributes
+    ----------
+    codes : ndarray of int32, shape (n_rows,)
+        Which of `values`; -1 where it is not known.
+    values : list of str
+        Sorted.
+    """
+
+    codes: np.ndarray
+    values: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is known of the rows of a case.
+
+    Attributes
+    ----------
+    rows : ndarray of int64, shape (n_rows,)
+        Which rows of the case, ascending.
+    outlier_kind : Attribute or None
+        -1 for ordinary rows; None without such a column.
+    attributes : dict of str to Attribute
+    skipped : dict of str to str
+        Columns that are no attributes, and why.
+    unmatched : int
+        Lines whose path is not in the case.
+    """
+
+    rows: np.ndarray
+    outlier_kind: Attribute | None
+    attributes: dict[str, Attribute]
+    skipped: dict[str, str] = field(default_factory=dict)
+    unmatched: int = 0
+
+
+def read_truth(file: Path, n_rows: int, paths: Iterable[Iterable[str]] | None = None) -> Truth:
+    """Read a CSV that says what rows show.
+
+    Lines are matched by the column ``row``, or by ``path`` or ``paths`` without it. The column
+    ``outlier_kind`` is empty for ordinary rows; every other one is an attribute, empty where it is
+    not known, unless it has a single value, or so many that it tells rows apart.
+
+    Parameters
+    ----------
+    file : Path
+    n_rows : int
+        Rows of the case.
+    paths : iterable of blocks of str, optional
+        The paths of the case in row order; slashes may be of either kind.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read, has no column to match by, or does not belong to the case.
+    """
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as text:
+            return _read(file, csv.reader(text), n_rows, paths)
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"{file}: is not UTF-8 text ({error.reason}): save it as UTF-8"
+        ) from error
+    except csv.Error as error:
+        raise SourceError(f"{file}: is not a CSV ({error}): check its quotes") from error
+    except OSError as error:
+        raise SourceError(f"{file}: cannot be read: {error.strerror or error}") from error
+
+
+def _read(
+    file: Path,
+    lines: "Iterator[list[str]]",
+    n_rows: int,
+    paths: Iterable[Iterable[str]] | None,
+) -> Truth:
+    header = [name.strip() for name in next(lines, [])]
+    if len(set(header)) < len(header):
+        raise SourceError(f"{file}: two columns have one name: rename one")
+    keys = [name for name in header if name.lower() in (ROW, *PATH_COLUMNS)]
+    if not keys:
+        raise SourceError(
+            f"{file}: has no column 'row' or 'path' ({', '.join(header)[:200] or 'it is empty'}): "
+            "name the one that says which rows its lines are of"
+        )
+    finder = _Finder(file, n_rows, _digests(paths))
+    columns = {name: _Column() for name in header if name not in keys}
+    places = [(name.lower(), header.index(name)) for name in keys]
+    found = array("q")
+    for number, line in enumerate(lines, 2):
+        if not any(line):
+            continue
+        if len(line) != len(header):
+            raise SourceError(
+                f"{file}: line {number} has {len(line)} columns where the first has "
+                f"{len(header)}: put values that contain commas in quotes"
+            )
+        row = finder.row({key: line[place].strip() for key, place in places}, number)
+        if row >= 0:
+            found.append(row)
+            for name, column in columns.items():
+                column.add(line[header.index(name)].strip())
+    return _truth(file, np.array(found, np.int64), columns, finder.unmatched)
+
+
+def _truth(file: Path, rows: np.ndarray, columns: "dict[str, _Column]", unmatched: int) -> Truth:
+    if not len(rows):
+        raise SourceError(
+            f"{file}: none of its lines is of a row of this case "
+            f"({unmatched:,} paths are not in it): name the truth of this case"
+        )
+    order = np.argsort(rows, kind="stable")
+    rows = rows[order]
+    twice = np.flatnonzero(rows[1:] == rows[:-1])
+    if len(twice):
+        raise SourceError(f"{file}: row {rows[twice[0]]} has two lines: leave one")
+    kind = columns.pop(OUTLIER_KIND, None)
+    attributes, skipped = {}, {}
+    for name, column in columns.items():
+        cause = column.skipped()
+        if cause:
+            skipped[name] = cause
+        else:
+            attributes[name] = column.attribute(order)
+    outliers = None if kind is None or kind.is_full else kind.attribute(order)
+    return Truth(rows, outliers, attributes, skipped, unmatched)
+
+
+class _Column:
+    """Values as codes, as long as they are few."""
+
+    def __init__(self) -> None:
+        self.codes = array("i")
+        self.values: dict[str, int] = {}
+        self.is_full = False
+
+    def add(self, value: str) -> None:
+        if self.is_full:
+            return
+        self.codes.append(self.values.setdefault(value, len(self.values)) if value else -1)
+        if len(self.values) > MOST_VALUES:
+            self.is_full, self.codes = True, array("i")
+
+    def skipped(self) -> str:
+        """Why it is no attribute; empty where it is one."""
+        if self.is_full:
+            return f"more than {MOST_VALUES:,} values"
+        known = sum(code >= 0 for code in self.codes)
+        if len(self.values) < 2:
+            return "fewer than two values"
+        if len(self.values) > MOST_A_ROW * known:
+            return "nearly every row has a value of its own"
+        if len(self.values) > MOST_NUMBERS and all(map(_is_number, self.values)):
+            return f"more than {MOST_NUMBERS} different numbers"
+        return ""
+
+    def attribute(self, order: np.ndarray) -> Attribute:
+        values = sorted(self.values)
+        # The last place is that of code -1.
+        recoded = np.array([*map(values.index, self.values), -1], np.int32)
+        return Attribute(recoded[np.array(self.codes, np.int32)[order]], values)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+class _Finder:
+    """Says which row of the case a line is of."""
+
+    def __init__(self, file: Path, n_rows: int, digests: np.ndarray | None) -> None:
+        self.file = file
+        self.n_rows = n_rows
+        self.unmatched = 0
+        self._digests = digests
+        self._order = None if digests is None else np.argsort(digests, kind="stable")
+
+    def row(self, keys: dict[str, str], number: int) -> int:
+        """The row of line `number`, or -1 where its path is not in the case."""
+        path = next((keys[name] for name in PATH_COLUMNS if keys.get(name)), "")
+        if ROW in keys:
+            row = self._numbered(keys[ROW], number)
+            if path and self._digests is not None and self._digests[row] != _digest(path):
+                raise SourceError(
+                    f"{self.file}: line {number} says that row {row} is {path}, which it is not in "
+                    "this case: take the column 'row' out to match by path"
+                )
+            return row
+        if self._digests is None or self._order is None:
+            raise SourceError(
+                f"{self.file}: has no column 'row', and the case has no paths to match by: add one"
+            )
+        place = int(np.searchsorted(self._digests, _digest(path), sorter=self._order))
+        row = int(self._order[place]) if path and place < self.n_rows else -1
+        if row < 0 or self._digests[row] != _digest(path):
+            self.unmatched += 1
+            return -1
+        return row
+
+    def _numbered(self, text: str, number: int) -> int:
+        if not text.isascii() or not text.isdigit() or int(text) >= self.n_rows:
+            raise SourceError(
+                f"{self.file}: line {number} has row {text!r}, but the case has rows 0 to "
+                f"{self.n_rows - 1}: name the truth of this case"
+            )
+        return int(text)
+
+
+def _digests(paths: Iterable[Iterable[str]] | None) -> np.ndarray | None:
+    """Eight bytes for each path of the case, in place of a hundred."""
+    if paths is None:
+        return None
+    digests = array("Q")
+    for block in paths:
+        digests.extend(int(_digest(path)) for path in block)
+    return np.array(digests, np.uint64)
+
+
+def _digest(path: str) -> np.uint64:
+    text = normalise_path(path).encode(errors="surrogatepass")
+    return np.uint64(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()))

@@ -1,0 +1,117 @@
+"""The pictures of the outliers: scores with their threshold, and sheets of the images."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from streamclust.errors import SourceError
+from streamclust.figures.contact_sheet import MOST_TILES, Tile, contact_sheet
+from streamclust.figures.score_histogram import count_scores, score_histogram
+from streamclust.memory import MIB, Need
+from streamclust.outputs import Outputs
+from streamclust.sources.images import ImageStore
+from streamclust.steps.job import Job
+from streamclust.steps.paths import paths_of
+from streamclust.steps.scan import scan_need
+from streamclust.steps.suspects import (
+    KINDS,
+    OUTLIERS,
+    Suspects,
+    load_reasons,
+    set_scores,
+    stored_images,
+)
+from streamclust.workspace import fingerprint
+
+STEP = "draw outliers"
+_FIGURE_BYTES = 224 * MIB
+_SCORES = "figures/outlier-scores.png"
+_TOP = "figures/outliers-top.png"
+
+
+def draw_outliers(job: Job, outputs: Outputs, found: Suspects) -> None:
+    """Draw the distribution of the scores and, with images, sheets of the top outliers.
+
+    Raises
+    ------
+    MemoryBudgetError
+        When it does not fit the budget.
+    """
+    workspace = job.workspace
+    mark = fingerprint(STEP, 1, workspace.fingerprint_of(OUTLIERS))
+    sheets = _sheets(found) if stored_images(job) else {}
+    wanted = [_SCORES, *sheets]
+    for stale in {_TOP, *(_sheet(kind) for kind in KINDS[1:])} - set(wanted):
+        outputs.remove(stale)
+    if all(outputs.is_current(file, mark) for file in wanted):
+        job.skip(STEP, None)
+        return
+    n_rows = len(found.score)
+    with job.step(STEP, None, draw_outlier_needs(n_rows), n_rows):
+        _draw_scores(job, outputs, found, mark)
+        _draw_sheets(job, outputs, found, sheets, mark)
+
+
+def draw_outlier_needs(n_rows: int) -> list[Need]:
+    """Memory of the scores of all rows, of a figure, and of an image."""
+    image = scan_need()
+    return [Need(STEP, fixed=24 * n_rows + max(_FIGURE_BYTES, image.per_block + image.fixed))]
+
+
+def _draw_scores(job: Job, outputs: Outputs, found: Suspects, mark: str) -> None:
+    sets = list(job.workspace.root[OUTLIERS].attrs["sets"])
+    combined = count_scores("score of all sets", found.score, found.threshold)
+    own = [count_scores(name, score) for name, score in set_scores(job, sets)]
+    flagged = int(found.flagged.sum())
+    with outputs.writing(_SCORES, mark) as staged:
+        score_histogram(staged, combined, own, found.threshold, flagged, "Outlier scores")
+
+
+def _sheet(kind: str) -> str:
+    return f"figures/outliers-{kind.replace(' ', '-')}.png"
+
+
+def _sheets(found: Suspects) -> dict[str, tuple[str, np.ndarray]]:
+    """Of each sheet its title and its rows, by score."""
+    shown = found.shown()
+    sheets = {_TOP: ("Outliers by score", shown)}
+    for code, kind in enumerate(KINDS):
+        rows = shown[found.kind[shown] == code]
+        if code and len(rows):
+            sheets[_sheet(kind)] = (f"Outliers: {kind}", rows)
+    return sheets
+
+
+def _draw_sheets(
+    job: Job,
+    outputs: Outputs,
+    found: Suspects,
+    sheets: dict[str, tuple[str, np.ndarray]],
+    mark: str,
+) -> None:
+    images = stored_images(job)
+    if images is None:
+        return
+    store = ImageStore(images)
+    words: dict[int, list[str]] = {}
+    for row, reason in load_reasons(job):
+        words.setdefault(row, []).append(f"{reason.kind}: {reason.measure} {reason.value:.3g}")
+    for file, (title, rows) in job.events.track(
+        sheets.items(), "contact sheets", len(sheets), "sheets"
+    ):
+        tiles = _tiles(job, store, found, rows[:MOST_TILES], words)
+        subtitle = f"the first {min(len(rows), MOST_TILES)} of {len(rows):,}, by score"
+        with outputs.writing(file, mark) as staged:
+            contact_sheet(staged, tiles, title, subtitle)
+
+
+def _tiles(
+    job: Job, store: ImageStore, found: Suspects, rows: np.ndarray, words: dict[int, list[str]]
+) -> Iterator[Tile]:
+    for row, path in zip(rows.tolist(), paths_of(job.workspace, rows), strict=True):
+        reason = "; ".join(words.get(row, [KINDS[found.kind[row]]]))
+        score = float(found.score[row])
+        try:
+            yield Tile(path, score, reason, store.read(path))
+        except SourceError:
+            yield Tile(path, score, reason)

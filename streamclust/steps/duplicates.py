@@ -1,0 +1,62 @@
+"""Images that are there more than once: duplicates.csv, from the neighbour graphs of the sets."""
+
+import numpy as np
+
+from streamclust.memory import MIB, Need
+from streamclust.models.duplicates import (
+    COLUMNS,
+    NEAR,
+    NEAR_IN_SEVERAL,
+    DuplicateGroups,
+    NearPairs,
+    common_groups,
+    distance_scale,
+    duplicate_groups,
+)
+from streamclust.outputs import Outputs
+from streamclust.passes import Passes, Rows
+from streamclust.steps.job import Job
+from streamclust.steps.paths import paths_of
+
+STEP = "duplicates"
+BYTES_A_ROW = 96
+_FILE = "duplicates.csv"
+
+
+def duplicates(job: Job, sets: list[str], outputs: Outputs) -> None:
+    """Write duplicates.csv: rows that nearly coincide in every set.
+
+    Raises
+    ------
+    MemoryBudgetError
+        When it does not fit the budget.
+    """
+    workspace = job.workspace
+    mark = " ".join(str(workspace.fingerprint_of(f"descriptors/{name}/neighbors")) for name in sets)
+    if outputs.is_current(_FILE, mark):
+        job.skip(STEP, None)
+        return
+    first = workspace.root[f"descriptors/{sets[0]}/neighbors/indices"]
+    share = NEAR if len(sets) == 1 else NEAR_IN_SEVERAL
+    needs = duplicate_needs(first.shape[0], first.chunks[0], first.shape[1])
+    with job.step(STEP, None, needs, first.shape[0]) as passes:
+        groups = common_groups([_of_set(job, passes, name, share) for name in sets])
+        paths = paths_of(workspace, groups.row)
+        outputs.table(_FILE, COLUMNS, groups.lines(paths), mark)
+
+
+def duplicate_needs(n_rows: int, chunk: int, n_neighbors: int) -> list[Need]:
+    """Memory of the pairs, were every row a duplicate, and of the graph's blocks."""
+    block = chunk * n_neighbors * (8 + 4 + 16)
+    return [Need(STEP, fixed=n_rows * BYTES_A_ROW + 16 * MIB, per_block=2 * block)]
+
+
+def _of_set(job: Job, passes: Passes, name: str, share: float) -> DuplicateGroups:
+    path = f"descriptors/{name}"
+    graph = job.workspace.root[f"{path}/neighbors"]
+    scale = distance_scale(job.workspace.root[f"{path}/outliers/knn_kth"][...])
+    valid = job.rows_of(name, "space/reduced").valid
+    indices, distances = graph["indices"], graph["distances"]
+    rows = Rows(distances, valid, (indices,), numbered=True, rows_a_block=indices.chunks[0])
+    pairs = passes.reduce(f"{name}: near pairs", rows, NearPairs(scale, share))
+    return duplicate_groups(np.asarray(pairs.result()), share)

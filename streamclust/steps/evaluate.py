@@ -1,0 +1,250 @@
+"""What a truth table says of the results: outlier scores, flags and reasons, and clusterings."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamclust.errors import SettingsError
+from streamclust.memory import MIB, Need
+from streamclust.models.judge import (
+    LABELS_BYTES,
+    RANKING_BYTES,
+    agreement,
+    found_scores,
+    ranking_scores,
+    reported_kind,
+)
+from streamclust.outputs import Outputs
+from streamclust.sources.truth import BYTES_A_PATH, BYTES_A_VALUE, Truth, read_truth
+from streamclust.steps.job import Job
+from streamclust.steps.paths import PATH
+from streamclust.steps.tables import choose
+from streamclust.workspace import Workspace
+
+STEP = "evaluate"
+FILE = "evaluation.csv"
+COLUMNS = ("what", "set", "result", "truth", "metric", "value", "rows", "positives")
+OUTLIERS = "outliers"
+COMBINED = "combined"
+ANY = "any outlier"
+_CHUNK = 65_536
+_MOST_COLUMNS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The comparison of a workspace with a truth table.
+
+    Attributes
+    ----------
+    lines : list of dict
+        The lines of ``evaluation.csv``, with `COLUMNS`. ``what`` is
+
+        - ``ranking``: AUROC and average precision of a ``set``'s score or one of its measures
+          (``result``; the set ``combined``: all sets' score) for any outlier against ordinary
+          rows, of scores also for those of one kind (``truth``) against ordinary rows;
+        - ``flagged``: precision and recall of the rows that were flagged; of a kind, recall;
+        - ``reason``: precision and recall of a reported kind (``result``);
+        - ``clustering``: agreement of a clustering (``result``) with an attribute (``truth``).
+
+        ``rows`` are those compared, ``positives`` the true outliers among them.
+    n_rows : int
+        Rows that the truth is of.
+    skipped : dict of str to str
+        Columns of the truth that were not used, and why.
+    """
+
+    lines: list[dict[str, Any]]
+    n_rows: int
+    skipped: dict[str, str]
+
+    def tables(self) -> dict[str, list[dict[str, str]]]:
+        """The comparison for people: a few small tables by their headings, cells as text."""
+        known = next((line for line in self.lines if line["truth"] == ANY), None)
+        share = f"{known['positives']:,} of {known['rows']:,} rows" if known else ""
+        tables = {
+            f"outlier scores: AUROC / average precision ({share} are outliers)": self._grid(
+                "ranking", "set", "truth", "auroc", "average_precision", result="score"
+            ),
+            "measures: AUROC / average precision": self._grid(
+                "ranking", "set", "result", "auroc", "average_precision", truth=ANY
+            ),
+            "flagged rows: precision, recall": self._grid(
+                "flagged", "metric", "truth", "precision", "recall"
+            ),
+            "reasons: precision / recall": self._grid(
+                "reason", "set", "result", "precision", "recall"
+            ),
+            "recommended clusterings: AMI": self._grid("clustering", "set", "truth", "ami"),
+        }
+        return {heading: table for heading, table in tables.items() if table}
+
+    def _grid(
+        self, what: str, down: str, across: str, *metrics: str, **only: str
+    ) -> list[dict[str, str]]:
+        """Lines by `down`, columns by `across`, in a cell the metrics."""
+        grid: dict[str, dict[str, str]] = {}
+        for line in self.lines:
+            chosen = {"what": what, **only}
+            if line["metric"] not in metrics or any(line[n] != v for n, v in chosen.items()):
+                continue
+            cells = grid.setdefault(line[down], {down: line[down]})
+            value = "-" if math.isnan(line["value"]) else f"{line['value']:.3f}"
+            name = line[across]
+            cells[name] = f"{cells[name]} / {value}" if name in cells else value
+        columns = dict.fromkeys(name for cells in grid.values() for name in cells)
+        return [{name: cells.get(name, "") for name in columns} for cells in grid.values()]
+
+
+def evaluate(job: Job, truth_file: Path, outputs: Outputs) -> Evaluation:
+    """Compare what is in the workspace with a truth table, and write ``evaluation.csv``.
+
+    Raises
+    ------
+    SourceError
+        When the table cannot be used: `streamclust.sources.truth.read_truth`.
+    SettingsError
+        When there is nothing to compare.
+    """
+    workspace = job.workspace
+    stored = job.chosen()
+    n_rows = int(workspace.root[f"descriptors/{stored[0]}"].attrs["n_rows"])
+    with job.step(STEP, None, evaluate_needs(n_rows), n_rows):
+        truth = read_truth(truth_file, n_rows, _paths(workspace))
+        if truth.unmatched:
+            job.events.warn(f"{truth_file.name}: {truth.unmatched:,} paths are not in this case")
+        lines = [*_outliers(workspace, stored, truth), *_clusterings(workspace, stored, truth)]
+        if not lines:
+            raise SettingsError(
+                f"nothing in {workspace.folder} can be compared with {truth_file}: that takes "
+                "outlier scores and a column outlier_kind, or clusterings and attributes"
+            )
+        outputs.table(FILE, COLUMNS, map(_written, lines))
+    return Evaluation(lines, len(truth.rows), truth.skipped)
+
+
+def evaluate_needs(n_rows: int) -> list[Need]:
+    """Memory of the truth as codes, and of what scikit-learn holds for one comparison."""
+    kept = n_rows * (BYTES_A_VALUE * _MOST_COLUMNS + BYTES_A_PATH)
+    compared = n_rows * max(RANKING_BYTES, LABELS_BYTES)
+    return [Need(STEP, fixed=64 * MIB + kept + compared)]
+
+
+def _paths(workspace: Workspace) -> Iterator[list[str]] | None:
+    paths = workspace.get(PATH)
+    if paths is None:
+        return None
+    starts = range(0, paths.shape[0], _CHUNK)
+    return (paths[start : start + _CHUNK].tolist() for start in starts)
+
+
+def _written(line: dict[str, Any]) -> dict[str, Any]:
+    value = line["value"]
+    return {**line, "value": "" if math.isnan(value) else f"{value:.6f}"}
+
+
+def _lines(scores: dict[str, float], *own: Any) -> Iterator[dict[str, Any]]:
+    what, name, result, truth, rows, positives = own
+    for metric, value in scores.items():
+        yield dict(
+            zip(COLUMNS, (what, name, result, truth, metric, value, rows, positives), strict=True)
+        )
+
+
+def _outliers(workspace: Workspace, stored: list[str], truth: Truth) -> Iterator[dict[str, Any]]:
+    kinds = truth.outlier_kind
+    if kinds is None or not kinds.values:
+        return
+    for name, result, score in _scores(workspace, stored, truth.rows):
+        yield from _ranking(name, result, kinds.codes, kinds.values, score)
+    group = workspace.get(OUTLIERS)
+    if group is not None:
+        flagged = group["flagged"][...][truth.rows]
+        reported = group["kind"][...][truth.rows]
+        flagged |= ~np.isfinite(group["score"][...][truth.rows])
+        yield from _flagged(kinds.codes, kinds.values, flagged)
+        yield from _reasons(kinds.codes, kinds.values, reported, list(group.attrs["kinds"]))
+
+
+def _scores(
+    workspace: Workspace, stored: list[str], rows: np.ndarray
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Every score there is: the combined one, each set's, and each set's measures."""
+    group = workspace.get(OUTLIERS)
+    if group is not None:
+        yield COMBINED, "score", group["score"][...][rows]
+    for name in stored:
+        own = workspace.get(f"descriptors/{name}/{OUTLIERS}")
+        if own is None:
+            continue
+        if "score" in own:
+            yield name, "score", own["score"][...][rows]
+        for measure, values in sorted(own.arrays()):
+            if measure != "score":
+                yield name, measure, values[...][rows]
+        residual = workspace.get(f"descriptors/{name}/space/residual")
+        if residual is not None:
+            yield name, "residual", residual[...][rows]
+
+
+def _ranking(
+    name: str, result: str, codes: np.ndarray, kinds: list[str], score: np.ndarray
+) -> Iterator[dict[str, Any]]:
+    is_outlier = codes >= 0
+    own = ("ranking", name, result)
+    scores = ranking_scores(is_outlier, score)
+    yield from _lines(scores, *own, ANY, len(codes), int(is_outlier.sum()))
+    for code, kind in enumerate(kinds if result == "score" else ()):
+        compared = ~is_outlier | (codes == code)
+        of_kind = codes[compared] == code
+        scores = ranking_scores(of_kind, score[compared])
+        yield from _lines(scores, *own, kind, len(of_kind), int(of_kind.sum()))
+
+
+def _flagged(codes: np.ndarray, kinds: list[str], flagged: np.ndarray) -> Iterator[dict[str, Any]]:
+    own = ("flagged", COMBINED, "flagged")
+    n_rows = len(codes)
+    is_outlier = codes >= 0
+    scores = found_scores(is_outlier, flagged)
+    yield from _lines(scores, *own, ANY, n_rows, int(is_outlier.sum()))
+    for code, kind in enumerate(kinds):
+        of_kind = codes == code
+        recall = {"recall": found_scores(of_kind, flagged)["recall"]}
+        yield from _lines(recall, *own, kind, n_rows, int(of_kind.sum()))
+
+
+def _reasons(
+    codes: np.ndarray, kinds: list[str], reported: np.ndarray, names: list[str]
+) -> Iterator[dict[str, Any]]:
+    """Of each kind that the truth or the report knows, under the name of the report."""
+    true_names = [reported_kind(kind) for kind in kinds]
+    for name in sorted({*true_names, *names[1:]}):
+        wanted = np.isin(codes, [code for code, kind in enumerate(true_names) if kind == name])
+        found = np.isin(reported, [code for code, kind in enumerate(names) if kind == name])
+        if not wanted.any() and not found.any():
+            continue
+        same = [kind for kind, own in zip(kinds, true_names, strict=True) if own == name]
+        scores = found_scores(wanted, found)
+        positives = int(wanted.sum())
+        yield from _lines(
+            scores, "reason", COMBINED, name, " or ".join(same), len(codes), positives
+        )
+
+
+def _clusterings(workspace: Workspace, stored: list[str], truth: Truth) -> Iterator[dict[str, Any]]:
+    for name in stored:
+        clustering, _ = choose(workspace, name)
+        if clustering is None:
+            continue
+        array = workspace.get(f"descriptors/{name}/clusterings/{clustering}/labels")
+        labels = array[...][truth.rows]
+        for column, attribute in truth.attributes.items():
+            known = (attribute.codes >= 0) & (labels >= 0)
+            if not known.any():
+                continue
+            scores = agreement(attribute.codes[known], labels[known])
+            yield from _lines(scores, "clustering", name, clustering, column, int(known.sum()), "")

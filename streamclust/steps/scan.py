@@ -1,0 +1,233 @@
+"""Images read and measured: those of a few rows, or all of them into the store."""
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from streamclust.errors import SourceError
+from streamclust.memory import MIB, Need
+from streamclust.models.pixels import (
+    DAMAGED,
+    MEASURES,
+    PEAK_BYTES,
+    TOO_LARGE,
+    ImageError,
+    measure_image,
+)
+from streamclust.passes import Passes
+from streamclust.sources import fingerprint
+from streamclust.sources.images import ImageStore
+from streamclust.steps.job import Job
+from streamclust.steps.paths import PATH
+from streamclust.workspace import fingerprint as digest
+from streamclust.workspace import stage_array
+
+STEP = "scan"
+VERSION = 1
+PIXELS, PROBLEM = "images/pixels", "images/problem"
+MISSING = "missing image"
+# The codes of `images/problem`: 0 is an image that was measured.
+PROBLEMS = ("", MISSING, DAMAGED, TOO_LARGE)
+
+_BATCH_ROWS = 64
+# A part is what one task reads, and what a kill loses of it.
+_PART_ROWS = 512
+_CHUNK_ROWS = 65_536
+_SHOWN = 10
+
+
+class Problem(NamedTuple):
+    """A row whose image could not be measured: which of `PROBLEMS`, and what was said."""
+
+    row: int
+    kind: str
+    message: str
+
+
+def scan_need() -> Need:
+    """Memory of paths and the index of a zip file, and of the largest image a task may meet."""
+    return Need(f"{STEP} of the images", fixed=48 * MIB, per_block=PEAK_BYTES + 32 * MIB)
+
+
+def measure_rows(
+    passes: Passes, store: ImageStore, paths: list[str], rows: np.ndarray
+) -> tuple[np.ndarray, list[Problem]]:
+    """Measure the images of some rows.
+
+    Parameters
+    ----------
+    passes : Passes
+    store : ImageStore
+    paths : list of str
+        Of these rows' images.
+    rows : ndarray of int
+        Which rows, in any order.
+
+    Returns
+    -------
+    measures : ndarray of shape (len(rows), len(MEASURES)), float32
+        NaN where there is a problem.
+    problems : list of Problem
+    """
+    rows = np.asarray(rows, np.int64)
+    cuts = [slice(start, start + _BATCH_ROWS) for start in range(0, len(rows), _BATCH_ROWS)]
+    batches = [(rows[cut], paths[cut]) for cut in cuts]
+    done = passes.map("reading images", _Measure(store), batches, f"batches of {_BATCH_ROWS}")
+    measures = [values for values, _ in done] or [np.empty((0, len(MEASURES)), np.float32)]
+    return np.concatenate(measures), [problem for _, found in done for problem in found]
+
+
+def scan_images(job: Job, images: Path, scratch: Path) -> None:
+    """Measure the images of all rows, unless that is done.
+
+    Writes ``images/pixels``, float32 of shape (n_rows, len(MEASURES)) with NaN where there is
+    a problem, and ``images/problem``, uint8 codes of `PROBLEMS`. What is measured is kept in
+    `scratch` until all is: a run that was killed goes on from there.
+
+    Parameters
+    ----------
+    job : Job
+    images : Path
+        A zip file, or the top of a folder tree.
+    scratch : Path
+        A folder that all workers see; what is put there is removed in the end.
+
+    Raises
+    ------
+    SourceError
+        If there is no list of paths, or not one of its images is there.
+    """
+    if job.workspace.get(PATH) is None:
+        raise SourceError("the case has no list of image paths: without it images are not found")
+    mark = digest(STEP, VERSION, job.workspace.fingerprint_of(PATH), images_mark(images))
+    if all(job.workspace.restore(path, mark) for path in (PIXELS, PROBLEM)):
+        job.skip(STEP, None)
+        return
+    paths = job.workspace.root[PATH]
+    parts = scratch / f"{STEP}-{mark}"
+    parts.mkdir(parents=True, exist_ok=True)
+    with job.step(STEP, None, [scan_need()], paths.shape[0]) as passes:
+        _measure_parts(passes, ImageStore(images), paths, parts)
+        _publish(job, images, parts, paths.shape[0], mark)
+    shutil.rmtree(parts)
+
+
+def images_mark(images: Path) -> Any:
+    """Tell whether a zip file, or all files of a folder, are still what they were."""
+    if not images.is_dir():
+        return fingerprint(images)
+    seen = hashlib.blake2b(digest_size=16)
+    for folder, folders, files in os.walk(images):
+        folders.sort()
+        for name in sorted(files):
+            stat = os.stat(os.path.join(folder, name))
+            place = os.path.relpath(folder, images)
+            seen.update(repr((place, name, stat.st_size, stat.st_mtime_ns)).encode())
+    return seen.hexdigest()
+
+
+class _Measure:
+    """Measures the images of rows with their paths."""
+
+    def __init__(self, store: ImageStore) -> None:
+        self.store = store
+
+    def __call__(self, item: tuple[Any, list[str]]) -> tuple[np.ndarray, list[Problem]]:
+        measures = np.full((len(item[1]), len(MEASURES)), np.nan, np.float32)
+        problems = []
+        for place, (row, path) in enumerate(zip(*item, strict=True)):
+            try:
+                measures[place] = measure_image(self.store.read(path))
+            except ImageError as error:
+                problems.append(Problem(int(row), error.kind, f"{path} {error}"))
+            except SourceError as error:
+                kind = DAMAGED if path in self.store else MISSING
+                problems.append(Problem(int(row), kind, str(error)))
+        return measures, problems
+
+
+class _Part:
+    """Measures consecutive rows into a file of the folder: measures and, last, the problem."""
+
+    def __init__(self, store: ImageStore, folder: Path) -> None:
+        self.measure = _Measure(store)
+        self.folder = folder
+
+    def __call__(self, item: tuple[int, list[str]]) -> int:
+        start, texts = item
+        measures, problems = self.measure((range(start, start + len(texts)), texts))
+        codes = np.zeros((len(texts), 1), np.float32)
+        for problem in problems:
+            codes[problem.row - start] = PROBLEMS.index(problem.kind)
+        unfinished = self.folder / f"{uuid.uuid4().hex}.tmp"
+        with open(unfinished, "wb") as file:
+            np.save(file, np.hstack([measures, codes]))
+        os.replace(unfinished, _part_file(self.folder, start))
+        return len(texts)
+
+
+def _part_file(folder: Path, start: int) -> Path:
+    return folder / f"{start:012}.npy"
+
+
+def _measure_parts(passes: Passes, store: ImageStore, paths: Any, folder: Path) -> None:
+    n_rows = paths.shape[0]
+    starts = range(0, n_rows, _PART_ROWS)
+    missing = [start for start in starts if not _part_file(folder, start).exists()]
+    with passes.events.passing("scanning images", n_rows, "images") as advance:
+        advance(n_rows - sum(min(_PART_ROWS, n_rows - start) for start in missing))
+        items = _parts(paths, missing)
+        for n_done in passes.executor.map(_Part(store, folder), items, passes.in_flight):
+            advance(n_done)
+
+
+def _parts(paths: Any, starts: list[int]) -> Iterator[tuple[int, list[str]]]:
+    """Each part's start and its paths, of which a chunk is held at a time."""
+    first, block = -1, None
+    for start in starts:
+        chunk = start - start % _CHUNK_ROWS
+        if chunk != first:
+            first, block = chunk, paths[chunk : chunk + _CHUNK_ROWS].tolist()
+        assert block is not None
+        yield start, block[start - chunk : start - chunk + _PART_ROWS]
+
+
+def _publish(job: Job, images: Path, parts: Path, n_rows: int, mark: str) -> None:
+    """Put the parts together, and say how many images are no good."""
+    counts: Counter[str] = Counter()
+    shown: list[int] = []
+    with job.workspace.staging() as staged:
+        shape = (n_rows, len(MEASURES))
+        pixels = stage_array(staged, "pixels", shape, "f4", _CHUNK_ROWS, fill_value=np.nan)
+        problem = stage_array(staged, "problem", shape[:1], "u1", _CHUNK_ROWS)
+        for start in range(0, n_rows, _CHUNK_ROWS):
+            stop = min(start + _CHUNK_ROWS, n_rows)
+            chunk = [np.load(_part_file(parts, row)) for row in range(start, stop, _PART_ROWS)]
+            values = np.concatenate(chunk)
+            codes = values[:, -1].astype(np.uint8)
+            pixels[start:stop], problem[start:stop] = values[:, :-1], codes
+            counts.update(PROBLEMS[code] for code in codes[codes > 0])
+            shown += (start + np.flatnonzero(codes)[:_SHOWN]).tolist()
+        if counts[MISSING] == n_rows:
+            raise SourceError(
+                f"{images}: holds none of the images: check that images and list belong together"
+            )
+        if counts:
+            job.events.warn(_summary(images, counts, shown))
+        pixels.attrs["names"] = list(MEASURES)
+        problem.attrs["names"] = list(PROBLEMS)
+        job.workspace.publish(pixels, PIXELS, mark)
+        job.workspace.publish(problem, PROBLEM, mark)
+
+
+def _summary(images: Path, counts: Counter[str], rows: list[int]) -> str:
+    listed = ", ".join(map(str, rows[:_SHOWN])) + (", …" if counts.total() > _SHOWN else "")
+    parts = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
+    return f"{images.name}: {parts} (rows {listed}): see {PROBLEM} in the store"

@@ -1,0 +1,85 @@
+"""The rows as the outlier scores see them: a preprocessing of their own, and what it leaves out."""
+
+from dataclasses import replace
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from streamclust.accumulators.covariance import compute_dtype
+from streamclust.memory import MIB, Need
+from streamclust.models.projection import Projection
+from streamclust.passes import Rows
+from streamclust.settings import Settings
+from streamclust.steps.job import Job
+from streamclust.steps.reduce import decompose, reduce_needs, reduced_chunk, store_components
+from streamclust.steps.sums import SCORED_COMPONENTS
+from streamclust.workspace import fingerprint, stage_array
+
+STEP = "space"
+
+
+def space(job: Job, descriptor: str) -> None:
+    """Reduce a set for its outlier scores, and keep the length of each row's residual.
+
+    Raises
+    ------
+    MemoryBudgetError
+        When it does not fit the budget.
+    """
+    path = f"descriptors/{descriptor}"
+    mark = fingerprint(
+        STEP, 1, job.workspace.fingerprint_of(path), job.settings.outlier_scaling, SCORED_COMPONENTS
+    )
+    if job.workspace.restore(f"{path}/{STEP}", mark):
+        job.skip(STEP, descriptor)
+        return
+    raw = job.rows_of(descriptor, "raw")
+    group = job.workspace.root[path]
+    n_valid = int(group.attrs["n_rows"] - group.attrs["n_invalid"])
+    most = min(raw.n_columns, SCORED_COMPONENTS, n_valid)
+    settings = space_settings(job.settings, most)
+    needs = space_needs(descriptor, raw, job.settings, group.attrs["sketched"])
+    with job.step(STEP, descriptor, needs, raw.n_rows) as passes, job.workspace.staging() as staged:
+        # One BLAS thread: the decomposition's rounding must not depend on the machine's cores.
+        with threadpool_limits(limits=1):
+            principal = decompose(replace(job, settings=settings), passes, descriptor, raw)
+        made = staged.create_group(STEP)
+        store_components(made, principal, settings)
+        rows, dtype = reduced_chunk(raw, most), compute_dtype(raw.array.dtype)
+        shape = (raw.n_rows, principal.n_components)
+        reduced = stage_array(made, "reduced", shape, dtype, rows, fill_value=np.nan)
+        residual = stage_array(made, "residual", shape[:1], np.float32, rows, fill_value=np.nan)
+        project = _Project(principal.projection(), principal.scale)
+        passes.write("projecting for outliers", raw, project, (reduced, residual))
+        job.workspace.publish(made, f"{path}/{STEP}", mark)
+
+
+def space_settings(settings: Settings, n_components: int) -> Settings:
+    """The settings of the reduction that the scores see."""
+    return settings.having(
+        scaling=settings.outlier_scaling,
+        n_components=n_components,
+        whiten=False,
+        normalize=False,
+    )
+
+
+def space_needs(descriptor: str, raw: Rows, settings: Settings, sketched: bool) -> list[Need]:
+    """Memory of a reduction, and of the squares of a block's piece."""
+    most = min(raw.n_columns, SCORED_COMPONENTS)
+    needs = reduce_needs(descriptor, raw, space_settings(settings, most), sketched)
+    return [
+        replace(need, step=f"{STEP} of {descriptor}", per_block=need.per_block + 8 * MIB)
+        for need in needs
+    ]
+
+
+class _Project:
+    """Reduced rows and the lengths of their residuals as a transform."""
+
+    def __init__(self, projection: Projection, scale: np.ndarray) -> None:
+        self.projection = projection
+        self.scale = scale
+
+    def __call__(self, values: np.ndarray, *extras: np.ndarray) -> tuple[np.ndarray, ...]:
+        return self.projection.with_residual(values, self.scale)

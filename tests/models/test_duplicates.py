@@ -1,0 +1,130 @@
+"""Groups of duplicates: against scipy's components where chains cannot form, and their limits."""
+
+import numpy as np
+import pytest
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from sklearn.neighbors import NearestNeighbors
+
+from streamclust.models.duplicates import (
+    COLUMNS,
+    NEAR,
+    PAIRS_A_ROW,
+    NearPairs,
+    common_groups,
+    distance_scale,
+    duplicate_groups,
+)
+from streamclust.passes import Passes, Rows
+
+
+@pytest.fixture(scope="module")
+def values() -> np.ndarray:
+    """900 rows of 12 columns; the first 200 are there again, the first 20 a third time, nearly."""
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((900, 12))
+    near = rows[:20] + 0.02 * rng.standard_normal((20, 12))
+    return np.concatenate([rows, rows[:200], near]).astype(np.float32)
+
+
+def graph(values: np.ndarray, k: int = 15) -> tuple[np.ndarray, np.ndarray]:
+    distances, indices = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(values).kneighbors()
+    return distances.astype(np.float32), indices
+
+
+def groups_of(values: np.ndarray, share: float = NEAR):
+    distances, indices = graph(values)
+    pairs = NearPairs(distance_scale(distances[:, -1]), share)
+    rows = Rows(distances, extras=(indices,), numbered=True, rows_a_block=128)
+    return duplicate_groups(Passes().reduce("near", rows, pairs).result(), share)
+
+
+def test_groups_are_the_components_of_the_near_graph(values):
+    found = groups_of(values)
+    distances, indices = graph(values)
+    near = distances <= NEAR * distance_scale(distances[:, -1])
+    row, column = np.nonzero(near)
+    edges = coo_matrix((np.ones(len(row)), (row, indices[row, column])), (len(values),) * 2)
+    _, labels = connected_components(edges, directed=False)
+    sizes = np.bincount(labels)
+    assert np.sort(found.row).tolist() == np.flatnonzero(sizes[labels] > 1).tolist()
+    for number in range(found.group.max() + 1):
+        members = found.row[found.group == number]
+        assert np.flatnonzero(labels == labels[members[0]]).tolist() == members.tolist()
+    assert np.bincount(found.group).tolist() == [3] * 20 + [2] * 180
+    assert found.row[:6].tolist() == [0, 900, 1100, 1, 901, 1101]
+
+
+def test_distances_are_to_the_nearest_duplicate_in_units_of_the_scale(values):
+    found = groups_of(values)
+    scale = distance_scale(graph(values)[0][:, -1])
+    assert found.distance[:2].tolist() == [0, 0]
+    apart = np.linalg.norm(values[0].astype(float) - values[1100])
+    assert found.distance[2] == pytest.approx(apart / scale, rel=1e-4)
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1, 1e4])
+def test_units_do_not_matter(values, factor):
+    np.testing.assert_array_equal(groups_of(values * factor).row, groups_of(values).row)
+
+
+def line_pairs(steps: list[float]) -> np.ndarray:
+    """Pairs of rows 0 - 1 - 2 …, each this far from the next."""
+    made = NearPairs(1.0)
+    for row, step in enumerate(steps):
+        made.update(np.array([[step]], np.float32), np.array([[row + 1]]), np.array([row]))
+    return made.result()
+
+
+def test_a_chain_is_cut_and_copies_are_not():
+    assert len(duplicate_groups(line_pairs([0.0] * 500)).row) == 501
+    chained = duplicate_groups(line_pairs([0.2] * 500))
+    assert np.bincount(chained.group).max() <= 6
+    assert len(chained.row) > 400
+    for number in range(chained.group.max() + 1):
+        members = chained.row[chained.group == number]
+        assert (members.max() - members.min()) * 0.2 <= 4 * NEAR
+
+
+def test_any_split_gives_the_same_pairs(values):
+    distances, indices = graph(values)
+    numbers = np.arange(len(values))
+    whole, left, right = (NearPairs(distance_scale(distances[:, -1])) for _ in range(3))
+    whole.update(distances, indices, numbers)
+    right.update(distances[:500], indices[:500], numbers[:500])
+    left.update(distances[500:], indices[500:], numbers[500:])
+    left.merge(right)
+    np.testing.assert_array_equal(left.result(), whole.result())
+    assert len(whole.pairs) <= PAIRS_A_ROW * len(values)
+
+
+def test_missing_neighbours_and_rows_themselves_are_passed_over():
+    pairs = NearPairs(1.0)
+    distances = np.array([[0.0, 0.0, np.inf], [0.0, np.nan, np.inf]], np.float32)
+    pairs.update(distances, np.array([[0, -1, -1], [1, -1, -1]]), np.arange(2))
+    assert len(pairs.result()) == 0
+    assert len(duplicate_groups(pairs.result()).row) == 0
+    assert distance_scale(distances[:, -1]) == 0
+
+
+def test_where_all_rows_are_equal_they_are_one_group():
+    found = groups_of(np.ones((60, 3), np.float32))
+    assert found.group.tolist() == [0] * 60
+    assert not found.distance.any()
+
+
+def test_common_groups_keep_what_all_sets_join():
+    first = duplicate_groups(line_pairs([0, 0, 0, 9, 0]))  # 0 1 2 3 | 4 5
+    second = duplicate_groups(line_pairs([0.1, 9, 0.2, 0, 0]))  # 0 1 | 2 3 4 5
+    common = common_groups([first, second])
+    assert common.row.tolist() == [0, 1, 2, 3, 4, 5]
+    assert common.group.tolist() == [0, 0, 1, 1, 2, 2]
+    assert common.distance == pytest.approx([0.1, 0.1, 0.2, 0, 0, 0])
+    assert len(common_groups([first, duplicate_groups(line_pairs([9]))]).row) == 0
+
+
+def test_lines_of_the_table():
+    found = duplicate_groups(line_pairs([0.125, 9, 0]))
+    lines = list(found.lines(["c", "d", "a", "b"]))
+    assert [line["row"] for line in lines] == [0, 1, 2, 3]
+    assert lines[0] == dict(zip(COLUMNS, (0, 0, "c", "0.125"), strict=True))
