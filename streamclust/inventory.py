@@ -3,6 +3,7 @@
 from typing import Any
 
 from streamclust.steps.paths import PATH
+from streamclust.steps.suspects import flagged_rows
 from streamclust.steps.tables import METRICS, choose, measured
 from streamclust.workspace import FORMAT, Workspace
 
@@ -16,6 +17,7 @@ def inventory(workspace: Workspace) -> dict[str, Any]:
         "format": FORMAT,
         "bytes": sum(path.stat().st_size for path in files),
         "paths": None if paths is None else int(paths.shape[0]),
+        "outliers": flagged_rows(workspace),
         "descriptors": {name: _descriptor(workspace, name) for name in workspace.descriptors},
     }
 

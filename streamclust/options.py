@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from streamclust.events import Observer
-from streamclust.settings import INVALID, SCALINGS, Settings
+from streamclust.settings import INVALID, NEIGHBORS, SCALINGS, Settings
 
 FOLDER = click.Path(file_okay=False)
 FILE = click.Path(dir_okay=False)
@@ -64,6 +64,9 @@ _SETTINGS: dict[str, Callable] = {
     "batch_size": click.option("--batch-size", type=int, help="Rows of a mini-batch [4096]."),
     "n_neighbors": click.option(
         "--n-neighbors", type=int, help="Neighbours of a row in the outliers' graph [15]."
+    ),
+    "neighbors": click.option(
+        "--neighbors", type=click.Choice(NEIGHBORS), help="How the graph is found [auto]."
     ),
     "group": click.option(
         "--group",
@@ -129,6 +132,7 @@ CLUSTER = (
 OUTLIERS = (
     "descriptors",
     "n_neighbors",
+    "neighbors",
     "group",
     "outlier_scaling",
     "contamination",

@@ -19,7 +19,8 @@ from streamclust.sources import ArraySource, open_source
 from streamclust.sources.case import Case, check_rows, count_paths, find_case
 from streamclust.steps.cluster import cluster, cluster_needs
 from streamclust.steps.draw import draw, draw_needs
-from streamclust.steps.draw_outliers import draw_outlier_needs, draw_outliers
+from streamclust.steps.draw_outliers import draw_outlier_needs, draw_outliers, outlier_figures
+from streamclust.steps.duplicates import FILE as DUPLICATES_FILE
 from streamclust.steps.duplicates import duplicate_needs, duplicates
 from streamclust.steps.export import export
 from streamclust.steps.groups import groups
@@ -27,14 +28,21 @@ from streamclust.steps.ingest import ingest, ingest_needs
 from streamclust.steps.job import Job, Planned, planned
 from streamclust.steps.measure import measure, measure_needs
 from streamclust.steps.neighbors import neighbor_needs, neighbors
-from streamclust.steps.outlier_tables import write_outliers
+from streamclust.steps.outlier_tables import TABLES, write_outliers
 from streamclust.steps.outliers import LEAST_ROWS, outlier_needs, outliers
 from streamclust.steps.paths import PATH, store_paths
 from streamclust.steps.reduce import reduce, reduce_needs, reduced_chunk
 from streamclust.steps.scan import scan_images
 from streamclust.steps.space import space, space_needs
 from streamclust.steps.sums import SCORED_COMPONENTS, is_sketched, most_components
-from streamclust.steps.suspects import load_suspects, stored_images, suspect_needs, suspects
+from streamclust.steps.suspects import (
+    OUTLIERS,
+    flagged_rows,
+    load_suspects,
+    stored_images,
+    suspect_needs,
+    suspects,
+)
 from streamclust.steps.tables import choose
 from streamclust.workspace import Workspace
 
@@ -202,6 +210,8 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
     # All at once: should the new files fail, no set of another size stands beside them.
     for name in others:
         workspace.archive(f"descriptors/{name}")
+    if others:
+        workspace.archive(OUTLIERS)
     # A file that joins the sets of a case describes their images: the paths stay.
     joins = bool(set(workspace.descriptors) - set(inputs.sources))
     if inputs.case.paths_file is not None or not joins:
@@ -214,6 +224,7 @@ def find_outliers(job: Job, outputs: Outputs) -> None:
     """Score the rows of all chosen sets, flag outliers, and tell their kinds and duplicates."""
     sets = [name for name in job.chosen() if _has_enough_rows(job, name)]
     if not sets:
+        _forget_outliers(job, outputs)
         return
     of_groups = groups(job)
     for descriptor in sets:
@@ -232,6 +243,14 @@ def find_outliers(job: Job, outputs: Outputs) -> None:
     write_outliers(job, outputs, found)
     duplicates(job, sets, outputs)
     draw_outliers(job, outputs, found)
+    job.events.note(found.in_words())
+
+
+def _forget_outliers(job: Job, outputs: Outputs) -> None:
+    """Put aside what was told of rows that are no more."""
+    job.workspace.archive(OUTLIERS)
+    for file in (*TABLES, DUPLICATES_FILE, *outlier_figures()):
+        outputs.remove(file)
 
 
 def _has_enough_rows(job: Job, descriptor: str) -> bool:
@@ -274,7 +293,8 @@ def working(
             yield Job(workspace, settings, executor, events), outputs
         finally:
             executor.close()
-            record.save(workspace, outputs, {"recommended": _recommended(workspace)})
+            told = {"recommended": _recommended(workspace), **_of_rows(workspace)}
+            record.save(workspace, outputs, told)
 
 
 def _executor(settings: Settings) -> Executor:
@@ -283,6 +303,17 @@ def _executor(settings: Settings) -> Executor:
     from streamclust.passes.dask import DaskExecutor
 
     return DaskExecutor(settings.scheduler)
+
+
+def _of_rows(workspace: Workspace) -> dict[str, Any]:
+    """How the neighbours were found, and what came of the outliers."""
+    told: dict[str, Any] = {}
+    for descriptor in workspace.descriptors:
+        graph = workspace.get(f"descriptors/{descriptor}/neighbors")
+        if graph is not None:
+            told.setdefault("neighbors", {})[descriptor] = graph.attrs["report"]
+    flagged = flagged_rows(workspace)
+    return told if flagged is None else {**told, "outliers": flagged}
 
 
 def _recommended(workspace: Workspace) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from streamclust.memory import parse_bytes
 
 SCALINGS = ("none", "standard", "minmax", "l2")
 INVALID = ("error", "mask")
+NEIGHBORS = ("auto", "exact", "nn_descent")
 
 
 def parse_n_clusters(text: Any) -> tuple[int, ...]:
@@ -102,6 +103,9 @@ class Settings:
         Rows of a mini-batch.
     n_neighbors : int
         Neighbours of each row in the graph that outlier scores and duplicates are taken from.
+    neighbors : {"auto", "exact", "nn_descent"}
+        How the graph is found: auto compares each row with those of the nearest cells of a
+        k-means (an inverted file), exact with all rows, nn_descent by pynndescent in shards.
     group : str
         Which rows are siblings, of which a neighbourhood counts one: ``"folder"`` (images of one
         folder), ``"none"``, or a column of the paths file.
@@ -137,6 +141,7 @@ class Settings:
     tol: float = 1e-4
     batch_size: int = 4096
     n_neighbors: int = 15
+    neighbors: str = "auto"
     group: str = "folder"
     outlier_scaling: str = "l2"
     contamination: Any = "auto"
@@ -154,6 +159,8 @@ class Settings:
             object.__setattr__(self, "descriptors", tuple(dict.fromkeys(n.strip() for n in names)))
         if self.invalid not in INVALID:
             raise SettingsError(f"invalid={self.invalid!r}: choose from {', '.join(INVALID)}")
+        if self.neighbors not in NEIGHBORS:
+            raise SettingsError(f"neighbors={self.neighbors!r}: choose from {', '.join(NEIGHBORS)}")
         for name in ("scaling", "outlier_scaling"):
             if getattr(self, name) not in SCALINGS:
                 raise SettingsError(

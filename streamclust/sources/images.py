@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from streamclust.errors import SourceError
 from streamclust.sources.case import normalise_path
 from streamclust.sources.zip_index import ZipIndex
+
+# As in zip files: no image is that large.
+MOST_BYTES = 1 << 28
 
 
 class ImageStore:
@@ -61,7 +65,7 @@ class ImageStore:
         Raises
         ------
         SourceError
-            If there is no such image, or it cannot be read.
+            If there is no such image, it cannot be read, or it is no image by its size.
         """
         for name in self._candidates(path):
             data = self._zip.read(name) if self._zip is not None else self._read_file(name)
@@ -72,12 +76,17 @@ class ImageStore:
         )
 
     def _read_file(self, name: str) -> bytes | None:
+        file = self.path / name
         try:
-            return (self.path / name).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            about = file.stat()
+            if stat.S_ISDIR(about.st_mode):
+                return None
+            _check_file(file, about)
+            return file.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError) as error:
-            raise SourceError(f"{self.path / name}: cannot be read: {error}") from error
+        except OSError as error:
+            raise SourceError(f"{file}: cannot be read: {error.strerror or error}") from error
 
     def _candidates(self, path: str) -> Iterator[str]:
         parts = PurePosixPath(normalise_path(path)).parts
@@ -88,6 +97,13 @@ class ImageStore:
             for tail in (parts, parts[1:]):
                 if tail:
                     yield "/".join((*self._prefix[:depth], *tail))
+
+
+def _check_file(file: Path, about: os.stat_result) -> None:
+    if not stat.S_ISREG(about.st_mode):
+        raise SourceError(f"{file}: is no regular file: put the image itself there")
+    if about.st_size > MOST_BYTES:
+        raise SourceError(f"{file}: has {about.st_size} bytes: no image is that large")
 
 
 def _single_folders(top: Path) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The pictures of the outliers: scores with their threshold, and sheets of the images."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def draw_outliers(job: Job, outputs: Outputs, found: Suspects) -> None:
     mark = fingerprint(STEP, 1, workspace.fingerprint_of(OUTLIERS))
     sheets = _sheets(found) if stored_images(job) else {}
     wanted = [_SCORES, *sheets]
-    for stale in {_TOP, *(_sheet(kind) for kind in KINDS[1:])} - set(wanted):
+    for stale in outlier_figures() - set(wanted):
         outputs.remove(stale)
     if all(outputs.is_current(file, mark) for file in wanted):
         job.skip(STEP, None)
@@ -62,13 +63,22 @@ def _draw_scores(job: Job, outputs: Outputs, found: Suspects, mark: str) -> None
     sets = list(job.workspace.root[OUTLIERS].attrs["sets"])
     combined = count_scores("score of all sets", found.score, found.threshold)
     own = [count_scores(name, score) for name, score in set_scores(job, sets)]
-    flagged = int(found.flagged.sum())
+    flagged = int(np.count_nonzero(found.score > found.threshold))
+    by_picture = int(found.flagged.sum()) - flagged
+    title = "Outlier scores"
+    if by_picture:
+        title += f"; {by_picture:,} more rows are flagged by their pictures"
     with outputs.writing(_SCORES, mark) as staged:
-        score_histogram(staged, combined, own, found.threshold, flagged, "Outlier scores")
+        score_histogram(staged, combined, own, found.threshold, flagged, title)
 
 
 def _sheet(kind: str) -> str:
     return f"figures/outliers-{kind.replace(' ', '-')}.png"
+
+
+def outlier_figures() -> set[str]:
+    """All figures there may be."""
+    return {_SCORES, _TOP, *(_sheet(kind) for kind in KINDS[1:])}
 
 
 def _sheets(found: Suspects) -> dict[str, tuple[str, np.ndarray]]:
@@ -92,7 +102,7 @@ def _draw_sheets(
     images = stored_images(job)
     if images is None:
         return
-    store = ImageStore(images)
+    store = _opened(images)
     words: dict[int, list[str]] = {}
     for row, reason in load_reasons(job):
         words.setdefault(row, []).append(f"{reason.kind}: {reason.measure} {reason.value:.3g}")
@@ -105,13 +115,29 @@ def _draw_sheets(
             contact_sheet(staged, tiles, title, subtitle)
 
 
+def _opened(images: Path) -> ImageStore | None:
+    try:
+        return ImageStore(images)
+    except SourceError:
+        # Where reasons were looked for, that was warned of.
+        return None
+
+
 def _tiles(
-    job: Job, store: ImageStore, found: Suspects, rows: np.ndarray, words: dict[int, list[str]]
+    job: Job,
+    store: ImageStore | None,
+    found: Suspects,
+    rows: np.ndarray,
+    words: dict[int, list[str]],
 ) -> Iterator[Tile]:
     for row, path in zip(rows.tolist(), paths_of(job.workspace, rows), strict=True):
         reason = "; ".join(words.get(row, [KINDS[found.kind[row]]]))
         score = float(found.score[row])
-        try:
-            yield Tile(path, score, reason, store.read(path))
-        except SourceError:
-            yield Tile(path, score, reason)
+        yield Tile(path, score, reason, _image(store, path))
+
+
+def _image(store: ImageStore | None, path: str) -> bytes | None:
+    try:
+        return None if store is None else store.read(path)
+    except SourceError:
+        return None

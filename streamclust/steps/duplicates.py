@@ -16,11 +16,12 @@ from streamclust.models.duplicates import (
 from streamclust.outputs import Outputs
 from streamclust.passes import Passes, Rows
 from streamclust.steps.job import Job
-from streamclust.steps.paths import paths_of
+from streamclust.steps.paths import PATH, paths_of
+from streamclust.workspace import fingerprint
 
 STEP = "duplicates"
 BYTES_A_ROW = 96
-_FILE = "duplicates.csv"
+FILE = "duplicates.csv"
 
 
 def duplicates(job: Job, sets: list[str], outputs: Outputs) -> None:
@@ -32,8 +33,9 @@ def duplicates(job: Job, sets: list[str], outputs: Outputs) -> None:
         When it does not fit the budget.
     """
     workspace = job.workspace
-    mark = " ".join(str(workspace.fingerprint_of(f"descriptors/{name}/neighbors")) for name in sets)
-    if outputs.is_current(_FILE, mark):
+    made_of = [workspace.fingerprint_of(f"descriptors/{name}/neighbors") for name in sets]
+    mark = fingerprint(STEP, 1, made_of, workspace.fingerprint_of(PATH))
+    if outputs.is_current(FILE, mark):
         job.skip(STEP, None)
         return
     first = workspace.root[f"descriptors/{sets[0]}/neighbors/indices"]
@@ -42,7 +44,7 @@ def duplicates(job: Job, sets: list[str], outputs: Outputs) -> None:
     with job.step(STEP, None, needs, first.shape[0]) as passes:
         groups = common_groups([_of_set(job, passes, name, share) for name in sets])
         paths = paths_of(workspace, groups.row)
-        outputs.table(_FILE, COLUMNS, groups.lines(paths), mark)
+        outputs.table(FILE, COLUMNS, groups.lines(paths), mark)
 
 
 def duplicate_needs(n_rows: int, chunk: int, n_neighbors: int) -> list[Need]:

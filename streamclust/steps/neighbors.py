@@ -57,7 +57,11 @@ def space_rows(job: Job, descriptor: str) -> Rows:
 
 def graph_settings(settings: Settings) -> GraphSettings:
     """What the settings say of the graph."""
-    return GraphSettings(n_neighbors=settings.n_neighbors, seed=settings.random_state)
+    return GraphSettings(
+        n_neighbors=settings.n_neighbors,
+        algorithm=settings.neighbors,
+        seed=settings.random_state,
+    )
 
 
 def neighbor_needs(descriptor: str, rows: Rows, settings: Settings, *, grouped: bool) -> list[Need]:

@@ -14,6 +14,9 @@ from streamclust.steps.paths import paths_of
 from streamclust.steps.suspects import KINDS, OUTLIERS, Suspects, load_reasons, set_scores
 from streamclust.workspace import Workspace
 
+OUTLIERS_FILE, REASONS_FILE = "outliers.csv", "outlier_reasons.csv"
+GROUPS_FILE = "outlier_groups.csv"
+TABLES = (OUTLIERS_FILE, REASONS_FILE, GROUPS_FILE)
 FIXED = ("rank", "row", "path", "score", "kind", "sets")
 REASONS = ("row", "path", "kind", "measure", "value", "usual_low", "usual_high")
 GROUPS = ("group", "size", "share", "kind", "score", "row", "path")
@@ -32,10 +35,10 @@ def write_outliers(job: Job, outputs: Outputs, found: Suspects) -> None:
     for name, score in set_scores(job, sets):
         scores[name] = score[rows]
         beyond[name] = ~(score[rows] <= far_out(score))
-    outputs.table("outliers.csv", (*FIXED, *sets), _lines(found, rows, paths, scores, beyond))
-    outputs.table("outlier_reasons.csv", REASONS, _reasons(job))
+    outputs.table(OUTLIERS_FILE, (*FIXED, *sets), _lines(found, rows, paths, scores, beyond))
+    outputs.table(REASONS_FILE, REASONS, _reasons(job))
     groups = _groups(job, sets, found)
-    outputs.table("outlier_groups.csv", GROUPS, _group_lines(job.workspace, groups, found))
+    outputs.table(GROUPS_FILE, GROUPS, _group_lines(job.workspace, groups, found))
 
 
 def _lines(

@@ -127,7 +127,9 @@ def images_mark(images: Path) -> Any:
     for folder, folders, files in os.walk(images):
         folders.sort()
         for name in sorted(files):
-            stat = os.stat(os.path.join(folder, name))
+            # A link that leads nowhere is a missing image, not the end of the run.
+            file = os.path.join(folder, name)
+            stat = os.stat(file, follow_symlinks=os.path.exists(file))
             place = os.path.relpath(folder, images)
             seen.update(repr((place, name, stat.st_size, stat.st_mtime_ns)).encode())
     return seen.hexdigest()

@@ -1,5 +1,6 @@
 """The outliers of a case: one score of all sets, a threshold from its tail, and a kind for each."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +23,12 @@ from streamclust.steps.scan import (
     PIXELS,
     PROBLEM,
     PROBLEMS,
+    Problem,
     images_mark,
     measure_rows,
     scan_need,
 )
-from streamclust.workspace import fingerprint, stage_array, store_array
+from streamclust.workspace import Workspace, fingerprint, stage_array, store_array
 
 STEP = "suspects"
 OUTLIERS = "outliers"
@@ -64,11 +66,20 @@ class Suspects:
     flagged: np.ndarray
     kind: np.ndarray
 
+    def in_words(self) -> str:
+        """How many rows are flagged, by kind."""
+        counts = np.bincount(self.kind[self.flagged], minlength=len(KINDS)).tolist()
+        kinds = [f"{kind} {n:,}" for kind, n in zip(KINDS, counts, strict=True) if kind and n]
+        n_flagged, n_rows = int(self.flagged.sum()), len(self.flagged)
+        words = f"{n_flagged:,} of {n_rows:,} rows ({n_flagged / n_rows:.2%}) are flagged"
+        return f"outliers: {words}" + (f": {', '.join(kinds)}" if kinds else "")
+
     def shown(self) -> np.ndarray:
         """Numbers of the flagged rows and of at least the top 100, by score."""
-        top = np.argpartition(-_finite(self.score), min(LEAST_SHOWN, len(self.score)) - 1)
-        rows = np.union1d(np.flatnonzero(self.flagged), top[:LEAST_SHOWN])
-        return rows[np.argsort(-_finite(self.score)[rows], kind="stable")]
+        by_score = np.argsort(-_finite(self.score), kind="stable")
+        shown = self.flagged.copy()
+        shown[by_score[:LEAST_SHOWN]] = True
+        return by_score[shown[by_score]]
 
 
 def suspects(job: Job, sets: list[str]) -> None:
@@ -102,6 +113,15 @@ def suspect_needs(n_rows: int) -> list[Need]:
     return [Need(STEP, fixed=held, per_block=images.per_block)]
 
 
+def flagged_rows(workspace: Workspace) -> dict[str, Any] | None:
+    """How many rows are flagged, of which sets, from which score on; None without outliers."""
+    group = workspace.get(OUTLIERS)
+    if group is None:
+        return None
+    names = ("sets", "n_flagged", "threshold", "contamination")
+    return {name: group.attrs[name] for name in names}
+
+
 def load_suspects(job: Job) -> Suspects | None:
     """Read what `suspects` stored; None when nothing is."""
     group = job.workspace.get(OUTLIERS)
@@ -119,15 +139,15 @@ def set_scores(job: Job, sets: list[str]) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def stored_images(job: Job) -> Path | None:
-    """Where the images are; None, with a warning, where they are no more."""
+    """Where the images are; None where they are no more."""
+    place = _images_of_ingest(job)
+    return place if place is not None and place.exists() else None
+
+
+def _images_of_ingest(job: Job) -> Path | None:
     paths = job.workspace.get(PATH)
     place = None if paths is None else paths.attrs.get("images")
-    if place is None:
-        return None
-    if not Path(place).exists():
-        job.events.warn(f"{place} is gone: scores come without reasons from the images")
-        return None
-    return Path(place)
+    return place and Path(place)
 
 
 def _flag(job: Job, sets: list[str], n_rows: int) -> Suspects:
@@ -162,6 +182,8 @@ def _tell_kinds(
 ) -> tuple[list[tuple[int, Reason]], Yardstick | None]:
     """Set the kinds of suspects from their pixels; with a scan, those of all bad pictures."""
     if images is None:
+        if place := _images_of_ingest(job):
+            job.events.warn(f"{place} is gone: scores come without reasons from the images")
         return [], None
     if job.settings.scan_images:
         return _from_scan(job, found)
@@ -181,10 +203,21 @@ def _tell_kinds(
         return [], None
     rows = np.concatenate([shown, ordinary])
     measures, problems = measure_rows(passes, store, paths_of(job.workspace, rows), rows)
+    _tell_problems(job, images, problems, len(rows))
     yardstick = Yardstick.fit(measures[len(shown) :])
     codes = {problem.row: PROBLEMS.index(problem.kind) for problem in problems}
     problem = np.array([codes.get(row, 0) for row in shown.tolist()], np.int8)
     return _reasons(found, shown, measures[: len(shown)], problem, yardstick), yardstick
+
+
+def _tell_problems(job: Job, images: Path, problems: list[Problem], n_read: int) -> None:
+    if problems:
+        counts = Counter(problem.kind for problem in problems)
+        listed = ", ".join(f"{kind} {count:,}" for kind, count in sorted(counts.items()))
+        job.events.warn(
+            f"{images.name}: {listed} of {n_read:,} looked at, such as row {problems[0].row}: "
+            f"{problems[0].message}"
+        )
 
 
 def _from_scan(job: Job, found: Suspects) -> tuple[list[tuple[int, Reason]], Yardstick]:
@@ -197,8 +230,8 @@ def _from_scan(job: Job, found: Suspects) -> tuple[list[tuple[int, Reason]], Yar
         part = slice(start, min(start + _CHUNK, len(found.score)))
         measures, problem = pixels[part], problems[part]
         kinds = _kinds(measures, problem, yardstick)
-        found.flagged[part] |= np.isin(kinds, BAD_PICTURES)
-        rows = start + np.flatnonzero(found.flagged[part] & (found.kind[part] == 0))
+        suspect = found.flagged[part] | np.isin(kinds, BAD_PICTURES)
+        rows = start + np.flatnonzero(suspect & (found.kind[part] == 0))
         here = rows - start
         told += _reasons(found, rows, measures[here], problem[here], yardstick)
     return told, yardstick
@@ -217,11 +250,12 @@ def _reasons(
     problem: np.ndarray,
     yardstick: Yardstick,
 ) -> list[tuple[int, Reason]]:
-    """Set the kind of each of `rows`; give the reasons with their values."""
+    """Set the kind of each of `rows`, flag bad pictures, and give the reasons with their values."""
     kinds = _kinds(measures, problem, yardstick)
-    # A row that is shown without being flagged has no kind, unless its picture is bad.
-    unusual = np.where(found.flagged[rows], KINDS.index(UNUSUAL), 0)
-    found.kind[rows] = np.where(kinds > 0, kinds, unusual)
+    found.flagged[rows] |= np.isin(kinds, BAD_PICTURES)
+    flagged = found.flagged[rows]
+    kinds[~flagged] = 0
+    found.kind[rows] = np.where(flagged & (kinds == 0), KINDS.index(UNUSUAL), kinds)
     told = np.flatnonzero((kinds > 0) & (problem == 0))
     return [
         (int(rows[place]), reason)

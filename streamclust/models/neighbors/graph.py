@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamclust.accumulators.sample import UniformSample
+from streamclust.memory import return_freed_memory
 from streamclust.models.neighbors.bundles import SearchAll, SearchBundle, Unshuffle
 from streamclust.models.neighbors.cells import Cells, fit_cells, sample_size
 from streamclust.models.neighbors.pairs import as_members
@@ -96,6 +97,8 @@ def neighbor_graph(
     judge = _judge(drawn, cells.shift, settings.n_neighbors)
     sampled = judge.queries.numbers
     true = passes.reduce("exact neighbours of a sample", numbered, judge).result()
+    del drawn
+    return_freed_memory()
     efforts = settings.efforts(len(cells))
     for effort, more in itertools.zip_longest(efforts, efforts[1:]):
         folder = scratch / f"{settings.algorithm}-{effort}"

@@ -40,10 +40,10 @@ class GraphSettings:
     """
 
     n_neighbors: int = 15
-    probes: int = 12
+    probes: int = 18
     recall: float = 0.95
     seed: int = 0
-    algorithm: Algorithm = "auto"
+    algorithm: str = "auto"
     overlap: int = 2
 
     def __post_init__(self) -> None:

@@ -1,0 +1,159 @@
+"""`streamclust outliers` and `evaluate`: the same whatever runs them, and after every kill."""
+
+import csv
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from cases import write_case
+
+import streamclust
+from streamclust import api
+from streamclust.passes import blocks
+
+TABLES = ("outliers.csv", "outlier_groups.csv", "duplicates.csv", "labels.csv")
+MEASURES = ("reference", "reference_far", "mahalanobis", "knn_kth", "knn_mean", "lof", "score")
+N_OUTLIERS = 30
+
+
+def start(*arguments, **more):
+    command = [sys.executable, "-m", "streamclust", *map(str, arguments)]
+    return subprocess.Popen(command, text=True, **more)
+
+
+def program(*arguments):
+    process = start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    said, warned = process.communicate(timeout=120)
+    return process.returncode, said, warned
+
+
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory):
+    """Two sets in many small blocks, one with a masked row; copies and outliers in both."""
+    folder = tmp_path_factory.mktemp("outliers")
+    rng = np.random.default_rng(6)
+    sets = {}
+    for name, n_columns in (("a", 70), ("b", 9)):
+        values = 4 + rng.normal(size=(3000, n_columns))
+        values[:N_OUTLIERS] = 9 * rng.normal(size=(N_OUTLIERS, n_columns))
+        values[[900, 2400]] = values[77]
+        sets[name] = values.astype(np.float32)
+    sets["b"][1500, 3] = np.nan
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "_MOST_ROWS", 256)
+        api.ingest(write_case(folder / "case", **sets), folder / "out", invalid="mask")
+        # What is derived is chunked as what it is derived from, or coarser.
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def done(ingested, tmp_path_factory):
+    out = shutil.copytree(ingested, tmp_path_factory.mktemp("done") / "out")
+    assert program("outliers", out, "--quiet") == (0, "", "")
+    return streamclust.open(out)
+
+
+def assert_same(case, other):
+    for name in TABLES:
+        assert (case.folder / name).read_bytes() == (other.folder / name).read_bytes()
+    for descriptor in ("a", "b"):
+        mine, its = (c.store[f"descriptors/{descriptor}/outliers"] for c in (case, other))
+        for name in MEASURES:
+            np.testing.assert_array_equal(mine[name][...], its[name][...])
+
+
+def test_the_outliers_are_found(done):
+    with open(done.folder / "outliers.csv", newline="") as file:
+        rows = [int(line["row"]) for line in csv.DictReader(file)]
+    assert rows[0] == 1500
+    assert set(rows[1 : 1 + N_OUTLIERS]) == set(range(N_OUTLIERS))
+    assert done.store["descriptors/a/raw"].chunks[0] == 256
+
+
+@pytest.mark.parametrize("way", ["one thread", "two threads", "little memory", "dask"])
+def test_the_same_however_it_is_computed(ingested, done, tmp_path, way, request):
+    changes = {
+        "one thread": {"workers": 1},
+        "two threads": {"workers": 2},
+        "little memory": {"memory": "600MiB", "workers": 2},
+    }.get(way) or {"scheduler": request.getfixturevalue("dask_address")}
+    out = shutil.copytree(ingested, tmp_path / "out")
+    assert_same(api.outliers(out, **changes), done)
+
+
+def files(folder):
+    """What is on disk, also while a run moves it about."""
+    return sum(len(names) for _, _, names in os.walk(folder))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_killed_runs_end_as_if_unbroken(ingested, done, tmp_path, seed):
+    out = shutil.copytree(ingested, tmp_path / "out")
+    moments = random.Random(seed)
+    for _ in range(3):
+        process = start("outliers", out, "--quiet")
+        # By what is on disk, not by the clock: see test_resume.py.
+        enough = files(out) + moments.randint(1, 60)
+        while files(out) < enough and process.poll() is None:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() in (-signal.SIGKILL, 0)
+    assert program("outliers", out, "--quiet")[0] == 0
+    assert_same(streamclust.open(out), done)
+
+
+def test_what_is_done_is_skipped(done):
+    code, _, told = program("outliers", done.folder)
+    assert code == 0
+    for step in ("space a", "neighbors b", "outliers a", "suspects", "duplicates", "draw outliers"):
+        assert f"{step}: done before" in told
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--contamination", "0.7"], "write auto, or a share such as 0.01"),
+        (["--group", "colour"], "'colour' is no column of"),
+        (["--descriptors", "z"], "no descriptor set z"),
+        (["--memory", "90MiB"], "give it --memory"),
+        (["--scan-images"], None),
+    ],
+)
+def test_mistakes_are_one_line(ingested, options, message, tmp_path):
+    out = shutil.copytree(ingested, tmp_path / "out")
+    code, said, told = program("outliers", out, *options)
+    assert "Traceback" not in said + told
+    if message is None:
+        assert (code, "there are no images to scan" in told) == (0, True)
+    else:
+        assert code == 2
+        assert message in told.splitlines()[-1]
+
+
+def test_evaluate(done, tmp_path):
+    truth = tmp_path / "truth.csv"
+    kinds = ["odd" if row < N_OUTLIERS else "" for row in range(3000)]
+    truth.write_text(
+        "row,outlier_kind\n" + "".join(f"{row},{kind}\n" for row, kind in enumerate(kinds))
+    )
+    code, said, told = program("evaluate", done.folder, "--truth", truth)
+    assert (code, "Traceback" in told) == (0, False)
+    assert "odd" in said
+    with open(done.folder / "evaluation.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    (auroc,) = (
+        float(line["value"])
+        for line in lines
+        if (line["what"], line["set"], line["result"], line["truth"], line["metric"])
+        == ("ranking", "combined", "score", "odd", "auroc")
+    )
+    assert auroc > 0.999
+    code, _, told = program("evaluate", done.folder, "--truth", tmp_path / "none.csv")
+    assert code == 2
+    assert len(told.strip().splitlines()) == 1
