@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCH = Path(__file__).parents[1] / "scripts" / "bench"
 
 
@@ -34,3 +36,12 @@ def test_k_means_against_its_peer():
 def test_pickles_of_every_kind():
     told = bench("pickles", "--rows", 200, "--columns", 8)
     assert told.count("opened in") == 4
+
+
+@pytest.mark.slow
+def test_outliers_against_their_peers():
+    options = ("--rows", 600, "--columns", 8, "--times", 0, "--sizes", 5)
+    told = bench("outliers", *options)  # runs the bench of the neighbours, too
+    assert "streamclust / pynndescent" in told
+    assert float(told.split("off by ")[1].split()[0]) < 1e-6
+    assert float(told.splitlines()[-1].split()[2]) > 0.97

@@ -119,7 +119,7 @@ def flagged_rows(workspace: Workspace) -> dict[str, Any] | None:
     if group is None:
         return None
     names = ("sets", "n_flagged", "threshold", "contamination")
-    return {name: group.attrs[name] for name in names}
+    return {name: group.attrs.get(name) for name in names}
 
 
 def load_suspects(job: Job) -> Suspects | None:
