@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -231,12 +231,8 @@ def find_outliers(job: Job, outputs: Outputs) -> None:
         space(job, descriptor)
         neighbors(job, descriptor, of_groups)
         outliers(job, descriptor)
-    images = stored_images(job)
-    if job.settings.scan_images and images is None:
-        job.events.warn("there are no images to scan")
-    if job.settings.scan_images and images is not None:
-        with job.workspace.scratch(f"scan-{job.workspace.fingerprint_of(PATH)}") as scratch:
-            scan_images(job, images, scratch)
+    if job.settings.scan_images and not _scanned(job):
+        job = replace(job, settings=job.settings.having(scan_images=False))
     suspects(job, sets)
     found = load_suspects(job)
     assert found is not None
@@ -244,6 +240,21 @@ def find_outliers(job: Job, outputs: Outputs) -> None:
     duplicates(job, sets, outputs)
     draw_outliers(job, outputs, found)
     job.events.note(found.in_words())
+
+
+def _scanned(job: Job) -> bool:
+    """Measure all images; where that cannot be, say so: the scores do not depend on it."""
+    images = stored_images(job)
+    if images is None:
+        job.events.warn("there are no images to scan")
+        return False
+    try:
+        with job.workspace.scratch(f"scan-{job.workspace.fingerprint_of(PATH)}") as scratch:
+            scan_images(job, images, scratch)
+    except SourceError as error:
+        job.events.warn(f"{error}; the images are not scanned")
+        return False
+    return True
 
 
 def _forget_outliers(job: Job, outputs: Outputs) -> None:

@@ -10,12 +10,12 @@ from streamclust.models.duplicates import (
     DuplicateGroups,
     NearPairs,
     common_groups,
-    distance_scale,
     duplicate_groups,
 )
 from streamclust.outputs import Outputs
 from streamclust.passes import Passes, Rows
 from streamclust.steps.job import Job
+from streamclust.steps.neighbors import usual_distance
 from streamclust.steps.paths import PATH, paths_of
 from streamclust.workspace import fingerprint
 
@@ -34,7 +34,7 @@ def duplicates(job: Job, sets: list[str], outputs: Outputs) -> None:
     """
     workspace = job.workspace
     made_of = [workspace.fingerprint_of(f"descriptors/{name}/neighbors") for name in sets]
-    mark = fingerprint(STEP, 1, made_of, workspace.fingerprint_of(PATH))
+    mark = fingerprint(STEP, 2, made_of, workspace.fingerprint_of(PATH))
     if outputs.is_current(FILE, mark):
         job.skip(STEP, None)
         return
@@ -56,7 +56,7 @@ def duplicate_needs(n_rows: int, chunk: int, n_neighbors: int) -> list[Need]:
 def _of_set(job: Job, passes: Passes, name: str, share: float) -> DuplicateGroups:
     path = f"descriptors/{name}"
     graph = job.workspace.root[f"{path}/neighbors"]
-    scale = distance_scale(job.workspace.root[f"{path}/outliers/knn_kth"][...])
+    scale = usual_distance(graph)
     valid = job.rows_of(name, "space/reduced").valid
     indices, distances = graph["indices"], graph["distances"]
     rows = Rows(distances, valid, (indices,), numbered=True, rows_a_block=indices.chunks[0])

@@ -22,13 +22,13 @@ from streamclust.outputs import Outputs
 from streamclust.sources.truth import BYTES_A_PATH, BYTES_A_VALUE, Truth, read_truth
 from streamclust.steps.job import Job
 from streamclust.steps.paths import PATH
+from streamclust.steps.suspects import OUTLIERS, stored_outliers
 from streamclust.steps.tables import choose
 from streamclust.workspace import Workspace
 
 STEP = "evaluate"
 FILE = "evaluation.csv"
 COLUMNS = ("what", "set", "result", "truth", "metric", "value", "rows", "positives")
-OUTLIERS = "outliers"
 COMBINED = "combined"
 ANY = "any outlier"
 _CHUNK = 65_536
@@ -161,7 +161,7 @@ def _outliers(workspace: Workspace, stored: list[str], truth: Truth) -> Iterator
         return
     for name, result, score in _scores(workspace, stored, truth.rows):
         yield from _ranking(name, result, kinds.codes, kinds.values, score)
-    group = workspace.get(OUTLIERS)
+    group = stored_outliers(workspace)
     if group is not None:
         flagged = group["flagged"][...][truth.rows]
         reported = group["kind"][...][truth.rows]
@@ -174,7 +174,7 @@ def _scores(
     workspace: Workspace, stored: list[str], rows: np.ndarray
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     """Every score there is: the combined one, each set's, and each set's measures."""
-    group = workspace.get(OUTLIERS)
+    group = stored_outliers(workspace)
     if group is not None:
         yield COMBINED, "score", group["score"][...][rows]
     for name in stored:

@@ -6,7 +6,7 @@ from streamclust.memory import MIB, Need
 from streamclust.outputs import Outputs
 from streamclust.steps.job import Job
 from streamclust.steps.paths import PATH
-from streamclust.steps.suspects import OUTLIERS
+from streamclust.steps.suspects import stored_outliers
 from streamclust.steps.tables import CLUSTERS, METRICS, choose, clusters_table, metrics_table
 
 STEP = "export"
@@ -45,7 +45,7 @@ def _labels(job: Job, outputs: Outputs, n_rows: int) -> None:
             job.events.warn(f"{descriptor} has no clusterings: run streamclust cluster and measure")
         if name is not None:
             labels[descriptor] = root[f"descriptors/{descriptor}/clusterings/{name}/labels"]
-    found = job.workspace.get(OUTLIERS)
+    found = stored_outliers(job.workspace)
     scored = {} if found is None else {name: (found[of], as_text) for name, of, as_text in _SCORED}
     paths = job.workspace.get(PATH)
     with (

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.memory import Need
+from streamclust.models.duplicates import distance_scale
 from streamclust.models.neighbors import GraphReport, GraphSettings, graph_needs, neighbor_graph
 from streamclust.passes import Rows
 from streamclust.settings import Settings
@@ -53,6 +54,18 @@ def neighbors(job: Job, descriptor: str, of_groups: str | None) -> None:
 def space_rows(job: Job, descriptor: str) -> Rows:
     """The rows of a set as the outlier scores see them."""
     return job.rows_of(descriptor, f"{SPACE}/reduced")
+
+
+def usual_distance(graph: Any) -> float:
+    """Median distance to the last of the plain neighbours: what is usual in a set.
+
+    Of the plain ones, as the pairs that it is held against are: where groups are large, the
+    neighbours of other groups lie far beyond.
+    """
+    distances = graph["distances"]
+    starts = range(0, distances.shape[0], distances.chunks[0])
+    last = [distances[start : start + distances.chunks[0]][:, -1] for start in starts]
+    return distance_scale(np.concatenate(last))
 
 
 def graph_settings(settings: Settings) -> GraphSettings:

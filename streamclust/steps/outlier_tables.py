@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from streamclust.models.outlier_scores import far_out
 from streamclust.outputs import Outputs
 from streamclust.steps.job import Job
+from streamclust.steps.neighbors import usual_distance
 from streamclust.steps.paths import paths_of
 from streamclust.steps.suspects import KINDS, OUTLIERS, Suspects, load_reasons, set_scores
 from streamclust.workspace import Workspace
@@ -84,19 +85,13 @@ def _groups(job: Job, sets: list[str], found: Suspects) -> list[np.ndarray]:
     edges = [np.empty((0, 2), np.int32)]
     for name in sets:
         graph = job.workspace.root[f"descriptors/{name}/neighbors"]
-        usual = _usual(job.workspace.root[f"descriptors/{name}/{OUTLIERS}/knn_kth"][...])
-        edges += _near_edges(graph, usual, place)
+        edges += _near_edges(graph, usual_distance(graph), place)
     joined = np.concatenate(edges)
     matrix = coo_array((np.ones(len(joined), bool), joined.T), shape=(len(flagged),) * 2)
     labels = connected_components(matrix, directed=False)[1]
     sizes = np.bincount(labels, minlength=1)
     kept = [label for label in np.argsort(-sizes, kind="stable") if sizes[label] >= LEAST_GROUP]
     return [flagged[labels == label] for label in kept]
-
-
-def _usual(kth: np.ndarray) -> float:
-    known = kth[np.isfinite(kth)]
-    return float(np.median(known)) if len(known) else 0.0
 
 
 def _near_edges(graph: Any, usual: float, place: np.ndarray) -> Iterator[np.ndarray]:

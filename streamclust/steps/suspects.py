@@ -92,10 +92,11 @@ def suspects(job: Job, sets: list[str]) -> None:
     """
     workspace = job.workspace
     images = stored_images(job)
-    made_of = [workspace.fingerprint_of(f"descriptors/{name}/{OUTLIERS}") for name in sets]
+    scores = [f"descriptors/{name}/{OUTLIERS}" for name in sets]
+    made_of = [workspace.fingerprint_of(path) for path in (*_inputs(sets), *scores)]
     scanned = workspace.fingerprint_of(PIXELS) if job.settings.scan_images else None
-    of_images = images and [workspace.fingerprint_of(PATH), images_mark(images), scanned]
-    mark = fingerprint(STEP, 1, made_of, job.settings.contamination, of_images)
+    of_images = images and [images_mark(images), scanned]
+    mark = fingerprint(STEP, 2, made_of, job.settings.contamination, of_images)
     if workspace.restore(OUTLIERS, mark):
         job.skip(STEP, None)
         return
@@ -113,9 +114,18 @@ def suspect_needs(n_rows: int) -> list[Need]:
     return [Need(STEP, fixed=held, per_block=images.per_block)]
 
 
+def stored_outliers(workspace: Workspace) -> Any:
+    """The group that `suspects` published; None without one, or where it is of other rows than
+    those that the store holds now."""
+    group = workspace.get(OUTLIERS)
+    made_of = {} if group is None else group.attrs.get("made_of", {})
+    stale = any(workspace.fingerprint_of(path) != mark for path, mark in made_of.items())
+    return None if stale else group
+
+
 def flagged_rows(workspace: Workspace) -> dict[str, Any] | None:
     """How many rows are flagged, of which sets, from which score on; None without outliers."""
-    group = workspace.get(OUTLIERS)
+    group = stored_outliers(workspace)
     if group is None:
         return None
     names = ("sets", "n_flagged", "threshold", "contamination")
@@ -124,7 +134,7 @@ def flagged_rows(workspace: Workspace) -> dict[str, Any] | None:
 
 def load_suspects(job: Job) -> Suspects | None:
     """Read what `suspects` stored; None when nothing is."""
-    group = job.workspace.get(OUTLIERS)
+    group = stored_outliers(job.workspace)
     if group is None:
         return None
     columns = (group[name][...] for name in ("score", "flagged", "kind"))
@@ -302,9 +312,14 @@ def _store(
             n_flagged=int(found.flagged.sum()),
             kinds=list(KINDS),
             sets=sets,
+            made_of={path: workspace.fingerprint_of(path) for path in _inputs(sets)},
             yardstick=yardstick and yardstick.to_dict(),
         )
         workspace.publish(made, OUTLIERS, mark)
+
+
+def _inputs(sets: list[str]) -> list[str]:
+    return [PATH, *(f"descriptors/{name}" for name in sets)]
 
 
 def _store_reasons(group: Any, reasons: list[tuple[int, Reason]]) -> None:

@@ -382,3 +382,25 @@ def test_groups_of_outliers_that_are_alike(tmp_path, sets):
     assert {(line["group"], line["size"], line["share"]) for line in lines} == {
         ("0", "12", "0.030000")
     }
+
+
+def test_outliers_of_other_rows_are_not_told(tmp_path, sets):
+    out = tmp_path / "out"
+    find(write_case(tmp_path / "case", a=sets["a"]), out)
+    assert "outlier" in read(out / "labels.csv")[0]
+    other = write_case(tmp_path / "other", a=sets["a"][::-1].copy())
+    api.ingest(other, out)
+    api.export(out)
+    assert "outlier" not in read(out / "labels.csv")[0]
+    assert api.open(out).info()["outliers"] is None
+
+
+def test_large_folders_make_no_duplicates(tmp_path):
+    rng = np.random.default_rng(0)
+    centers = 5 * rng.normal(size=(20, 24))
+    values = (np.repeat(centers, 60, axis=0) + rng.normal(size=(1200, 24))).astype(np.float32)
+    case, out = write_case(tmp_path / "case", a=values), tmp_path / "out"
+    listed = [f"camera\\{row // 60}\\{row:06}.jpg" for row in range(1200)]
+    (case / "images_paths.csv").write_text("\n".join(["paths", *listed]) + "\n")
+    find(case, out)
+    assert read(out / "duplicates.csv") == []
