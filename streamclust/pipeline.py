@@ -18,6 +18,7 @@ from streamclust.settings import Settings
 from streamclust.sources import ArraySource, open_source
 from streamclust.sources.case import Case, check_rows, count_paths, find_case
 from streamclust.steps.cluster import cluster, cluster_needs
+from streamclust.steps.cluster_distances import cluster_distances
 from streamclust.steps.draw import draw, draw_needs
 from streamclust.steps.draw_outliers import draw_outlier_needs, draw_outliers, outlier_figures
 from streamclust.steps.duplicates import FILE as DUPLICATES_FILE
@@ -231,6 +232,7 @@ def find_outliers(job: Job, outputs: Outputs) -> None:
         space(job, descriptor)
         neighbors(job, descriptor, of_groups)
         outliers(job, descriptor)
+        cluster_distances(job, descriptor)
     if job.settings.scan_images and not _scanned(job):
         job = replace(job, settings=job.settings.having(scan_images=False))
     suspects(job, sets)

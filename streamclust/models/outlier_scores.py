@@ -25,7 +25,7 @@ WEIGHTS = {
 }
 
 # Rows that lie farther out than these are not of the core whose covariance is the yardstick.
-CORE_NEAR, CORE_FAR, CORE_FAR_SHARE, CORE_LEAST = 2.0, 3.0, 0.97, 0.90
+CORE_NEAR, CORE_FAR, CORE_FAR_SHARE, CORE_GAP, CORE_LEAST = 2.0, 3.0, 0.97, 6.0, 0.90
 
 _NORMAL_QUARTILES = 1.349  # the quartile range of a standard normal deviate
 _NORMAL_MEAN_DEVIATION = 1.2533  # its standard deviation over its mean absolute deviation
@@ -75,17 +75,28 @@ class RobustScale:
         return (logs / self.spread).astype(np.float32)
 
 
-def core_rows(near_z: np.ndarray, far: np.ndarray, far_z: np.ndarray) -> np.ndarray:
-    """Tell which rows are of the core: neither isolated nor of a small far group.
+def reference_gap(near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """How much denser it is about a row than farther off: the far reference distance over the
+    near one; infinite, or NaN, where the near one is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return far / near
+
+
+def core_rows(
+    near_z: np.ndarray, far: np.ndarray, far_z: np.ndarray, gap_z: np.ndarray
+) -> np.ndarray:
+    """Tell which rows are of the core: neither isolated nor of a small group.
 
     Mahalanobis distances from the covariance of all rows forgive what is many: a group of 2 % in
     one direction makes that direction wide. One reweighting step, as in fast-MCD [1]_, from the
-    reference distances.
+    reference distances. Where there are many columns, a group need not be far out to be masked so;
+    but it is much denser than what surrounds it, which ordinary rows never are by that much.
 
     Parameters
     ----------
-    near_z, far_z : ndarray of shape (n_rows,)
-        Robust z of the near and far reference distances; NaN for rows that are not valid.
+    near_z, far_z, gap_z : ndarray of shape (n_rows,)
+        Robust z of the near and far reference distances and of far over near; NaN for rows that
+        are not valid.
     far : ndarray of shape (n_rows,)
         The far distances.
 
@@ -100,12 +111,11 @@ def core_rows(near_z: np.ndarray, far: np.ndarray, far_z: np.ndarray) -> np.ndar
        determinant estimator. Technometrics 41(3).
     """
     valid = np.isfinite(far)
-    far_out = far > np.quantile(far[valid], CORE_FAR_SHARE)
-    core = valid & (near_z <= CORE_NEAR) & (far_z <= CORE_FAR) & ~far_out
-    if np.count_nonzero(core) >= CORE_LEAST * np.count_nonzero(valid):
-        return core
-    outlyingness = np.maximum(near_z, far_z)
-    return valid & (outlyingness <= np.quantile(outlyingness[valid], CORE_LEAST))
+    out = np.maximum(near_z / CORE_NEAR, far_z / CORE_FAR)
+    # Where all references coincide there is no gap to be known.
+    out = np.fmax(out, gap_z / CORE_GAP)
+    out[far > np.quantile(far[valid], CORE_FAR_SHARE)] = np.inf
+    return valid & (out <= max(1.0, np.quantile(out[valid], CORE_LEAST)))
 
 
 def micro_cluster(near: np.ndarray, far: np.ndarray, gap: np.ndarray) -> np.ndarray:
@@ -137,10 +147,8 @@ def combined(z: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def over_sets(scores: list[np.ndarray]) -> np.ndarray:
-    """The scores of several sets made one, by the same rule.
-
-    A row that is invalid in a set (NaN) is judged by the others.
-    """
+    """The scores of several sets made one, by the same rule; of a row's, those that are NaN are
+    left out of the mean."""
     return _root_mean_square(scores, [1.0] * len(scores))
 
 

@@ -15,7 +15,6 @@ from streamclust.models.references import ReferenceDistances, ReferenceSamples
 from streamclust.passes import Passes, Rows
 from streamclust.steps.job import Job
 from streamclust.steps.neighbors import space_rows
-from streamclust.steps.tables import choose
 from streamclust.workspace import fingerprint, stage_array
 
 STEP = "outliers"
@@ -41,11 +40,8 @@ def outliers(job: Job, descriptor: str) -> None:
         When it does not fit the budget.
     """
     workspace, path = job.workspace, f"descriptors/{descriptor}"
-    clustering, _ = choose(workspace, descriptor)
-    clustered = clustering and f"{path}/clusterings/{clustering}"
-    inputs = [f"{path}/space", f"{path}/neighbors", *filter(None, [clustered])]
-    made_of = [workspace.fingerprint_of(name) for name in inputs]
-    mark = fingerprint(STEP, 1, made_of, job.settings.random_state)
+    made_of = [workspace.fingerprint_of(f"{path}/{name}") for name in ("space", "neighbors")]
+    mark = fingerprint(STEP, 2, made_of, job.settings.random_state)
     if workspace.restore(f"{path}/{STEP}", mark):
         job.skip(STEP, descriptor)
         return
@@ -57,11 +53,8 @@ def outliers(job: Job, descriptor: str) -> None:
         measures.references(job.settings.random_state)
         measures.mahalanobis()
         measures.neighbors(workspace.root[f"{path}/neighbors"])
-        if clustered is not None:
-            measures.cluster(job.rows_of(descriptor, "reduced"), workspace.root[clustered])
         residual = workspace.root[f"{path}/space/residual"]
         _score(made, rows, residual, passes)
-        made.attrs["clustering"] = clustering
         workspace.publish(made, f"{path}/{STEP}", mark)
 
 
@@ -95,8 +88,8 @@ class _Measures:
     def mahalanobis(self) -> None:
         """Distances by the covariance of the rows that are not far out themselves."""
         near, far = self.made["reference"][...], self.made["reference_far"][...]
-        near_z, far_z = RobustScale.of(near).z(near), RobustScale.of(far).z(far)
-        core = self.rows.having(valid=rules.core_rows(near_z, far, far_z))
+        near_z, far_z, gap_z = map(_own_z, (near, far, rules.reference_gap(near, far)))
+        core = self.rows.having(valid=rules.core_rows(near_z, far, far_z, gap_z))
         scatter = self.passes.reduce("covariance of the core", core, Covariance()).result()
         distances = MahalanobisDistance(scatter)
         self.passes.write("Mahalanobis", self.rows, distances, [self._column("mahalanobis")])
@@ -116,29 +109,19 @@ class _Measures:
         self.passes.write("local outlier factor", rows, factor, [self._column("lof", np.float64)])
         del self.made["density"]
 
-    def cluster(self, reduced: Rows, clustering: Any) -> None:
-        """Distances to the own cluster's centre, as a multiple of what is usual in that cluster."""
-        labels, centers = clustering["labels"], clustering["centers"][...]
-        rows = reduced.having(extras=(labels,))
-        distance = self._column("cluster_distance", chunk=reduced.rows_a_block)
-        self.passes.write("cluster distances", rows, _CenterDistance(centers), [distance])
-        told, own = distance[...], labels[...]
-        for cluster in range(len(centers)):
-            members = own == cluster
-            if members.any():
-                told[members] /= max(float(np.median(told[members])), np.finfo(np.float32).tiny)
-        distance[...] = told
+    def _column(self, name: str, dtype: Any = np.float32) -> Any:
+        shape, chunk = (self.rows.n_rows,), self.rows.rows_a_block
+        return stage_array(self.made, name, shape, dtype, chunk, fill_value=np.nan)
 
-    def _column(self, name: str, dtype: Any = np.float32, chunk: int = 0) -> Any:
-        chunk = chunk or self.rows.rows_a_block
-        return stage_array(self.made, name, (self.rows.n_rows,), dtype, chunk, fill_value=np.nan)
+
+def _own_z(values: np.ndarray) -> np.ndarray:
+    return RobustScale.of(values).z(values)
 
 
 def _score(made: Any, rows: Rows, residual: Any, passes: Passes) -> None:
     """Write the score of every row, and keep the scales that made the measures comparable."""
     near, far = made["reference"][...], made["reference_far"][...]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scales = {"reference_gap": RobustScale.of(far / near)}
+    scales = {"reference_gap": RobustScale.of(rules.reference_gap(near, far))}
     del near, far
     columns = {"residual": residual, **dict(made.arrays())}
     scales |= {name: RobustScale.of(column[...]) for name, column in columns.items()}
@@ -173,17 +156,6 @@ class MahalanobisDistance:
         return (np.sqrt(np.einsum("ij,ij->i", white, white)).astype(np.float32),)
 
 
-class _CenterDistance:
-    """Distance to the own cluster's centre as a transform."""
-
-    def __init__(self, centers: np.ndarray) -> None:
-        self.centers = centers
-
-    def __call__(self, values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]:
-        apart = values - self.centers[labels]
-        return (np.sqrt(np.einsum("ij,ij->i", apart, apart)).astype(np.float32),)
-
-
 class _Flat:
     """Rows without columns: all that the score needs comes along as extras."""
 
@@ -205,7 +177,7 @@ class _Score:
     def __call__(self, values: np.ndarray, *measures: np.ndarray) -> tuple[np.ndarray, ...]:
         known = dict(zip(self.names, measures, strict=True))
         z = {name: self.scales[name].z(column) for name, column in known.items()}
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gap = self.scales["reference_gap"].z(known["reference_far"] / known["reference"])
+        gap = rules.reference_gap(known["reference"], known["reference_far"])
+        gap = self.scales["reference_gap"].z(gap)
         z["micro_cluster"] = rules.micro_cluster(z["reference"], z["reference_far"], gap)
         return (rules.combined(z),)

@@ -1,11 +1,13 @@
 """The rows as the outlier scores see them: a preprocessing of their own, and what it leaves out."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from streamclust.accumulators.covariance import compute_dtype
+from streamclust.accumulators.sample import priorities
 from streamclust.memory import MIB, Need
 from streamclust.models.projection import Projection
 from streamclust.passes import Rows
@@ -16,6 +18,11 @@ from streamclust.steps.sums import SCORED_COMPONENTS
 from streamclust.workspace import fingerprint, stage_array
 
 STEP = "space"
+
+# Unit rows' components are learned from about so many: their covariance is a product of its own,
+# as dear as the one of all rows that ingest makes, and with a sample 25 times the columns, as
+# 2560 have here, the leading 64 components are the same but for noise (docs/outliers.md).
+SAMPLED_ROWS = 65_536
 
 
 def space(job: Job, descriptor: str) -> None:
@@ -28,7 +35,12 @@ def space(job: Job, descriptor: str) -> None:
     """
     path = f"descriptors/{descriptor}"
     mark = fingerprint(
-        STEP, 1, job.workspace.fingerprint_of(path), job.settings.outlier_scaling, SCORED_COMPONENTS
+        STEP,
+        2,
+        job.workspace.fingerprint_of(path),
+        job.settings.outlier_scaling,
+        SCORED_COMPONENTS,
+        job.settings.random_state,
     )
     if job.workspace.restore(f"{path}/{STEP}", mark):
         job.skip(STEP, descriptor)
@@ -39,10 +51,12 @@ def space(job: Job, descriptor: str) -> None:
     most = min(raw.n_columns, SCORED_COMPONENTS, n_valid)
     settings = space_settings(job.settings, most)
     needs = space_needs(descriptor, raw, job.settings, group.attrs["sketched"])
+    # A sketch goes on from the one of all rows.
+    learned = raw if group.attrs["sketched"] else _sampled(raw, n_valid, job.settings.random_state)
     with job.step(STEP, descriptor, needs, raw.n_rows) as passes, job.workspace.staging() as staged:
         # One BLAS thread: the decomposition's rounding must not depend on the machine's cores.
         with threadpool_limits(limits=1):
-            principal = decompose(replace(job, settings=settings), passes, descriptor, raw)
+            principal = decompose(replace(job, settings=settings), passes, descriptor, learned)
         made = staged.create_group(STEP)
         store_components(made, principal, settings)
         rows, dtype = reduced_chunk(raw, most), compute_dtype(raw.array.dtype)
@@ -72,6 +86,18 @@ def space_needs(descriptor: str, raw: Rows, settings: Settings, sketched: bool) 
         replace(need, step=f"{STEP} of {descriptor}", per_block=need.per_block + 8 * MIB)
         for need in needs
     ]
+
+
+def _sampled(raw: Rows, n_valid: int, seed: int) -> Rows:
+    """Rows of which a uniform sample is valid: each with the same chance, whatever the others."""
+    chance = SAMPLED_ROWS / n_valid
+    if chance >= 1:
+        return raw
+    most = np.uint64(chance * 2.0**64)
+    starts = [*range(0, raw.n_rows, SAMPLED_ROWS), raw.n_rows]
+    parts = [priorities(np.arange(*part), seed) < most for part in pairwise(starts)]
+    drawn = np.concatenate(parts)
+    return raw.having(valid=drawn if raw.valid is None else drawn & raw.valid[...])
 
 
 class _Project:

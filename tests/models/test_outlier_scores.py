@@ -5,13 +5,17 @@ import pytest
 from scipy import stats
 
 from streamclust.models.outlier_scores import (
+    CORE_FAR,
+    CORE_GAP,
     CORE_LEAST,
+    CORE_NEAR,
     RobustScale,
     combined,
     core_rows,
     far_out,
     micro_cluster,
     over_sets,
+    reference_gap,
     share_threshold,
 )
 
@@ -64,31 +68,38 @@ def test_without_spread_no_row_is_unusual(values):
     assert not z[~np.isnan(z)].any()
 
 
-def test_the_core_leaves_a_far_group_out():
+def test_the_core_leaves_far_and_dense_groups_out():
     rng = np.random.default_rng(0)
     near = rng.lognormal(0, 0.2, 2000)
-    far = 2 * near
+    far = 2 * near * rng.lognormal(0, 0.05, 2000)
     far[:40] *= 20  # a tight group: near each other, far from all else
     near[40:50] *= 30
     far[50:60] = NAN
-    z = [RobustScale.of(values).z(values) for values in (near, far)]
-    core = core_rows(z[0], far, z[1])
-    assert not core[:60].any()
+    near[60:110] = far[60:110] / 10  # a tight group amid the others
+    gap = reference_gap(near, far)
+    z = [RobustScale.of(values).z(values) for values in (near, far, gap)]
+    core = core_rows(z[0], far, *z[1:])
+    assert not core[:110].any()
     assert core.sum() >= CORE_LEAST * 1990
     # The farthest 3 % are never of it, and near_z <= 2 leaves out another 2 %.
-    assert core[60:].mean() > 0.94
+    assert core[110:].mean() > 0.94
 
 
 def test_the_core_is_most_of_the_rows_whatever_they_are():
     rng = np.random.default_rng(0)
-    near_z, far_z = rng.normal(0, 5, (2, 3000))
-    far = np.exp(far_z)
+    near_z, far_z, gap_z = rng.normal(0, 30, (3, 3000))
+    far = np.ones(3000)
     far[:300] = NAN
-    core = core_rows(near_z, far, far_z)
+    core = core_rows(near_z, far, far_z, gap_z)
     assert not core[:300].any()
     assert core.sum() == pytest.approx(CORE_LEAST * 2700, abs=1)
-    outlyingness = np.maximum(near_z, far_z)[300:]
-    assert outlyingness[core[300:]].max() < outlyingness[~core[300:]].min()
+    out = np.max([near_z / CORE_NEAR, far_z / CORE_FAR, gap_z / CORE_GAP], axis=0)[300:]
+    assert out[core[300:]].max() < out[~core[300:]].min()
+
+
+def test_rows_that_all_coincide_are_of_the_core():
+    zero = np.zeros(50)
+    assert core_rows(zero, zero, zero, reference_gap(zero, zero)).all()
 
 
 def test_a_micro_cluster_is_both_far_and_in_company():

@@ -69,7 +69,7 @@ def robust_z(values):
 
 def test_mahalanobis_is_scikit_learns_of_the_core(measures, rows):
     near, far = measures["reference"], measures["reference_far"]
-    core = core_rows(robust_z(near), far, robust_z(far))
+    core = core_rows(robust_z(near), far, robust_z(far), robust_z(far / near))
     assert 0.9 * N_ROWS <= core.sum() <= N_ROWS - 20
     expected = np.sqrt(EmpiricalCovariance().fit(rows[core]).mahalanobis(rows))
     np.testing.assert_allclose(measures["mahalanobis"], expected, rtol=1e-4)
@@ -84,14 +84,16 @@ def test_plain_neighbours_are_all_and_exact(clustered, measures, rows):
     np.testing.assert_allclose(measures["lof"], -factor, rtol=1e-4)
 
 
-def test_cluster_distances(clustered, measures):
+def test_cluster_distances(clustered):
     clustering = clustered.store["descriptors/a/clusterings/kmeans-2"]
     labels, centers = clustering["labels"][...], clustering["centers"][...]
     reduced = clustered.store["descriptors/a/reduced"][...].astype(np.float64)
     expected = np.linalg.norm(reduced - centers[labels], axis=1)
     for cluster in range(2):
         expected[labels == cluster] /= np.median(expected[labels == cluster])
-    np.testing.assert_allclose(measures["cluster_distance"], expected, rtol=1e-4)
+    distance = clustered.store["descriptors/a/cluster_distance"]
+    np.testing.assert_allclose(distance[...], expected, rtol=1e-4)
+    assert distance.attrs["clustering"] == "kmeans-2"
 
 
 def test_the_score_is_the_weighted_root_mean_square(clustered, measures):
@@ -123,15 +125,19 @@ def test_a_neighbourhood_counts_one_of_each_group(case, clustered, rows, tmp_pat
     np.testing.assert_array_equal(store["descriptors/a/neighbors/distances"][...], plain)
 
 
-def test_measures_follow_the_recommended_clustering(case, tmp_path):
+def test_distances_to_centres_follow_the_clustering_and_scores_do_not(case, tmp_path):
     api.ingest(case, tmp_path / "out")
-    without = api.outliers(tmp_path / "out").store["descriptors/a/outliers"]
+    without = api.outliers(tmp_path / "out").store["descriptors/a"]
     assert "cluster_distance" not in without
-    score = without["score"][...]
-    own = streamclust.run(case, tmp_path / "out", n_clusters=2).store["descriptors/a/outliers"]
-    assert own.attrs["clustering"] == "kmeans-2"
-    assert np.isfinite(own["cluster_distance"][...]).all()
-    np.testing.assert_array_equal(own["score"][...], score)
+    score = without["outliers/score"][...]
+    for k in (3, 2):
+        said = []
+        out = tmp_path / "out"
+        own = streamclust.run(case, out, None, said.append, n_clusters=k).store["descriptors/a"]
+        assert own["cluster_distance"].attrs["clustering"] == f"kmeans-{k}"
+        skipped = {event.step for event in said if getattr(event, "skipped", False)}
+        assert {"outliers", "suspects"} <= skipped
+        np.testing.assert_array_equal(own["outliers/score"][...], score)
 
 
 @pytest.mark.parametrize("outlier_scaling", ["l2", "none", "standard", "minmax"])

@@ -7,8 +7,10 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import MinMaxScaler, StandardScaler, normalize
 
 from streamclust import api
+from streamclust.accumulators.sample import priorities
 from streamclust.pipeline import working
 from streamclust.settings import Settings
+from streamclust.steps import space as space_module
 from streamclust.steps.space import space
 from streamclust.workspace import Workspace
 
@@ -55,6 +57,20 @@ def test_rows_are_those_of_64_components_of_scikit_learn(workspace, values, scal
     np.testing.assert_allclose(reduced * signs, expected, atol=2e-4 * np.abs(expected).max())
     left = np.linalg.norm(scaled - pca.inverse_transform(expected), axis=1)
     np.testing.assert_allclose(residual, left, rtol=1e-3)
+
+
+def test_of_many_rows_a_sample_is_learned_from(workspace, values, monkeypatch):
+    monkeypatch.setattr(space_module, "SAMPLED_ROWS", 400)
+    with working(workspace, Settings(random_state=3), "outliers") as (job, _):
+        space(job, "masked")
+    group = workspace.root["descriptors/masked/space"]
+    drawn = priorities(np.arange(600), 3) < np.uint64(400 / 599 * 2.0**64)
+    drawn[5] = False
+    assert 350 < drawn.sum() < 450
+    pca = PCA(64, svd_solver="full").fit(normalize(values[drawn].astype(np.float64)))
+    np.testing.assert_allclose(group["pca/explained_variance"], pca.explained_variance_, rtol=1e-4)
+    known = np.arange(600) != 5
+    np.testing.assert_array_equal(np.isfinite(group["residual"][...]), known)
 
 
 def test_masked_rows_are_left_out(workspace, values):
