@@ -71,9 +71,10 @@ class Projection:
         centred = np.empty((step, n_features), dtype)
         for start in range(0, len(values), step):
             piece = values[start : start + step]
+            work = centred[: len(piece)]
             if self.unit_input:
-                piece = unit_rows(piece)
-            work = np.subtract(piece, mean, out=centred[: len(piece)], casting="same_kind")
+                piece = unit_rows(piece, out=work)
+            np.subtract(piece, mean, out=work, casting="same_kind")
             if squares is not None:
                 squares.see(start, work)
             reduced = np.matmul(work, matrix, out=out[start : start + step])

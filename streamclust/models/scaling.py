@@ -11,7 +11,7 @@ from streamclust.errors import SettingsError
 Scaling = Literal["none", "standard", "minmax", "l2"]
 SCALINGS: tuple[Scaling, ...] = ("none", "standard", "minmax", "l2")
 
-PIECE_VALUES = 2**18  # values squared at once, so that float64 squares stay in cache
+PIECE_VALUES = 2**18  # values read twice while they are in cache
 
 
 def column_scale(scaling: str, moments: ColumnMoments) -> np.ndarray:
@@ -65,9 +65,10 @@ def unit_rows(values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     step = max(PIECE_VALUES // max(values.shape[1], 1), 1)
     for start in range(0, len(values), step):
         piece = values[start : start + step]
-        lengths = np.sqrt(np.square(piece, dtype=np.float64).sum(axis=1, keepdims=True))
+        # Summed in float64 without float64 squares, whose memory a thread maps anew each time.
+        lengths = np.sqrt(np.einsum("ij,ij->i", piece, piece, dtype=np.float64))
         lengths[lengths == 0] = 1.0
-        np.divide(piece, lengths, out=out[start : start + step], casting="same_kind")
+        np.divide(piece, lengths[:, None], out=out[start : start + step], casting="same_kind")
     return out
 
 

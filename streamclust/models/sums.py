@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from streamclust.accumulators.covariance import PIECE_ROWS, Covariance, pieces
+from streamclust.accumulators.covariance import PIECE_ROWS, Covariance, compute_dtype, pieces
 from streamclust.accumulators.moments import ColumnMoments, Moments
 from streamclust.accumulators.sketch import CovarianceSketch, ScatterSketch
 from streamclust.errors import SettingsError
@@ -75,8 +75,9 @@ class PCASums:
         if not self.unit:
             yield rows
             return
+        work = np.empty((min(len(rows), PIECE_ROWS), rows.shape[1]), compute_dtype(rows.dtype))
         for piece in pieces(rows, PIECE_ROWS):
-            yield unit_rows(piece)
+            yield unit_rows(piece, out=work[: len(piece)])
 
     def decompose(
         self, n_components: int | float | None, scaling: str, max_components: int | None
