@@ -1,4 +1,4 @@
-"""What streamclust does, as functions: one for each command, and the results as an object."""
+"""What streamclust does, as functions: one for each command."""
 
 import builtins
 from collections.abc import Sequence
@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from streamclust.errors import SettingsError
 from streamclust.events import Observer
+from streamclust.results import Case, PathLike
 from streamclust.settings import Settings
 from streamclust.workspace import Workspace
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import zarr
-
     from streamclust.steps.evaluate import Evaluation
     from streamclust.steps.job import Planned
 
-PathLike = str | Path
 CaseLike = PathLike | Sequence[PathLike]
 
 
@@ -27,7 +24,7 @@ def run(
     settings: Settings | None = None,
     *observers: Observer,
     **changes: Any,
-) -> "Case":
+) -> Case:
     """Run everything on a case: from descriptor files to labels, tables and pictures.
 
     What is in `out` already is kept: finished steps are skipped, other settings add results.
@@ -54,10 +51,11 @@ def run(
         See `streamclust.errors`.
     """
     from streamclust import pipeline
+    from streamclust.planning import open_inputs, plan_steps
 
     settings = _settings(settings, changes)
-    inputs = pipeline.open_inputs(case, settings)
-    pipeline.plan_steps(inputs, settings)
+    inputs = open_inputs(case, settings)
+    plan_steps(inputs, settings)
     pipeline.run_case(inputs, Workspace(out, create=True), settings, *observers)
     return Case(out)
 
@@ -68,16 +66,17 @@ def ingest(
     settings: Settings | None = None,
     *observers: Observer,
     **changes: Any,
-) -> "Case":
+) -> Case:
     """Convert a case's descriptor files to Zarr and sum their moments and covariances.
 
     Parameters, errors and result as for `run`.
     """
     from streamclust import pipeline
+    from streamclust.planning import open_inputs, plan_steps
 
     settings = _settings(settings, changes)
-    inputs = pipeline.open_inputs(case, settings)
-    pipeline.plan_steps(inputs, settings, ["ingest"])
+    inputs = open_inputs(case, settings)
+    plan_steps(inputs, settings, ["ingest"])
     workspace = Workspace(out, create=True)
     with pipeline.working(workspace, settings, "ingest", *observers) as (job, _):
         pipeline.ingest_all(job, inputs)
@@ -86,16 +85,16 @@ def ingest(
 
 def reduce(
     out: PathLike, settings: Settings | None = None, *observers: Observer, **changes: Any
-) -> "Case":
+) -> Case:
     """Reduce the ingested sets to their principal components."""
     from streamclust import pipeline
 
-    return _each(pipeline.reduce, "reduce", out, settings, observers, changes)
+    return _each(pipeline.reduce_set, "reduce", out, settings, observers, changes)
 
 
 def cluster(
     out: PathLike, settings: Settings | None = None, *observers: Observer, **changes: Any
-) -> "Case":
+) -> Case:
     """Cluster the reduced sets for every k of the sweep that is not there yet."""
     from streamclust import pipeline
 
@@ -104,7 +103,7 @@ def cluster(
 
 def measure(
     out: PathLike, settings: Settings | None = None, *observers: Observer, **changes: Any
-) -> "Case":
+) -> Case:
     """Measure the clusterings that have not been measured."""
     from streamclust import pipeline
 
@@ -113,7 +112,7 @@ def measure(
 
 def outliers(
     out: PathLike, settings: Settings | None = None, *observers: Observer, **changes: Any
-) -> "Case":
+) -> Case:
     """Score every row, flag outliers with a kind and its reason, and list duplicates.
 
     Parameters
@@ -172,7 +171,7 @@ def evaluate(
 
 def export(
     out: PathLike, settings: Settings | None = None, *observers: Observer, **changes: Any
-) -> "Case":
+) -> Case:
     """Write labels.csv, metrics.csv, clusters.csv and the figures from what is stored."""
     from streamclust import pipeline
 
@@ -207,10 +206,10 @@ def plan(case: CaseLike, settings: Settings | None = None, **changes: Any) -> "l
     MemoryBudgetError
         When a step does not fit: the message tells the least that would do.
     """
-    from streamclust import pipeline
+    from streamclust.planning import open_inputs, plan_steps
 
     settings = _settings(settings, changes)
-    return pipeline.plan_steps(pipeline.open_inputs(case, settings), settings)
+    return plan_steps(open_inputs(case, settings), settings)
 
 
 def demo(
@@ -220,7 +219,7 @@ def demo(
     rows: int = 3000,
     images: bool = True,
     **changes: Any,
-) -> "Case":
+) -> Case:
     """Make a case out of nothing in ``folder/case`` and run it into ``folder/out``.
 
     Parameters
@@ -275,7 +274,7 @@ def init(path: PathLike = "streamclust.toml") -> Path:
     return target
 
 
-def open(out: PathLike) -> "Case":
+def open(out: PathLike) -> Case:
     """Open a results folder.
 
     Raises
@@ -284,116 +283,6 @@ def open(out: PathLike) -> "Case":
         When it holds no results, or such of another format.
     """
     return Case(out)
-
-
-class Case:
-    """The results of a case, and the steps that add to them.
-
-    Parameters
-    ----------
-    out : path
-        The results folder.
-
-    Attributes
-    ----------
-    folder : Path
-    store : zarr.Group
-        All that was computed, as plain Zarr arrays.
-    """
-
-    def __init__(self, out: PathLike) -> None:
-        self._workspace = Workspace(out)
-        self.folder = self._workspace.folder
-
-    @property
-    def store(self) -> "zarr.Group":
-        import zarr
-
-        return zarr.open_group(self._workspace.store, mode="r")
-
-    @property
-    def descriptors(self) -> list[str]:
-        """Names of the descriptor sets."""
-        return self._workspace.descriptors
-
-    @property
-    def metrics(self) -> "pd.DataFrame":
-        """One line a clustering, as metrics.csv."""
-        from streamclust.steps.tables import METRICS, metrics_table
-
-        return _frame(metrics_table(self._workspace, self.descriptors), METRICS)
-
-    @property
-    def clusters(self) -> "pd.DataFrame":
-        """One line a cluster, as clusters.csv."""
-        from streamclust.steps.tables import CLUSTERS, clusters_table
-
-        return _frame(clusters_table(self._workspace, self.descriptors), CLUSTERS)
-
-    def recommended(self, descriptor: str) -> str | None:
-        """Name of a set's recommended clustering, such as ``"kmeans-12"``."""
-        from streamclust.steps.tables import choose
-
-        return choose(self._workspace, descriptor)[0]
-
-    def labels(self, descriptor: str, clustering: str | int | None = None) -> "zarr.Array":
-        """Labels of all rows, int32; those of the recommended clustering by default.
-
-        Parameters
-        ----------
-        descriptor : str
-        clustering : str or int, optional
-            A name such as ``"kmeans-12"``, or its number of clusters.
-
-        Raises
-        ------
-        SettingsError
-            When there is no such set or clustering.
-        """
-        if descriptor not in self.descriptors:
-            known = ", ".join(self.descriptors)
-            raise SettingsError(f"no set {descriptor!r} in {self.folder}: there are {known}")
-        names = self._workspace.clusterings(descriptor)
-        name = clustering or self.recommended(descriptor)
-        if isinstance(name, int):
-            name = f"kmeans-{name}"
-        if name not in names:
-            raise SettingsError(
-                f"{descriptor} has no clustering {name} in {self.folder}: "
-                f"there are {', '.join(names) or 'none'}"
-            )
-        return self._workspace.get(f"descriptors/{descriptor}/clusterings/{name}/labels")
-
-    def reduce(self, *observers: Observer, **changes: Any) -> "Case":
-        """See `streamclust.api.reduce`."""
-        return reduce(self.folder, None, *observers, **changes)
-
-    def cluster(self, *observers: Observer, **changes: Any) -> "Case":
-        """See `streamclust.api.cluster`."""
-        return cluster(self.folder, None, *observers, **changes)
-
-    def measure(self, *observers: Observer, **changes: Any) -> "Case":
-        """See `streamclust.api.measure`."""
-        return measure(self.folder, None, *observers, **changes)
-
-    def outliers(self, *observers: Observer, **changes: Any) -> "Case":
-        """See `streamclust.api.outliers`."""
-        return outliers(self.folder, None, *observers, **changes)
-
-    def evaluate(self, truth: PathLike, *observers: Observer, **changes: Any) -> "Evaluation":
-        """See `streamclust.api.evaluate`."""
-        return evaluate(self.folder, truth, None, *observers, **changes)
-
-    def export(self, *observers: Observer, **changes: Any) -> "Case":
-        """See `streamclust.api.export`."""
-        return export(self.folder, None, *observers, **changes)
-
-    def info(self) -> dict[str, Any]:
-        """See `streamclust.api.info`."""
-        return info(self.folder)
-
-    def __repr__(self) -> str:
-        return f"Case({str(self.folder)!r}: {', '.join(self.descriptors) or 'empty'})"
 
 
 def _settings(settings: Settings | None, changes: dict[str, Any]) -> Settings:
@@ -414,9 +303,3 @@ def _each(
     with pipeline.working(Workspace(out), chosen, command, *observers) as (job, _):
         pipeline.each_set(step, job)
     return Case(out)
-
-
-def _frame(lines: list[dict[str, Any]], columns: Sequence[str]) -> "pd.DataFrame":
-    import pandas as pd
-
-    return pd.DataFrame(lines, columns=list(columns))

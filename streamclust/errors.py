@@ -2,6 +2,7 @@
 
 StreamclustError
 ├── SourceError        (ValueError)    an input file or case folder cannot be used
+│   └── ImageError                     an image is there, but is damaged or too large
 ├── SettingsError      (ValueError)    a setting, or a combination of them, makes no sense
 ├── MemoryBudgetError  (MemoryError)   a step does not fit the memory it was given
 ├── WorkspaceError     (RuntimeError)  the results folder is locked, damaged or of another format
@@ -11,6 +12,8 @@ Each is also a child of the built-in that fits, so that callers who do not know
 streamclust catch them where they would expect to.
 """
 
+DAMAGED, TOO_LARGE = "damaged image", "image too large"
+
 
 class StreamclustError(Exception):
     """Base of every error that streamclust raises on purpose."""
@@ -18,6 +21,23 @@ class StreamclustError(Exception):
 
 class SourceError(StreamclustError, ValueError):
     """An input cannot be used: the message names the file, the place and the way out."""
+
+
+class ImageError(SourceError):
+    """An image is there and cannot be used.
+
+    Attributes
+    ----------
+    kind : str
+        `DAMAGED` or `TOO_LARGE`.
+    """
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message, kind)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class SettingsError(StreamclustError, ValueError):

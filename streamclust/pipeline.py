@@ -1,174 +1,48 @@
-"""The order of the steps of a run, and the plan of what they will take."""
+"""The order of the steps of a run."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from streamclust.accumulators.covariance import compute_dtype
-from streamclust.errors import SourceError
+from streamclust.errors import SettingsError, SourceError
 from streamclust.events import Events, Observer
-from streamclust.memory import Budget, Need
+from streamclust.models.inputs import largest_spread
 from streamclust.outputs import Outputs
-from streamclust.passes import Executor, LocalExecutor, Rows
-from streamclust.passes.local import available_cpus
+from streamclust.passes import Executor, LocalExecutor
+from streamclust.planning import Inputs
 from streamclust.record import RunRecord
 from streamclust.settings import Settings
-from streamclust.sources import ArraySource, open_source
-from streamclust.sources.case import Case, check_rows, count_paths, find_case
-from streamclust.steps.cluster import cluster, cluster_needs
+from streamclust.steps.cluster import cluster
 from streamclust.steps.cluster_distances import cluster_distances
-from streamclust.steps.draw import draw, draw_needs
-from streamclust.steps.draw_outliers import draw_outlier_needs, draw_outliers, outlier_figures
-from streamclust.steps.duplicates import FILE as DUPLICATES_FILE
-from streamclust.steps.duplicates import duplicate_needs, duplicates
-from streamclust.steps.export import export
-from streamclust.steps.groups import groups
-from streamclust.steps.ingest import ingest, ingest_needs
-from streamclust.steps.job import Job, Planned, planned
-from streamclust.steps.measure import measure, measure_needs
-from streamclust.steps.neighbors import neighbor_needs, neighbors
-from streamclust.steps.outlier_tables import TABLES, write_outliers
-from streamclust.steps.outliers import LEAST_ROWS, outlier_needs, outliers
+from streamclust.steps.draw import draw
+from streamclust.steps.draw_outliers import draw_outliers
+from streamclust.steps.duplicates import duplicates
+from streamclust.steps.export import export, forget_outliers
+from streamclust.steps.groups import check_group, groups, paths_file
+from streamclust.steps.ingest import ingest
+from streamclust.steps.job import Job
+from streamclust.steps.measure import measure
+from streamclust.steps.neighbors import neighbors
+from streamclust.steps.outlier_tables import write_outliers
+from streamclust.steps.outliers import LEAST_ROWS, outliers
 from streamclust.steps.paths import PATH, store_paths
-from streamclust.steps.reduce import reduce, reduce_needs, reduced_chunk
+from streamclust.steps.reduce import reduce
 from streamclust.steps.scan import scan_images
-from streamclust.steps.space import space, space_needs
-from streamclust.steps.sums import SCORED_COMPONENTS, is_sketched, most_components
+from streamclust.steps.space import space
+from streamclust.steps.sums import load_moments
 from streamclust.steps.suspects import (
     OUTLIERS,
     flagged_rows,
     load_suspects,
     stored_images,
-    suspect_needs,
     suspects,
 )
 from streamclust.steps.tables import choose
 from streamclust.workspace import Workspace
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """A case whose files have been opened and found to agree."""
-
-    case: Case
-    sources: dict[str, ArraySource]
-    n_rows: int
-
-
-def open_inputs(case: str | Path | Sequence[str | Path], settings: Settings) -> Inputs:
-    """Find a case and open its files.
-
-    Raises
-    ------
-    SourceError
-        When there is no case, a file cannot be used, or the numbers of rows differ.
-    """
-    found = find_case(case, settings.descriptors)
-    sources = {name: _opened(path, found) for name, path in found.descriptors.items()}
-    n_paths = None if found.paths_file is None else count_paths(found.paths_file)
-    return Inputs(found, sources, check_rows(sources, n_paths))
-
-
-def _opened(path: Path, case: Case) -> ArraySource:
-    try:
-        return open_source(path)
-    except SourceError as error:
-        others = [name for name, other in case.descriptors.items() if other != path]
-        if not others:
-            raise
-        raise SourceError(f"{error}; or leave it out: --descriptors {','.join(others)}") from error
-
-
-STEPS = ("ingest", "reduce", "cluster", "measure", "space", "neighbors", "outliers", "draw")
-
-
-def plan_steps(inputs: Inputs, settings: Settings, steps: Sequence[str] = STEPS) -> list[Planned]:
-    """What each step will take on each set, before anything is read.
-
-    Where the number of components depends on the data, the most there may be are reckoned with.
-
-    Raises
-    ------
-    MemoryBudgetError
-        When a step does not fit the budget: the message names the one that needs most, and the
-        least that would do for all.
-    """
-    budget = Budget(settings.memory_bytes)
-    n_threads = settings.workers or available_cpus()
-    needs = _needs(inputs, settings, steps)
-    most = max(_smallest(needs), key=lambda need: need.smallest)
-    if most.smallest > budget.total:
-        budget.refuse(most, least_memory(inputs, settings, steps))
-    return [planned(step, name, own, budget, n_threads) for (name, step), own in needs.items()]
-
-
-def least_memory(inputs: Inputs, settings: Settings, steps: Sequence[str] = STEPS) -> int:
-    """The smallest budget, in bytes, that a plan accepts."""
-    least = 1
-    # Wide rows are sketched in small budgets and not in large ones: the need depends on it.
-    while True:
-        needs = _needs(inputs, settings.having(memory=least), steps)
-        needed = max(need.smallest for need in _smallest(needs))
-        if needed <= least:
-            return least
-        least = needed
-
-
-def _smallest(needs: dict[tuple[str | None, str], list[Need]]) -> list[Need]:
-    return [need for own in needs.values() for need in own]
-
-
-def _needs(
-    inputs: Inputs, settings: Settings, steps: Sequence[str]
-) -> dict[tuple[str | None, str], list[Need]]:
-    """The needs of each set's steps, by set and step; of all sets together, by None."""
-    needs: dict[tuple[str | None, str], list[Need]] = {}
-    for name, source in inputs.sources.items():
-        raw = Rows(source)
-        reduced = _reduced_like(raw, settings)
-        sketched = is_sketched(raw.n_columns, Budget(settings.memory_bytes))
-        own = {
-            "ingest": ingest_needs(source, settings),
-            "reduce": reduce_needs(name, raw, settings, sketched),
-            "cluster": cluster_needs(name, reduced, settings.ks),
-            "measure": measure_needs(name, reduced, settings.ks),
-            "draw": draw_needs(name, reduced, max(settings.ks)),
-        }
-        scored = _space_like(raw)
-        own |= {
-            "space": space_needs(name, raw, settings, sketched),
-            "neighbors": neighbor_needs(name, scored, settings, grouped=settings.group != "none"),
-            "outliers": outlier_needs(name, scored, settings.n_neighbors),
-        }
-        needs |= {(name, step): own[step] for step in steps}
-    if "outliers" in steps:
-        chunk = scored.rows_a_block
-        needs[None, "suspects"] = suspect_needs(inputs.n_rows)
-        needs[None, "duplicates"] = duplicate_needs(inputs.n_rows, chunk, settings.n_neighbors)
-        needs[None, "draw outliers"] = draw_outlier_needs(inputs.n_rows)
-    return needs
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """The shape and type of an array that is not there yet."""
-
-    shape: tuple[int, int]
-    dtype: Any
-
-
-def _reduced_like(raw: Rows, settings: Settings) -> Rows:
-    n_components = most_components(settings, raw.n_columns)
-    shape = _Shape((raw.n_rows, n_components), compute_dtype(raw.array.dtype))
-    return Rows(shape, rows_a_block=reduced_chunk(raw, n_components))
-
-
-def _space_like(raw: Rows) -> Rows:
-    n_components = min(raw.n_columns, SCORED_COMPONENTS)
-    shape = _Shape((raw.n_rows, n_components), compute_dtype(raw.array.dtype))
-    return Rows(shape, rows_a_block=reduced_chunk(raw, n_components))
 
 
 def run_case(
@@ -178,7 +52,9 @@ def run_case(
     with working(workspace, settings, "run", *observers) as (job, outputs):
         ingest_all(job, inputs)
         for descriptor in inputs.sources:
-            reduce(job, descriptor)
+            check_scored(job, descriptor)
+        for descriptor in inputs.sources:
+            reduce_set(job, descriptor)
             cluster(job, descriptor)
             measure(job, descriptor)
         find_outliers(job, outputs)
@@ -195,6 +71,8 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
     ------
     SourceError
         When the store already holds sets with another number of rows.
+    SettingsError
+        When rows are to be grouped by a column that the list of paths does not have.
     """
     workspace = job.workspace
     others = [
@@ -217,16 +95,57 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
     joins = bool(set(workspace.descriptors) - set(inputs.sources))
     if inputs.case.paths_file is not None or not joins:
         store_paths(job, inputs.case.paths_file, inputs.n_rows, inputs.case.images)
+    check_group(job.settings.group, paths_file(workspace))
     for name, source in inputs.sources.items():
         ingest(job, name, source)
+
+
+def reduce_set(job: Job, descriptor: str) -> None:
+    """Reduce a set whose values can be clustered.
+
+    Raises
+    ------
+    SettingsError
+        When they are too large as they are.
+    """
+    settings = job.settings
+    if settings.scaling == "none" and not (settings.whiten or settings.normalize):
+        raw = job.rows_of(descriptor, "raw").array
+        _check_spread(job, descriptor, "--scaling", compute_dtype(raw.dtype))
+    reduce(job, descriptor)
+
+
+def check_scored(job: Job, descriptor: str) -> None:
+    """Refuse to score the outliers of a set whose values are too large as they are.
+
+    Raises
+    ------
+    SettingsError
+        For it.
+    """
+    if job.settings.outlier_scaling == "none":
+        # Whatever the rows are: neighbours are searched, and distances kept, in float32.
+        _check_spread(job, descriptor, "--outlier-scaling", np.float32)
+
+
+def _check_spread(job: Job, descriptor: str, option: str, dtype: Any) -> None:
+    group = job.workspace.root[f"descriptors/{descriptor}"]
+    spread = float(load_moments(group["moments"]).range.max())
+    if spread >= largest_spread(group.attrs["n_columns"], dtype):
+        raise SettingsError(
+            f"{descriptor}: values that vary by {spread:.1g} are too large for squared distances: "
+            f"use {option} l2 or standard, or divide the columns first"
+        )
 
 
 def find_outliers(job: Job, outputs: Outputs) -> None:
     """Score the rows of all chosen sets, flag outliers, and tell their kinds and duplicates."""
     sets = [name for name in job.chosen() if _has_enough_rows(job, name)]
     if not sets:
-        _forget_outliers(job, outputs)
+        forget_outliers(job, outputs)
         return
+    for descriptor in sets:
+        check_scored(job, descriptor)
     of_groups = groups(job)
     for descriptor in sets:
         space(job, descriptor)
@@ -257,13 +176,6 @@ def _scanned(job: Job) -> bool:
         job.events.warn(f"{error}; the images are not scanned")
         return False
     return True
-
-
-def _forget_outliers(job: Job, outputs: Outputs) -> None:
-    """Put aside what was told of rows that are no more."""
-    job.workspace.archive(OUTLIERS)
-    for file in (*TABLES, DUPLICATES_FILE, *outlier_figures()):
-        outputs.remove(file)
 
 
 def _has_enough_rows(job: Job, descriptor: str) -> bool:

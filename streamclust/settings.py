@@ -108,7 +108,8 @@ class Settings:
         k-means (an inverted file), exact with all rows, nn_descent by pynndescent in shards.
     group : str
         Which rows are siblings, of which a neighbourhood counts one: ``"folder"`` (images of one
-        folder), ``"none"``, or a column of the paths file.
+        folder), ``"none"``, or a column of the paths file. Where groups are few and large, as a
+        folder for each camera, rows count one by one, which is said.
     outlier_scaling : {"l2", "none", "standard", "minmax"}
         As `scaling`, for the outlier scores alone.
     contamination : "auto" or float

@@ -74,7 +74,7 @@ def print_evaluation(result: "Evaluation") -> None:
 def _console() -> Console:
     console = Console(highlight=False)
     # A file or pipe has no width: rich would take 80 columns and cut the numbers.
-    return console if console.is_terminal else Console(highlight=False, width=120)
+    return console if console.is_terminal else Console(highlight=False, width=160)
 
 
 def _sets(about: dict[str, Any], names: tuple[str, ...]) -> Table:

@@ -167,7 +167,7 @@ def test_quiet_is_quiet(out, case_folder):
 
 def test_rerun_says_what_was_done_before(out, case_folder):
     done = program("run", case_folder, "--out", out, "--n-clusters", "3:6")
-    assert done.stderr.count("done before") == 21
+    assert done.stderr.count("done before") == 24
 
 
 def test_init_writes_a_file_that_works(tmp_path):
@@ -182,7 +182,7 @@ def test_demo_with_images(tmp_path):
     assert (tmp_path / "d" / "case" / "row_data" / "veriwild.zip").exists()
     assert len((tmp_path / "d" / "out" / "labels.csv").read_text().splitlines()) == 201
     again = program("demo", tmp_path / "d", "--rows", 200, "--n-clusters", "4:6")
-    assert again.stderr.count("done before") == 37
+    assert again.stderr.count("done before") == 42
 
 
 def test_python_m_streamclust():

@@ -22,9 +22,9 @@ LAYERS = [
     {"models"},
     {"figures"},
     {"steps", "record"},
-    {"pipeline", "inventory"},
+    {"planning", "pipeline", "inventory"},
     {"demo", "template", "progress"},
-    {"api", ""},
+    {"api", "results", ""},
     {"summary", "options"},
     {"cli", "__main__"},
 ]

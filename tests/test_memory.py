@@ -61,7 +61,8 @@ def test_a_run_keeps_its_budget(large, tmp_path, budget):
     )
     steps = json.loads((tmp_path / "out" / "run.json").read_text())["steps"]
     done = {"ingest", "reduce", "cluster", "measure", "export", "draw"}
-    done |= {"space", "neighbors", "outliers", "suspects", "duplicates", "draw outliers"}
+    done |= {"space", "neighbors", "outliers", "cluster distances", "suspects"}
+    done |= {"outlier tables", "duplicates", "draw outliers"}
     assert {step["step"] for step in steps} == done
     for step in steps:
         allowed = int(budget.removesuffix("MiB")) * MIB

@@ -153,7 +153,7 @@ def snapshot(folder):
 def test_what_is_done_is_skipped_and_other_settings_add(case_folder, tmp_path):
     out = tmp_path / "out"
     run = lambda **changes: steps_of(api.run, case_folder, out, None, **changes)  # noqa: E731
-    assert len(run(n_clusters="3,5", descriptors="a")) == 8
+    assert len(run(n_clusters="3,5", descriptors="a")) == 9
     before = snapshot(out)
     assert run(n_clusters="3,5", descriptors="a") == []
     assert snapshot(out) == before

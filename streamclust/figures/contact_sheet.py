@@ -26,6 +26,7 @@ from streamclust.figures.canvas import (
     write,
     write_title,
 )
+from streamclust.models.pixels import averageable, grey_levels
 
 COLUMNS, MOST_TILES = 8, 48
 TILE = 192  # pixels of an image's longer side
@@ -131,6 +132,10 @@ def thumbnail(data: bytes, longest: int) -> np.ndarray:
             scale = longest / max(image.size)
             size = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
             # Colours cannot be mixed in every mode; what is large is made small first.
+            if image.mode[0] in "IF":
+                deep = averageable(image)
+                levels = np.asarray(deep.resize(size, _filter(scale)), np.float32)
+                return grey_levels(levels, deep).astype(np.uint8)
             mixed = image if image.mode in ("L", "LA", "RGB", "RGBA") else _flat(image)
             return np.asarray(_flat(mixed.resize(size, _filter(scale), reducing_gap=2.0)))
     except Image.DecompressionBombError as error:
@@ -167,8 +172,6 @@ def _flat(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (_PAGE,) * 4)
         return Image.alpha_composite(white, image).convert("RGB")
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     return image.convert("RGB")
 
 

@@ -1,13 +1,17 @@
 """Rows of anything: numpy, sparse, Zarr, HDF5 and dask arrays, read batch by batch."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
+
+from streamclust.errors import SettingsError
 
 BATCH_BYTES = 2**25  # of a batch in float64, where the user does not set its rows
+_SUMMED_ROWS = 2**30
 
 
 def is_dask(X: Any) -> bool:
@@ -96,6 +100,60 @@ def validated_batches(
     for batch in iter_batches(X, batch_size or default_batch_rows(X.shape[1])):
         yield batch if whole else validate_data(estimator, batch, dtype=dtype, reset=reset)
         reset = False
+
+
+class CheckedRows:
+    """Row slices of an array as finite numpy arrays of one float dtype, checked as they are read.
+
+    Parameters
+    ----------
+    array : array with row slices, of shape (n_rows, n_columns)
+    dtype : dtype
+    prepare : callable, optional
+        What each slice goes through after it was checked.
+    """
+
+    def __init__(
+        self,
+        array: Any,
+        dtype: Any,
+        prepare: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> None:
+        self.array = array
+        self.shape = array.shape
+        self.dtype = np.dtype(dtype)
+        self.prepare = prepare
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        values = check_array(np.asarray(self.array[part]), dtype=self.dtype, order="C")
+        return values if self.prepare is None else self.prepare(values)
+
+
+def largest_spread(n_columns: int, dtype: Any = np.float32) -> float:
+    """Tell by how much columns may vary: from there on sums of squared distances may be infinite.
+
+    Of two rows the sum of the squares, and twice the product, is at most ``4 * n_columns`` squares
+    of the spread; sums over a billion rows have to fit `dtype`, which is that of the neighbour
+    graph unless it is given.
+    """
+    return math.sqrt(float(np.finfo(dtype).max) / (4 * n_columns * _SUMMED_ROWS))
+
+
+def near_enough(values: np.ndarray) -> np.ndarray:
+    """Give rows back, unless squared distances between them may be infinite.
+
+    Raises
+    ------
+    SettingsError
+        For them.
+    """
+    largest = max(float(values.max()), -float(values.min()))
+    if 2 * largest >= largest_spread(values.shape[1]):
+        raise SettingsError(
+            f"values of up to {largest:.1g} are too large for squared distances: use "
+            "scaling='l2', or divide the columns first"
+        )
+    return values
 
 
 def _spans(X: Any, batch_rows: int) -> Iterator[np.ndarray]:

@@ -13,7 +13,9 @@ UNUSUAL = "unusual content"
 _SAME_KIND = {"non vehicle": UNUSUAL, "no vehicle": UNUSUAL}
 
 
-def ranking_scores(is_outlier: np.ndarray, score: np.ndarray) -> dict[str, float]:
+def ranking_scores(
+    is_outlier: np.ndarray, score: np.ndarray, n_flagged: int | None = None
+) -> dict[str, float]:
     """How well a score ranks outliers before the others.
 
     Parameters
@@ -21,21 +23,42 @@ def ranking_scores(is_outlier: np.ndarray, score: np.ndarray) -> dict[str, float
     is_outlier : ndarray of bool, shape (n_rows,)
     score : ndarray of float, shape (n_rows,)
         Larger is more suspect; rows without a score (NaN) are the most suspect of all.
+    n_flagged : int, optional
+        How many rows were flagged.
 
     Returns
     -------
     dict
-        ``auroc`` and ``average_precision``; NaN where all rows are alike.
+        ``auroc`` and ``average_precision``, NaN where all rows are alike; with `n_flagged`
+        ``precision_at_flagged``, that of as many rows of highest score.
     """
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    if is_outlier.all() or not is_outlier.any():
-        return {"auroc": math.nan, "average_precision": math.nan}
     score = most_suspect(score)
-    return {
-        "auroc": float(roc_auc_score(is_outlier, score)),
-        "average_precision": float(average_precision_score(is_outlier, score)),
+    alike = is_outlier.all() or not is_outlier.any()
+    scores = {
+        "auroc": math.nan if alike else float(roc_auc_score(is_outlier, score)),
+        "average_precision": (
+            math.nan if alike else float(average_precision_score(is_outlier, score))
+        ),
     }
+    if n_flagged is not None:
+        scores["precision_at_flagged"] = precision_at(is_outlier, score, n_flagged)
+    return scores
+
+
+def precision_at(is_outlier: np.ndarray, score: np.ndarray, count: int) -> float:
+    """Share of outliers among the `count` rows of highest score; NaN among none.
+
+    Rows that tie for the last places count by their share: what any order of them gives on the
+    average.
+    """
+    if count == 0:
+        return math.nan
+    last = np.partition(score, len(score) - count)[len(score) - count]
+    above, tied = score > last, score == last
+    places = count - np.count_nonzero(above)
+    return float((is_outlier[above].sum() + places * is_outlier[tied].mean()) / count)
 
 
 def most_suspect(score: np.ndarray) -> np.ndarray:

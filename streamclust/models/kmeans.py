@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from streamclust.accumulators.clusters import Assignment
 from streamclust.events import Event, PassStarted
 from streamclust.models.inputs import (
+    CheckedRows,
     default_batch_rows,
     is_dask,
     is_lazy,
@@ -197,7 +198,7 @@ class StreamingKMeans(
         if not is_lazy(X):
             return validate_data(self, X, dtype=[np.float64, np.float32], order="C")
         for batch in _first_batch(self, X):
-            return _Checked(X, batch.dtype)
+            return CheckedRows(X, batch.dtype)
         raise ValueError("X has no rows")
 
     def _initial(self, X: Any) -> Any:
@@ -232,18 +233,6 @@ class StreamingKMeans(
             )
 
 
-class _Checked:
-    """Row slices of a lazy array as finite numpy arrays of one float dtype."""
-
-    def __init__(self, array: Any, dtype: Any) -> None:
-        self.array = array
-        self.shape = array.shape
-        self.dtype = np.dtype(dtype)
-
-    def __getitem__(self, part: slice) -> np.ndarray:
-        return check_array(np.asarray(self.array[part]), dtype=self.dtype, order="C")
-
-
 def _print_name(event: Event) -> None:
     if isinstance(event, PassStarted):
         print(event.name)
@@ -253,6 +242,6 @@ def _first_batch(estimator: StreamingKMeans, X: Any) -> Iterator[np.ndarray]:
     return validated_batches(estimator, X, None, reset=True)
 
 
-def _check(name: str, value: Any, kind: type, least: int) -> None:
-    if not isinstance(value, kind) or isinstance(value, bool) or not value >= least:  # type: ignore[operator]
+def _check(name: str, value: Any, kind: Any, least: int) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool) or not value >= least:
         raise ValueError(f"{name} must be a number of at least {least}, not {value!r}")

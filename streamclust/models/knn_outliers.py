@@ -1,6 +1,5 @@
 """Outliers by the distance to neighbours or to random references, with scikit-learn's face."""
 
-from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,14 +9,28 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from streamclust.errors import SettingsError
-from streamclust.models.inputs import is_dask, is_lazy, validated_batches
-from streamclust.models.lof import LocalOutlierFactor, NeighborDistances, ReachabilityDensity
-from streamclust.models.neighbors import GraphSettings, Neighbors, neighbor_graph
-from streamclust.models.neighbors.pairs import as_members
-from streamclust.models.neighbors.search import Search
+from streamclust.models.inputs import (
+    CheckedRows,
+    is_dask,
+    is_lazy,
+    near_enough,
+    validated_batches,
+)
+from streamclust.models.knn_scores import (
+    BLOCK_ROWS,
+    Factor,
+    GraphScore,
+    ReferenceScore,
+    column,
+    kth_distance,
+    mean_distance,
+    stored_graph,
+)
+from streamclust.models.lof import ReachabilityDensity
+from streamclust.models.neighbors import GraphSettings
 from streamclust.models.outlier_scores import far_out, share_threshold
 from streamclust.models.references import DRAWS, SIZE, ReferenceDistances, ReferenceSamples
 from streamclust.models.scaling import unit_rows
@@ -25,8 +38,6 @@ from streamclust.passes import LocalExecutor, Passes, Rows
 from streamclust.passes.verbs import Transform
 
 _NEIGHBORS = 15
-# New rows that are scored at once, and training rows that they are compared with at once.
-_BLOCK_ROWS = 8192
 
 
 class KNNOutlierDetector(OutlierMixin, BaseEstimator):
@@ -151,7 +162,8 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For a parameter out of its range, NaN or infinity in `X`, or fewer than two rows.
+            For a parameter out of its range, fewer than two rows, NaN or infinity in `X`, or with
+            scaling "none" values so large that distances between them are infinite.
         """
         rows = Rows(self._array_of(X, reset=True))
         if rows.n_rows < 2:
@@ -186,8 +198,8 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
                 self.score_samples, dtype=np.float64, drop_axis=1, meta=np.empty(0)
             )
         rows = Rows(self._array_of(X, reset=False))
-        rows = rows.having(rows_a_block=min(rows.rows_a_block, _BLOCK_ROWS))
-        return -_column(Passes(LocalExecutor()), "scoring rows", rows, self._score)
+        rows = rows.having(rows_a_block=min(rows.rows_a_block, BLOCK_ROWS))
+        return -column(Passes(LocalExecutor()), "scoring rows", rows, self._score)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores less `offset_`: below 0 for outliers; shape as `score_samples`."""
@@ -197,7 +209,7 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
         """Tell outliers (-1) from the others (1); int64, shape as `score_samples`."""
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
-    def _array_of(self, X: Any, *, reset: bool) -> "_ScaledRows":
+    def _array_of(self, X: Any, *, reset: bool) -> CheckedRows:
         if is_lazy(X) or isinstance(X, np.ndarray):
             dtype = next(validated_batches(self, X, None, reset=reset)).dtype
         else:
@@ -205,7 +217,7 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
             dtype = X.dtype
         if reset:
             self._dtype = dtype
-        return _ScaledRows(X, self._dtype, unit=self.scaling == "l2")
+        return CheckedRows(X, self._dtype, unit_rows if self.scaling == "l2" else near_enough)
 
     def _fit_references(self, rows: Rows, seed: int, passes: Passes) -> np.ndarray:
         if (self.n_neighbors or 1) >= self.n_references:
@@ -218,134 +230,20 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
         drawn = passes.reduce("drawing references", rows, samples).result()
         distances = ReferenceDistances(drawn, self.n_neighbors)
         self.n_neighbors_ = distances.near
-        self._score: Transform = _ReferenceScore(distances)
-        return _column(passes, "reference distances", rows, self._score)
+        self._score: Transform = ReferenceScore(distances)
+        return column(passes, "reference distances", rows, self._score)
 
     def _fit_graph(self, rows: Rows, seed: int, passes: Passes) -> np.ndarray:
         self.n_neighbors_ = min(self.n_neighbors or _NEIGHBORS, rows.n_rows - 1)
         with TemporaryDirectory(prefix="streamclust-") as folder:
-            graph = _graph(rows, GraphSettings(self.n_neighbors_, seed=seed), passes, Path(folder))
+            settings = GraphSettings(self.n_neighbors_, seed=seed)
+            graph = stored_graph(rows, settings, passes, Path(folder))
             measure = self._measure(graph, passes)
-            self._score = _GraphScore(rows, self.n_neighbors_, measure)
-            return _column(passes, "scores", graph, measure)
+            self._score = GraphScore(rows, self.n_neighbors_, measure)
+            return column(passes, "scores", graph, measure)
 
     def _measure(self, graph: Rows, passes: Passes) -> Transform:
         if self.method != "lof":
-            return _kth if self.method == "kth" else _mean
-        kth = _column(passes, "neighbour distances", graph, _kth)
-        return _Factor(kth, _column(passes, "reachability", graph, ReachabilityDensity(kth)))
-
-
-class _ScaledRows:
-    """Row slices of an array as finite numpy arrays of one dtype, of unit length if wished."""
-
-    def __init__(self, array: Any, dtype: np.dtype, *, unit: bool) -> None:
-        self.array = array
-        self.shape = array.shape
-        self.dtype = dtype
-        self.unit = unit
-
-    def __getitem__(self, part: slice) -> np.ndarray:
-        values = check_array(np.asarray(self.array[part]), dtype=self.dtype, order="C")
-        return unit_rows(values) if self.unit else values
-
-
-class _Output:
-    """An array that passes write, as they write Zarr arrays."""
-
-    fill_value = np.nan
-
-    def __init__(self, array: np.ndarray, rows_a_block: int) -> None:
-        self.array = array
-        self.shape = array.shape
-        self.dtype = array.dtype
-        self.chunks = (rows_a_block, *array.shape[1:])
-
-    def __setitem__(self, part: slice, values: np.ndarray) -> None:
-        self.array[part] = values
-
-
-def _column(passes: Passes, name: str, rows: Rows, transform: Transform) -> np.ndarray:
-    """What a transform makes of each row, (n_rows,) float64."""
-    column = np.empty(rows.n_rows)
-    passes.write(name, rows, transform, [_Output(column, rows.rows_a_block)])
-    return column
-
-
-def _graph(rows: Rows, settings: GraphSettings, passes: Passes, folder: Path) -> Rows:
-    """Distances to the nearest neighbours as rows, with their numbers, in files of a folder."""
-    shape = (rows.n_rows, settings.n_neighbors)
-    indices = np.memmap(folder / "indices", np.int64, "w+", shape=shape)
-    distances = np.memmap(folder / "distances", np.float32, "w+", shape=shape)
-    outputs = [_Output(array, rows.rows_a_block) for array in (indices, distances)]
-    neighbor_graph(rows, settings, passes, folder, outputs)
-    return Rows(distances, extras=(indices,))
-
-
-class _ReferenceScore:
-    """Distances to reference samples as a transform, of numbered training rows or of new ones."""
-
-    def __init__(self, distances: ReferenceDistances) -> None:
-        self.distances = distances
-
-    def __call__(self, values: np.ndarray, *extras: np.ndarray) -> tuple[np.ndarray, ...]:
-        numbers = extras[-1] if extras else self._identical(values)
-        return self.distances(values, numbers)[:1]
-
-    def _identical(self, values: np.ndarray) -> np.ndarray:
-        """Numbers of the references that rows are copies of, -1 for all others."""
-        known = self.distances
-        places = zip(known.order, known.numbers, strict=True)
-        numbers = {hash(known.rows[place].tobytes()): number for place, number in places}
-        own = (hash((row - known.center).tobytes()) for row in values)
-        return np.array([numbers.get(key, -1) for key in own], np.int64)
-
-
-class _GraphScore:
-    """Scores of new rows by their neighbours among the training rows, as a transform."""
-
-    def __init__(self, rows: Rows, n_neighbors: int, measure: Transform) -> None:
-        self.rows = rows
-        self.n_neighbors = n_neighbors
-        self.measure = measure
-
-    def __call__(self, values: np.ndarray) -> tuple[np.ndarray, ...]:
-        found = _nearest(values, self.rows, self.n_neighbors)
-        return self.measure(found.distances, found.indices)
-
-
-def _kth(distances: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, ...]:
-    return NeighborDistances()(distances, indices)[:1]
-
-
-def _mean(distances: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, ...]:
-    return NeighborDistances()(distances, indices)[1:]
-
-
-@dataclass(frozen=True)
-class _Factor:
-    """Local outlier factor by what is known (n_rows,) of the training rows."""
-
-    kth: np.ndarray
-    density: np.ndarray
-
-    def __call__(self, distances: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, ...]:
-        (own,) = ReachabilityDensity(self.kth)(distances, indices)
-        return LocalOutlierFactor(self.density)(distances, indices, own)
-
-
-def _nearest(values: np.ndarray, rows: Rows, k: int) -> Neighbors:
-    """The k nearest of all `rows` to each of some new ones, less one that is identical."""
-    rows = rows.having(numbered=True, rows_a_block=min(rows.rows_a_block, _BLOCK_ROWS))
-    shift = rows.array[: rows.rows_a_block].mean(axis=0)
-    search = Search(as_members(values, np.full(len(values), -1), None, shift), k + 1)
-    for span in rows.spans():
-        block = rows.read(span)
-        shown = as_members(block.values, block.extras[0], None, shift)
-        search.see(np.arange(len(values)), shown)
-    found = search.result()
-    places = np.arange(k) + (found.distances[:, :1] == 0)
-    return Neighbors(
-        np.take_along_axis(found.indices, places, axis=1),
-        np.take_along_axis(found.distances, places, axis=1),
-    )
+            return kth_distance if self.method == "kth" else mean_distance
+        kth = column(passes, "neighbour distances", graph, kth_distance)
+        return Factor(kth, column(passes, "reachability", graph, ReachabilityDensity(kth)))

@@ -6,8 +6,9 @@ extremes lie, and with that the best of the score (see docs/outliers.md for the 
 
 **One score.** The root of the weighted mean of the squares of the positive parts, over the measures
 of a set, and again over the sets: what is ordinary for one of them speaks neither for nor against
-the row, and what is extreme for one is not averaged away by the others. So a kind of bad image
-that a single set sees stays visible in the whole.
+the row, and what is extreme for one is not averaged away by the others. What one of S sets sees
+alone counts 1 / √S of that, which a fence may miss where the others agree with each other: a row
+twice as far out as its own set's fence is flagged in any case.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ WEIGHTS = {
     "lof": 1 / 9,
     "micro_cluster": 1 / 9,
 }
+
+# So many times beyond its own fence, one set is enough.
+FAR_OUT_ALONE = 2.0
 
 # Rows that lie farther out than these are not of the core whose covariance is the yardstick.
 CORE_NEAR, CORE_FAR, CORE_FAR_SHARE, CORE_GAP, CORE_LEAST = 2.0, 3.0, 0.97, 6.0, 0.90

@@ -7,11 +7,12 @@ for a thumbnail and for a photograph, and cost the same.
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamclust.errors import SourceError
+from streamclust.errors import DAMAGED, TOO_LARGE, ImageError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,7 +34,7 @@ SIDE = 64
 # A pixel is saturated this close to the image's white level (JPEG does not keep 255 exactly),
 # and a level below the least is none: nothing in the image is white.
 _WHITE_MARGIN, _LEAST_WHITE = 10, 200
-DAMAGED, TOO_LARGE = "damaged image", "image too large"
+_MID_GREY = 128
 # Pixels that may be unpacked, and the memory that takes: 4 bytes each, twice where the mode is
 # changed, four times in WebP's decoder. A bound for what a hostile file can make us hold.
 MOST_PIXELS = 2**24
@@ -44,23 +45,6 @@ _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # Octaves of detail, as shares of the side: finer than 2 % lies what a mere enlargement lacks.
 _FINE, _MIDDLE, _COARSE = 0.02, 0.04, 0.08
-
-
-class ImageError(SourceError):
-    """An image cannot be measured; the message goes on from its path.
-
-    Attributes
-    ----------
-    kind : str
-        `DAMAGED` or `TOO_LARGE`.
-    """
-
-    def __init__(self, message: str, kind: str) -> None:
-        super().__init__(message, kind)
-        self.kind = kind
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 def measure_image(data: bytes) -> np.ndarray:
@@ -80,7 +64,8 @@ def measure_image(data: bytes) -> np.ndarray:
     aspect       width / height
     ============ ===================================================================
 
-    A side is the square root of the image's area.
+    A side is the square root of the image's area. Values of more than 8 bits, and floats, are
+    taken on the scale of `_white_level`; what is transparent is mid-grey, neither dark nor light.
 
     Parameters
     ----------
@@ -96,8 +81,9 @@ def measure_image(data: bytes) -> np.ndarray:
     ------
     ImageError
         If the data are no such file, or cut short, or more than `MOST_PIXELS` would have to
-        be unpacked: 16 million, half of that as WebP, but an eighth of the width and height
-        of a JPEG will do unless it is progressive.
+        be unpacked: 16 million, half of that as WebP or with a transparent colour, but an
+        eighth of the width and height of a JPEG will do unless it is progressive. The message
+        goes on from the image's path.
     """
     (width, height), pixels = _working_copy(data)
     luma = pixels @ _LUMA
@@ -172,8 +158,8 @@ def _working_copy(data: bytes) -> tuple[tuple[int, int], np.ndarray]:
         with _opened(data) as image:
             size = image.size
             image.draft("RGB", (2 * SIDE, 2 * SIDE))
-            _check_size(size if _is_held_whole(image, data) else image.size, image.format)
-            return size, np.asarray(_shrunk(image), np.float32)
+            _check_size(size if _is_held_whole(image, data) else image.size, image)
+            return size, _shrunk(image)
     except ImageError:
         raise
     # Pillow's readers raise whatever they stumble over in a damaged file.
@@ -208,9 +194,10 @@ def _is_held_whole(image: ImageFile, data: bytes) -> bool:
     return True
 
 
-def _check_size(size: tuple[int, int], format: str | None) -> None:
+def _check_size(size: tuple[int, int], image: Image.Image) -> None:
     width, height = size
-    most = MOST_PIXELS // 2 if format == "WEBP" else MOST_PIXELS
+    twice = image.format == "WEBP" or image.mode == "PA" or "transparency" in image.info
+    most = MOST_PIXELS // 2 if twice else MOST_PIXELS
     if width * height > most:
         raise ImageError(
             f"has {width} × {height} pixels, more than {most:,}: save it smaller, or as a JPEG "
@@ -219,13 +206,52 @@ def _check_size(size: tuple[int, int], format: str | None) -> None:
         )
 
 
-def _shrunk(image: Image.Image) -> Image.Image:
-    from PIL import Image
+def _shrunk(image: Image.Image) -> np.ndarray:
+    """RGB, 0 to 255, of about `SIDE`² pixels."""
+    from PIL.Image import Resampling
 
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
     scale = SIDE / (image.width * image.height) ** 0.5
-    size = tuple(max(1, round(side * scale)) for side in image.size)
-    if image.mode != "RGB":
-        image = image.convert("RGB")
-    return image.resize(size, Image.Resampling.BILINEAR)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    whole = averageable(image)
+    small = whole.resize((width, height), Resampling.BILINEAR)
+    if whole.mode in ("I", "F"):
+        return grey_levels(np.asarray(small, np.float32), whole)
+    return _on_grey(np.asarray(small.convert("RGBA"), np.float32))
+
+
+def averageable(image: Image.Image) -> Image.Image:
+    """An image in a mode in which pixels can be averaged; no copy where it is in one."""
+    if image.mode in ("L", "LA", "RGB", "RGBA", "I", "F") and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):
+        return image.convert("I")
+    return image.convert("RGBA" if image.mode == "PA" or "transparency" in image.info else "RGB")
+
+
+def _on_grey(pixels: np.ndarray) -> np.ndarray:
+    opaque = pixels[..., 3:] / 255
+    return pixels[..., :3] * opaque + _MID_GREY * (1 - opaque)
+
+
+def grey_levels(values: np.ndarray, image: Image.Image) -> np.ndarray:
+    """Values of more than 8 bits, or floats, as grey RGB of 0 to 255, by the white of the image
+    in mode I or F that they are from."""
+    high = float(image.getextrema()[1])  # type: ignore[arg-type]
+    if not math.isfinite(high):
+        high = float(values.max(where=np.isfinite(values), initial=0))
+    grey = np.nan_to_num(values / _white_level(high, image.mode), posinf=1, neginf=0)
+    return np.repeat(255 * grey.clip(0, 1)[..., np.newaxis], 3, axis=2)
+
+
+def _white_level(high: float, mode: str) -> float:
+    """White of an image with the largest value `high`, of ints (mode I) or floats (F).
+
+    Sensors of 10, 12 or 14 bits write 16, and the file does not say so: white is that of the
+    fewest bits, of these or 8, that hold `high`. A picture darker than a quarter of its range is
+    therefore taken for a brighter one of fewer bits. Floats go up to 1, or a little beyond where
+    they were interpolated, or else as ints do.
+    """
+    if mode == "F" and high < 2:
+        return max(1.0, high)
+    bits = max(8, math.ceil(high).bit_length())
+    return float((1 << (bits if bits > 16 else bits + bits % 2)) - 1)

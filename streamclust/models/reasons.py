@@ -4,13 +4,16 @@ The yardstick is the case's own: from a sample of its rows, each measure's quart
 (Tukey 1977) that a few per cent of bad images among them do not move. Beside them stand bounds
 that hold in any case: a near-black image is dark wherever many are, and no image is dark only
 because all others are brighter.
+
+No rule uses `saturated`, `brightness` and `entropy`: they are stored for the user, and follow
+those that do (`white_disc`, `highlights`, `contrast`).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -76,30 +79,45 @@ RULES = (
     *_odd("height"),
 )
 KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
+_COLUMNS = np.array([MEASURES.index(rule.measure) for rule in RULES], np.int8)
+_KINDS_OF_RULES = np.array([KINDS.index(rule.kind) for rule in RULES], np.int8)
+_RULES_OF_KINDS = [
+    [number for number, rule in enumerate(RULES) if rule.kind == kind] for kind in KINDS
+]
 # An image without light, flooded by it, or plain has no detail to be judged by; nor has one of
 # the first two contrast.
 _HIDES = {"dark": ("blank", "blur"), "glare": ("blank", "blur"), "blank": ("blur",)}
 
 
-class Reason(NamedTuple):
-    """A measure outside of what is usual.
+@dataclass(frozen=True, eq=False)
+class Reasons:
+    """Reasons of many images, as columns of 22 bytes a reason.
 
     Attributes
     ----------
-    kind : str
-        One of `KINDS`.
-    measure : str
-        One of `streamclust.models.pixels.MEASURES`.
-    value : float
+    row : ndarray of int64, shape (n_reasons,)
+        Whose reason it is.
+    kind : ndarray of int8, shape (n_reasons,)
+        Index in `KINDS`.
+    measure : ndarray of int8, shape (n_reasons,)
+        Index in `streamclust.models.pixels.MEASURES`.
+    value : ndarray of float32, shape (n_reasons,)
         The image's.
-    usual : tuple of float
+    usual : ndarray of float32, shape (n_reasons, 2)
         The 5th and 95th percentile of ordinary images.
     """
 
-    kind: str
-    measure: str
-    value: float
-    usual: tuple[float, float]
+    row: np.ndarray
+    kind: np.ndarray
+    measure: np.ndarray
+    value: np.ndarray
+    usual: np.ndarray
+
+    @classmethod
+    def none(cls) -> Self:
+        """No reason."""
+        code, value = np.empty(0, np.int8), np.empty(0, np.float32)
+        return cls(np.empty(0, np.int64), code, code, value, np.empty((0, 2), np.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,21 +161,27 @@ class Yardstick:
         columns = [stored["percentiles"].get(name, [np.nan] * 5) for name in MEASURES]
         return cls(stored["n_images"], np.array(columns).T)
 
-    def reasons(self, measures: np.ndarray) -> list[Reason]:
-        """Tell what is wrong with an image, one reason a kind, in the order of `KINDS`.
+    def reasons(self, measures: np.ndarray) -> Reasons:
+        """Tell what is wrong with images: one reason a kind, in the order of `KINDS`.
 
         Parameters
         ----------
-        measures : ndarray of shape (len(MEASURES),)
+        measures : ndarray of shape (n_images, len(MEASURES))
+
+        Returns
+        -------
+        Reasons
+            Their `row` counts the images from 0.
         """
-        found: dict[str, Reason] = {}
-        for rule, broken in zip(RULES, self._broken(measures[np.newaxis])[:, 0], strict=True):
-            if broken:
-                column = MEASURES.index(rule.measure)
-                low, high = self.percentiles[[0, 4], column].tolist()
-                reason = Reason(rule.kind, rule.measure, float(measures[column]), (low, high))
-                found.setdefault(rule.kind, reason)
-        return list(found.values())
+        image, rule = np.nonzero(_first_of_each_kind(self._broken(measures)).T)
+        column = _COLUMNS[rule]
+        return Reasons(
+            row=image,
+            kind=_KINDS_OF_RULES[rule],
+            measure=column,
+            value=measures[image, column].astype(np.float32),
+            usual=self.percentiles[[0, 4]][:, column].T.astype(np.float32),
+        )
 
     def first_kinds(self, measures: np.ndarray) -> np.ndarray:
         """The kind of each image's first reason.
@@ -172,8 +196,8 @@ class Yardstick:
             Index in `KINDS`, -1 without a reason.
         """
         broken = self._broken(measures)
-        kinds = np.array([KINDS.index(rule.kind) for rule in RULES], np.int8)
-        return np.where(broken.any(axis=0), kinds[broken.argmax(axis=0)], np.int8(-1))
+        first = _KINDS_OF_RULES[broken.argmax(axis=0)]
+        return np.where(broken.any(axis=0), first, np.int8(-1))
 
     def limit(self, rule: Rule) -> float:
         """The value beyond which a rule's measure is a reason."""
@@ -199,8 +223,15 @@ class Yardstick:
         broken = np.empty((len(RULES), len(measures)), bool)
         kinds = np.array([rule.kind for rule in RULES])
         for number, rule in enumerate(RULES):
-            values, limit = measures[:, MEASURES.index(rule.measure)], self.limit(rule)
+            values, limit = measures[:, _COLUMNS[number]], self.limit(rule)
             broken[number] = values < limit if rule.below else values > limit
         for kind, hidden in _HIDES.items():
             broken[np.isin(kinds, hidden)] &= ~broken[kinds == kind].any(axis=0)
         return broken
+
+
+def _first_of_each_kind(broken: np.ndarray) -> np.ndarray:
+    first = broken.copy()
+    for own in _RULES_OF_KINDS:
+        first[own] &= broken[own].cumsum(axis=0) == 1
+    return first

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from streamclust.errors import SourceError
 from streamclust.sources import READERS, ArraySource
+from streamclust.sources.tables import csv_lines
 
 PATHS_NAME = "images_paths.csv"
 IMAGE_FOLDERS = ("row_data", "raw_data")
@@ -163,29 +163,42 @@ def iter_paths(file: str | Path) -> Iterator[str]:
     SourceError
         If the file cannot be read as such a CSV: the message names the line.
     """
-    file = Path(file)
-    try:
-        with open(file, encoding="utf-8-sig", newline="") as lines:
-            yield from _parse_paths(file, csv.reader(lines))
-    except UnicodeDecodeError as error:
-        raise SourceError(
-            f"{file}: is not UTF-8 text ({error.reason}): save it as UTF-8"
-        ) from error
-    except csv.Error as error:
-        raise SourceError(f"{file}: is not a CSV of paths ({error}): check its quotes") from error
-    except OSError as error:
-        raise SourceError(f"{file}: cannot be read: {error.strerror or error}") from error
+    return (path for path, _ in _iter_cells(Path(file), None))
 
 
-def _parse_paths(file: Path, reader: Iterator[list[str]]) -> Iterator[str]:
-    first = next(reader, [])
-    if not first:
-        raise SourceError(f"{file}: starts with an empty line: one line a path is needed")
+def iter_column(file: str | Path, name: str) -> Iterator[tuple[str, str]]:
+    """Read the path of each row together with its cell of column `name`.
+
+    Raises
+    ------
+    SourceError
+        As `iter_paths`, and if there is no such column.
+    """
+    return _iter_cells(Path(file), name)
+
+
+def column_names(file: str | Path) -> list[str]:
+    """Names of the columns of a list of paths; none where it has no header line.
+
+    Raises
+    ------
+    SourceError
+        As `iter_paths`.
+    """
+    first = next(csv_lines(file), [])
+    return _names(first) if _find_column(Path(file), first)[1] else []
+
+
+def _iter_cells(file: Path, name: str | None) -> Iterator[tuple[str, str]]:
+    """The path of each row, and its cell of the column `name`, or the path again."""
+    lines = csv_lines(file)
+    first = next(lines, [])
     column, is_header = _find_column(file, first)
+    other = column if name is None else _place(file, _names(first) if is_header else [], name)
     if not is_header:
-        yield first[column]
+        yield first[column], first[other]
     blank = 0
-    for number, row in enumerate(reader, 2):
+    for number, row in enumerate(lines, 2):
         if not any(field.strip() for field in row):
             blank = blank or number
             continue
@@ -199,11 +212,24 @@ def _parse_paths(file: Path, reader: Iterator[list[str]]) -> Iterator[str]:
             )
         if not row[column]:
             raise SourceError(f"{file}: line {number} has no path: each line must hold a path")
-        yield row[column]
+        yield row[column], row[other]
+
+
+def _names(header: list[str]) -> list[str]:
+    return [field.strip() for field in header]
+
+
+def _place(file: Path, names: list[str], name: str) -> int:
+    if name not in names:
+        known = ", ".join(names) or "there is no header line"
+        raise SourceError(f"{file}: has no column {name!r} ({known}): name one that it has")
+    return names.index(name)
 
 
 def _find_column(file: Path, first: list[str]) -> tuple[int, bool]:
     """Tell which column holds the paths, and whether the first line is a header."""
+    if not first:
+        raise SourceError(f"{file}: starts with an empty line: one line a path is needed")
     paths = [i for i, field in enumerate(first) if _looks_like_path(field)]
     others = [field.strip() for i, field in enumerate(first) if i not in paths]
     # Beside a running index only: a path with a comma that is not in quotes looks like two fields.

@@ -7,12 +7,12 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from streamclust.errors import SourceError
+from streamclust.errors import TOO_LARGE, ImageError, SourceError
 from streamclust.sources.case import normalise_path
 from streamclust.sources.zip_index import ZipIndex
 
-# As in zip files: no image is that large.
-MOST_BYTES = 1 << 28
+# Of an image file, unpacked: a bound for what a hostile file can make a task hold.
+MOST_BYTES = 32 * 2**20
 
 
 class ImageStore:
@@ -64,16 +64,21 @@ class ImageStore:
 
         Raises
         ------
+        ImageError
+            If it has more than `MOST_BYTES`.
         SourceError
-            If there is no such image, it cannot be read, or it is no image by its size.
+            If there is no such image, or it cannot be read.
         """
         for name in self._candidates(path):
-            data = self._zip.read(name) if self._zip is not None else self._read_file(name)
+            data = self._read(name)
             if data is not None:
                 return data
         raise SourceError(
             f"{self.path}: holds no image {path!r}: check that images and list belong together"
         )
+
+    def _read(self, name: str) -> bytes | None:
+        return self._read_file(name) if self._zip is None else self._zip.read(name, MOST_BYTES)
 
     def _read_file(self, name: str) -> bytes | None:
         file = self.path / name
@@ -82,7 +87,8 @@ class ImageStore:
             if stat.S_ISDIR(about.st_mode):
                 return None
             _check_file(file, about)
-            return file.read_bytes()
+            with file.open("rb") as opened:
+                return opened.read(about.st_size)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -103,7 +109,10 @@ def _check_file(file: Path, about: os.stat_result) -> None:
     if not stat.S_ISREG(about.st_mode):
         raise SourceError(f"{file}: is no regular file: put the image itself there")
     if about.st_size > MOST_BYTES:
-        raise SourceError(f"{file}: has {about.st_size} bytes: no image is that large")
+        raise ImageError(
+            f"{file}: has {about.st_size:,} bytes, more than {MOST_BYTES:,}: save it smaller",
+            TOO_LARGE,
+        )
 
 
 def _single_folders(top: Path) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """A truth table: what is known of some rows of a case, read line by line into small codes."""
 
-import csv
 import hashlib
 from array import array
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.case import normalise_path
+from streamclust.sources.tables import csv_lines
 
 ROW, OUTLIER_KIND = "row", "outlier_kind"
 PATH_COLUMNS = ("path", "paths")
@@ -86,22 +86,12 @@ def read_truth(file: Path, n_rows: int, paths: Iterable[Iterable[str]] | None = 
     SourceError
         If it cannot be read, has no column to match by, or does not belong to the case.
     """
-    try:
-        with open(file, encoding="utf-8-sig", newline="") as text:
-            return _read(file, csv.reader(text), n_rows, paths)
-    except UnicodeDecodeError as error:
-        raise SourceError(
-            f"{file}: is not UTF-8 text ({error.reason}): save it as UTF-8"
-        ) from error
-    except csv.Error as error:
-        raise SourceError(f"{file}: is not a CSV ({error}): check its quotes") from error
-    except OSError as error:
-        raise SourceError(f"{file}: cannot be read: {error.strerror or error}") from error
+    return _read(file, csv_lines(file), n_rows, paths)
 
 
 def _read(
     file: Path,
-    lines: "Iterator[list[str]]",
+    lines: Iterator[list[str]],
     n_rows: int,
     paths: Iterable[Iterable[str]] | None,
 ) -> Truth:

@@ -18,11 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from streamclust.errors import SourceError
+from streamclust.errors import TOO_LARGE, ImageError, SourceError
 from streamclust.sources.stored import OpenFile, opened
-
-# An image of this size is none: a bound for what a hostile archive can make us hold.
-_MAX_MEMBER = 1 << 28
 
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")
@@ -110,17 +107,25 @@ class ZipIndex:
         with opened(self.path) as file:
             return self._find(file, name) is not None
 
-    def read(self, name: str) -> bytes | None:
+    def read(self, name: str, most: int) -> bytes | None:
         """Read and unpack a member; None if there is none of that name.
+
+        Parameters
+        ----------
+        name : str
+        most : int
+            Bytes that it may have: never more than one beyond them are unpacked.
 
         Raises
         ------
+        ImageError
+            If it has more than `most` bytes.
         SourceError
             If it is encrypted, damaged, or packed in another way than deflate.
         """
         with opened(self.path) as file:
             member = self._find(file, name)
-            return None if member is None else self._unpack(file, member)
+            return None if member is None else self._unpack(file, member, most)
 
     def _find(self, file: OpenFile, name: str) -> _Member | None:
         key = _hash(name)
@@ -131,7 +136,7 @@ class ZipIndex:
                 return member
         return None
 
-    def _unpack(self, file: OpenFile, member: _Member) -> bytes:
+    def _unpack(self, file: OpenFile, member: _Member, most: int) -> bytes:
         where = f"{self.path}: member {member.name!r}"
         if member.flags & _ENCRYPTED:
             raise SourceError(f"{where} is encrypted: unpack the archive and use the folder")
@@ -139,13 +144,17 @@ class ZipIndex:
             raise SourceError(
                 f"{where} is packed by method {member.method}: unpack it and use the folder"
             )
-        if max(member.size, member.packed) > _MAX_MEMBER:
-            raise SourceError(f"{where} has {member.size} bytes: no image is that large")
+        size = max(member.size, member.packed)
+        if size > most:
+            raise ImageError(
+                f"{where} has {size:,} bytes, more than {most:,}: save it smaller", TOO_LARGE
+            )
         local = _LOCAL.unpack(_take(file, member.offset + self.shift, _LOCAL.size))
         start = member.offset + self.shift + _LOCAL.size + local[-2] + local[-1]
         data = _take(file, start, member.packed)
         if member.method == _DEFLATED:
             try:
+                # The size may be a lie: one byte more than it tells that.
                 data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, member.size + 1)
             except zlib.error as error:
                 raise SourceError(f"{where} is damaged ({error}): copy it again") from error

@@ -12,16 +12,10 @@ from streamclust.memory import MIB, Need
 from streamclust.outputs import Outputs
 from streamclust.sources.images import ImageStore
 from streamclust.steps.job import Job
+from streamclust.steps.kinds import KINDS, load_reasons
 from streamclust.steps.paths import paths_of
 from streamclust.steps.scan import scan_need
-from streamclust.steps.suspects import (
-    KINDS,
-    OUTLIERS,
-    Suspects,
-    load_reasons,
-    set_scores,
-    stored_images,
-)
+from streamclust.steps.suspects import OUTLIERS, Suspects, set_scores, stored_images
 from streamclust.workspace import fingerprint
 
 STEP = "draw outliers"
@@ -40,7 +34,8 @@ def draw_outliers(job: Job, outputs: Outputs, found: Suspects) -> None:
     """
     workspace = job.workspace
     mark = fingerprint(STEP, 1, workspace.fingerprint_of(OUTLIERS))
-    sheets = _sheets(found) if stored_images(job) else {}
+    images = stored_images(job)
+    sheets = {} if images is None else _sheets(found)
     wanted = [_SCORES, *sheets]
     for stale in outlier_figures() - set(wanted):
         outputs.remove(stale)
@@ -50,7 +45,8 @@ def draw_outliers(job: Job, outputs: Outputs, found: Suspects) -> None:
     n_rows = len(found.score)
     with job.step(STEP, None, draw_outlier_needs(n_rows), n_rows):
         _draw_scores(job, outputs, found, mark)
-        _draw_sheets(job, outputs, found, sheets, mark)
+        if images is not None:
+            _draw_sheets(job, outputs, found, images, sheets, mark)
 
 
 def draw_outlier_needs(n_rows: int) -> list[Need]:
@@ -96,16 +92,12 @@ def _draw_sheets(
     job: Job,
     outputs: Outputs,
     found: Suspects,
+    images: Path,
     sheets: dict[str, tuple[str, np.ndarray]],
     mark: str,
 ) -> None:
-    images = stored_images(job)
-    if images is None:
-        return
     store = _opened(images)
-    words: dict[int, list[str]] = {}
-    for row, reason in load_reasons(job):
-        words.setdefault(row, []).append(f"{reason.kind}: {reason.measure} {reason.value:.3g}")
+    words = _words(job, np.concatenate([rows[:MOST_TILES] for _, rows in sheets.values()]))
     for file, (title, rows) in job.events.track(
         sheets.items(), "contact sheets", len(sheets), "sheets"
     ):
@@ -113,6 +105,13 @@ def _draw_sheets(
         subtitle = f"the first {min(len(rows), MOST_TILES)} of {len(rows):,}, by score"
         with outputs.writing(file, mark) as staged:
             contact_sheet(staged, tiles, title, subtitle)
+
+
+def _words(job: Job, rows: np.ndarray) -> dict[int, list[str]]:
+    words: dict[int, list[str]] = {}
+    for row, reason in load_reasons(job, rows):
+        words.setdefault(row, []).append(f"{reason.kind}: {reason.measure} {reason.value:.3g}")
+    return words
 
 
 def _opened(images: Path) -> ImageStore | None:

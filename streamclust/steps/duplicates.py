@@ -1,6 +1,7 @@
 """Images that are there more than once: duplicates.csv, from the neighbour graphs of the sets."""
 
-import numpy as np
+from collections.abc import Iterator
+from typing import Any
 
 from streamclust.memory import MIB, Need
 from streamclust.models.duplicates import (
@@ -16,11 +17,11 @@ from streamclust.outputs import Outputs
 from streamclust.passes import Passes, Rows
 from streamclust.steps.job import Job
 from streamclust.steps.neighbors import usual_distance
-from streamclust.steps.paths import PATH, paths_of
+from streamclust.steps.paths import PATH, parts_with_paths
 from streamclust.workspace import fingerprint
 
 STEP = "duplicates"
-BYTES_A_ROW = 96
+BYTES_A_ROW = 168
 FILE = "duplicates.csv"
 
 
@@ -42,15 +43,19 @@ def duplicates(job: Job, sets: list[str], outputs: Outputs) -> None:
     share = NEAR if len(sets) == 1 else NEAR_IN_SEVERAL
     needs = duplicate_needs(first.shape[0], first.chunks[0], first.shape[1])
     with job.step(STEP, None, needs, first.shape[0]) as passes:
-        groups = common_groups([_of_set(job, passes, name, share) for name in sets])
-        paths = paths_of(workspace, groups.row)
-        outputs.table(FILE, COLUMNS, groups.lines(paths), mark)
+        groups = common_groups(_of_set(job, passes, name, share) for name in sets)
+        outputs.table(FILE, COLUMNS, _lines(job, groups), mark)
 
 
 def duplicate_needs(n_rows: int, chunk: int, n_neighbors: int) -> list[Need]:
     """Memory of the pairs, were every row a duplicate, and of the graph's blocks."""
     block = chunk * n_neighbors * (8 + 4 + 16)
     return [Need(STEP, fixed=n_rows * BYTES_A_ROW + 16 * MIB, per_block=2 * block)]
+
+
+def _lines(job: Job, groups: DuplicateGroups) -> Iterator[dict[str, Any]]:
+    for part, paths in parts_with_paths(job.workspace, groups.row):
+        yield from groups[part].lines(paths)
 
 
 def _of_set(job: Job, passes: Passes, name: str, share: float) -> DuplicateGroups:
@@ -60,5 +65,5 @@ def _of_set(job: Job, passes: Passes, name: str, share: float) -> DuplicateGroup
     valid = job.rows_of(name, "space/reduced").valid
     indices, distances = graph["indices"], graph["distances"]
     rows = Rows(distances, valid, (indices,), numbered=True, rows_a_block=indices.chunks[0])
-    pairs = passes.reduce(f"{name}: near pairs", rows, NearPairs(scale, share))
-    return duplicate_groups(np.asarray(pairs.result()), share)
+    pairs = passes.reduce(f"{name}: near pairs", rows, NearPairs(scale, share)).result()
+    return duplicate_groups(pairs, share)

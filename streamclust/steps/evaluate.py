@@ -31,8 +31,15 @@ FILE = "evaluation.csv"
 COLUMNS = ("what", "set", "result", "truth", "metric", "value", "rows", "positives")
 COMBINED = "combined"
 ANY = "any outlier"
-_CHUNK = 65_536
 _MOST_COLUMNS = 16
+# Columns of the table of kinds: what they are told by, and the metric.
+_RANKED = {
+    "AUROC": ("ranking", "auroc"),
+    "average precision": ("ranking", "average_precision"),
+    "precision at flagged": ("ranking", "precision_at_flagged"),
+    "flagged": ("flagged", "recall"),
+}
+_REPORTED = {"precision": ("reason", "precision"), "recall": ("reason", "recall")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +51,10 @@ class Evaluation:
     lines : list of dict
         The lines of ``evaluation.csv``, with `COLUMNS`. ``what`` is
 
-        - ``ranking``: AUROC and average precision of a ``set``'s score or one of its measures
-          (``result``; the set ``combined``: all sets' score) for any outlier against ordinary
-          rows, of scores also for those of one kind (``truth``) against ordinary rows;
+        - ``ranking``: AUROC, average precision, and precision among as many rows as were flagged,
+          of a ``set``'s score or one of its measures (``result``; the set ``combined``: all sets'
+          score) for any outlier against ordinary rows, of scores also for those of one kind
+          (``truth``) against ordinary rows;
         - ``flagged``: precision and recall of the rows that were flagged; of a kind, recall;
         - ``reason``: precision and recall of a reported kind (``result``);
         - ``clustering``: agreement of a clustering (``result``) with an attribute (``truth``).
@@ -76,9 +84,7 @@ class Evaluation:
             "flagged rows: precision, recall": self._grid(
                 "flagged", "metric", "truth", "precision", "recall"
             ),
-            "reasons: precision / recall": self._grid(
-                "reason", "set", "result", "precision", "recall"
-            ),
+            "kinds: ranked by the combined score, flagged, and reported": self._kinds(),
             "recommended clusterings: AMI": self._grid("clustering", "set", "truth", "ami"),
         }
         return {heading: table for heading, table in tables.items() if table}
@@ -93,11 +99,34 @@ class Evaluation:
             if line["metric"] not in metrics or any(line[n] != v for n, v in chosen.items()):
                 continue
             cells = grid.setdefault(line[down], {down: line[down]})
-            value = "-" if math.isnan(line["value"]) else f"{line['value']:.3f}"
-            name = line[across]
+            value, name = _shown(line["value"]), line[across]
             cells[name] = f"{cells[name]} / {value}" if name in cells else value
         columns = dict.fromkeys(name for cells in grid.values() for name in cells)
         return [{name: cells.get(name, "") for name in columns} for cells in grid.values()]
+
+    def _kinds(self) -> list[dict[str, str]]:
+        """What the combined result makes of each true kind, and of those only it reports."""
+        names = {"ranking": "truth", "flagged": "truth", "reason": "result"}
+        lines = [line for line in self.lines if line["set"] == COMBINED]
+        values = {(x["what"], x[names[x["what"]]], x["metric"]): x["value"] for x in lines}
+        flagged = [line for line in lines if line["what"] == "flagged" and line["truth"] != ANY]
+        kinds = {line["truth"]: line["positives"] for line in flagged}
+        pairs = [(kind, reported_kind(kind)) for kind in kinds]
+        pairs += [("", x["result"]) for x in lines if x["metric"] == "precision" and not x["truth"]]
+
+        def cells(columns: dict[str, tuple[str, str]], own: str) -> dict[str, str]:
+            keys = {heading: (what, own, metric) for heading, (what, metric) in columns.items()}
+            return {heading: _shown(values.get(key, math.nan)) for heading, key in keys.items()}
+
+        return [
+            {"kind": kind or "-", "rows": f"{kinds.get(kind, 0):,}", **cells(_RANKED, kind)}
+            | {"reported as": name, **cells(_REPORTED, name)}
+            for kind, name in pairs
+        ]
+
+
+def _shown(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
 def evaluate(job: Job, truth_file: Path, outputs: Outputs) -> Evaluation:
@@ -138,8 +167,8 @@ def _paths(workspace: Workspace) -> Iterator[list[str]] | None:
     paths = workspace.get(PATH)
     if paths is None:
         return None
-    starts = range(0, paths.shape[0], _CHUNK)
-    return (paths[start : start + _CHUNK].tolist() for start in starts)
+    chunk = paths.chunks[0]
+    return (paths[start : start + chunk].tolist() for start in range(0, paths.shape[0], chunk))
 
 
 def _written(line: dict[str, Any]) -> dict[str, Any]:
@@ -159,13 +188,15 @@ def _outliers(workspace: Workspace, stored: list[str], truth: Truth) -> Iterator
     kinds = truth.outlier_kind
     if kinds is None or not kinds.values:
         return
-    for name, result, score in _scores(workspace, stored, truth.rows):
-        yield from _ranking(name, result, kinds.codes, kinds.values, score)
     group = stored_outliers(workspace)
+    flagged = None
     if group is not None:
         flagged = group["flagged"][...][truth.rows]
-        reported = group["kind"][...][truth.rows]
         flagged |= ~np.isfinite(group["score"][...][truth.rows])
+    for name, result, score in _scores(workspace, stored, truth.rows):
+        yield from _ranking(name, result, kinds.codes, kinds.values, score, flagged)
+    if flagged is not None:
+        reported = group["kind"][...][truth.rows]
         yield from _flagged(kinds.codes, kinds.values, flagged)
         yield from _reasons(kinds.codes, kinds.values, reported, list(group.attrs["kinds"]))
 
@@ -192,16 +223,23 @@ def _scores(
 
 
 def _ranking(
-    name: str, result: str, codes: np.ndarray, kinds: list[str], score: np.ndarray
+    name: str,
+    result: str,
+    codes: np.ndarray,
+    kinds: list[str],
+    score: np.ndarray,
+    flagged: np.ndarray | None,
 ) -> Iterator[dict[str, Any]]:
     is_outlier = codes >= 0
     own = ("ranking", name, result)
-    scores = ranking_scores(is_outlier, score)
+    n_flagged = None if flagged is None else int(flagged.sum())
+    scores = ranking_scores(is_outlier, score, n_flagged)
     yield from _lines(scores, *own, ANY, len(codes), int(is_outlier.sum()))
     for code, kind in enumerate(kinds if result == "score" else ()):
         compared = ~is_outlier | (codes == code)
         of_kind = codes[compared] == code
-        scores = ranking_scores(of_kind, score[compared])
+        n_flagged = None if flagged is None else int(flagged[compared].sum())
+        scores = ranking_scores(of_kind, score[compared], n_flagged)
         yield from _lines(scores, *own, kind, len(of_kind), int(of_kind.sum()))
 
 

@@ -4,9 +4,12 @@ import csv
 
 from streamclust.memory import MIB, Need
 from streamclust.outputs import Outputs
+from streamclust.steps.draw_outliers import outlier_figures
+from streamclust.steps.duplicates import FILE as DUPLICATES
 from streamclust.steps.job import Job
+from streamclust.steps.outlier_tables import TABLES
 from streamclust.steps.paths import PATH
-from streamclust.steps.suspects import stored_outliers
+from streamclust.steps.suspects import OUTLIERS, stored_outliers
 from streamclust.steps.tables import CLUSTERS, METRICS, choose, clusters_table, metrics_table
 
 STEP = "export"
@@ -23,17 +26,27 @@ def export(job: Job, outputs: Outputs) -> None:
 
     labels.csv has a column a set, with the labels of its recommended clustering; rows that were
     masked have label -1. A set without a recommended clustering has no column. Where outliers
-    were looked for, ``outlier`` (0 or 1) and ``outlier_score`` follow.
+    were looked for, ``outlier`` (0 or 1) and ``outlier_score`` follow; where they are of other
+    rows than those that are stored, what was told of them is put aside.
     """
     workspace = job.workspace
     stored = workspace.descriptors
     if not stored:
         return
+    if stored_outliers(workspace) is None:
+        forget_outliers(job, outputs)
     n_rows = workspace.root[f"descriptors/{stored[0]}"].attrs["n_rows"]
     with job.step(STEP, None, [NEED], n_rows):
         outputs.table("metrics.csv", METRICS, metrics_table(workspace, stored))
         outputs.table("clusters.csv", CLUSTERS, clusters_table(workspace, stored))
         _labels(job, outputs, n_rows)
+
+
+def forget_outliers(job: Job, outputs: Outputs) -> None:
+    """Put aside the outliers, tables and figures of rows that are no more."""
+    job.workspace.archive(OUTLIERS)
+    for file in (*TABLES, DUPLICATES, *outlier_figures()):
+        outputs.remove(file)
 
 
 def _labels(job: Job, outputs: Outputs, n_rows: int) -> None:

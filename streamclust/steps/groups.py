@@ -1,7 +1,7 @@
 """Which rows are siblings, such as the images of one vehicle: a number for each row's group."""
 
-import csv
 import hashlib
+import math
 from collections.abc import Iterator
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -11,20 +11,20 @@ import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Need
-from streamclust.sources.case import iter_paths, normalise_path
+from streamclust.sources import fingerprint as file_fingerprint
+from streamclust.sources.case import column_names, iter_column, normalise_path
 from streamclust.steps.job import Job
 from streamclust.steps.paths import PATH
-from streamclust.workspace import fingerprint, stage_array
+from streamclust.workspace import Workspace, fingerprint, stage_array
 
 GROUP = "images/group"
 STEP = "groups"
-NEED = Need(STEP, fixed=64 * MIB)
+# The codes of all rows, and what counting them takes.
+BYTES_A_ROW = 56
 _CHUNK = 65_536
 # Groups are told apart by a digest, so that their names need not be remembered; the neighbour
 # graph takes numbers of so many bits.
 _BITS = 39
-# Whether there are few is all that is asked.
-_MOST_COUNTED = 65_536
 
 
 def groups(job: Job) -> str | None:
@@ -33,57 +33,123 @@ def groups(job: Job) -> str | None:
     Returns
     -------
     str or None
-        Where they are in the store; None where rows have no groups, or no more of them than
-        neighbours are looked for.
+        Where they are in the store; None where rows have no groups, or groups too large to be
+        siblings: see `most_siblings`.
 
     Raises
     ------
     SettingsError
-        When the settings name a column that the paths file does not have, or the file is not
-        what it was when the paths were stored.
+        When the settings name a column that the paths file does not have, or the file lists
+        other paths than when they were stored.
+    SourceError
+        When the paths file cannot be read.
     """
     if _store(job) is None:
         return None
-    n_groups, n_neighbors = job.workspace.root[GROUP].attrs["n_groups"], job.settings.n_neighbors
-    if n_groups <= n_neighbors:
+    array, n_neighbors = job.workspace.root[GROUP], job.settings.n_neighbors
+    n_groups, typical = array.attrs["n_groups"], array.attrs["typical_size"]
+    most = most_siblings(array.shape[0], n_neighbors)
+    if typical > most:
         job.events.note(
-            f"{n_groups} groups by {job.settings.group} are too few to count {n_neighbors} "
-            "neighbours of different ones: rows are taken as they are"
+            f"{n_groups:,} groups by {job.settings.group} are too few for {array.shape[0]:,} rows: "
+            f"the typical one has {typical:,}, and {n_neighbors} neighbours of different ones are "
+            f"near where it has {most:,} at most; rows are taken as they are"
         )
         return None
     return GROUP
 
 
+def most_siblings(n_rows: int, n_neighbors: int) -> int:
+    """Rows that a typical group has at most, where one neighbour is to be counted of each.
+
+    Siblings are many small groups, such as the images of a vehicle, of which there are 2 to 100.
+    Where a folder is a camera or a day, its images are each other's true neighbours, and those of
+    other folders lie far away. So there must be more groups than rows in one (the square root of
+    all rows), and those that a neighbourhood is taken from must be a small part of the rows (a
+    quarter), which is the stricter of the two below ``16 * n_neighbors**2`` rows.
+    """
+    return min(math.isqrt(n_rows), n_rows // (4 * n_neighbors))
+
+
+def group_sizes(codes: np.ndarray) -> np.ndarray:
+    """Rows of each group, (n_groups,) int64 ascending; a row of no group (-1) is one of its own."""
+    values, sizes = np.unique(codes, return_counts=True)
+    grouped = sizes[values >= 0]
+    return np.sort(np.append(grouped, np.ones(len(codes) - grouped.sum(), np.int64)))
+
+
+def typical_size(sizes: np.ndarray) -> int:
+    """Of groups of these sizes, ascending, the size of the one that the median row is in."""
+    upto = np.cumsum(sizes)
+    return int(sizes[np.searchsorted(upto, upto[-1] / 2)])
+
+
+def group_needs(n_rows: int) -> list[Need]:
+    """Memory of the groups of all rows while they are counted, and of a chunk of names."""
+    return [Need(STEP, fixed=64 * MIB + n_rows * BYTES_A_ROW)]
+
+
+def check_group(group: str, file: Path | None) -> None:
+    """Refuse to group by a column that the paths file (None: there is none) does not have.
+
+    Raises
+    ------
+    SettingsError
+        For such a column.
+    SourceError
+        When the file cannot be read.
+    """
+    if group in ("none", "folder"):
+        return
+    if file is None:
+        raise SettingsError(f"group={group!r}: the case has no paths file: use folder or none")
+    names = column_names(file)
+    if group not in names:
+        raise SettingsError(
+            f"group={group!r} is no column of {file} ({', '.join(names) or 'it has no header'}): "
+            "name one that is, or folder, or none"
+        )
+
+
+def paths_file(workspace: Workspace) -> Path | None:
+    """The file that the stored paths were read from."""
+    paths = workspace.get(PATH)
+    source = None if paths is None else paths.attrs.get("source")
+    return source and Path(source)
+
+
 def _store(job: Job) -> str | None:
     """Write the group of every row, unless that is done; tell where, if rows have any."""
     workspace, wanted = job.workspace, job.settings.group
-    paths = workspace.get(PATH)
-    if wanted == "none" or (wanted == "folder" and paths is None):
+    paths, file = workspace.get(PATH), paths_file(workspace)
+    check_group(wanted, file)
+    if wanted == "none" or paths is None:
         return None
-    mark = fingerprint(STEP, 2, workspace.fingerprint_of(PATH), wanted)
+    # A column is read from the file, which may have been edited since its paths were stored.
+    edited = None if wanted == "folder" or file is None else file_fingerprint(file)
+    mark = fingerprint(STEP, 3, workspace.fingerprint_of(PATH), wanted, edited)
     if workspace.restore(GROUP, mark):
         job.skip(STEP, None)
         return GROUP
-    names = _folders(paths) if wanted == "folder" else _column(paths, wanted)
-    n_rows = paths.shape[0]
-    with (
-        job.step(STEP, None, [NEED], n_rows),
-        workspace.staging() as staged,
-        job.events.passing("groups", n_rows) as advance,
-    ):
-        array = stage_array(staged, "group", (n_rows,), np.int64, _CHUNK, fill_value=-1)
-        seen: set[int] = set()
-        n_alone = 0
-        for start in range(0, n_rows, _CHUNK):
-            codes = list(islice(map(_code, names), min(_CHUNK, n_rows - start)))
-            array[start : start + len(codes)] = np.array(codes, np.int64)
-            n_alone += codes.count(-1)
-            if len(seen) < _MOST_COUNTED:
-                seen.update(codes)
-            advance(len(codes))
-        array.attrs["n_groups"] = len(seen - {-1}) + n_alone
-        workspace.publish(array, GROUP, mark)
+    names = _folders(paths) if file is None or wanted == "folder" else _cells(paths, file, wanted)
+    _write(job, names, paths.shape[0], mark)
     return GROUP
+
+
+def _write(job: Job, names: Iterator[str], n_rows: int, mark: str) -> None:
+    codes = np.empty(n_rows, np.int64)
+    with job.step(STEP, None, group_needs(n_rows), n_rows), job.workspace.staging() as staged:
+        array = stage_array(staged, "group", (n_rows,), np.int64, _CHUNK, fill_value=-1)
+        with job.events.passing("groups", n_rows) as advance:
+            start = 0
+            while chunk := [_code(name) for name in islice(names, _CHUNK)]:
+                part = slice(start, start + len(chunk))
+                array[part] = codes[part] = np.array(chunk, np.int64)
+                start = part.stop
+                advance(len(chunk))
+        sizes = group_sizes(codes)
+        array.attrs.update(n_groups=len(sizes), typical_size=typical_size(sizes))
+        job.workspace.publish(array, GROUP, mark)
 
 
 def _code(name: str) -> int:
@@ -105,28 +171,12 @@ def _stored(paths: Any) -> Iterator[str]:
         yield from paths[start : start + _CHUNK].tolist()
 
 
-def _column(paths: Any, name: str) -> Iterator[str]:
-    source = None if paths is None else paths.attrs.get("source")
-    advice = "name a column of the paths file, or folder, or none"
-    if source is None:
-        raise SettingsError(f"group={name!r}: the case has no paths file: use folder or none")
-    try:
-        with open(source, newline="", encoding="utf-8-sig") as file:
-            header = next(csv.reader(file), [])
-    except OSError as error:
-        raise SettingsError(f"group={name!r}: {source} cannot be read: {error}") from None
-    if name not in header:
-        raise SettingsError(f"group={name!r} is no column of {source}: {advice}")
-    return _cells(paths, Path(source), name)
-
-
 def _cells(paths: Any, file: Path, name: str) -> Iterator[str]:
-    with open(file, newline="", encoding="utf-8-sig") as opened:
-        lines = csv.DictReader(opened)
-        for stored, listed in zip_longest(_stored(paths), iter_paths(file)):
-            if stored != listed:
-                raise SettingsError(
-                    f"group={name!r}: {file} lists other paths than when it was ingested: run "
-                    "streamclust ingest again"
-                )
-            yield next(lines)[name] or ""
+    """The cell of each row in a column of the paths file, which must list the stored paths."""
+    for stored, listed in zip_longest(_stored(paths), iter_column(file, name)):
+        if listed is None or stored != listed[0]:
+            raise SettingsError(
+                f"group={name!r}: {file} lists other paths than when it was ingested: run "
+                "streamclust ingest again"
+            )
+        yield listed[1].strip()

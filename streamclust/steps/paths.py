@@ -16,6 +16,9 @@ from streamclust.workspace import fingerprint as digest
 PATH = "images/path"
 STEP = "paths"
 _CHUNK = 65_536
+# Rows whose paths are held at a time, and how often those of all rows are read at most.
+_PART_ROWS = 32_768
+_READINGS = 16
 # A chunk of long paths as Python strings, twice: as they are read, and as they are stored.
 NEED = Need("paths", fixed=64 * MIB)
 
@@ -70,3 +73,11 @@ def paths_of(workspace: Workspace, rows: np.ndarray) -> list[str]:
         here = chunks == chunk
         found[here] = np.asarray(paths[start : start + _CHUNK], object)[rows[here] - start]
     return found.tolist()
+
+
+def parts_with_paths(workspace: Workspace, rows: np.ndarray) -> Iterator[tuple[slice, list[str]]]:
+    """The paths of rows in any order, part by part of `rows`: a few of them in memory at a time."""
+    size = max(_PART_ROWS, -(-len(rows) // _READINGS))
+    for start in range(0, len(rows), size):
+        part = slice(start, start + size)
+        yield part, paths_of(workspace, rows[part])

@@ -11,35 +11,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamclust.errors import SourceError
+from streamclust.errors import DAMAGED, TOO_LARGE, ImageError, SourceError
 from streamclust.memory import MIB, Need
-from streamclust.models.pixels import (
-    DAMAGED,
-    MEASURES,
-    PEAK_BYTES,
-    TOO_LARGE,
-    ImageError,
-    measure_image,
-)
+from streamclust.models.pixels import MEASURES, PEAK_BYTES, measure_image
 from streamclust.passes import Passes
 from streamclust.sources import fingerprint
-from streamclust.sources.images import ImageStore
+from streamclust.sources.images import MOST_BYTES, ImageStore
 from streamclust.steps.job import Job
 from streamclust.steps.paths import PATH
 from streamclust.workspace import fingerprint as digest
 from streamclust.workspace import stage_array
 
 STEP = "scan"
-VERSION = 1
+VERSION = 2
 PIXELS, PROBLEM = "images/pixels", "images/problem"
 MISSING = "missing image"
 # The codes of `images/problem`: 0 is an image that was measured.
 PROBLEMS = ("", MISSING, DAMAGED, TOO_LARGE)
+CHUNK_ROWS = 65_536
 
 _BATCH_ROWS = 64
 # A part is what one task reads, and what a kill loses of it.
 _PART_ROWS = 512
-_CHUNK_ROWS = 65_536
 _SHOWN = 10
 
 
@@ -53,7 +46,7 @@ class Problem(NamedTuple):
 
 def scan_need() -> Need:
     """Memory of paths and the index of a zip file, and of the largest image a task may meet."""
-    return Need(f"{STEP} of the images", fixed=48 * MIB, per_block=PEAK_BYTES + 32 * MIB)
+    return Need(f"{STEP} of the images", fixed=48 * MIB, per_block=PEAK_BYTES + MOST_BYTES)
 
 
 def measure_rows(
@@ -120,19 +113,28 @@ def scan_images(job: Job, images: Path, scratch: Path) -> None:
 
 
 def images_mark(images: Path) -> Any:
-    """Tell whether a zip file, or all files of a folder, are still what they were."""
+    """Tell whether a zip file, or all files of a folder, are still what they were.
+
+    A folder takes about a second for 200,000 files: a command asks once.
+    """
     if not images.is_dir():
         return fingerprint(images)
     seen = hashlib.blake2b(digest_size=16)
     for folder, folders, files in os.walk(images):
         folders.sort()
+        seen.update(repr(os.path.relpath(folder, images)).encode())
         for name in sorted(files):
-            # A link that leads nowhere is a missing image, not the end of the run.
-            file = os.path.join(folder, name)
-            stat = os.stat(file, follow_symlinks=os.path.exists(file))
-            place = os.path.relpath(folder, images)
-            seen.update(repr((place, name, stat.st_size, stat.st_mtime_ns)).encode())
+            stat = _stat(os.path.join(folder, name))
+            seen.update(repr((name, stat.st_size, stat.st_mtime_ns)).encode())
     return seen.hexdigest()
+
+
+def _stat(file: str) -> os.stat_result:
+    try:
+        return os.stat(file)
+    # A link that leads nowhere is a missing image, not the end of the run.
+    except OSError:
+        return os.lstat(file)
 
 
 class _Measure:
@@ -145,14 +147,24 @@ class _Measure:
         measures = np.full((len(item[1]), len(MEASURES)), np.nan, np.float32)
         problems = []
         for place, (row, path) in enumerate(zip(*item, strict=True)):
-            try:
-                measures[place] = measure_image(self.store.read(path))
-            except ImageError as error:
-                problems.append(Problem(int(row), error.kind, f"{path} {error}"))
-            except SourceError as error:
-                kind = DAMAGED if path in self.store else MISSING
-                problems.append(Problem(int(row), kind, str(error)))
+            found = self._one(int(row), path)
+            if isinstance(found, Problem):
+                problems.append(found)
+            else:
+                measures[place] = found
         return measures, problems
+
+    def _one(self, row: int, path: str) -> np.ndarray | Problem:
+        try:
+            data = self.store.read(path)
+        except ImageError as error:
+            return Problem(row, error.kind, str(error))
+        except SourceError as error:
+            return Problem(row, DAMAGED if path in self.store else MISSING, str(error))
+        try:
+            return measure_image(data)
+        except ImageError as error:
+            return Problem(row, error.kind, f"{path} {error}")
 
 
 class _Part:
@@ -194,9 +206,9 @@ def _parts(paths: Any, starts: list[int]) -> Iterator[tuple[int, list[str]]]:
     """Each part's start and its paths, of which a chunk is held at a time."""
     first, block = -1, None
     for start in starts:
-        chunk = start - start % _CHUNK_ROWS
+        chunk = start - start % CHUNK_ROWS
         if chunk != first:
-            first, block = chunk, paths[chunk : chunk + _CHUNK_ROWS].tolist()
+            first, block = chunk, paths[chunk : chunk + CHUNK_ROWS].tolist()
         assert block is not None
         yield start, block[start - chunk : start - chunk + _PART_ROWS]
 
@@ -207,10 +219,10 @@ def _publish(job: Job, images: Path, parts: Path, n_rows: int, mark: str) -> Non
     shown: list[int] = []
     with job.workspace.staging() as staged:
         shape = (n_rows, len(MEASURES))
-        pixels = stage_array(staged, "pixels", shape, "f4", _CHUNK_ROWS, fill_value=np.nan)
-        problem = stage_array(staged, "problem", shape[:1], "u1", _CHUNK_ROWS)
-        for start in range(0, n_rows, _CHUNK_ROWS):
-            stop = min(start + _CHUNK_ROWS, n_rows)
+        pixels = stage_array(staged, "pixels", shape, "f4", CHUNK_ROWS, fill_value=np.nan)
+        problem = stage_array(staged, "problem", shape[:1], "u1", CHUNK_ROWS)
+        for start in range(0, n_rows, CHUNK_ROWS):
+            stop = min(start + CHUNK_ROWS, n_rows)
             chunk = [np.load(_part_file(parts, row)) for row in range(start, stop, _PART_ROWS)]
             values = np.concatenate(chunk)
             codes = values[:, -1].astype(np.uint8)

@@ -1,6 +1,5 @@
-"""The outliers of a case: one score of all sets, a threshold from its tail, and a kind for each."""
+"""The outliers of a case: one score of all sets, a threshold from its tail, and their store."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,43 +7,39 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.accumulators.sample import priorities
-from streamclust.errors import SourceError
 from streamclust.memory import MIB, Need
-from streamclust.models.outlier_scores import far_out, over_sets, share_threshold
-from streamclust.models.pixels import MEASURES
-from streamclust.models.reasons import KINDS as PIXEL_KINDS
-from streamclust.models.reasons import Reason, Yardstick
-from streamclust.passes import Passes
-from streamclust.sources.images import ImageStore
-from streamclust.steps.job import Job
-from streamclust.steps.paths import PATH, paths_of
-from streamclust.steps.scan import (
-    PIXELS,
-    PROBLEM,
-    PROBLEMS,
-    Problem,
-    images_mark,
-    measure_rows,
-    scan_need,
+from streamclust.models.outlier_scores import (
+    FAR_OUT_ALONE,
+    far_out,
+    over_sets,
+    share_threshold,
 )
-from streamclust.workspace import Workspace, fingerprint, stage_array, store_array
+from streamclust.models.reasons import Reasons, Yardstick
+from streamclust.passes import Passes
+from streamclust.steps.job import Job
+from streamclust.steps.kinds import INVALID, KINDS, load_reasons, store_reasons, tell_kinds
+from streamclust.steps.paths import PATH
+from streamclust.steps.scan import CHUNK_ROWS, PIXELS, images_mark, scan_need
+from streamclust.workspace import Workspace, fingerprint, stage_array
+
+__all__ = [
+    "KINDS",
+    "OUTLIERS",
+    "Suspects",
+    "flagged_rows",
+    "load_reasons",
+    "load_suspects",
+    "set_scores",
+    "stored_images",
+    "stored_outliers",
+    "suspect_needs",
+    "suspects",
+]
 
 STEP = "suspects"
 OUTLIERS = "outliers"
-UNUSUAL, INVALID = "unusual content", "invalid descriptor"
-# The codes of `outliers/kind`: pixels tell the first, then what nothing but the descriptor tells.
-KINDS = ("", *PIXEL_KINDS, UNUSUAL, *PROBLEMS[1:], INVALID)
-# A picture of another size is no bad picture: only together with the descriptors it is a suspect.
-BAD_PICTURES = tuple(
-    KINDS.index(kind) for kind in (*PIXEL_KINDS, *PROBLEMS[2:]) if kind != "odd size"
-)
-
 LEAST_SHOWN = 100
-MOST_MEASURED = 5_000
-ORDINARY = 2_000
-BYTES_A_ROW = 24
-_CHUNK = 65_536
+BYTES_A_ROW, BYTES_A_REASON = 24, 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +80,10 @@ class Suspects:
 def suspects(job: Job, sets: list[str]) -> None:
     """Combine the scores of `sets`, flag rows and tell their kinds, unless that is done.
 
+    It is done anew when the scores or the images have changed. With a scan, whose result tells of
+    the images, nothing is asked of them here. Without one, a change of any file of their folder
+    counts: which of them are looked at follows from the scores, and is not known before.
+
     Raises
     ------
     MemoryBudgetError
@@ -94,24 +93,27 @@ def suspects(job: Job, sets: list[str]) -> None:
     images = stored_images(job)
     scores = [f"descriptors/{name}/{OUTLIERS}" for name in sets]
     made_of = [workspace.fingerprint_of(path) for path in (*_inputs(sets), *scores)]
-    scanned = workspace.fingerprint_of(PIXELS) if job.settings.scan_images else None
-    of_images = images and [images_mark(images), scanned]
-    mark = fingerprint(STEP, 2, made_of, job.settings.contamination, of_images)
+    scanned = job.settings.scan_images
+    of_images = images and (workspace.fingerprint_of(PIXELS) if scanned else images_mark(images))
+    mark = fingerprint(STEP, 4, made_of, job.settings.contamination, scanned, of_images)
     if workspace.restore(OUTLIERS, mark):
         job.skip(STEP, None)
         return
     n_rows = int(workspace.root[f"descriptors/{sets[0]}"].attrs["n_rows"])
-    with job.step(STEP, None, suspect_needs(n_rows), n_rows) as passes:
+    needs = suspect_needs(n_rows, images=images is not None and not scanned)
+    with job.step(STEP, None, needs, n_rows) as passes:
         found = _flag(job, sets, n_rows)
-        reasons, yardstick = _tell_kinds(job, passes, found, images)
+        reasons, yardstick = _told(job, passes, found, images)
         _store(job, found, sets, reasons, yardstick, mark)
 
 
-def suspect_needs(n_rows: int) -> list[Need]:
-    """Memory of whole columns, and of the images in work."""
-    images = scan_need()
-    held = n_rows * BYTES_A_ROW + images.fixed + 16 * MIB
-    return [Need(STEP, fixed=held, per_block=images.per_block)]
+def suspect_needs(n_rows: int, images: bool = True) -> list[Need]:
+    """Memory of whole columns, a reason a row, and of the images in work if any are read."""
+    held = n_rows * (BYTES_A_ROW + BYTES_A_REASON) + 16 * MIB
+    if not images:
+        return [Need(STEP, fixed=held)]
+    scan = scan_need()
+    return [Need(STEP, fixed=held + scan.fixed, per_block=scan.per_block)]
 
 
 def stored_outliers(workspace: Workspace) -> Any:
@@ -162,17 +164,31 @@ def _images_of_ingest(job: Job) -> Path | None:
 
 def _flag(job: Job, sets: list[str], n_rows: int) -> Suspects:
     arrays = [job.workspace.root[f"descriptors/{name}/{OUTLIERS}/score"] for name in sets]
+    is_auto = job.settings.contamination == "auto"
+    fences = [FAR_OUT_ALONE * far_out(array[...]) if is_auto else np.inf for array in arrays]
     score = np.empty(n_rows, np.float32)
-    invalid = np.zeros(n_rows, bool)
-    for start in range(0, n_rows, _CHUNK):
-        part = slice(start, min(start + _CHUNK, n_rows))
+    invalid, alone = np.zeros((2, n_rows), bool)
+    for start in range(0, n_rows, CHUNK_ROWS):
+        part = slice(start, min(start + CHUNK_ROWS, n_rows))
         columns = [array[part] for array in arrays]
         score[part] = over_sets(columns)
         invalid[part] = np.any([np.isnan(column) for column in columns], axis=0)
+        beyond = [column > fence for column, fence in zip(columns, fences, strict=True)]
+        alone[part] = np.any(beyond, axis=0)
     score[invalid] = np.inf
     threshold = _threshold(score, job.settings.contamination)
     kind = np.where(invalid, KINDS.index(INVALID), 0).astype(np.int8)
-    return Suspects(score, threshold, score > threshold, kind)
+    return Suspects(score, threshold, (score > threshold) | alone, kind)
+
+
+def _told(
+    job: Job, passes: Passes, found: Suspects, images: Path | None
+) -> tuple[list[Reasons], Yardstick | None]:
+    if images is not None:
+        return tell_kinds(job, passes, found, images)
+    if place := _images_of_ingest(job):
+        job.events.warn(f"{place} is gone: scores come without reasons from the images")
+    return [], None
 
 
 def _threshold(score: np.ndarray, contamination: Any) -> float:
@@ -187,114 +203,11 @@ def _finite(score: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(score), -1, np.minimum(score, largest))
 
 
-def _tell_kinds(
-    job: Job, passes: Passes, found: Suspects, images: Path | None
-) -> tuple[list[tuple[int, Reason]], Yardstick | None]:
-    """Set the kinds of suspects from their pixels; with a scan, those of all bad pictures."""
-    if images is None:
-        if place := _images_of_ingest(job):
-            job.events.warn(f"{place} is gone: scores come without reasons from the images")
-        return [], None
-    if job.settings.scan_images:
-        return _from_scan(job, found)
-    shown = found.shown()
-    shown = shown[found.kind[shown] == 0]
-    if len(shown) > MOST_MEASURED:
-        job.events.warn(
-            f"{len(shown):,} rows are flagged: reasons are looked for in the images of the "
-            f"{MOST_MEASURED:,} of highest score (--scan-images reads all)"
-        )
-        shown = shown[:MOST_MEASURED]
-    ordinary = _sample(~found.flagged, ORDINARY, job.settings.random_state)
-    try:
-        store = ImageStore(images)
-    except SourceError as error:
-        job.events.warn(f"{error}; scores come without reasons")
-        return [], None
-    rows = np.concatenate([shown, ordinary])
-    measures, problems = measure_rows(passes, store, paths_of(job.workspace, rows), rows)
-    _tell_problems(job, images, problems, len(rows))
-    yardstick = Yardstick.fit(measures[len(shown) :])
-    codes = {problem.row: PROBLEMS.index(problem.kind) for problem in problems}
-    problem = np.array([codes.get(row, 0) for row in shown.tolist()], np.int8)
-    return _reasons(found, shown, measures[: len(shown)], problem, yardstick), yardstick
-
-
-def _tell_problems(job: Job, images: Path, problems: list[Problem], n_read: int) -> None:
-    if problems:
-        counts = Counter(problem.kind for problem in problems)
-        listed = ", ".join(f"{kind} {count:,}" for kind, count in sorted(counts.items()))
-        job.events.warn(
-            f"{images.name}: {listed} of {n_read:,} looked at, such as row {problems[0].row}: "
-            f"{problems[0].message}"
-        )
-
-
-def _from_scan(job: Job, found: Suspects) -> tuple[list[tuple[int, Reason]], Yardstick]:
-    """Kinds from the stored measures of all images; bad ones are flagged whatever their score."""
-    pixels, problems = job.workspace.root[PIXELS], job.workspace.root[PROBLEM]
-    ordinary = _sample(~found.flagged, ORDINARY, job.settings.random_state)
-    yardstick = Yardstick.fit(_rows_of(pixels, np.sort(ordinary)))
-    told: list[tuple[int, Reason]] = []
-    for start in range(0, len(found.score), _CHUNK):
-        part = slice(start, min(start + _CHUNK, len(found.score)))
-        measures, problem = pixels[part], problems[part]
-        kinds = _kinds(measures, problem, yardstick)
-        suspect = found.flagged[part] | np.isin(kinds, BAD_PICTURES)
-        rows = start + np.flatnonzero(suspect & (found.kind[part] == 0))
-        here = rows - start
-        told += _reasons(found, rows, measures[here], problem[here], yardstick)
-    return told, yardstick
-
-
-def _kinds(measures: np.ndarray, problem: np.ndarray, yardstick: Yardstick) -> np.ndarray:
-    kinds = yardstick.first_kinds(measures).astype(np.int8) + 1
-    offset = KINDS.index(PROBLEMS[1]) - 1
-    return np.where(problem > 0, problem + offset, kinds).astype(np.int8)
-
-
-def _reasons(
-    found: Suspects,
-    rows: np.ndarray,
-    measures: np.ndarray,
-    problem: np.ndarray,
-    yardstick: Yardstick,
-) -> list[tuple[int, Reason]]:
-    """Set the kind of each of `rows`, flag bad pictures, and give the reasons with their values."""
-    kinds = _kinds(measures, problem, yardstick)
-    found.flagged[rows] |= np.isin(kinds, BAD_PICTURES)
-    flagged = found.flagged[rows]
-    kinds[~flagged] = 0
-    found.kind[rows] = np.where(flagged & (kinds == 0), KINDS.index(UNUSUAL), kinds)
-    told = np.flatnonzero((kinds > 0) & (problem == 0))
-    return [
-        (int(rows[place]), reason)
-        for place in told
-        for reason in yardstick.reasons(measures[place])
-    ]
-
-
-def _rows_of(array: Any, rows: np.ndarray) -> np.ndarray:
-    """Sorted rows of a stored array, a chunk in memory at a time."""
-    taken = [np.empty((0, *array.shape[1:]), array.dtype)]
-    for start in range(0, array.shape[0], _CHUNK):
-        here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + _CHUNK)]
-        if len(here):
-            taken.append(array[start : start + _CHUNK][here - start])
-    return np.concatenate(taken)
-
-
-def _sample(among: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """A uniform sample of the rows that are True."""
-    rows = np.flatnonzero(among)
-    return rows[np.argsort(priorities(rows, seed), kind="stable")[:size]]
-
-
 def _store(
     job: Job,
     found: Suspects,
     sets: list[str],
-    reasons: list[tuple[int, Reason]],
+    reasons: list[Reasons],
     yardstick: Yardstick | None,
     mark: str,
 ) -> None:
@@ -303,9 +216,9 @@ def _store(
         made = staged.create_group(OUTLIERS)
         for name in ("score", "flagged", "kind"):
             column = getattr(found, name)
-            out = stage_array(made, name, column.shape, column.dtype, _CHUNK)
+            out = stage_array(made, name, column.shape, column.dtype, CHUNK_ROWS)
             out[...] = column
-        _store_reasons(made.create_group("reasons"), reasons)
+        store_reasons(made.create_group("reasons"), reasons)
         made.attrs.update(
             threshold=found.threshold,
             contamination=job.settings.contamination,
@@ -320,23 +233,3 @@ def _store(
 
 def _inputs(sets: list[str]) -> list[str]:
     return [PATH, *(f"descriptors/{name}" for name in sets)]
-
-
-def _store_reasons(group: Any, reasons: list[tuple[int, Reason]]) -> None:
-    columns: dict[str, np.ndarray] = {
-        "row": np.array([row for row, _ in reasons], np.int64),
-        "kind": np.array([KINDS.index(reason.kind) for _, reason in reasons], np.int8),
-        "measure": np.array([MEASURES.index(reason.measure) for _, reason in reasons], np.int8),
-        "value": np.array([reason.value for _, reason in reasons], np.float32),
-        "usual": np.array([reason.usual for _, reason in reasons], np.float32).reshape(-1, 2),
-    }
-    for name, values in columns.items():
-        store_array(group, name, values)
-
-
-def load_reasons(job: Job) -> Iterator[tuple[int, Reason]]:
-    """The stored reasons, row by row as they were told."""
-    group = job.workspace.root[f"{OUTLIERS}/reasons"]
-    columns = [group[name][...].tolist() for name in ("row", "kind", "measure", "value", "usual")]
-    for row, kind, measure, value, (low, high) in zip(*columns, strict=True):
-        yield row, Reason(KINDS[kind], MEASURES[measure], value, (low, high))

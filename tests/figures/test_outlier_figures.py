@@ -115,6 +115,10 @@ def test_thumbnails_show_the_image():
     Image.fromarray(ramp).save(file, "PNG")
     shown = thumbnail(file.getvalue(), 250)[..., 0].astype(int)
     np.testing.assert_allclose(shown[100], np.linspace(0, 248, 250), atol=2)
+    twelve_bits = io.BytesIO()
+    Image.fromarray(16 * ramp.astype(np.uint16)).save(twelve_bits, "PNG")
+    shown = thumbnail(twelve_bits.getvalue(), 250)[..., 0].astype(int)
+    np.testing.assert_allclose(shown[100], np.linspace(0, 248, 250), atol=3)
     clear = thumbnail(image_file((8, 8), "RGBA"), 8)
     np.testing.assert_array_equal(clear, 255)
 

@@ -6,12 +6,15 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 
+from streamclust.models import duplicates
 from streamclust.models.duplicates import (
     COLUMNS,
     NEAR,
+    NEAR_IN_SEVERAL,
     PAIRS_A_ROW,
     NearPairs,
     common_groups,
+    components,
     distance_scale,
     duplicate_groups,
 )
@@ -86,6 +89,62 @@ def test_a_chain_is_cut_and_copies_are_not():
         assert (members.max() - members.min()) * 0.2 <= 4 * NEAR
 
 
+def joined_one_by_one(pairs: np.ndarray, longest: float):
+    """The rule as the module tells it, on dicts: each row's group as a set, and its distance."""
+    ways: dict[int, dict[int, float]] = {}  # by root: the way to each row
+    of: dict[int, int] = {}
+    nearest: dict[int, float] = {}
+    for distance, *ends in pairs.tolist():
+        for row in ends:
+            ways.setdefault(of.setdefault(row, row), {row: 0.0})
+        large, small = sorted(ends, key=lambda row: (-len(ways[of[row]]), of[row]))
+        kept, lost = of[large], of[small]
+        way = ways[kept][large] + distance + ways[lost][small]
+        if kept != lost:
+            if way + max(ways[lost].values()) > longest:
+                continue
+            ways[kept] |= {row: way + own for row, own in ways[lost].items()}
+            of |= dict.fromkeys(ways.pop(lost), kept)
+        for row in ends:
+            nearest.setdefault(row, distance)
+    return {row: frozenset(ways[of[row]]) for row in nearest}, nearest
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("block", [7, 10_000])
+def test_groups_are_those_of_pairs_joined_one_by_one(seed, block, monkeypatch):
+    """Of rows of which a third are there two or three times, so near that most pairs are cut."""
+    monkeypatch.setattr(duplicates, "_BLOCK", block)
+    rng = np.random.default_rng(seed)
+    values = rng.uniform(0, 6, (250, 2))
+    values = np.concatenate([values, values[:80], values[:40]]).astype(np.float32)
+    distances, indices = graph(values[rng.permutation(len(values))], k=30)
+    made = NearPairs(1.0, NEAR_IN_SEVERAL)
+    monkeypatch.setattr(duplicates, "PAIRS_A_ROW", 12)
+    made.update(distances, indices, np.arange(len(values)))
+    pairs = made.result()
+    expected, nearest = joined_one_by_one(pairs, 2 * NEAR_IN_SEVERAL)
+    found = duplicate_groups(pairs, NEAR_IN_SEVERAL)
+    members = [frozenset(found.row[found.group == number].tolist()) for number in found.group]
+    assert dict(zip(found.row.tolist(), members, strict=True)) == expected
+    assert dict(zip(found.row.tolist(), found.distance.tolist(), strict=True)) == nearest
+    assert 10 < found.group.max() < 150
+    assert max(map(len, members)) > 6
+
+
+def test_components_of_edges_in_any_blocks(monkeypatch):
+    monkeypatch.setattr(duplicates, "_BLOCK", 20)
+    ends = np.random.default_rng(0).integers(0, 300, (2, 200))
+    matrix = coo_matrix((np.ones(200), tuple(ends)), (300, 300))
+    _, expected = connected_components(matrix, directed=False)
+    for size in (1, 9, 200):
+        blocks = (tuple(ends[:, start : start + size]) for start in range(0, 200, size))
+        found = components(300, blocks)
+        np.testing.assert_array_equal(found, expected)
+        firsts = np.unique(found, return_index=True)[1]
+        assert (np.diff(firsts) > 0).all()
+
+
 def test_any_split_gives_the_same_pairs(values):
     distances, indices = graph(values)
     numbers = np.arange(len(values))
@@ -95,7 +154,7 @@ def test_any_split_gives_the_same_pairs(values):
     left.update(distances[500:], indices[500:], numbers[500:])
     left.merge(right)
     np.testing.assert_array_equal(left.result(), whole.result())
-    assert len(whole.pairs) <= PAIRS_A_ROW * len(values)
+    assert len(whole.result()) <= PAIRS_A_ROW * len(values)
 
 
 def test_missing_neighbours_and_rows_themselves_are_passed_over():

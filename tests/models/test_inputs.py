@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from streamclust.models.inputs import default_batch_rows, is_dask, is_lazy, iter_batches
+from streamclust.errors import SettingsError
+from streamclust.models.inputs import (
+    CheckedRows,
+    default_batch_rows,
+    is_dask,
+    is_lazy,
+    iter_batches,
+    largest_spread,
+    near_enough,
+)
 from streamclust.models.scaling import unit_rows
 
 
@@ -100,3 +109,25 @@ def test_unit_rows_of_great_length_and_in_place() -> None:
     np.testing.assert_allclose(unit_rows(rows), 0.5, rtol=1e-6)
     assert unit_rows(rows, out=rows) is rows
     np.testing.assert_allclose(rows, 0.5, rtol=1e-6)
+
+
+def test_checked_rows() -> None:
+    rows = CheckedRows(Stored(ROWS, 40), np.float32, unit_rows)
+    assert (rows.shape, rows.dtype) == ((100, 3), np.float32)
+    np.testing.assert_array_equal(rows[20:30], unit_rows(ROWS[20:30].astype(np.float32)))
+    broken = ROWS.astype(float)
+    broken[50, 1] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        CheckedRows(broken, np.float64)[40:60]
+
+
+def test_squares_of_the_largest_spread_can_be_summed() -> None:
+    most = largest_spread(20)
+    values = np.zeros((2, 20), np.float32)
+    values[1] = 0.49 * most
+    assert near_enough(values) is values
+    sums = np.square(values).sum(dtype=np.float32) * np.float32(2**30)
+    assert np.isfinite(sums)
+    with pytest.raises(SettingsError, match="too large for squared distances"):
+        near_enough(-values * 1.1)
+    assert largest_spread(20, np.float64) > 1e100

@@ -9,6 +9,7 @@ from streamclust.models.judge import (
     agreement,
     found_scores,
     most_suspect,
+    precision_at,
     ranking_scores,
     reported_kind,
 )
@@ -36,6 +37,19 @@ def test_rows_without_a_score_are_the_most_suspect():
 @pytest.mark.parametrize("outliers", [[True, True], [False, False]])
 def test_rows_that_are_all_alike_have_no_ranking(outliers):
     assert all(map(math.isnan, ranking_scores(np.array(outliers), np.arange(2.0)).values()))
+
+
+def test_precision_of_the_first_rows():
+    is_outlier = np.array([True, False, True, False, False])
+    score = np.array([4, 3, 2, 2, 1], np.float32)
+    shares = [precision_at(is_outlier, score, count) for count in (1, 2, 3, 4, 5)]
+    assert shares == pytest.approx([1, 1 / 2, 1.5 / 3, 2 / 4, 2 / 5])
+    assert math.isnan(precision_at(is_outlier, score, 0))
+    scores = ranking_scores(is_outlier, score, 2)
+    assert scores["precision_at_flagged"] == 1 / 2
+    ordinary = ranking_scores(is_outlier & False, score, 2)
+    assert math.isnan(ordinary["auroc"])
+    assert ordinary["precision_at_flagged"] == 0
 
 
 def test_precision_and_recall():

@@ -5,6 +5,8 @@ import copy
 import numpy as np
 import pytest
 import zarr
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 
 from streamclust.errors import SettingsError
@@ -16,6 +18,7 @@ from streamclust.models.neighbors import (
     neighbor_graph,
     shuffle,
 )
+from streamclust.models.neighbors import graph as graph_module
 from streamclust.models.neighbors.pairs import Members
 from streamclust.models.neighbors.recall import NearestDistances, recall_of
 from streamclust.models.neighbors.select import nearest_columns
@@ -164,9 +167,40 @@ def test_the_graph_has_the_recall_it_reports(tmp_path, vehicles):
 
 
 @pytest.mark.usefixtures("small_cells")
-def test_more_cells_are_searched_until_the_recall_is_reached(tmp_path, vehicles):
+def test_the_exact_algorithm_finds_what_brute_force_does(tmp_path, vehicles):
+    values, groups = (part[:1500] for part in vehicles)
+    (indices, distances, of_groups, group_distances), report = graph(
+        tmp_path, values, groups=groups, algorithm="exact"
+    )
+    true, true_distances = brute_force(values, K)
+    np.testing.assert_array_equal(indices, true)
+    np.testing.assert_allclose(distances, true_distances, rtol=1e-5)
+    for row, (numbers, apart) in enumerate(brute_force_of_groups(values, groups, K)):
+        np.testing.assert_array_equal(of_groups[row], numbers)
+        np.testing.assert_allclose(group_distances[row], apart, rtol=1e-5)
+    assert report.recall.share == 1
+    assert report.n_bundles > 3
+
+
+@pytest.mark.usefixtures("small_cells")
+def test_more_cells_are_searched_until_the_recall_is_reached(tmp_path, vehicles, monkeypatch):
+    """What fewer cells found is deleted, and is not looked for again after a kill."""
+    efforts, scratch = [], tmp_path / "scratch"
+    shuffled = graph_module.shuffle
+
+    def observed(rows, cells, probes, folder, passes):
+        efforts.append(probes)
+        assert [path for path in scratch.iterdir() if path.is_dir()] == [folder]
+        if len(efforts) == 3:
+            raise KeyboardInterrupt
+        return shuffled(rows, cells, probes, folder, passes)
+
+    monkeypatch.setattr(graph_module, "shuffle", observed)
+    with pytest.raises(KeyboardInterrupt):
+        graph(tmp_path, vehicles[0], probes=1, recall=0.97)
     _, report = graph(tmp_path, vehicles[0], probes=1, recall=0.97)
-    assert report.probes > 1
+    assert efforts[:4] == [1, 2, 3, 3]
+    assert report.probes == efforts[-1] > 2
     assert report.recall.share >= 0.97
 
 
@@ -201,16 +235,22 @@ def test_too_few_rows_for_k(tmp_path, vehicles, n_valid):
 
 
 @pytest.mark.usefixtures("small_cells")
-def test_identical_rows(tmp_path, vehicles):
-    """A cell that no centres can split: it is cut, and its rows find each other at distance 0."""
+@pytest.mark.parametrize("algorithm", ["auto", "exact"])
+def test_identical_rows(tmp_path, vehicles, algorithm):
+    """A cell that no centres can split: it is cut, and its rows find each other at distance 0,
+    those of one part some of the first part, so that all hang together."""
     values = np.concatenate([vehicles[0][:1000], np.repeat(vehicles[0][:1], 1500, axis=0)])
-    (indices, distances), report = graph(tmp_path, values)
+    (indices, distances), report = graph(tmp_path, values, algorithm=algorithm)
     assert report.largest_cell > shuffle.BUNDLE_ROWS
+    own, few = np.repeat(np.arange(1000, 2500), 4), indices[1000:, :4].ravel()
+    edges = coo_array((np.ones(6000), (own, few)), (2500, 2500))
+    assert connected_components(edges, directed=False)[0] == 1000
     assert (distances[1000:] == 0).all()
     assert (indices[1000:] != np.arange(1000, 2500)[:, None]).all()
     assert (np.diff(np.sort(indices)) > 0).all()
-    all_alike, _ = graph(tmp_path, np.ones((1200, 3), np.float32), scratch=tmp_path / "alike")
-    assert (all_alike[1] == 0).all()
+    alike = np.ones((1200, 3), np.float32)
+    (_, distances), _ = graph(tmp_path, alike, scratch=tmp_path / "alike", algorithm=algorithm)
+    assert (distances == 0).all()
 
 
 @pytest.mark.usefixtures("small_cells")

@@ -2,14 +2,16 @@
 
 import io
 import random
+import struct
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
+from streamclust.errors import DAMAGED, TOO_LARGE, ImageError
 from streamclust.models import pixels
-from streamclust.models.pixels import MEASURES, ImageError, detail, measure_image
+from streamclust.models.pixels import MEASURES, detail, measure_image
 
 
 def encoded(image, format="PNG", **options):
@@ -120,17 +122,87 @@ KEPT = scene(150)
         ("LA", "PNG", {}),
         ("L", "GIF", {}),
         ("P", "PNG", {}),
-        ("I;16", "PNG", {}),
+        ("PA", "TIFF", {}),
+        ("YCbCr", "TIFF", {}),
+        ("LAB", "TIFF", {}),
     ],
 )
 def test_formats_and_modes_come_to_the_same(mode, format, options):
-    image = picture(KEPT).convert("L")
+    image = picture(KEPT).convert("L").convert("RGB")
     plain = measured(image)
-    if mode == "I;16":
-        image = Image.fromarray(np.asarray(image).astype(np.uint16) << 8)
-    else:
-        image = image.convert(mode)
+    image = (image.convert("LA") if mode == "PA" else image).convert(mode)
     assert measured(image, format, **options) == pytest.approx(plain, rel=0.02, abs=0.02)
+
+
+def test_one_bit():
+    halves = Image.fromarray(KEPT > 128)
+    assert halves.mode == "1"
+    assert measured(halves) == measured(halves.convert("RGB"))
+
+
+@pytest.mark.parametrize(
+    ("format", "dtype", "white"),
+    [
+        ("PNG", np.uint16, 255),
+        ("PNG", np.uint16, 4095),
+        ("PNG", np.uint16, 65535),
+        ("PPM", np.int32, 65535),
+        ("TIFF", np.uint16, 1023),
+        ("TIFF", np.int32, 255),
+        ("TIFF", np.int32, 65535),
+        ("TIFF", np.int32, 2**31 - 1),
+        ("TIFF", np.float32, 1),
+        ("TIFF", np.float32, 255),
+        ("TIFF", np.float32, 65535),
+    ],
+)
+def test_deep_images_come_to_the_same(format, dtype, white):
+    values = KEPT.clip(0, 255) / 255
+    values[0, 0] = 1
+    image = Image.fromarray((values * white).astype(dtype))
+    plain = measured(picture(255 * values))
+    assert measured(image, format) == pytest.approx(plain, rel=0.02, abs=0.2)
+
+
+def test_a_dark_float_image_is_dark():
+    dark = measured(Image.fromarray((KEPT / 255 / 20).astype(np.float32)), "TIFF")
+    assert dark["highlights"] == pytest.approx(measured(picture(KEPT))["highlights"] / 20, rel=0.02)
+
+
+def test_a_16_bit_image_in_the_other_byte_order():
+    values = (KEPT.clip(0, 255) * 257).astype(np.uint16)
+    tags = ((256, 150), (257, 150), (258, 16), (259, 1), (262, 1), (273, 8), (277, 1), (278, 150))
+    size = (279, 2 * values.size)
+    pixels = values.astype(">u2").tobytes()
+    entries = b"".join(struct.pack(">HHLHH", tag, 3, 1, value, 0) for tag, value in (*tags, size))
+    header = struct.pack(">2sHL", b"MM", 42, 8 + len(pixels))
+    data = header + pixels + struct.pack(">H", 9) + entries + bytes(4)
+    assert measured(data) == pytest.approx(measured(Image.fromarray(values), "TIFF"))
+
+
+def test_floats_that_are_no_numbers():
+    values = (KEPT / 255).astype(np.float32)
+    values[:30, :30], values[60, 60] = np.nan, np.inf
+    found = measured(Image.fromarray(values), "TIFF")
+    assert np.isfinite(list(found.values())).all()
+    assert found["brightness"] == pytest.approx(measured(picture(KEPT))["brightness"], rel=0.06)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P"])
+def test_what_is_transparent_is_grey_whatever_colour_it_hides(mode):
+    seen = np.zeros((150, 150), bool)
+    seen[40:110, 40:110] = True
+    expected = measured(picture(np.where(seen, KEPT, 128)))
+    for hidden in (0, 255):
+        image = picture(np.where(seen, KEPT, hidden)).convert("L")
+        if mode == "P":
+            image = Image.fromarray(np.where(seen, np.clip(image, 1, 254), hidden).astype(np.uint8))
+            data = encoded(image.convert("P"), transparency=hidden)
+        else:
+            image = image.convert("RGBA")
+            image.putalpha(Image.fromarray(255 * seen.astype(np.uint8)))
+            data = encoded(image)
+        assert measured(data) == pytest.approx(expected, rel=0.02, abs=0.05)
 
 
 def test_a_huge_jpeg_is_measured_small_and_other_huge_images_are_refused():
@@ -141,14 +213,14 @@ def test_a_huge_jpeg_is_measured_small_and_other_huge_images_are_refused():
     for data in (encoded(huge, "JPEG", progressive=True), encoded(huge.convert("1"), "PNG")):
         with pytest.raises(ImageError, match="9000 × 9000 pixels, more than 16,777,216") as error:
             measure_image(data)
-        assert error.value.kind == pixels.TOO_LARGE
+        assert error.value.kind == TOO_LARGE
 
 
 def test_files_that_are_no_images():
     for data in (b"", b"text", b"%!PS-Adobe-3.0 EPSF-3.0", b"\xff\xd8\xff", b"GIF89a"):
         with pytest.raises(ImageError, match=r"is (no image|damaged)") as error:
             measure_image(data)
-        assert error.value.kind == pixels.DAMAGED
+        assert error.value.kind == DAMAGED
 
 
 @pytest.mark.filterwarnings("ignore")

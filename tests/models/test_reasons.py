@@ -10,7 +10,7 @@ from PIL import Image
 from streamclust.demo import make_case
 from streamclust.demo.spoiling import SPOILERS
 from streamclust.models.pixels import MEASURES, measure_image
-from streamclust.models.reasons import FENCE, KINDS, RULES, Yardstick
+from streamclust.models.reasons import FENCE, KINDS, RULES, Reasons, Yardstick
 from streamclust.sources.case import find_case, iter_paths
 from streamclust.sources.images import ImageStore
 
@@ -39,6 +39,10 @@ def sample(n=400, seed=0):
     return rows + chance.normal(0, 1, rows.shape) * np.where(rows > 1, rows / 10, 0.02)
 
 
+def kinds_of(yardstick, image):
+    return [KINDS[code] for code in yardstick.reasons(image[np.newaxis]).kind]
+
+
 @pytest.fixture(scope="module")
 def yardstick():
     return Yardstick.fit(sample())
@@ -64,18 +68,35 @@ def yardstick():
     ],
 )
 def test_kinds(yardstick, changes, kinds):
-    found = yardstick.reasons(row(**changes))
-    assert [reason.kind for reason in found] == kinds
+    assert kinds_of(yardstick, row(**changes)) == kinds
     first = yardstick.first_kinds(np.stack([row(), row(**changes)]))
     assert first.tolist() == [-1, KINDS.index(kinds[0]) if kinds else -1]
 
 
 def test_a_reason_says_what_is_usual(yardstick):
-    (reason,) = yardstick.reasons(row(detail=-0.9))
-    low, high = np.percentile(sample()[:, MEASURES.index("detail")], [5, 95])
-    assert reason.measure == "detail"
-    assert reason.value == pytest.approx(-0.9)
-    assert reason.usual == pytest.approx((low, high))
+    found = yardstick.reasons(np.stack([row(), row(detail=-0.9)]))
+    usual = np.percentile(sample()[:, MEASURES.index("detail")], [5, 95])
+    assert [MEASURES[code] for code in found.measure] == ["detail"]
+    assert found.row.tolist() == [1]
+    np.testing.assert_allclose(found.value, [-0.9], rtol=1e-6)
+    np.testing.assert_allclose(found.usual, [usual], rtol=1e-6)
+
+
+def test_reasons_of_many_images_are_those_of_each(yardstick):
+    chance = np.random.default_rng(1)
+    images = sample(500, 1) * chance.choice([0.01, 1, 1, 8], (500, len(MEASURES)))
+    together = yardstick.reasons(images)
+    assert len(together.row) > 500
+    for place in range(len(images)):
+        alone = yardstick.reasons(images[[place]])
+        for name in ("kind", "measure", "value", "usual"):
+            own = getattr(together, name)[together.row == place]
+            np.testing.assert_array_equal(own, getattr(alone, name))
+    assert sum(column.itemsize * column[0].size for column in vars(together).values()) == 22
+    nothing = yardstick.reasons(images[:0])
+    for name, column in vars(Reasons.none()).items():
+        assert getattr(nothing, name).shape == column.shape
+        assert getattr(together, name).dtype == getattr(nothing, name).dtype == column.dtype
 
 
 def test_the_fence_is_tukeys_half_a_range_wider():
@@ -102,16 +123,16 @@ def test_what_all_images_show_is_no_reason():
     rows[:, column["detail"]] -= np.linspace(0, 1, len(rows))
     rows[:, column["highlights"]] = np.geomspace(2, 250, len(rows))
     yardstick = Yardstick.fit(rows)
-    assert yardstick.reasons(row(white_disc=0.4, detail=-0.9)) == []
-    assert yardstick.reasons(row(highlights=20)) == []
-    assert [reason.kind for reason in yardstick.reasons(row(highlights=10))] == ["dark"]
+    assert kinds_of(yardstick, row(white_disc=0.4, detail=-0.9)) == []
+    assert kinds_of(yardstick, row(highlights=20)) == []
+    assert kinds_of(yardstick, row(highlights=10)) == ["dark"]
 
 
 def test_without_ordinary_images():
     nothing = Yardstick.fit(np.full((3, len(MEASURES)), np.nan))
     assert nothing.n_images == 0
-    assert nothing.reasons(row(detail=-3, width=1)) == []
-    assert [reason.kind for reason in nothing.reasons(row(highlights=3))] == ["dark"]
+    assert kinds_of(nothing, row(detail=-3, width=1)) == []
+    assert kinds_of(nothing, row(highlights=3)) == ["dark"]
     assert nothing.first_kinds(np.full((2, len(MEASURES)), np.nan)).tolist() == [-1, -1]
 
 

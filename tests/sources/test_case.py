@@ -9,8 +9,10 @@ from streamclust.errors import SourceError
 from streamclust.sources import open_source
 from streamclust.sources.case import (
     check_rows,
+    column_names,
     count_paths,
     find_case,
+    iter_column,
     iter_paths,
     normalise_path,
 )
@@ -109,6 +111,20 @@ def test_no_descriptors(tmp_path):
         find_case([])
 
 
+def test_columns_of_a_list(tmp_path):
+    file = tmp_path / "images_paths.csv"
+    file.write_bytes(b'\xef\xbb\xbfpaths, camera ,by\r\na/1.jpg, 3,"x, y"\r\na/2.jpg,,z\r\n \r\n')
+    assert column_names(file) == ["paths", "camera", "by"]
+    assert list(iter_column(file, "camera")) == [("a/1.jpg", " 3"), ("a/2.jpg", "")]
+    assert list(iter_column(file, "by")) == [("a/1.jpg", "x, y"), ("a/2.jpg", "z")]
+    with pytest.raises(SourceError, match=r"no column 'make' \(paths, camera, by\)"):
+        list(iter_column(file, "make"))
+    file.write_text("a/1.jpg\na/2.jpg\n")
+    assert column_names(file) == []
+    with pytest.raises(SourceError, match="there is no header line"):
+        list(iter_column(file, "camera"))
+
+
 TWO = ["v\\1\\a.jpg", "v/2, 3/b.jpg"]
 
 
@@ -148,7 +164,7 @@ def test_names_without_folders_are_paths_too(tmp_path):
         (b"id,paths\n1,a/1.jpg\n2,\n", "line 3 has no path"),
         (b"id,camera\n1,2\n", r"no column is called 'paths' \(id, camera\)"),
         (b"paths\n\xff\xfe\n", "is not UTF-8"),
-        (b'paths\n"' + b"a" * 200_000, "is not a CSV of paths"),
+        (b'paths\n"' + b"a" * 200_000, "is not a CSV"),
     ],
 )
 def test_lists_that_are_refused(tmp_path, content, words):

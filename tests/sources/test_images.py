@@ -4,15 +4,17 @@ import os
 import pickle
 import random
 import struct
+import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from streamclust.errors import SourceError
+from streamclust.errors import TOO_LARGE, ImageError, SourceError
+from streamclust.sources import images
 from streamclust.sources.case import find_case, iter_paths
-from streamclust.sources.images import ImageStore
+from streamclust.sources.images import MOST_BYTES, ImageStore
 
 NAMES = [f"veriwild/{i % 3}/{i:04d}.jpg" for i in range(40)]
 
@@ -135,11 +137,50 @@ def test_what_cannot_be_unpacked(tmp_path):
     path.write_bytes(data)
     with pytest.raises(SourceError, match="is encrypted"):
         ImageStore(path).read(NAMES[0])
-    data[entry + 8] &= 0xFE
-    struct.pack_into("<L", data, entry + 24, 1 << 30)
+
+
+def test_images_up_to_the_limit_are_read(make, monkeypatch):
+    store = make(NAMES)
+    size = len(content(NAMES[0]))
+    monkeypatch.setattr(images, "MOST_BYTES", size)
+    assert store.read(NAMES[0]) == content(NAMES[0])
+    monkeypatch.setattr(images, "MOST_BYTES", size - 1)
+    with pytest.raises(ImageError, match=f"has {size:,} bytes, more than {size - 1:,}") as error:
+        store.read(NAMES[0])
+    assert error.value.kind == TOO_LARGE
+
+
+def test_a_file_too_large_is_not_read(tmp_path):
+    with open(tmp_path / "a.tif", "wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    tracemalloc.start()
+    with pytest.raises(ImageError, match="has 33,554,433 bytes, more than 33,554,432: save it"):
+        ImageStore(tmp_path).read("a.tif")
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        (MOST_BYTES + 1, "'a.tif' has 33,554,433 bytes, more than 33,554,432: save it smaller"),
+        (1000, "'a.tif' is damaged"),
+    ],
+)
+def test_no_more_of_a_member_is_unpacked_than_it_says(tmp_path, declared, message):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.tif", bytes(MOST_BYTES + 1))
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<L", data, data.rindex(b"PK\1\2") + 24, declared)
     path.write_bytes(data)
-    with pytest.raises(SourceError, match="no image is that large"):
-        ImageStore(path).read(NAMES[0])
+    store = ImageStore(path)
+    tracemalloc.start()
+    with pytest.raises(SourceError, match=message) as error:
+        store.read("a.tif")
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+    assert isinstance(error.value, ImageError) == (declared > MOST_BYTES)
 
 
 def test_files_that_are_none(tmp_path):

@@ -15,6 +15,7 @@ from streamclust.steps.evaluate import Evaluation, evaluate
 from streamclust.workspace import Workspace, store_array
 
 KINDS = ["", "unusual content", "glare"]
+GLARE = {"what": "ranking", "set": "combined", "truth": "glare"}
 RNG = np.random.default_rng(0)
 TRUE_KIND = np.array(["", "glare", "no_vehicle"])[RNG.choice(3, 3000, p=[0.9, 0.04, 0.06])]
 SCORE = (RNG.random(3000) + (TRUE_KIND == "glare") + 0.5 * (TRUE_KIND != "")).astype(np.float32)
@@ -82,6 +83,13 @@ def test_rankings(evaluation):
     assert value(evaluation, **glare) == pytest.approx(roc_auc_score(kind[kept] != "", even[kept]))
     line = next(line for line in evaluation.lines if line["truth"] == "glare")
     assert (line["rows"], line["positives"]) == (kept.sum(), (kind == "glare").sum())
+    top = np.argsort(-even)[: (even > 1).sum()]
+    at_flagged = {**overall, "metric": "precision_at_flagged", "set": "combined"}
+    assert value(evaluation, **at_flagged) == pytest.approx((kind[top] != "").mean())
+    glare |= {"metric": "precision_at_flagged"}
+    assert value(evaluation, **glare) == pytest.approx(
+        (kind[kept][even[kept] > 1] == "glare").mean()
+    )
 
 
 def test_flags_and_reasons(evaluation):
@@ -118,11 +126,20 @@ def test_the_table_on_disk_and_for_people(evaluation, workspace):
         "outlier scores",
         "measures",
         "flagged rows",
-        "reasons",
+        "kinds",
         "recommended clusterings",
     ]
     scores = next(iter(tables.values()))
     assert [line["set"] for line in scores] == ["combined", "a", "b"]
+    kind, reported = TRUE_KIND[::2], REPORTED[::2]
+    kinds = {line["kind"]: line for line in list(tables.values())[3]}
+    assert list(kinds) == ["glare", "no_vehicle"]
+    assert kinds["glare"]["rows"] == f"{(kind == 'glare').sum()}"
+    assert kinds["no_vehicle"]["reported as"] == "unusual content"
+    precision, recall = (kind[reported == 2] == "glare"), (reported[kind == "glare"] == 2)
+    assert kinds["glare"]["precision"] == f"{precision.mean():.3f}"
+    assert kinds["glare"]["recall"] == f"{recall.mean():.3f}"
+    assert kinds["glare"]["AUROC"] == f"{value(evaluation, **GLARE, metric='auroc'):.3f}"
     assert all(len(line) == len(table[0]) for table in tables.values() for line in table)
 
 
@@ -139,6 +156,15 @@ def test_invalid_rows_count_as_flagged(workspace, tmp_path):
     array[row] = SCORE[row]
     assert value(told, **own) == 1
     assert value(told, what="ranking", set="combined", truth="invalid", metric="auroc") == 1
+
+
+def test_kinds_that_the_truth_does_not_know(workspace, tmp_path):
+    kind = np.where(TRUE_KIND == "glare", "glare", "")
+    told = compare(workspace, truth_file(tmp_path, np.arange(3000), outlier_kind=kind))
+    kinds = [table for heading, table in told.tables().items() if heading.startswith("kinds")]
+    (line,) = (line for line in kinds[0] if line["kind"] == "-")
+    assert (line["rows"], line["reported as"]) == ("0", "unusual content")
+    assert (line["precision"], line["recall"], line["AUROC"]) == ("0.000", "-", "-")
 
 
 def test_what_cannot_be_compared_is_told(workspace, tmp_path):

@@ -183,7 +183,7 @@ def test_outliers_of_an_earlier_case_do_not_stay(case, tmp_path):
     api.ingest(few, out)
     api.export(out)
     assert "outlier" not in (out / "labels.csv").read_text().splitlines()[0]
-    assert (out / "outliers.csv").exists()
+    assert not (out / "outliers.csv").exists()
     api.outliers(out)
     assert (
         not list(out.glob("*outlier*"))

@@ -14,7 +14,7 @@ from streamclust.events import Events, Message, PassAdvanced, StepFinished
 from streamclust.models.pixels import MEASURES, measure_image
 from streamclust.passes import LocalExecutor, Passes
 from streamclust.settings import Settings
-from streamclust.sources.images import ImageStore
+from streamclust.sources.images import MOST_BYTES, ImageStore
 from streamclust.steps import scan
 from streamclust.steps.job import Job
 from streamclust.steps.paths import PATH, paths_of, store_paths
@@ -141,8 +141,24 @@ def test_some_rows_in_any_order(archive):
     assert problems == []
 
 
+@pytest.mark.parametrize("place", ["folder", "archive"])
+def test_files_of_too_many_bytes_are_too_large(place, tmp_path):
+    """Neither missing nor damaged, whichever way they are read."""
+    path = tmp_path / place
+    if place == "folder":
+        path.mkdir()
+        with open(path / "a.tif", "wb") as file:
+            file.truncate(MOST_BYTES + 1)
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("a.tif", bytes(MOST_BYTES + 1))
+    _, (problem,) = measure_rows(Passes(), ImageStore(path), ["a.tif"], np.array([7]))
+    assert problem[:2] == (7, "image too large")
+    assert "has 33,554,433 bytes, more than 33,554,432: save it smaller" in problem.message
+
+
 def test_paths_beyond_the_first_chunk(archive, monkeypatch, job, tmp_path):
-    monkeypatch.setattr(scan, "_CHUNK_ROWS", 128)
+    monkeypatch.setattr(scan, "CHUNK_ROWS", 128)
     monkeypatch.setattr(scan, "_PART_ROWS", 64)
     scan_images(job, archive, tmp_path / "scratch")
     assert kinds_of(job) == expected_kinds()

@@ -17,7 +17,10 @@ from scipy.ndimage import gaussian_filter, zoom
 from streamclust import api
 from streamclust.errors import SettingsError, SourceError
 from streamclust.events import Message
-from streamclust.sources.images import ImageStore
+from streamclust.models.outlier_scores import far_out
+from streamclust.models.pixels import PEAK_BYTES
+from streamclust.sources.images import MOST_BYTES, ImageStore
+from streamclust.steps.suspects import suspect_needs
 
 N_ROWS = 400
 COLUMNS = ["rank", "row", "path", "score", "kind", "sets", "a", "b"]
@@ -295,15 +298,40 @@ def test_files_that_are_no_files(tmp_path, sets, pictures):
     os.mkfifo(places[77])
     places[78].symlink_to("nowhere.jpg")
     with open(places[150], "wb") as file:
-        file.truncate(2**28 + 1)
+        file.truncate(MOST_BYTES + 1)
     store = ImageStore(case / "row_data")
-    for row, message in ((77, "no regular file"), (78, "holds no image"), (150, "no image is")):
+    for row, message in ((77, "no regular file"), (78, "holds no image"), (150, "more than")):
         with pytest.raises(SourceError, match=message):
             store.read(names_of(case)[row])
     out = tmp_path / "out"
     find(case, out)
     kinds = kinds_of(out)
-    assert [kinds[row] for row in (77, 78, 150)] == ["missing image"] * 2 + ["damaged image"]
+    assert [kinds[row] for row in (77, 78, 150)] == ["missing image"] * 2 + ["image too large"]
+
+
+@pytest.mark.parametrize("scan_images", [False, True])
+def test_images_that_are_replaced_are_looked_at_again(
+    tmp_path, sets, pictures, scan_images, monkeypatch
+):
+    """By the next command of the same process, which asks each file once."""
+    case, out = make_case(tmp_path, sets), tmp_path / "out"
+    as_folder(case, dict(zip(names_of(case), pictures, strict=True)))
+    find(case, out, scan_images=scan_images)
+    assert kinds_of(out)[UNUSUAL] == "unusual content"
+    (case / "row_data" / names_of(case)[UNUSUAL]).write_bytes(picture(UNUSUAL, "glare"))
+    walked = []
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda top: walked.append(top) or walk(top))
+    api.outliers(out, scan_images=scan_images)
+    assert walked == [case / "row_data"]
+    assert kinds_of(out)[UNUSUAL] == "glare"
+
+
+def test_images_take_memory_only_where_they_are_read():
+    (without,), (reading,) = suspect_needs(1000, images=False), suspect_needs(1000)
+    assert without.per_block == 0
+    assert reading.per_block >= PEAK_BYTES + MOST_BYTES
+    assert without.smallest < reading.smallest - reading.per_block
 
 
 @pytest.mark.parametrize("spoil", ["all others", "no zip", "gone", "none"])
@@ -404,3 +432,20 @@ def test_large_folders_make_no_duplicates(tmp_path):
     (case / "images_paths.csv").write_text("\n".join(["paths", *listed]) + "\n")
     find(case, out)
     assert read(out / "duplicates.csv") == []
+
+
+def test_what_one_set_alone_sees_is_flagged_however_many_agree(tmp_path):
+    rng = np.random.default_rng(3)
+    alike, other = (rng.normal(size=(600, 24)) + 2 for _ in range(2))
+    other[7] = 2 + 2.5 * rng.normal(size=24)
+    sets = {f"a{number}": alike for number in range(6)} | {"other": other}
+    case = write_case(tmp_path / "case", **{k: v.astype(np.float32) for k, v in sets.items()})
+    out = tmp_path / "out"
+    find(case, out)
+    store = api.open(out).store
+    found, own = store["outliers"], store["descriptors/other/outliers/score"][...]
+    assert own[7] > 2 * far_out(own)
+    assert found["score"][7] < found.attrs["threshold"]
+    assert found["flagged"][7]
+    api.outliers(out, contamination=1e-3)
+    assert not api.open(out).store["outliers/flagged"][7]

@@ -1,7 +1,7 @@
 """The neighbours of a bundle's rows: searched in the cells they probe, kept in a file."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -66,9 +66,20 @@ class SearchBundle:
         search = Search(own, self.k)
         _feed(search, self._shown(bundle, own, probes))
         lists = [search.result()]
+        if bundle.start:
+            self._tie(own, bundle, lists[0])
         if self.grouped:
             lists.append(self._of_groups(bundle, search, probes))
         return self._records(own, lists)
+
+    def _tie(self, own: Members, bundle: Bundle, plain: Neighbors) -> None:
+        """Put the nearest row of the first part of a cell that is cut first, where none is nearer:
+        so copies of one row hang together, however many parts they fill."""
+        search = Search(replace(own, groups=None), 1)
+        search.see(np.arange(len(own)), members_of(self.shuffled.read_cell(bundle.first)))
+        found = search.result()
+        as_near = np.flatnonzero(found.distances[:, 0] <= plain.distances[:, 0])
+        plain.put_first(as_near, found.indices[as_near, 0], found.distances[as_near, 0])
 
     def _of_groups(self, bundle: Bundle, search: Search, probes: np.ndarray) -> Neighbors:
         found = search.result(of_groups=True)

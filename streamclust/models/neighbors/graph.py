@@ -11,7 +11,10 @@ process, and its libraries alone hold 290 MiB: hence it is used on request only.
 """
 
 import itertools
+import json
+import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,34 +93,30 @@ def neighbor_graph(
     numbered = rows.having(numbered=True)
     grouped = rows if groups is None else rows.having(extras=(groups,))
     n_cells = settings.n_cells(rows.n_rows)
-    drawn = _draw(numbered, sample_size(n_cells), settings.seed, passes)
-    cells = fit_cells(drawn[0], n_cells, settings.seed, passes)
-    # Another sample: rows that cells were learned from are better off than others.
-    drawn = _draw(numbered, SAMPLED_ROWS, settings.seed + 1, passes)
-    judge = _judge(drawn, cells.shift, settings.n_neighbors)
-    sampled = judge.queries.numbers
-    true = passes.reduce("exact neighbours of a sample", numbered, judge).result()
-    del drawn
+    (sample, _) = _draw(numbered, sample_size(n_cells), settings.seed, passes)
+    cells = fit_cells(sample, n_cells, settings.seed, passes)
+    del sample
+    sampled, true = _true_distances(numbered, cells.shift, settings, passes)
     return_freed_memory()
-    efforts = settings.efforts(len(cells))
-    for effort, more in itertools.zip_longest(efforts, efforts[1:]):
-        folder = scratch / f"{settings.algorithm}-{effort}"
-        folder.mkdir(parents=True, exist_ok=True)
-        search = _search(grouped, settings, cells, effort, sampled, folder, passes)
-        bundles = search.shuffled.bundles
-        found = passes.map("searching neighbours", search, bundles, "bundle")
-        recall = recall_of(_distances(search, found, true.shape), true)
-        if recall.share >= settings.recall or more is None:
-            break
-        searched = "shards" if settings.algorithm == "nn_descent" else "cells"
-        passes.events.warn(
-            f"recall {recall.share:.3f} with {effort} {searched} searched for each row: "
-            f"{more} are searched to reach {settings.recall:g}"
-        )
+    tries = _Tries(grouped, settings, cells, sampled, true, scratch, passes)
+    search, effort, recall = tries.until_enough()
     unshuffle = Unshuffle(search, rows.rows_a_block)
     passes.write("writing neighbours", numbered, unshuffle, outputs)
     probes = len(cells) if settings.algorithm == "exact" else effort
     return _report(recall, probes, search.shuffled)
+
+
+def _true_distances(
+    numbered: Rows, shift: np.ndarray, settings: GraphSettings, passes: Passes
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of sampled rows, in order, and the true distances (n_sampled, k) to their nearest."""
+    # Another sample: rows that cells were learned from are better off than others.
+    values, numbers = _draw(numbered, SAMPLED_ROWS, settings.seed + 1, passes)
+    order = np.argsort(numbers)
+    queries = as_members(values[order], numbers[order], None, shift)
+    judge = NearestDistances(queries, settings.n_neighbors, shift)
+    true = passes.reduce("exact neighbours of a sample", numbered, judge).result()
+    return queries.numbers, true
 
 
 def _draw(numbered: Rows, size: int, seed: int, passes: Passes) -> list[np.ndarray]:
@@ -126,40 +125,89 @@ def _draw(numbered: Rows, size: int, seed: int, passes: Passes) -> list[np.ndarr
     return drawn or [np.zeros((1, numbered.n_columns), np.float32), np.array([-1])]
 
 
-def _judge(drawn: list[np.ndarray], shift: np.ndarray, k: int) -> NearestDistances:
-    """What finds the true neighbours of sampled rows."""
-    order = np.argsort(drawn[1])
-    queries = as_members(drawn[0][order], drawn[1][order], None, shift)
-    return NearestDistances(queries, k, shift)
+@dataclass(frozen=True)
+class _Tries:
+    """Searches with more and more effort, until the recall of a sample is what is wanted.
 
+    Parameters
+    ----------
+    rows : Rows
+        With their groups as the only extra, if there are any.
+    settings : GraphSettings
+    cells : Cells
+    sampled : ndarray of int64 of shape (n_sampled,)
+        Numbers of the sampled rows, in order.
+    true : ndarray of shape (n_sampled, k)
+        Distances to their true neighbours.
+    scratch : pathlib.Path
+    passes : Passes
+    """
 
-def _search(
-    rows: Rows,
-    settings: GraphSettings,
-    cells: Cells,
-    effort: int,
-    sampled: np.ndarray,
-    folder: Path,
-    passes: Passes,
-) -> SearchBundle:
-    """Bring the rows into the order of their cells, or shards, for what searches them."""
-    if settings.algorithm == "nn_descent":
-        shuffled = shuffle(rows, cells, effort, folder, passes, copies_alone=SHARD_ROWS)
-        descent = SearchShard(shuffled, settings.n_neighbors, sampled, settings.seed)
+    rows: Rows
+    settings: GraphSettings
+    cells: Cells
+    sampled: np.ndarray
+    true: np.ndarray
+    scratch: Path
+    passes: Passes
+
+    def until_enough(self) -> tuple[SearchBundle, int, Recall]:
+        """The search that found enough, or the last, its effort and its recall."""
+        *efforts, last = self.settings.efforts(len(self.cells))
+        for effort, more in itertools.pairwise([*efforts, last]):
+            # What a search found is deleted before the next: only its recall tells that it failed.
+            failed = self.scratch / f"{self.settings.algorithm}-{effort}.recall"
+            if not failed.exists():
+                search, recall = self._search(effort)
+                if recall.share >= self.settings.recall:
+                    return search, effort, recall
+                failed.write_text(json.dumps(recall.share))
+            shutil.rmtree(self._folder(effort), ignore_errors=True)
+            self._tell(json.loads(failed.read_text()), effort, more)
+        search, recall = self._search(last)
+        return search, last, recall
+
+    def _tell(self, share: float, effort: int, more: int) -> None:
+        searched = "shards" if self.settings.algorithm == "nn_descent" else "cells"
+        self.passes.events.warn(
+            f"recall {share:.3f} with {effort} {searched} searched for each row: "
+            f"{more} are searched to reach {self.settings.recall:g}"
+        )
+
+    def _folder(self, effort: int) -> Path:
+        return self.scratch / f"{self.settings.algorithm}-{effort}"
+
+    def _search(self, effort: int) -> tuple[SearchBundle, Recall]:
+        search = self._prepared(effort)
+        found = self.passes.map("searching neighbours", search, search.shuffled.bundles, "bundle")
+        return search, recall_of(self._distances(search, found), self.true)
+
+    def _prepared(self, effort: int) -> SearchBundle:
+        """Bring the rows into the order of their cells, or shards, for what searches them."""
+        folder, k = self._folder(effort), self.settings.n_neighbors
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.settings.algorithm == "nn_descent":
+            return self._of_shards(effort, folder)
+        shuffled = shuffle(self.rows, self.cells, effort, folder, self.passes)
+        search = SearchAll if self.settings.algorithm == "exact" else SearchBundle
+        return search(shuffled, k, self.sampled)
+
+    def _of_shards(self, effort: int, folder: Path) -> SearchBundle:
+        settings = self.settings
+        shuffled = shuffle(
+            self.rows, self.cells, effort, folder, self.passes, copies_alone=SHARD_ROWS
+        )
+        descent = SearchShard(shuffled, settings.n_neighbors, self.sampled, settings.seed)
         if any(map(descent.is_large, shuffled.bundles)):
-            passes.events.note("compiling pynndescent once in each process, about 30 s")
+            self.passes.events.note("compiling pynndescent once in each process, about 30 s")
         return descent
-    shuffled = shuffle(rows, cells, effort, folder, passes)
-    search = SearchAll if settings.algorithm == "exact" else SearchBundle
-    return search(shuffled, settings.n_neighbors, sampled)
 
-
-def _distances(search: SearchBundle, found: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    """Distances of the sampled rows' neighbours, in the order of the sample."""
-    distances = np.full(shape, np.inf, np.float32)
-    records = search.merged(np.concatenate(found))
-    distances[np.searchsorted(search.sampled, records["number"])] = records["plain distances"]
-    return distances
+    def _distances(self, search: SearchBundle, found: list[np.ndarray]) -> np.ndarray:
+        """Distances of the sampled rows' neighbours, in the order of the sample."""
+        distances = np.full(self.true.shape, np.inf, np.float32)
+        records = search.merged(np.concatenate(found))
+        distances[np.searchsorted(self.sampled, records["number"])] = records["plain distances"]
+        return distances
 
 
 def _report(recall: Recall, probes: int, shuffled: Shuffled) -> GraphReport:

@@ -59,6 +59,18 @@ class Neighbors:
         self.indices[rows] = other.indices
         self.distances[rows] = other.distances
 
+    def put_first(self, rows: np.ndarray, numbers: np.ndarray, distances: np.ndarray) -> None:
+        """Put one neighbour of each of some rows first, in place of the last or of its own."""
+        indices, k = self.indices[rows], self.indices.shape[1]
+        there = indices == numbers[:, None]
+        given_up = np.where(there.any(axis=1), there.argmax(axis=1), k - 1)
+        columns = np.arange(k)
+        before = np.where(columns <= given_up[:, None], np.maximum(columns - 1, 0), columns)
+        for held, first in ((self.indices, numbers), (self.distances, distances)):
+            moved = np.take_along_axis(held[rows], before, axis=1)
+            moved[:, 0] = first
+            held[rows] = moved
+
 
 class Search:
     """Keeps, of all rows shown, those that may be among the k nearest of each query.

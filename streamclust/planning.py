@@ -1,0 +1,182 @@
+"""What a run will take: the files of a case, opened, and the memory of each step on them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streamclust.accumulators.covariance import compute_dtype
+from streamclust.errors import SourceError
+from streamclust.memory import Budget, Need
+from streamclust.passes import Rows
+from streamclust.passes.local import available_cpus
+from streamclust.settings import Settings
+from streamclust.sources import ArraySource, open_source
+from streamclust.sources.case import Case, check_rows, count_paths, find_case
+from streamclust.steps.cluster import cluster_needs
+from streamclust.steps.cluster_distances import cluster_distance_needs
+from streamclust.steps.draw import draw_needs
+from streamclust.steps.draw_outliers import draw_outlier_needs
+from streamclust.steps.duplicates import duplicate_needs
+from streamclust.steps.groups import check_group, group_needs
+from streamclust.steps.ingest import ingest_needs
+from streamclust.steps.job import Planned, planned
+from streamclust.steps.measure import measure_needs
+from streamclust.steps.neighbors import neighbor_needs
+from streamclust.steps.outlier_tables import outlier_table_needs
+from streamclust.steps.outliers import outlier_needs
+from streamclust.steps.reduce import reduce_needs, reduced_chunk
+from streamclust.steps.scan import scan_need
+from streamclust.steps.space import space_needs
+from streamclust.steps.sums import SCORED_COMPONENTS, is_sketched, most_components
+from streamclust.steps.suspects import suspect_needs
+
+STEPS = (
+    "ingest",
+    "reduce",
+    "cluster",
+    "measure",
+    "space",
+    "neighbors",
+    "outliers",
+    "cluster distances",
+    "draw",
+)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A case whose files have been opened and found to agree."""
+
+    case: Case
+    sources: dict[str, ArraySource]
+    n_rows: int
+
+
+def open_inputs(case: str | Path | Sequence[str | Path], settings: Settings) -> Inputs:
+    """Find a case and open its files.
+
+    Raises
+    ------
+    SourceError
+        When there is no case, a file cannot be used, or the numbers of rows differ.
+    SettingsError
+        When rows are to be grouped by a column that the list of paths does not have.
+    """
+    found = find_case(case, settings.descriptors)
+    sources = {name: _opened(path, found) for name, path in found.descriptors.items()}
+    n_paths = None
+    if found.paths_file is not None:
+        check_group(settings.group, found.paths_file)
+        n_paths = count_paths(found.paths_file)
+    return Inputs(found, sources, check_rows(sources, n_paths))
+
+
+def _opened(path: Path, case: Case) -> ArraySource:
+    try:
+        return open_source(path)
+    except SourceError as error:
+        others = [name for name, other in case.descriptors.items() if other != path]
+        if not others:
+            raise
+        raise SourceError(f"{error}; or leave it out: --descriptors {','.join(others)}") from error
+
+
+def plan_steps(inputs: Inputs, settings: Settings, steps: Sequence[str] = STEPS) -> list[Planned]:
+    """What each step will take on each set, before anything is read.
+
+    Where the number of components depends on the data, the most there may be are reckoned with.
+
+    Raises
+    ------
+    MemoryBudgetError
+        When a step does not fit the budget: the message names the one that needs most, and the
+        least that would do for all.
+    """
+    budget = Budget(settings.memory_bytes)
+    n_threads = settings.workers or available_cpus()
+    needs = _needs(inputs, settings, steps)
+    most = max(_smallest(needs), key=lambda need: need.smallest)
+    if most.smallest > budget.total:
+        budget.refuse(most, least_memory(inputs, settings, steps))
+    return [planned(step, name, own, budget, n_threads) for (name, step), own in needs.items()]
+
+
+def least_memory(inputs: Inputs, settings: Settings, steps: Sequence[str] = STEPS) -> int:
+    """The smallest budget, in bytes, that a plan accepts."""
+    least = 1
+    # Wide rows are sketched in small budgets and not in large ones: the need depends on it.
+    while True:
+        needs = _needs(inputs, settings.having(memory=least), steps)
+        needed = max(need.smallest for need in _smallest(needs))
+        if needed <= least:
+            return least
+        least = needed
+
+
+def _smallest(needs: dict[tuple[str | None, str], list[Need]]) -> list[Need]:
+    return [need for own in needs.values() for need in own]
+
+
+def _needs(
+    inputs: Inputs, settings: Settings, steps: Sequence[str]
+) -> dict[tuple[str | None, str], list[Need]]:
+    """The needs of each set's steps, by set and step; of all sets together, by None."""
+    needs: dict[tuple[str | None, str], list[Need]] = {}
+    for name, source in inputs.sources.items():
+        own = _needs_of_set(name, source, settings)
+        needs |= {(name, step): own[step] for step in steps}
+    if "outliers" in steps:
+        needs |= {(None, step): own for step, own in _needs_of_all(inputs, settings).items()}
+    return needs
+
+
+def _needs_of_set(name: str, source: ArraySource, settings: Settings) -> dict[str, list[Need]]:
+    raw = Rows(source)
+    reduced = _reduced_like(raw, most_components(settings, raw.n_columns))
+    scored = _scored_like(raw)
+    sketched = is_sketched(raw.n_columns, Budget(settings.memory_bytes))
+    return {
+        "ingest": ingest_needs(source, settings),
+        "reduce": reduce_needs(name, raw, settings, sketched),
+        "cluster": cluster_needs(name, reduced, settings.ks),
+        "measure": measure_needs(name, reduced, settings.ks),
+        "space": space_needs(name, raw, settings, sketched),
+        "neighbors": neighbor_needs(name, scored, settings, grouped=settings.group != "none"),
+        "outliers": outlier_needs(name, scored, settings.n_neighbors),
+        "cluster distances": cluster_distance_needs(name, reduced),
+        "draw": draw_needs(name, reduced, max(settings.ks)),
+    }
+
+
+def _needs_of_all(inputs: Inputs, settings: Settings) -> dict[str, list[Need]]:
+    n_rows, k = inputs.n_rows, settings.n_neighbors
+    images = inputs.case.images is not None
+    largest = max(_scored_like(Rows(source)).rows_a_block for source in inputs.sources.values())
+    grouped = {"groups": group_needs(n_rows)} if settings.group != "none" else {}
+    scanned = {"scan": [scan_need()]} if settings.scan_images and images else {}
+    return {
+        **grouped,
+        **scanned,
+        "suspects": suspect_needs(n_rows, images),
+        "outlier tables": outlier_table_needs(n_rows, largest, k),
+        "duplicates": duplicate_needs(n_rows, largest, k),
+        "draw outliers": draw_outlier_needs(n_rows),
+    }
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The shape and type of an array that is not there yet."""
+
+    shape: tuple[int, int]
+    dtype: Any
+
+
+def _scored_like(raw: Rows) -> Rows:
+    return _reduced_like(raw, min(raw.n_columns, SCORED_COMPONENTS))
+
+
+def _reduced_like(raw: Rows, n_components: int) -> Rows:
+    shape = _Shape((raw.n_rows, n_components), compute_dtype(raw.array.dtype))
+    return Rows(shape, rows_a_block=reduced_chunk(raw, n_components))

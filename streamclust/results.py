@@ -1,0 +1,147 @@
+"""The results of a case as an object."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamclust.errors import SettingsError
+from streamclust.events import Observer
+from streamclust.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import zarr
+
+    from streamclust.steps.evaluate import Evaluation
+
+PathLike = str | Path
+
+
+class Case:
+    """The results of a case, and the steps that add to them.
+
+    Parameters
+    ----------
+    out : path
+        The results folder.
+
+    Attributes
+    ----------
+    folder : Path
+    store : zarr.Group
+        All that was computed, as plain Zarr arrays.
+    """
+
+    def __init__(self, out: PathLike) -> None:
+        self._workspace = Workspace(out)
+        self.folder = self._workspace.folder
+
+    @property
+    def store(self) -> "zarr.Group":
+        import zarr
+
+        return zarr.open_group(self._workspace.store, mode="r")
+
+    @property
+    def descriptors(self) -> list[str]:
+        """Names of the descriptor sets."""
+        return self._workspace.descriptors
+
+    @property
+    def metrics(self) -> "pd.DataFrame":
+        """One line a clustering, as metrics.csv."""
+        from streamclust.steps.tables import METRICS, metrics_table
+
+        return _frame(metrics_table(self._workspace, self.descriptors), METRICS)
+
+    @property
+    def clusters(self) -> "pd.DataFrame":
+        """One line a cluster, as clusters.csv."""
+        from streamclust.steps.tables import CLUSTERS, clusters_table
+
+        return _frame(clusters_table(self._workspace, self.descriptors), CLUSTERS)
+
+    def recommended(self, descriptor: str) -> str | None:
+        """Name of a set's recommended clustering, such as ``"kmeans-12"``."""
+        from streamclust.steps.tables import choose
+
+        return choose(self._workspace, descriptor)[0]
+
+    def labels(self, descriptor: str, clustering: str | int | None = None) -> "zarr.Array":
+        """Labels of all rows, int32; those of the recommended clustering by default.
+
+        Parameters
+        ----------
+        descriptor : str
+        clustering : str or int, optional
+            A name such as ``"kmeans-12"``, or its number of clusters.
+
+        Raises
+        ------
+        SettingsError
+            When there is no such set or clustering.
+        """
+        if descriptor not in self.descriptors:
+            known = ", ".join(self.descriptors)
+            raise SettingsError(f"no set {descriptor!r} in {self.folder}: there are {known}")
+        names = self._workspace.clusterings(descriptor)
+        name = clustering or self.recommended(descriptor)
+        if isinstance(name, int):
+            name = f"kmeans-{name}"
+        if name not in names:
+            raise SettingsError(
+                f"{descriptor} has no clustering {name} in {self.folder}: "
+                f"there are {', '.join(names) or 'none'}"
+            )
+        return self._workspace.get(f"descriptors/{descriptor}/clusterings/{name}/labels")
+
+    def reduce(self, *observers: Observer, **changes: Any) -> "Case":
+        """See `streamclust.api.reduce`."""
+        from streamclust import api
+
+        return api.reduce(self.folder, None, *observers, **changes)
+
+    def cluster(self, *observers: Observer, **changes: Any) -> "Case":
+        """See `streamclust.api.cluster`."""
+        from streamclust import api
+
+        return api.cluster(self.folder, None, *observers, **changes)
+
+    def measure(self, *observers: Observer, **changes: Any) -> "Case":
+        """See `streamclust.api.measure`."""
+        from streamclust import api
+
+        return api.measure(self.folder, None, *observers, **changes)
+
+    def outliers(self, *observers: Observer, **changes: Any) -> "Case":
+        """See `streamclust.api.outliers`."""
+        from streamclust import api
+
+        return api.outliers(self.folder, None, *observers, **changes)
+
+    def evaluate(self, truth: PathLike, *observers: Observer, **changes: Any) -> "Evaluation":
+        """See `streamclust.api.evaluate`."""
+        from streamclust import api
+
+        return api.evaluate(self.folder, truth, None, *observers, **changes)
+
+    def export(self, *observers: Observer, **changes: Any) -> "Case":
+        """See `streamclust.api.export`."""
+        from streamclust import api
+
+        return api.export(self.folder, None, *observers, **changes)
+
+    def info(self) -> dict[str, Any]:
+        """See `streamclust.api.info`."""
+        from streamclust import api
+
+        return api.info(self.folder)
+
+    def __repr__(self) -> str:
+        return f"Case({str(self.folder)!r}: {', '.join(self.descriptors) or 'empty'})"
+
+
+def _frame(lines: list[dict[str, Any]], columns: Sequence[str]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(lines, columns=list(columns))

@@ -1,0 +1,35 @@
+"""What a plan reckons with: every step of a run, for the largest of the sets."""
+
+import numpy as np
+from cases import write_case
+
+from streamclust import api
+from streamclust.events import StepFinished
+
+
+def planned(case, **settings):
+    return {(plan.descriptor, plan.step): plan for plan in api.plan(case, **settings)}
+
+
+def test_every_step_of_a_run_is_planned(case_folder, tmp_path):
+    done = []
+    case = api.run(case_folder, tmp_path / "out", None, done.append, n_clusters=2)
+    steps = {event.step for event in done if isinstance(event, StepFinished)}
+    small = {"paths", "export"}
+    assert steps - small == {step for _, step in planned(case_folder, n_clusters=2)}
+    assert case.descriptors == ["a", "b"]
+
+
+def test_all_sets_together_need_what_the_widest_blocks_do(tmp_path):
+    wide = np.zeros((40_000, 128), np.float32)
+    narrow = wide[:, :2]
+    needs = []
+    for name, sets in {"x": (narrow, wide), "y": (wide, narrow)}.items():
+        case = write_case(tmp_path / name, **dict(zip("ab", sets, strict=True)))
+        needs.append(planned(case)[None, "duplicates"].needs)
+    assert needs[0] == needs[1]
+
+
+def test_groups_are_planned_where_rows_have_them(case_folder):
+    assert (None, "groups") in planned(case_folder)
+    assert (None, "groups") not in planned(case_folder, group="none")
