@@ -20,7 +20,7 @@ STEP = "draw"
 BINS = 320
 _SAMPLE_ROWS = 20_000
 # What matplotlib holds while it draws one of the figures.
-_FIGURE_BYTES = 224 * MIB
+_FIGURE_BYTES = 240 * MIB
 _MAPS = {"map-pca": "principal component", "map-discriminant": "discriminant axis"}
 
 
