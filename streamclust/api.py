@@ -172,7 +172,10 @@ def evaluate(
 def export(
     out: PathLike, settings: Settings | None = None, *observers: Observer, **changes: Any
 ) -> Case:
-    """Write labels.csv, metrics.csv, clusters.csv and the figures from what is stored."""
+    """Write labels.csv, metrics.csv, clusters.csv and the clusterings' figures from what is stored.
+
+    Tables and figures of the outliers and duplicates come with `outliers`.
+    """
     from streamclust import pipeline
 
     settings = _settings(settings, changes)

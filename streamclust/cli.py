@@ -127,7 +127,10 @@ def evaluate(out: str, truth: str, settings: Settings, observers: Observers) -> 
 @settings_options("descriptors", *PASSES)
 @observed
 def export(out: str, settings: Settings, observers: Observers) -> None:
-    """Write the tables and figures of OUT from what is stored."""
+    """Write the tables and figures of OUT from what is stored.
+
+    Those of the outliers and duplicates come with the command outliers; labels.csv tells of them.
+    """
     api.export(out, settings, *observers)
 
 

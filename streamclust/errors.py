@@ -2,7 +2,7 @@
 
 StreamclustError
 ├── SourceError        (ValueError)    an input file or case folder cannot be used
-│   └── ImageError                     an image is there, but is damaged or too large
+│   └── ImageError                     an image is missing, damaged or too large
 ├── SettingsError      (ValueError)    a setting, or a combination of them, makes no sense
 ├── MemoryBudgetError  (MemoryError)   a step does not fit the memory it was given
 ├── WorkspaceError     (RuntimeError)  the results folder is locked, damaged or of another format
@@ -12,7 +12,7 @@ Each is also a child of the built-in that fits, so that callers who do not know
 streamclust catch them where they would expect to.
 """
 
-DAMAGED, TOO_LARGE = "damaged image", "image too large"
+MISSING, DAMAGED, TOO_LARGE = "missing image", "damaged image", "image too large"
 
 
 class StreamclustError(Exception):
@@ -24,12 +24,12 @@ class SourceError(StreamclustError, ValueError):
 
 
 class ImageError(SourceError):
-    """An image is there and cannot be used.
+    """One image cannot be used; the others may be.
 
     Attributes
     ----------
     kind : str
-        `DAMAGED` or `TOO_LARGE`.
+        `MISSING`, `DAMAGED` or `TOO_LARGE`.
     """
 
     def __init__(self, message: str, kind: str) -> None:

@@ -55,10 +55,13 @@ class Outputs:
         return known["mark"] == mark and self._is_own(name)
 
     def remove(self, name: str) -> None:
-        """Remove a file that is not true any more; one that a person changed is kept aside."""
-        if (self.folder / name).exists():
-            self._keep_foreign(self.folder / name, name)
-            (self.folder / name).unlink(missing_ok=True)
+        """Remove a file that is not true any more; one that a person changed is kept aside, and
+        one that was never written here stays."""
+        if not self._known(name)["digests"]:
+            return
+        self._keep_foreign(self.folder / name, name)
+        (self.folder / name).unlink(missing_ok=True)
+        _write_json(self._record, {k: v for k, v in self._written().items() if k != name})
 
     @contextmanager
     def text(self, name: str, mark: str | None = None) -> Iterator[TextIO]:

@@ -13,7 +13,7 @@ from streamclust.events import Events, Observer
 from streamclust.models.inputs import largest_spread
 from streamclust.outputs import Outputs
 from streamclust.passes import Executor, LocalExecutor
-from streamclust.planning import Inputs
+from streamclust.planning import Inputs, check_outlier_budget
 from streamclust.record import RunRecord
 from streamclust.settings import Settings
 from streamclust.steps.cluster import cluster
@@ -146,6 +146,7 @@ def find_outliers(job: Job, outputs: Outputs) -> None:
         return
     for descriptor in sets:
         check_scored(job, descriptor)
+    check_outlier_budget(job, sets)
     of_groups = groups(job)
     for descriptor in sets:
         space(job, descriptor)
@@ -170,7 +171,7 @@ def _scanned(job: Job) -> bool:
         job.events.warn("there are no images to scan")
         return False
     try:
-        with job.workspace.scratch(f"scan-{job.workspace.fingerprint_of(PATH)}") as scratch:
+        with job.workspace.scratch("scan", str(job.workspace.fingerprint_of(PATH))) as scratch:
             scan_images(job, images, scratch)
     except SourceError as error:
         job.events.warn(f"{error}; the images are not scanned")

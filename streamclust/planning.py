@@ -1,6 +1,6 @@
 """What a run will take: the files of a case, opened, and the memory of each step on them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,18 @@ from streamclust.steps.draw_outliers import draw_outlier_needs
 from streamclust.steps.duplicates import duplicate_needs
 from streamclust.steps.groups import check_group, group_needs
 from streamclust.steps.ingest import ingest_needs
-from streamclust.steps.job import Planned, planned
+from streamclust.steps.job import Job, Planned, planned
 from streamclust.steps.measure import measure_needs
 from streamclust.steps.neighbors import neighbor_needs
 from streamclust.steps.outlier_tables import outlier_table_needs
 from streamclust.steps.outliers import outlier_needs
+from streamclust.steps.paths import PATH
 from streamclust.steps.reduce import reduce_needs, reduced_chunk
 from streamclust.steps.scan import scan_need
 from streamclust.steps.space import space_needs
 from streamclust.steps.sums import SCORED_COMPONENTS, is_sketched, most_components
-from streamclust.steps.suspects import suspect_needs
+from streamclust.steps.suspects import stored_images, suspect_needs
+from streamclust.steps.tables import choose
 
 STEPS = (
     "ingest",
@@ -114,6 +116,37 @@ def least_memory(inputs: Inputs, settings: Settings, steps: Sequence[str] = STEP
         least = needed
 
 
+def check_outlier_budget(job: Job, sets: Sequence[str]) -> None:
+    """Refuse a budget that any of the outlier steps exceeds on stored sets, before the first.
+
+    Raises
+    ------
+    MemoryBudgetError
+        As `plan_steps`.
+    """
+    most = max(_outlier_needs(job, sets), key=lambda need: need.smallest)
+    # What is stored does not follow the budget: what one step needs at least will do for all.
+    if most.smallest > job.budget.total:
+        job.budget.refuse(most, most.smallest)
+
+
+def _outlier_needs(job: Job, sets: Sequence[str]) -> list[Need]:
+    workspace, settings = job.workspace, job.settings
+    if workspace.get(PATH) is None:
+        settings = settings.having(group="none")
+    raw = {name: job.rows_of(name, "raw") for name in sets}
+    needs = []
+    for name, rows in raw.items():
+        sketched = workspace.root[f"descriptors/{name}"].attrs["sketched"]
+        own = _scoring_needs(name, rows, settings, sketched)
+        needs += [need for step in own.values() for need in step]
+        if choose(workspace, name)[0] is not None:
+            needs += cluster_distance_needs(name, job.rows_of(name, "reduced"))
+    images = stored_images(job) is not None
+    of_all = _needs_of_all(raw.values(), settings, images=images)
+    return needs + [need for step in of_all.values() for need in step]
+
+
 def _smallest(needs: dict[tuple[str | None, str], list[Need]]) -> list[Need]:
     return [need for own in needs.values() for need in own]
 
@@ -127,34 +160,46 @@ def _needs(
         own = _needs_of_set(name, source, settings)
         needs |= {(name, step): own[step] for step in steps}
     if "outliers" in steps:
-        needs |= {(None, step): own for step, own in _needs_of_all(inputs, settings).items()}
+        raw = map(Rows, inputs.sources.values())
+        of_all = _needs_of_all(raw, settings, images=inputs.case.images is not None)
+        needs |= {(None, step): own for step, own in of_all.items()}
     return needs
 
 
 def _needs_of_set(name: str, source: ArraySource, settings: Settings) -> dict[str, list[Need]]:
     raw = Rows(source)
     reduced = _reduced_like(raw, most_components(settings, raw.n_columns))
-    scored = _scored_like(raw)
     sketched = is_sketched(raw.n_columns, Budget(settings.memory_bytes))
     return {
         "ingest": ingest_needs(source, settings),
         "reduce": reduce_needs(name, raw, settings, sketched),
         "cluster": cluster_needs(name, reduced, settings.ks),
         "measure": measure_needs(name, reduced, settings.ks),
-        "space": space_needs(name, raw, settings, sketched),
-        "neighbors": neighbor_needs(name, scored, settings, grouped=settings.group != "none"),
-        "outliers": outlier_needs(name, scored, settings.n_neighbors),
+        **_scoring_needs(name, raw, settings, sketched),
         "cluster distances": cluster_distance_needs(name, reduced),
         "draw": draw_needs(name, reduced, max(settings.ks)),
     }
 
 
-def _needs_of_all(inputs: Inputs, settings: Settings) -> dict[str, list[Need]]:
-    n_rows, k = inputs.n_rows, settings.n_neighbors
-    images = inputs.case.images is not None
-    largest = max(_scored_like(Rows(source)).rows_a_block for source in inputs.sources.values())
+def _scoring_needs(
+    name: str, raw: Rows, settings: Settings, sketched: bool
+) -> dict[str, list[Need]]:
+    scored = _scored_like(raw)
+    return {
+        "space": space_needs(name, raw, settings, sketched),
+        "neighbors": neighbor_needs(name, scored, settings, grouped=settings.group != "none"),
+        "outliers": outlier_needs(name, scored, settings.n_neighbors),
+    }
+
+
+def _needs_of_all(
+    raw: Iterable[Rows], settings: Settings, *, images: bool
+) -> dict[str, list[Need]]:
+    scored = list(map(_scored_like, raw))
+    n_rows, k = scored[0].n_rows, settings.n_neighbors
+    largest = max(rows.rows_a_block for rows in scored)
     grouped = {"groups": group_needs(n_rows)} if settings.group != "none" else {}
-    scanned = {"scan": [scan_need()]} if settings.scan_images and images else {}
+    scanned = {"scan": [scan_need(n_rows)]} if settings.scan_images and images else {}
     return {
         **grouped,
         **scanned,

@@ -181,10 +181,11 @@ class Workspace:
             shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def scratch(self, mark: str) -> Iterator[Path]:
-        """A folder for parts of the result with fingerprint `mark`: what an error or a kill
-        leaves there is found again, and it goes when the block ends well."""
-        folder = self._hidden / "scratch" / mark
+    def scratch(self, step: str, mark: str) -> Iterator[Path]:
+        """A folder for parts of a step's result with fingerprint `mark`: what an error or a kill
+        leaves there is found again, and it goes when the block ends well. What the step left of
+        other results goes at once."""
+        folder = self._hidden / "scratch" / step / mark
         folder.mkdir(parents=True, exist_ok=True)
         for other in folder.parent.iterdir():
             if other != folder:

@@ -85,3 +85,16 @@ def test_marks_tell_what_a_file_was_made_from(outputs):
     assert not outputs.is_current("a.png", "other")
     outputs.remove("a.png")
     assert not (outputs.folder / "a.png").exists()
+
+
+def test_a_file_that_was_never_written_here_is_not_removed(outputs, said):
+    (outputs.folder / "labels.csv").write_text("mine")
+    outputs.remove("labels.csv")
+    assert (outputs.folder / "labels.csv").read_text() == "mine"
+    (outputs.folder / "labels.csv").unlink()
+    write(outputs, "one")
+    outputs.remove("labels.csv")
+    (outputs.folder / "labels.csv").write_text("mine again")
+    outputs.remove("labels.csv")
+    assert (outputs.folder / "labels.csv").read_text() == "mine again"
+    assert not said

@@ -1,10 +1,13 @@
 """What a plan reckons with: every step of a run, for the largest of the sets."""
 
 import numpy as np
+import pytest
 from cases import write_case
 
 from streamclust import api
+from streamclust.errors import MemoryBudgetError
 from streamclust.events import StepFinished
+from streamclust.memory import MIB
 
 
 def planned(case, **settings):
@@ -33,3 +36,19 @@ def test_all_sets_together_need_what_the_widest_blocks_do(tmp_path):
 def test_groups_are_planned_where_rows_have_them(case_folder):
     assert (None, "groups") in planned(case_folder)
     assert (None, "groups") not in planned(case_folder, group="none")
+
+
+def test_outliers_of_stored_sets_are_refused_before_the_first_step(blobs, tmp_path):
+    case_folder = write_case(tmp_path / "case", a=blobs[0], b=blobs[0][:, :9])
+    (case_folder / "raw_data").mkdir()
+    (case_folder / "raw_data" / "0.jpg").write_bytes(b"an image")
+    plans = planned(case_folder).items()
+    steps = ("space", "neighbors", "outliers")
+    needs = [n for (name, step), plan in plans if name is None or step in steps for n in plan.needs]
+    least = max(need.smallest for need in needs)
+    out, done = tmp_path / "out", []
+    api.ingest(case_folder, out)
+    with pytest.raises(MemoryBudgetError, match=f"give it --memory {-(-least // MIB)}MiB"):
+        api.outliers(out, None, done.append, memory=least - 1)
+    assert not any(isinstance(event, StepFinished) for event in done)
+    api.outliers(out, memory=-(-least // MIB) * MIB)

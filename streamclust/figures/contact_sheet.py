@@ -1,6 +1,5 @@
 """A sheet of small images with captions: what the suspects look like."""
 
-import io
 import math
 import textwrap
 import warnings
@@ -14,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from streamclust.errors import TOO_LARGE, ImageError
 from streamclust.figures.canvas import (
     DPI,
     INK,
@@ -26,18 +26,13 @@ from streamclust.figures.canvas import (
     write,
     write_title,
 )
-from streamclust.models.pixels import averageable, grey_levels
+from streamclust.models.pixels import averageable, grey_levels, open_bounded
 
 COLUMNS, MOST_TILES = 8, 48
 TILE = 192  # pixels of an image's longer side
 GAP, CAPTION, MARGIN = 16, 82, 24  # pixels
 HEAD, TITLE_LINE = 66, 24  # pixels
 LONGEST_PATH, LONGEST_LINE = 26, 28  # characters that fit below a tile
-
-# Of the header; and of what must be unpacked whole, which a JPEG as a rule need not.
-MOST_PIXELS, MOST_UNPACKED = 50_000_000, 2**24
-# Others run programs (EPS) or are no pictures of cameras.
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 
 _EMPTY, _GROUND, _PAGE = 0xD5, 0xF1, 0xFF
 
@@ -70,7 +65,7 @@ def contact_sheet(path: Path, tiles: Iterable[Tile], title: str, subtitle: str =
     """Draw images in the order given, with path, score and reason below each.
 
     Images are decoded one at a time, so `tiles` may be a generator that reads them: beyond some
-    20 MiB for the sheet, one image is held, of 150 MiB at most (`MOST_UNPACKED` pixels).
+    20 MiB for the sheet, one image is held, of `streamclust.models.pixels.PEAK_BYTES` at most.
 
     Parameters
     ----------
@@ -106,7 +101,7 @@ def thumbnail(data: bytes, longest: int) -> np.ndarray:
     Parameters
     ----------
     data : bytes
-        An image file of one of `FORMATS`. Of a JPEG, no more is decoded than is needed.
+        An image file that `measure_image` can measure.
     longest : int
 
     Returns
@@ -116,38 +111,22 @@ def thumbnail(data: bytes, longest: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        "damaged", or "too large" for more pixels than `MOST_PIXELS` in the header, or than
-        `MOST_UNPACKED` in what must be unpacked whole.
+        "damaged", or "too large", where `measure_image` says so.
     """
     try:
         with (
             warnings.catch_warnings(action="ignore"),
-            Image.open(io.BytesIO(data), formats=FORMATS) as image,
+            open_bounded(data, 2 * longest) as (_, image),
         ):
-            _check(image.size, MOST_PIXELS)
-            whole = image.size
-            image.draft("RGB", (2 * longest, 2 * longest))
-            # All scans of a progressive JPEG are held before any of it is shrunk.
-            _check(whole if "progressive" in image.info else image.size, MOST_UNPACKED)
             scale = longest / max(image.size)
             size = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
-            # Colours cannot be mixed in every mode; what is large is made small first.
-            if image.mode[0] in "IF":
-                deep = averageable(image)
-                levels = np.asarray(deep.resize(size, _filter(scale)), np.float32)
-                return grey_levels(levels, deep).astype(np.uint8)
-            mixed = image if image.mode in ("L", "LA", "RGB", "RGBA") else _flat(image)
-            return np.asarray(_flat(mixed.resize(size, _filter(scale), reducing_gap=2.0)))
-    except Image.DecompressionBombError as error:
-        raise ValueError("too large") from error
-    # Pillow's readers raise whatever comes of the bytes: SyntaxError, struct.error, IndexError, …
-    except Exception as error:
-        raise ValueError("damaged") from error
-
-
-def _check(size: tuple[int, int], most: int) -> None:
-    if size[0] * size[1] > most:
-        raise Image.DecompressionBombError
+            whole = averageable(image)
+            if whole.mode in ("I", "F"):
+                levels = np.asarray(whole.resize(size, _filter(scale)), np.float32)
+                return grey_levels(levels, whole).astype(np.uint8)
+            return np.asarray(_flat(whole.resize(size, _filter(scale), reducing_gap=2.0)))
+    except ImageError as error:
+        raise ValueError("too large" if error.kind == TOO_LARGE else "damaged") from error
 
 
 def shortened(path: str, longest: int = LONGEST_PATH) -> str:

@@ -1,6 +1,6 @@
 """How outlier scores are distributed, and where the threshold cuts them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def score_histogram(
     combined: ScoreCounts,
     sets: Sequence[ScoreCounts],
     threshold: float,
-    flagged: int,
+    words: str,
     title: str,
 ) -> None:
     """Draw the combined score's distribution with its threshold, and below it each set's.
@@ -94,9 +94,9 @@ def score_histogram(
     sets : sequence of ScoreCounts
         None are needed.
     threshold : float
-        Rows of this combined score and more are flagged.
-    flagged : int
-        How many rows are, those without a score included.
+        Rows of a larger combined score are flagged.
+    words : str
+        How many are: `flagged_in_words`.
     title : str
     """
     n_lines = -(-len(sets) // PANELS_A_ROW)
@@ -117,19 +117,18 @@ def score_histogram(
         style: dict[str, Any] = {"transform": panel.transAxes, "va": "bottom", "weight": "bold"}
         write(panel, 0, 1.05, _shortened(printable(own.name)), **style)
     write_title(figure, title, 0.015, 1 - 0.12 / height)
-    n_rows = int(combined.counts.sum())
-    words = flagged_in_words(flagged, n_rows, threshold)
     write(figure, 0.015, 1 - 0.72 / height, words, size=10, color=MARK, weight="bold")
     save_png(figure, path)
 
 
-def flagged_in_words(flagged: int, n_rows: int, threshold: float) -> str:
-    """Say how many rows are flagged, and where the threshold lies."""
+def flagged_in_words(n_rows: int, causes: Mapping[str, int]) -> str:
+    """Say how many rows are flagged, and how many by which cause; causes of none are left out."""
+    flagged = sum(causes.values())
     verb = "is" if flagged == 1 else "are"
     share = percent(flagged / n_rows) if n_rows else "none"
-    return (
-        f"{flagged:,} of {n_rows:,} rows {verb} flagged ({share}): score {threshold:.4g} and more"
-    )
+    words = [f"{count:,} {cause}" for cause, count in causes.items() if count]
+    told = f"{flagged:,} of {n_rows:,} rows {verb} flagged ({share})"
+    return ": ".join([told, ", ".join(words)] if words else [told])
 
 
 def _draw(axes: Axes, own: ScoreCounts, color: str) -> None:

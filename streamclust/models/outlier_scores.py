@@ -25,7 +25,9 @@ WEIGHTS = {
     "micro_cluster": 1 / 9,
 }
 
-# So many times beyond its own fence, one set is enough.
+# So many times beyond its own fence, one set is enough. Up to four sets, what is that far out in
+# one mostly passes the fence of all. 1.5 would add 16 rows to 129 flagged of 6,000 drawn images,
+# none of them bad, and none on 2,003 real ones.
 FAR_OUT_ALONE = 2.0
 
 # Rows that lie farther out than these are not of the core whose covariance is the yardstick.
@@ -79,11 +81,11 @@ class RobustScale:
         return (logs / self.spread).astype(np.float32)
 
 
-def reference_gap(near: np.ndarray, far: np.ndarray) -> np.ndarray:
-    """How much denser it is about a row than farther off: the far reference distance over the
-    near one; infinite, or NaN, where the near one is 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return far / near
+def reference_gap(near: np.ndarray, far: np.ndarray, floor: float) -> np.ndarray:
+    """How much denser it is about a row than farther off: the far reference distance over the near
+    one, of which what is smaller than `floor` (that of its `RobustScale`) counts as that: rows that
+    are there many times over have a near distance of 0."""
+    return far / np.maximum(near, floor)
 
 
 def core_rows(
@@ -116,10 +118,9 @@ def core_rows(
     """
     valid = np.isfinite(far)
     out = np.maximum(near_z / CORE_NEAR, far_z / CORE_FAR)
-    # Where all references coincide there is no gap to be known.
-    out = np.fmax(out, gap_z / CORE_GAP)
+    out = np.maximum(out, gap_z / CORE_GAP)
     out[far > np.quantile(far[valid], CORE_FAR_SHARE)] = np.inf
-    return valid & (out <= max(1.0, np.quantile(out[valid], CORE_LEAST)))
+    return valid & (out <= max(1.0, np.quantile(out[valid], CORE_LEAST, method="higher")))
 
 
 def micro_cluster(near: np.ndarray, far: np.ndarray, gap: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,7 +87,8 @@ def measure_image(data: bytes) -> np.ndarray:
         eighth of the width and height of a JPEG will do unless it is progressive. The message
         goes on from the image's path.
     """
-    (width, height), pixels = _working_copy(data)
+    with open_bounded(data, 2 * SIDE) as ((width, height), image):
+        pixels = _shrunk(image)
     luma = pixels @ _LUMA
     saturated = _saturated(pixels)
     measures = (
@@ -152,14 +155,36 @@ def _entropy(luma: np.ndarray) -> float:
     return float((shares * np.log2(1 / shares)).sum())
 
 
-def _working_copy(data: bytes) -> tuple[tuple[int, int], np.ndarray]:
-    """The size in pixels, and the image as float32 RGB of about `SIDE`² pixels."""
+@contextmanager
+def open_bounded(data: bytes, side: int) -> Iterator[tuple[tuple[int, int], ImageFile]]:
+    """Open an image that can be decoded, and its mode changed once, within `PEAK_BYTES`.
+
+    Parameters
+    ----------
+    data : bytes
+        A JPEG, PNG, BMP, GIF, TIFF, WebP or PPM file.
+    side : int
+        Pixels that are wanted of its shorter side: a JPEG is decoded to an eighth, a quarter or
+        half of its size where that leaves as many.
+
+    Yields
+    ------
+    size : tuple of int
+        Width and height in the file.
+    image : PIL.ImageFile.ImageFile
+        Not decoded yet.
+
+    Raises
+    ------
+    ImageError
+        As `measure_image`, and for whatever decoding it raises in the block.
+    """
     try:
         with _opened(data) as image:
             size = image.size
-            image.draft("RGB", (2 * SIDE, 2 * SIDE))
+            image.draft("RGB", (side, side))
             _check_size(size if _is_held_whole(image, data) else image.size, image)
-            return size, _shrunk(image)
+            yield size, image
     except ImageError:
         raise
     # Pillow's readers raise whatever they stumble over in a damaged file.

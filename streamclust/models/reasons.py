@@ -155,12 +155,6 @@ class Yardstick:
         names = self.percentiles.T.tolist() if self.n_images else []
         return {"n_images": self.n_images, "percentiles": dict(zip(MEASURES, names, strict=False))}
 
-    @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> Self:
-        """The yardstick that `to_dict` wrote."""
-        columns = [stored["percentiles"].get(name, [np.nan] * 5) for name in MEASURES]
-        return cls(stored["n_images"], np.array(columns).T)
-
     def reasons(self, measures: np.ndarray) -> Reasons:
         """Tell what is wrong with images: one reason a kind, in the order of `KINDS`.
 

@@ -1,5 +1,6 @@
 """Scalings of the rows before PCA: by column, from moments already known, or to unit length."""
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,9 @@ Scaling = Literal["none", "standard", "minmax", "l2"]
 SCALINGS: tuple[Scaling, ...] = ("none", "standard", "minmax", "l2")
 
 PIECE_VALUES = 2**18  # values read twice while they are in cache
+
+# The squares of shorter rows are float64 numbers with fewer digits, or none.
+_SHORTEST = math.sqrt(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)
 
 
 def column_scale(scaling: str, moments: ColumnMoments) -> np.ndarray:
@@ -49,6 +53,8 @@ def column_scale(scaling: str, moments: ColumnMoments) -> np.ndarray:
 def unit_rows(values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Divide every row by its Euclidean length; rows of zeros stay zero.
 
+    Rows whose squares are beyond float64 are divided by their largest absolute value first.
+
     Parameters
     ----------
     values : ndarray of shape (n_rows, n_features)
@@ -67,9 +73,26 @@ def unit_rows(values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         piece = values[start : start + step]
         # Summed in float64 without float64 squares, whose memory a thread maps anew each time.
         lengths = np.sqrt(np.einsum("ij,ij->i", piece, piece, dtype=np.float64))
-        lengths[lengths == 0] = 1.0
+        ordinary = (lengths > _SHORTEST) & (lengths < np.inf)
+        if not ordinary.all():
+            piece, lengths = _rescaled(piece, lengths, ~ordinary)
         np.divide(piece, lengths[:, None], out=out[start : start + step], casting="same_kind")
     return out
+
+
+def _rescaled(
+    values: np.ndarray, lengths: np.ndarray, extreme: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Copies of rows and lengths, the extreme ones divided by their largest absolute value."""
+    rows = values[extreme].astype(np.float64)
+    largest = np.abs(rows).max(axis=1, keepdims=True, initial=0)
+    largest[largest == 0] = 1.0
+    rows /= largest
+    values, lengths = values.astype(compute_dtype(values.dtype)), lengths.copy()
+    values[extreme] = rows
+    lengths[extreme] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    lengths[lengths == 0] = 1.0
+    return values, lengths
 
 
 @np.errstate(over="ignore")  # infinite variances are for `check_range` to refuse

@@ -17,10 +17,13 @@ IMAGE_FOLDERS = ("row_data", "raw_data")
 _PATH_COLUMNS = re.compile(r"(images?_?|files?_?)?(paths?|names?)|images?|files?", re.IGNORECASE)
 _IMAGE_ENDING = re.compile(r"\.(jpe?g|png|bmp|gif|tiff?|webp|p[gpn]m)$", re.IGNORECASE)
 
-# A set's name is that of a group of the store, of a column of labels.csv and of figures, and is
-# listed on the command line with commas in between.
+# A set's name is that of a group of the store, of a column of labels.csv and of figures, stands
+# beside "combined" in evaluation.csv, and is listed on the command line with commas in between.
 _SET_NAME = re.compile(r"(?![._])[^,/\\\x00-\x1f]+")
-_TAKEN = {"row", "path", "outlier", "outlier_score", "rank", "score", "kind", "sets", "zarr.json"}
+_TAKEN = {
+    *("row", "path", "outlier", "outlier_score", "rank", "score", "kind", "sets"),
+    *("combined", "zarr.json"),
+}
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from streamclust.errors import TOO_LARGE, ImageError, SourceError
+from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
 from streamclust.sources.case import normalise_path
-from streamclust.sources.zip_index import ZipIndex
+from streamclust.sources.zip_index import ZipIndex, is_hidden, is_image_name
 
 # Of an image file, unpacked: a bound for what a hostile file can make a task hold.
 MOST_BYTES = 32 * 2**20
+
+# What stat says of paths that cannot be those of a file.
+_NO_PATH = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 class ImageStore:
@@ -54,27 +58,23 @@ class ImageStore:
             for file in sorted(files):
                 yield (Path(folder) / file).relative_to(self.path).as_posix()
 
-    def __contains__(self, path: str) -> bool:
-        if self._zip is not None:
-            return any(name in self._zip for name in self._candidates(path))
-        return any((self.path / name).is_file() for name in self._candidates(path))
-
     def read(self, path: str) -> bytes:
         """Read the image file of a path as it stands in the case's list.
 
         Raises
         ------
         ImageError
-            If it has more than `MOST_BYTES`.
+            If there is no such image, or it cannot be read, or it has more than `MOST_BYTES`.
         SourceError
-            If there is no such image, or it cannot be read.
+            If the zip file itself cannot be read any more.
         """
         for name in self._candidates(path):
             data = self._read(name)
             if data is not None:
                 return data
-        raise SourceError(
-            f"{self.path}: holds no image {path!r}: check that images and list belong together"
+        raise ImageError(
+            f"{self.path}: holds no image {path!r}: check that images and list belong together",
+            MISSING,
         )
 
     def _read(self, name: str) -> bytes | None:
@@ -82,6 +82,8 @@ class ImageStore:
 
     def _read_file(self, name: str) -> bytes | None:
         file = self.path / name
+        if not file.is_relative_to(self.path):
+            return None
         try:
             about = file.stat()
             if stat.S_ISDIR(about.st_mode):
@@ -89,15 +91,19 @@ class ImageStore:
             _check_file(file, about)
             with file.open("rb") as opened:
                 return opened.read(about.st_size)
-        except (FileNotFoundError, NotADirectoryError):
+        # What the file system's encoding cannot write is no name of a file.
+        except UnicodeEncodeError:
             return None
         except OSError as error:
-            raise SourceError(f"{file}: cannot be read: {error.strerror or error}") from error
+            if error.errno in _NO_PATH:
+                return None
+            message = f"{file}: cannot be read: {error.strerror or error}"
+            raise ImageError(message, DAMAGED) from error
 
     def _candidates(self, path: str) -> Iterator[str]:
         parts = PurePosixPath(normalise_path(path)).parts
-        # A list must not lead to files outside of the store.
-        if not parts or ".." in parts or parts[0] == "/" or "\0" in path:
+        # A list must not lead to files outside of the store; two slashes are a root of their own.
+        if not parts or ".." in parts or parts[0].startswith("/") or "\0" in path:
             return
         for depth in range(len(self._prefix) + 1):
             for tail in (parts, parts[1:]):
@@ -107,7 +113,8 @@ class ImageStore:
 
 def _check_file(file: Path, about: os.stat_result) -> None:
     if not stat.S_ISREG(about.st_mode):
-        raise SourceError(f"{file}: is no regular file: put the image itself there")
+        message = f"{file}: is no regular file: put the image itself there"
+        raise ImageError(message, MISSING)
     if about.st_size > MOST_BYTES:
         raise ImageError(
             f"{file}: has {about.st_size:,} bytes, more than {MOST_BYTES:,}: save it smaller",
@@ -116,14 +123,33 @@ def _check_file(file: Path, about: os.stat_result) -> None:
 
 
 def _single_folders(top: Path) -> tuple[str, ...]:
-    """Follow folders that hold one folder and nothing else, down from `top`."""
+    """Follow folders that hold one folder and no image, down from `top`."""
     names: list[str] = []
     try:
-        while len(items := [i for i in top.iterdir() if not i.name.startswith(".")]) == 1:
-            top = items[0]
-            if not top.is_dir():
-                break
-            names.append(top.name)
+        while (name := _only_folder(top)) is not None:
+            top /= name
+            names.append(name)
     except OSError as error:
         raise SourceError(f"{top}: cannot be read: {error.strerror or error}") from error
     return tuple(names)
+
+
+def _only_folder(top: Path) -> str | None:
+    found = None
+    with os.scandir(top) as items:
+        for item in items:
+            if is_hidden(item.name):
+                continue
+            is_folder = _is_folder(item)
+            if is_image_name(item.name) or (is_folder and found is not None):
+                return None
+            found = item.name if is_folder else found
+    return found
+
+
+def _is_folder(item: os.DirEntry[str]) -> bool:
+    try:
+        return item.is_dir()
+    # A link that leads to itself, or to where nobody may look.
+    except OSError:
+        return False

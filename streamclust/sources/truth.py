@@ -21,9 +21,11 @@ MOST_VALUES = 1000
 MOST_NUMBERS = 50
 MOST_A_ROW = 0.5
 
-# What a value is stored as, and a path's digest with its row, while a table is read.
-BYTES_A_VALUE = 4
-BYTES_A_PATH = 32
+# While a table is read: a code, in an array that grows by a sixteenth; the names of a column's
+# values; row numbers, their order, and the digests of paths; a column that is put in order.
+_BYTES_A_VALUE = 4.25
+_BYTES_A_COLUMN = 200 * MOST_VALUES
+_BYTES_A_ROW = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +91,22 @@ def read_truth(file: Path, n_rows: int, paths: Iterable[Iterable[str]] | None = 
     return _read(file, csv_lines(file), n_rows, paths)
 
 
-def _read(
-    file: Path,
-    lines: Iterator[list[str]],
-    n_rows: int,
-    paths: Iterable[Iterable[str]] | None,
-) -> Truth:
+def truth_bytes(file: Path, n_rows: int) -> int:
+    """Memory that `read_truth` takes at its peak, by the file's first line.
+
+    Raises
+    ------
+    SourceError
+        As `read_truth`, for that line.
+    """
+    header, keys = _header(file, csv_lines(file))
+    n_columns = len(header) - len(keys)
+    a_row = _BYTES_A_ROW + n_columns * _BYTES_A_VALUE
+    return int(n_rows * a_row) + n_columns * _BYTES_A_COLUMN
+
+
+def _header(file: Path, lines: Iterator[list[str]]) -> tuple[list[str], list[str]]:
+    """The names of all columns, and of those to match by."""
     header = [name.strip() for name in next(lines, [])]
     if len(set(header)) < len(header):
         raise SourceError(f"{file}: two columns have one name: rename one")
@@ -104,6 +116,16 @@ def _read(
             f"{file}: has no column 'row' or 'path' ({', '.join(header)[:200] or 'it is empty'}): "
             "name the one that says which rows its lines are of"
         )
+    return header, keys
+
+
+def _read(
+    file: Path,
+    lines: Iterator[list[str]],
+    n_rows: int,
+    paths: Iterable[Iterable[str]] | None,
+) -> Truth:
+    header, keys = _header(file, lines)
     finder = _Finder(file, n_rows, _digests(paths))
     columns = {name: _Column() for name in header if name not in keys}
     places = [(name.lower(), header.index(name)) for name in keys]
@@ -137,7 +159,9 @@ def _truth(file: Path, rows: np.ndarray, columns: "dict[str, _Column]", unmatche
         raise SourceError(f"{file}: row {rows[twice[0]]} has two lines: leave one")
     kind = columns.pop(OUTLIER_KIND, None)
     attributes, skipped = {}, {}
-    for name, column in columns.items():
+    for name in list(columns):
+        # Given back before the next one is put in order.
+        column = columns.pop(name)
         cause = column.skipped()
         if cause:
             skipped[name] = cause

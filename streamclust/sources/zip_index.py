@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamclust.errors import TOO_LARGE, ImageError, SourceError
+from streamclust.errors import DAMAGED, TOO_LARGE, ImageError, SourceError
 from streamclust.sources.stored import OpenFile, opened
 
 _END = struct.Struct("<4s4H2LH")
@@ -29,6 +29,14 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _LARGE = 0xFFFFFFFF
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 _STORED, _DEFLATED = 0, 8
+
+# What `ZipIndex.scan` holds at its peak; 17 of them stay.
+BYTES_A_MEMBER = 41
+_ENDINGS = tuple(
+    f".{ending}"
+    for kind in ("jpg jpeg jpe jfif", "png", "bmp", "gif", "tif tiff", "webp", "ppm pgm pbm pnm")
+    for ending in kind.split()
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class ZipIndex:
     hashes, places : ndarray of int64
         Hashes of the members' names, in order, and where their entries stand.
     prefix : tuple of str
-        The folders that all members are in.
+        The folders that all images are in (all members, where none has an image's ending).
     shift : int
         Bytes that stand before the archive proper (as in self-extracting files).
     """
@@ -75,7 +83,8 @@ class ZipIndex:
             If the file is not a zip file, or its directory is damaged.
         """
         hashes, places = array("q"), array("q")
-        prefix: list[str] | None = None
+        # Of images and of others: a stray README at the top must not hide what holds the images.
+        prefixes: dict[bool, list[str]] = {}
         with opened(path) as file:
             start, count, shift = _find_directory(file, path.stat().st_size)
             for place, member in _members(file, start, count):
@@ -84,13 +93,14 @@ class ZipIndex:
                 hashes.append(_hash(member.name))
                 places.append(place)
                 folders = member.name.split("/")[:-1]
-                prefix = folders if prefix is None else _common(prefix, folders)
+                is_image = is_image_name(member.name)
+                prefixes[is_image] = _common(prefixes.get(is_image, folders), folders)
         order = np.argsort(np.asarray(hashes, "i8"), kind="stable")
         return cls(
             path=path,
             hashes=np.asarray(hashes, "i8")[order],
             places=np.asarray(places, "i8")[order],
-            prefix=tuple(prefix or ()),
+            prefix=tuple(prefixes.get(True, prefixes.get(False, ()))),
             shift=shift,
         )
 
@@ -102,10 +112,6 @@ class ZipIndex:
         with opened(self.path) as file:
             for place in np.sort(self.places):
                 yield _member(file, int(place)).name
-
-    def __contains__(self, name: str) -> bool:
-        with opened(self.path) as file:
-            return self._find(file, name) is not None
 
     def read(self, name: str, most: int) -> bytes | None:
         """Read and unpack a member; None if there is none of that name.
@@ -119,13 +125,22 @@ class ZipIndex:
         Raises
         ------
         ImageError
-            If it has more than `most` bytes.
+            If it has more than `most` bytes, or is encrypted, damaged, or packed in another way
+            than deflate.
         SourceError
-            If it is encrypted, damaged, or packed in another way than deflate.
+            If the archive, or its directory, cannot be read any more.
         """
         with opened(self.path) as file:
             member = self._find(file, name)
-            return None if member is None else self._unpack(file, member, most)
+            try:
+                return None if member is None else self._unpack(file, member, most)
+            except ImageError:
+                raise
+            except SourceError as error:
+                raise ImageError(str(error), DAMAGED) from error
+            except OSError as error:
+                message = f"{self.path}: member {name!r} cannot be read: {error.strerror or error}"
+                raise ImageError(message, DAMAGED) from error
 
     def _find(self, file: OpenFile, name: str) -> _Member | None:
         key = _hash(name)
@@ -161,6 +176,20 @@ class ZipIndex:
         if local[0] != b"PK\3\4" or len(data) != member.size or zlib.crc32(data) != member.crc:
             raise SourceError(f"{where} is damaged: copy the archive again")
         return data
+
+
+def is_image_name(path: str) -> bool:
+    """Tell whether a path ends as images do, and no part of it is hidden.
+
+    >>> [is_image_name(path) for path in ("v/1.JPG", "README.txt", "__MACOSX/v/._1.jpg")]
+    [True, False, False]
+    """
+    return path.lower().endswith(_ENDINGS) and not any(map(is_hidden, path.split("/")))
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether a file or folder is one that systems put there and people do not see."""
+    return name == "__MACOSX" or (name.startswith(".") and name not in (".", ".."))
 
 
 def _hash(name: str) -> int:

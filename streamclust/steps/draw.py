@@ -20,7 +20,7 @@ STEP = "draw"
 BINS = 320
 _SAMPLE_ROWS = 20_000
 # What matplotlib holds while it draws one of the figures.
-_FIGURE_BYTES = 240 * MIB
+FIGURE_BYTES = 236 * MIB
 _MAPS = {"map-pca": "principal component", "map-discriminant": "discriminant axis"}
 
 
@@ -63,7 +63,7 @@ def draw_needs(descriptor: str, rows: Rows, n_clusters: int) -> list[Need]:
     name = f"{STEP} of {descriptor}"
     return [
         Need(name, fixed=counts + sample, per_block=block + counts),
-        Need(name, fixed=2 * counts + _FIGURE_BYTES),
+        Need(name, fixed=2 * counts + FIGURE_BYTES),
     ]
 
 

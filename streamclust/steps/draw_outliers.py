@@ -2,24 +2,26 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamclust.errors import SourceError
-from streamclust.figures.contact_sheet import MOST_TILES, Tile, contact_sheet
-from streamclust.figures.score_histogram import count_scores, score_histogram
-from streamclust.memory import MIB, Need
+from streamclust.errors import ImageError, SourceError
+from streamclust.memory import Need
 from streamclust.outputs import Outputs
 from streamclust.sources.images import ImageStore
+from streamclust.steps.draw import FIGURE_BYTES
 from streamclust.steps.job import Job
-from streamclust.steps.kinds import KINDS, load_reasons
+from streamclust.steps.kinds import BAD_PICTURES, KINDS, load_reasons
 from streamclust.steps.paths import paths_of
 from streamclust.steps.scan import scan_need
 from streamclust.steps.suspects import OUTLIERS, Suspects, set_scores, stored_images
 from streamclust.workspace import fingerprint
 
+if TYPE_CHECKING:
+    from streamclust.figures.contact_sheet import Tile
+
 STEP = "draw outliers"
-_FIGURE_BYTES = 224 * MIB
 _SCORES = "figures/outlier-scores.png"
 _TOP = "figures/outliers-top.png"
 
@@ -33,7 +35,7 @@ def draw_outliers(job: Job, outputs: Outputs, found: Suspects) -> None:
         When it does not fit the budget.
     """
     workspace = job.workspace
-    mark = fingerprint(STEP, 1, workspace.fingerprint_of(OUTLIERS))
+    mark = fingerprint(STEP, 2, workspace.fingerprint_of(OUTLIERS))
     images = stored_images(job)
     sheets = {} if images is None else _sheets(found)
     wanted = [_SCORES, *sheets]
@@ -51,21 +53,35 @@ def draw_outliers(job: Job, outputs: Outputs, found: Suspects) -> None:
 
 def draw_outlier_needs(n_rows: int) -> list[Need]:
     """Memory of the scores of all rows, of a figure, and of an image."""
-    image = scan_need()
-    return [Need(STEP, fixed=24 * n_rows + max(_FIGURE_BYTES, image.per_block + image.fixed))]
+    image = scan_need(n_rows)
+    return [Need(STEP, fixed=24 * n_rows + max(FIGURE_BYTES, image.per_block + image.fixed))]
 
 
 def _draw_scores(job: Job, outputs: Outputs, found: Suspects, mark: str) -> None:
+    from streamclust.figures.score_histogram import count_scores, score_histogram
+
     sets = list(job.workspace.root[OUTLIERS].attrs["sets"])
     combined = count_scores("score of all sets", found.score, found.threshold)
     own = [count_scores(name, score) for name, score in set_scores(job, sets)]
-    flagged = int(np.count_nonzero(found.score > found.threshold))
-    by_picture = int(found.flagged.sum()) - flagged
-    title = "Outlier scores"
-    if by_picture:
-        title += f"; {by_picture:,} more rows are flagged by their pictures"
     with outputs.writing(_SCORES, mark) as staged:
-        score_histogram(staged, combined, own, found.threshold, flagged, title)
+        score_histogram(staged, combined, own, found.threshold, _words_of(found), "Outlier scores")
+
+
+def _words_of(found: Suspects) -> str:
+    from streamclust.figures.score_histogram import flagged_in_words
+
+    by_score = found.score > found.threshold
+    invalid = np.isinf(found.score)
+    by_picture = ~by_score & np.isin(found.kind, BAD_PICTURES)
+    alone = found.flagged & ~by_score & ~by_picture
+    causes = {
+        f"by a score above {found.threshold:.4g}": by_score & ~invalid,
+        "far out in one set alone": alone,
+        "by their pictures": found.flagged & by_picture,
+        "with an invalid descriptor": invalid,
+    }
+    counts = {cause: int(np.count_nonzero(rows)) for cause, rows in causes.items()}
+    return flagged_in_words(len(found.score), counts)
 
 
 def _sheet(kind: str) -> str:
@@ -96,6 +112,8 @@ def _draw_sheets(
     sheets: dict[str, tuple[str, np.ndarray]],
     mark: str,
 ) -> None:
+    from streamclust.figures.contact_sheet import MOST_TILES, contact_sheet
+
     store = _opened(images)
     words = _words(job, np.concatenate([rows[:MOST_TILES] for _, rows in sheets.values()]))
     for file, (title, rows) in job.events.track(
@@ -128,15 +146,20 @@ def _tiles(
     found: Suspects,
     rows: np.ndarray,
     words: dict[int, list[str]],
-) -> Iterator[Tile]:
+) -> Iterator["Tile"]:
+    from streamclust.figures.contact_sheet import Tile
+
     for row, path in zip(rows.tolist(), paths_of(job.workspace, rows), strict=True):
         reason = "; ".join(words.get(row, [KINDS[found.kind[row]]]))
         score = float(found.score[row])
-        yield Tile(path, score, reason, _image(store, path))
+        yield Tile(path, score, reason, *_image(store, path))
 
 
-def _image(store: ImageStore | None, path: str) -> bytes | None:
+def _image(store: ImageStore | None, path: str) -> tuple[bytes | None, str]:
+    """The image file, or else why there is none, in a word."""
     try:
-        return None if store is None else store.read(path)
+        return None if store is None else store.read(path), "missing"
+    except ImageError as error:
+        return None, error.kind.replace("image", "").strip()
     except SourceError:
-        return None
+        return None, "missing"

@@ -19,7 +19,7 @@ from streamclust.models.judge import (
     reported_kind,
 )
 from streamclust.outputs import Outputs
-from streamclust.sources.truth import BYTES_A_PATH, BYTES_A_VALUE, Truth, read_truth
+from streamclust.sources.truth import Truth, read_truth, truth_bytes
 from streamclust.steps.job import Job
 from streamclust.steps.paths import PATH
 from streamclust.steps.suspects import OUTLIERS, stored_outliers
@@ -31,7 +31,6 @@ FILE = "evaluation.csv"
 COLUMNS = ("what", "set", "result", "truth", "metric", "value", "rows", "positives")
 COMBINED = "combined"
 ANY = "any outlier"
-_MOST_COLUMNS = 16
 # Columns of the table of kinds: what they are told by, and the metric.
 _RANKED = {
     "AUROC": ("ranking", "auroc"),
@@ -136,13 +135,15 @@ def evaluate(job: Job, truth_file: Path, outputs: Outputs) -> Evaluation:
     ------
     SourceError
         When the table cannot be used: `streamclust.sources.truth.read_truth`.
+    MemoryBudgetError
+        When its columns do not fit the budget.
     SettingsError
         When there is nothing to compare.
     """
     workspace = job.workspace
     stored = job.chosen()
     n_rows = int(workspace.root[f"descriptors/{stored[0]}"].attrs["n_rows"])
-    with job.step(STEP, None, evaluate_needs(n_rows), n_rows):
+    with job.step(STEP, None, evaluate_needs(truth_file, n_rows), n_rows):
         truth = read_truth(truth_file, n_rows, _paths(workspace))
         if truth.unmatched:
             job.events.warn(f"{truth_file.name}: {truth.unmatched:,} paths are not in this case")
@@ -156,11 +157,10 @@ def evaluate(job: Job, truth_file: Path, outputs: Outputs) -> Evaluation:
     return Evaluation(lines, len(truth.rows), truth.skipped)
 
 
-def evaluate_needs(n_rows: int) -> list[Need]:
+def evaluate_needs(truth_file: Path, n_rows: int) -> list[Need]:
     """Memory of the truth as codes, and of what scikit-learn holds for one comparison."""
-    kept = n_rows * (BYTES_A_VALUE * _MOST_COLUMNS + BYTES_A_PATH)
     compared = n_rows * max(RANKING_BYTES, LABELS_BYTES)
-    return [Need(STEP, fixed=64 * MIB + kept + compared)]
+    return [Need(STEP, fixed=64 * MIB + truth_bytes(truth_file, n_rows) + compared)]
 
 
 def _paths(workspace: Workspace) -> Iterator[list[str]] | None:

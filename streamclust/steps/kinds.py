@@ -18,7 +18,7 @@ from streamclust.sources.images import ImageStore
 from streamclust.steps.job import Job
 from streamclust.steps.paths import paths_of
 from streamclust.steps.scan import CHUNK_ROWS, PIXELS, PROBLEM, PROBLEMS, Problem, measure_rows
-from streamclust.workspace import store_array
+from streamclust.workspace import stage_array
 
 if TYPE_CHECKING:
     from streamclust.steps.suspects import Suspects
@@ -65,7 +65,7 @@ def tell_kinds(
 ) -> tuple[list[Reasons], Yardstick | None]:
     """Set the kinds of suspects from their pixels, and flag those whose picture is bad.
 
-    After a scan the stored measures of all rows tell, otherwise the images of the
+    With ``scan_images`` the stored measures of all rows tell, otherwise the images of the
     `MOST_MEASURED` suspects of highest score and of `ORDINARY` others are read.
 
     Parameters
@@ -188,11 +188,13 @@ def store_reasons(group: Any, told: list[Reasons]) -> None:
     """Write reasons into a staged group, an array a column."""
     for column in fields(Reasons):
         parts = [getattr(reasons, column.name) for reasons in (Reasons.none(), *told)]
-        store_array(group, column.name, np.concatenate(parts))
+        values = np.concatenate(parts)
+        stored = stage_array(group, column.name, values.shape, values.dtype, CHUNK_ROWS)
+        stored[...] = values
 
 
 def load_reasons(job: Job, rows: np.ndarray | None = None) -> Iterator[tuple[int, Reason]]:
-    """The stored reasons, row by row as they were told.
+    """The stored reasons, row by row as they were told, a chunk in memory at a time.
 
     Parameters
     ----------
@@ -201,11 +203,16 @@ def load_reasons(job: Job, rows: np.ndarray | None = None) -> Iterator[tuple[int
         Those of these rows only.
     """
     group = job.workspace.root[REASONS]
-    columns = {column.name: group[column.name][...] for column in fields(Reasons)}
-    if rows is not None:
-        wanted = np.isin(columns["row"], rows)
-        columns = {name: values[wanted] for name, values in columns.items()}
-    for start in range(0, len(columns["row"]), _LINES):
-        lines = (values[start : start + _LINES].tolist() for values in columns.values())
+    for start in range(0, group["row"].shape[0], CHUNK_ROWS):
+        part = slice(start, start + CHUNK_ROWS)
+        numbers = group["row"][part]
+        wanted = np.arange(len(numbers)) if rows is None else np.isin(numbers, rows).nonzero()[0]
+        if len(wanted):
+            yield from _reasons([group[column.name][part][wanted] for column in fields(Reasons)])
+
+
+def _reasons(columns: list[np.ndarray]) -> Iterator[tuple[int, Reason]]:
+    for start in range(0, len(columns[0]), _LINES):
+        lines = (values[start : start + _LINES].tolist() for values in columns)
         for row, kind, measure, value, (low, high) in zip(*lines, strict=True):
             yield row, Reason(KINDS[kind], MEASURES[measure], value, (low, high))

@@ -1,5 +1,6 @@
 """The graph of nearest neighbours of a set's rows, kept for all that asks who is near whom."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ def neighbors(job: Job, descriptor: str, of_groups: str | None) -> None:
 
     ``indices`` and ``distances`` are the plain neighbours; where rows have groups (`of_groups`:
     where these are in the store) ``group_indices`` and ``group_distances`` count each at most
-    once.
+    once. Of few rows, the neighbours are all others.
 
     Raises
     ------
@@ -30,7 +31,7 @@ def neighbors(job: Job, descriptor: str, of_groups: str | None) -> None:
     """
     workspace, path = job.workspace, f"descriptors/{descriptor}"
     rows = space_rows(job, descriptor)
-    settings = graph_settings(job.settings)
+    settings = _of_other_rows(job, descriptor)
     made_of = [workspace.fingerprint_of(f"{path}/{SPACE}"), settings.__dict__]
     group_mark = None if of_groups is None else workspace.fingerprint_of(of_groups)
     mark = fingerprint(STEP, 1, *made_of, group_mark)
@@ -42,7 +43,7 @@ def neighbors(job: Job, descriptor: str, of_groups: str | None) -> None:
     with (
         job.step(STEP, descriptor, needs, rows.n_rows) as passes,
         workspace.staging() as staged,
-        workspace.scratch(mark) as scratch,
+        workspace.scratch(STEP, mark) as scratch,
     ):
         made = staged.create_group(STEP)
         outputs = _stage(made, rows, settings.n_neighbors, grouped=codes is not None)
@@ -75,6 +76,20 @@ def graph_settings(settings: Settings) -> GraphSettings:
         algorithm=settings.neighbors,
         seed=settings.random_state,
     )
+
+
+def _of_other_rows(job: Job, descriptor: str) -> GraphSettings:
+    """The graph's settings, with as many neighbours as there are other valid rows at most."""
+    settings = graph_settings(job.settings)
+    group = job.workspace.root[f"descriptors/{descriptor}"]
+    most = int(group.attrs["n_rows"] - group.attrs["n_invalid"]) - 1
+    if settings.n_neighbors <= most:
+        return settings
+    job.events.note(
+        f"{descriptor}: {most + 1} valid rows have {most} neighbours each, "
+        f"not {settings.n_neighbors}: all are taken"
+    )
+    return replace(settings, n_neighbors=most)
 
 
 def neighbor_needs(descriptor: str, rows: Rows, settings: Settings, *, grouped: bool) -> list[Need]:

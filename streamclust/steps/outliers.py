@@ -41,7 +41,7 @@ def outliers(job: Job, descriptor: str) -> None:
     """
     workspace, path = job.workspace, f"descriptors/{descriptor}"
     made_of = [workspace.fingerprint_of(f"{path}/{name}") for name in ("space", "neighbors")]
-    mark = fingerprint(STEP, 2, made_of, job.settings.random_state)
+    mark = fingerprint(STEP, 3, made_of, job.settings.random_state)
     if workspace.restore(f"{path}/{STEP}", mark):
         job.skip(STEP, descriptor)
         return
@@ -88,7 +88,8 @@ class _Measures:
     def mahalanobis(self) -> None:
         """Distances by the covariance of the rows that are not far out themselves."""
         near, far = self.made["reference"][...], self.made["reference_far"][...]
-        near_z, far_z, gap_z = map(_own_z, (near, far, rules.reference_gap(near, far)))
+        gap = rules.reference_gap(near, far, RobustScale.of(near).floor)
+        near_z, far_z, gap_z = map(_own_z, (near, far, gap))
         core = self.rows.having(valid=rules.core_rows(near_z, far, far_z, gap_z))
         scatter = self.passes.reduce("covariance of the core", core, Covariance()).result()
         distances = MahalanobisDistance(scatter)
@@ -121,8 +122,9 @@ def _own_z(values: np.ndarray) -> np.ndarray:
 def _score(made: Any, rows: Rows, residual: Any, passes: Passes) -> None:
     """Write the score of every row, and keep the scales that made the measures comparable."""
     near, far = made["reference"][...], made["reference_far"][...]
-    scales = {"reference_gap": RobustScale.of(rules.reference_gap(near, far))}
-    del near, far
+    gap = rules.reference_gap(near, far, RobustScale.of(near).floor)
+    scales = {"reference_gap": RobustScale.of(gap)}
+    del near, far, gap
     columns = {"residual": residual, **dict(made.arrays())}
     scales |= {name: RobustScale.of(column[...]) for name, column in columns.items()}
     score = _Score(list(columns), scales)
@@ -177,7 +179,8 @@ class _Score:
     def __call__(self, values: np.ndarray, *measures: np.ndarray) -> tuple[np.ndarray, ...]:
         known = dict(zip(self.names, measures, strict=True))
         z = {name: self.scales[name].z(column) for name, column in known.items()}
-        gap = rules.reference_gap(known["reference"], known["reference_far"])
+        floor = self.scales["reference"].floor
+        gap = rules.reference_gap(known["reference"], known["reference_far"], floor)
         gap = self.scales["reference_gap"].z(gap)
         z["micro_cluster"] = rules.micro_cluster(z["reference"], z["reference_far"], gap)
         return (rules.combined(z),)

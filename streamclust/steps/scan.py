@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamclust.errors import DAMAGED, TOO_LARGE, ImageError, SourceError
+from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
 from streamclust.memory import MIB, Need
 from streamclust.models.pixels import MEASURES, PEAK_BYTES, measure_image
 from streamclust.passes import Passes
 from streamclust.sources import fingerprint
 from streamclust.sources.images import MOST_BYTES, ImageStore
+from streamclust.sources.zip_index import BYTES_A_MEMBER
 from streamclust.steps.job import Job
 from streamclust.steps.paths import PATH
 from streamclust.workspace import fingerprint as digest
@@ -25,7 +26,6 @@ from streamclust.workspace import stage_array
 STEP = "scan"
 VERSION = 2
 PIXELS, PROBLEM = "images/pixels", "images/problem"
-MISSING = "missing image"
 # The codes of `images/problem`: 0 is an image that was measured.
 PROBLEMS = ("", MISSING, DAMAGED, TOO_LARGE)
 CHUNK_ROWS = 65_536
@@ -44,9 +44,11 @@ class Problem(NamedTuple):
     message: str
 
 
-def scan_need() -> Need:
-    """Memory of paths and the index of a zip file, and of the largest image a task may meet."""
-    return Need(f"{STEP} of the images", fixed=48 * MIB, per_block=PEAK_BYTES + MOST_BYTES)
+def scan_need(n_rows: int = 0) -> Need:
+    """Memory of paths and the index of a zip file with an image a row, and of the largest image
+    a task may meet."""
+    fixed = 48 * MIB + BYTES_A_MEMBER * n_rows
+    return Need(f"{STEP} of the images", fixed=fixed, per_block=PEAK_BYTES + MOST_BYTES)
 
 
 def measure_rows(
@@ -106,7 +108,7 @@ def scan_images(job: Job, images: Path, scratch: Path) -> None:
     paths = job.workspace.root[PATH]
     parts = scratch / f"{STEP}-{mark}"
     parts.mkdir(parents=True, exist_ok=True)
-    with job.step(STEP, None, [scan_need()], paths.shape[0]) as passes:
+    with job.step(STEP, None, [scan_need(paths.shape[0])], paths.shape[0]) as passes:
         _measure_parts(passes, ImageStore(images), paths, parts)
         _publish(job, images, parts, paths.shape[0], mark)
     shutil.rmtree(parts)
@@ -159,8 +161,6 @@ class _Measure:
             data = self.store.read(path)
         except ImageError as error:
             return Problem(row, error.kind, str(error))
-        except SourceError as error:
-            return Problem(row, DAMAGED if path in self.store else MISSING, str(error))
         try:
             return measure_image(data)
         except ImageError as error:

@@ -34,25 +34,20 @@ def space(job: Job, descriptor: str) -> None:
         When it does not fit the budget.
     """
     path = f"descriptors/{descriptor}"
-    mark = fingerprint(
-        STEP,
-        2,
-        job.workspace.fingerprint_of(path),
-        job.settings.outlier_scaling,
-        SCORED_COMPONENTS,
-        job.settings.random_state,
-    )
+    raw, group = job.rows_of(descriptor, "raw"), job.workspace.root[path]
+    n_valid = int(group.attrs["n_rows"] - group.attrs["n_invalid"])
+    # A sketch goes on from the one of all rows.
+    is_sampled = n_valid > SAMPLED_ROWS and not group.attrs["sketched"]
+    seed = job.settings.random_state if is_sampled else None
+    scaling, made_of = job.settings.outlier_scaling, job.workspace.fingerprint_of(path)
+    mark = fingerprint(STEP, 3, made_of, scaling, SCORED_COMPONENTS, seed)
     if job.workspace.restore(f"{path}/{STEP}", mark):
         job.skip(STEP, descriptor)
         return
-    raw = job.rows_of(descriptor, "raw")
-    group = job.workspace.root[path]
-    n_valid = int(group.attrs["n_rows"] - group.attrs["n_invalid"])
+    learned = raw if seed is None else _sampled(raw, n_valid, seed)
     most = min(raw.n_columns, SCORED_COMPONENTS, n_valid)
     settings = space_settings(job.settings, most)
     needs = space_needs(descriptor, raw, job.settings, group.attrs["sketched"])
-    # A sketch goes on from the one of all rows.
-    learned = raw if group.attrs["sketched"] else _sampled(raw, n_valid, job.settings.random_state)
     with job.step(STEP, descriptor, needs, raw.n_rows) as passes, job.workspace.staging() as staged:
         # One BLAS thread: the decomposition's rounding must not depend on the machine's cores.
         with threadpool_limits(limits=1):
@@ -90,10 +85,7 @@ def space_needs(descriptor: str, raw: Rows, settings: Settings, sketched: bool) 
 
 def _sampled(raw: Rows, n_valid: int, seed: int) -> Rows:
     """Rows of which a uniform sample is valid: each with the same chance, whatever the others."""
-    chance = SAMPLED_ROWS / n_valid
-    if chance >= 1:
-        return raw
-    most = np.uint64(chance * 2.0**64)
+    most = np.uint64(SAMPLED_ROWS / n_valid * 2.0**64)
     starts = [*range(0, raw.n_rows, SAMPLED_ROWS), raw.n_rows]
     parts = [priorities(np.arange(*part), seed) < most for part in pairwise(starts)]
     drawn = np.concatenate(parts)

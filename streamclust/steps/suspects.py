@@ -17,24 +17,10 @@ from streamclust.models.outlier_scores import (
 from streamclust.models.reasons import Reasons, Yardstick
 from streamclust.passes import Passes
 from streamclust.steps.job import Job
-from streamclust.steps.kinds import INVALID, KINDS, load_reasons, store_reasons, tell_kinds
+from streamclust.steps.kinds import INVALID, KINDS, store_reasons, tell_kinds
 from streamclust.steps.paths import PATH
 from streamclust.steps.scan import CHUNK_ROWS, PIXELS, images_mark, scan_need
 from streamclust.workspace import Workspace, fingerprint, stage_array
-
-__all__ = [
-    "KINDS",
-    "OUTLIERS",
-    "Suspects",
-    "flagged_rows",
-    "load_reasons",
-    "load_suspects",
-    "set_scores",
-    "stored_images",
-    "stored_outliers",
-    "suspect_needs",
-    "suspects",
-]
 
 STEP = "suspects"
 OUTLIERS = "outliers"
@@ -91,8 +77,7 @@ def suspects(job: Job, sets: list[str]) -> None:
     """
     workspace = job.workspace
     images = stored_images(job)
-    scores = [f"descriptors/{name}/{OUTLIERS}" for name in sets]
-    made_of = [workspace.fingerprint_of(path) for path in (*_inputs(sets), *scores)]
+    made_of = [workspace.fingerprint_of(path) for path in _inputs(sets)]
     scanned = job.settings.scan_images
     of_images = images and (workspace.fingerprint_of(PIXELS) if scanned else images_mark(images))
     mark = fingerprint(STEP, 4, made_of, job.settings.contamination, scanned, of_images)
@@ -112,13 +97,13 @@ def suspect_needs(n_rows: int, images: bool = True) -> list[Need]:
     held = n_rows * (BYTES_A_ROW + BYTES_A_REASON) + 16 * MIB
     if not images:
         return [Need(STEP, fixed=held)]
-    scan = scan_need()
+    scan = scan_need(n_rows)
     return [Need(STEP, fixed=held + scan.fixed, per_block=scan.per_block)]
 
 
 def stored_outliers(workspace: Workspace) -> Any:
-    """The group that `suspects` published; None without one, or where it is of other rows than
-    those that the store holds now."""
+    """The group that `suspects` published; None without one, or where it is of other rows or
+    scores than the store holds now."""
     group = workspace.get(OUTLIERS)
     made_of = {} if group is None else group.attrs.get("made_of", {})
     stale = any(workspace.fingerprint_of(path) != mark for path, mark in made_of.items())
@@ -232,4 +217,5 @@ def _store(
 
 
 def _inputs(sets: list[str]) -> list[str]:
-    return [PATH, *(f"descriptors/{name}" for name in sets)]
+    of_sets = (f"descriptors/{name}" for name in sets)
+    return [PATH, *(path for name in of_sets for path in (name, f"{name}/{OUTLIERS}"))]

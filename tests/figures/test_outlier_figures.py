@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from streamclust.errors import ImageError
 from streamclust.figures.contact_sheet import (
     LONGEST_PATH,
     MOST_TILES,
-    MOST_UNPACKED,
     TILE,
     Tile,
     contact_sheet,
@@ -24,6 +24,7 @@ from streamclust.figures.score_histogram import (
     flagged_in_words,
     score_histogram,
 )
+from streamclust.models.pixels import MOST_PIXELS, measure_image
 
 LONG = "a $very$ long_name " + "vit-large-patch16-224_" * 12 + " 漢字\n: scores"
 SCORES = np.random.default_rng(0).gamma(2, 1, 5000)
@@ -45,7 +46,7 @@ def pixels_of(path: Path) -> np.ndarray:
 def test_score_histograms(tmp_path, n_sets):
     sets = [count_scores(f"{LONG} {number}", SCORES * number) for number in range(n_sets)]
     combined = count_scores("combined", SCORES)
-    score_histogram(tmp_path / "scores.png", combined, sets, 9.0, 5, LONG)
+    score_histogram(tmp_path / "scores.png", combined, sets, 9.0, "5 rows", LONG)
     assert pixels_of(tmp_path / "scores.png").shape[1] == 1650
 
 
@@ -56,13 +57,13 @@ def test_score_histograms(tmp_path, n_sets):
 def test_odd_scores_are_drawn(tmp_path, scores, threshold):
     counts = count_scores("combined", scores, shown=threshold)
     assert counts.counts.sum() == np.isfinite(scores).sum()
-    score_histogram(tmp_path / "scores.png", counts, [counts], threshold, 1, "odd")
+    score_histogram(tmp_path / "scores.png", counts, [counts], threshold, "1 row", "odd")
     assert (tmp_path / "scores.png").stat().st_size > 0
 
 
 def test_what_is_beyond_the_threshold_has_its_colour(tmp_path):
     counts = count_scores("combined", np.linspace(0, 1, 10_000))
-    score_histogram(tmp_path / "scores.png", counts, [], 0.5, 5000, "")
+    score_histogram(tmp_path / "scores.png", counts, [], 0.5, "", "")
     left, right = pixels_of(tmp_path / "scores.png")[450, [500, 1400]]
     assert left[2] > left[0] + 50
     assert right[0] > right[2] + 50
@@ -82,11 +83,13 @@ def test_a_few_extreme_scores_do_not_squeeze_the_rest():
 
 
 def test_flagged_in_words():
-    assert flagged_in_words(2412, 416314, 3.04321) == (
-        "2,412 of 416,314 rows are flagged (0.579 %): score 3.043 and more"
+    causes = {"by a score above 3.043": 2400, "by their pictures": 12, "invalid": 0}
+    assert flagged_in_words(416314, causes) == (
+        "2,412 of 416,314 rows are flagged (0.579 %): "
+        "2,400 by a score above 3.043, 12 by their pictures"
     )
-    assert flagged_in_words(1, 10, 2).startswith("1 of 10 rows is flagged (10 %)")
-    assert "none" in flagged_in_words(0, 0, 2)
+    assert flagged_in_words(10, {"odd": 1}) == "1 of 10 rows is flagged (10 %): 1 odd"
+    assert flagged_in_words(0, {"odd": 0}) == "0 of 0 rows are flagged (none)"
 
 
 @pytest.mark.parametrize(
@@ -132,13 +135,18 @@ def test_thumbnails_show_the_image():
         (image_file((640, 640), kind="JPEG")[:1500], "damaged"),
         (image_file((20_000, 20_000), "1"), "too large"),
         (image_file((10_000, 10_000), "1"), "too large"),
-        (image_file((5000, MOST_UNPACKED // 5000 + 1), "1"), "too large"),
+        (image_file((5000, MOST_PIXELS // 5000 + 1), "1"), "too large"),
+        (image_file((4096, 4090), kind="WEBP"), "too large"),
         (image_file((5000, 5000), "L", "JPEG", progressive=True), "too large"),
     ],
 )
 def test_what_cannot_be_shown_says_why(data, problem):
+    """And it is what cannot be measured, of the same kind."""
     with pytest.raises(ValueError, match=f"^{problem}$"):
         thumbnail(data, TILE)
+    with pytest.raises(ImageError) as error:
+        measure_image(data)
+    assert problem in error.value.kind
 
 
 def test_damage_anywhere_is_damage_or_nothing():

@@ -131,3 +131,18 @@ def test_squares_of_the_largest_spread_can_be_summed() -> None:
     with pytest.raises(SettingsError, match="too large for squared distances"):
         near_enough(-values * 1.1)
     assert largest_spread(20, np.float64) > 1e100
+
+
+@pytest.mark.parametrize("factor", [1e200, 1e-200, 1e-155, 1e-162, 1e-310])
+def test_unit_rows_whose_squares_are_beyond_float64(factor: float) -> None:
+    rows = np.random.default_rng(0).standard_normal((50, 7)) + 3
+    rows[3] = 0
+    expected = unit_rows(rows)
+    mixed = rows.copy()
+    mixed[1:40] *= factor
+    unit = unit_rows(mixed)
+    # Numbers below 2e-308 have fewer digits themselves.
+    np.testing.assert_allclose(unit, expected, rtol=1e-12 if factor > 1e-300 else 1e-10)
+    np.testing.assert_array_equal(unit[[0, 3, *range(40, 50)]], expected[[0, 3, *range(40, 50)]])
+    assert unit_rows(mixed, out=mixed) is mixed
+    np.testing.assert_array_equal(mixed, unit)

@@ -147,6 +147,8 @@ def test_unit_rows_have_no_length(rows):
     expected = KNNOutlierDetector(scaling="none").fit(unit(rows)).decision_scores_
     scores = KNNOutlierDetector().fit(rows * lengths).decision_scores_
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
+    scores = KNNOutlierDetector().fit(rows * lengths * 1e200).decision_scores_
+    np.testing.assert_allclose(scores, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.5])

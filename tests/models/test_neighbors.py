@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 
 from streamclust.errors import SettingsError
+from streamclust.events import Events, Message
 from streamclust.models.neighbors import (
     GraphSettings,
     bundles,
@@ -19,6 +20,7 @@ from streamclust.models.neighbors import (
     shuffle,
 )
 from streamclust.models.neighbors import graph as graph_module
+from streamclust.models.neighbors import settings as settings_module
 from streamclust.models.neighbors.pairs import Members
 from streamclust.models.neighbors.recall import NearestDistances, recall_of
 from streamclust.models.neighbors.select import nearest_columns
@@ -202,6 +204,20 @@ def test_more_cells_are_searched_until_the_recall_is_reached(tmp_path, vehicles,
     assert efforts[:4] == [1, 2, 3, 3]
     assert report.probes == efforts[-1] > 2
     assert report.recall.share >= 0.97
+
+
+@pytest.mark.usefixtures("small_cells")
+@pytest.mark.parametrize("recall", [0.3, 1])
+def test_too_few_found_at_last_are_told(tmp_path, vehicles, monkeypatch, recall):
+    monkeypatch.setattr(settings_module, "MOST_PROBES", 2)
+    said = []
+    passes = Passes(events=Events(said.append))
+    _, report = graph(tmp_path, vehicles[0], passes=passes, probes=2, recall=recall)
+    told = [event.text for event in said if isinstance(event, Message)]
+    assert 0.3 < report.recall.share < 1
+    share = f"recall {report.recall.share:.3f} with 2 cells searched for each row, below 1:"
+    assert len(told) == (recall == 1)
+    assert all(text.startswith(share) and "--neighbors exact" in text for text in told)
 
 
 def test_of_few_rows_it_is_exact(tmp_path, vehicles):

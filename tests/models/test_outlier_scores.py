@@ -76,7 +76,7 @@ def test_the_core_leaves_far_and_dense_groups_out():
     near[40:50] *= 30
     far[50:60] = NAN
     near[60:110] = far[60:110] / 10  # a tight group amid the others
-    gap = reference_gap(near, far)
+    gap = reference_gap(near, far, RobustScale.of(near).floor)
     z = [RobustScale.of(values).z(values) for values in (near, far, gap)]
     core = core_rows(z[0], far, *z[1:])
     assert not core[:110].any()
@@ -97,9 +97,15 @@ def test_the_core_is_most_of_the_rows_whatever_they_are():
     assert out[core[300:]].max() < out[~core[300:]].min()
 
 
-def test_rows_that_all_coincide_are_of_the_core():
-    zero = np.zeros(50)
-    assert core_rows(zero, zero, zero, reference_gap(zero, zero)).all()
+@pytest.mark.parametrize("alike", [0, 0.05, 0.2, 0.5, 0.97, 1])
+def test_rows_that_are_there_many_times_leave_a_core(alike):
+    rng = np.random.default_rng(0)
+    near = rng.lognormal(0, 0.2, 1000)
+    far = 2 * near
+    near[: int(1000 * alike)] = 0
+    gap = reference_gap(near, far, RobustScale.of(near).floor)
+    z = [RobustScale.of(values).z(values) for values in (near, far, gap)]
+    assert core_rows(z[0], far, *z[1:]).sum() >= CORE_LEAST * 1000
 
 
 def test_a_micro_cluster_is_both_far_and_in_company():

@@ -137,12 +137,12 @@ def test_without_ordinary_images():
 
 
 @pytest.mark.parametrize("rows", [sample(), sample()[:0]])
-def test_a_yardstick_through_json(rows):
+def test_a_yardstick_can_be_written_as_json(rows):
     yardstick = Yardstick.fit(rows)
-    stored = json.loads(json.dumps(yardstick.to_dict(), allow_nan=False))
-    again = Yardstick.from_dict(stored)
-    assert again.n_images == yardstick.n_images
-    np.testing.assert_array_equal(again.percentiles, yardstick.percentiles)
+    told = json.loads(json.dumps(yardstick.to_dict(), allow_nan=False))
+    assert told["n_images"] == len(rows)
+    for name, values in told["percentiles"].items():
+        np.testing.assert_array_equal(values, yardstick.percentiles[:, MEASURES.index(name)])
 
 
 @pytest.fixture(scope="module")

@@ -218,7 +218,8 @@ def test_real_case(real_case):
 
 
 @pytest.mark.parametrize(
-    "name", ["row.npy", "path.npy", "a,b.npy", "...npy", "_x.npy", "zarr.json.npy"]
+    "name",
+    ["row.npy", "path.npy", "combined.npy", "a,b.npy", "...npy", "_x.npy", "zarr.json.npy"],
 )
 def test_names_that_no_set_can_have(tmp_path, name):
     (tmp_path / name).write_bytes(b"x")

@@ -1,5 +1,6 @@
 """Images from folders and zip files, by the paths of a list."""
 
+import errno
 import os
 import pickle
 import random
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from streamclust.errors import TOO_LARGE, ImageError, SourceError
+from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
 from streamclust.sources import images
 from streamclust.sources.case import find_case, iter_paths
 from streamclust.sources.images import MOST_BYTES, ImageStore
@@ -47,7 +48,7 @@ def test_images_by_the_paths_of_the_list(make):
     store = make(NAMES)
     for name in NAMES:
         assert store.read(name.replace("/", "\\")) == content(name)
-        assert "./" + name in store
+        assert store.read("./" + name) == content(name)
     assert sorted(store.names()) == sorted(NAMES)
 
 
@@ -58,25 +59,86 @@ def test_stores_that_begin_elsewhere(make, before, drop):
     held = {name: before + name.split("/", drop)[-1] for name in NAMES}
     store = make(list(held.values()))
     for name, inside in held.items():
-        assert name in store
         assert store.read(name) == content(inside)
 
 
 def test_missing_images(make):
     store = make(NAMES)
-    for path in ("veriwild/9/0.jpg", "veriwild", "", "a\0b.jpg", "veriwild/1"):
-        assert path not in store
-        with pytest.raises(SourceError, match="holds no image"):
+    names = ("veriwild/9/0.jpg", "veriwild", "", "a\0b.jpg", "veriwild/1", NAMES[0] + "/x.jpg")
+    for path in (*names, f"veriwild/{'x' * 300}.jpg", "x/" * 3000 + "y.jpg", "\ud800.jpg"):
+        with pytest.raises(ImageError, match="holds no image") as error:
             store.read(path)
+        assert error.value.kind == MISSING
 
 
 def test_paths_do_not_lead_out_of_the_store(make, tmp_path):
     store = make(NAMES)
     (tmp_path / "secret.jpg").write_bytes(b"secret")
-    for path in ("../secret.jpg", "x/../../secret.jpg", str(tmp_path / "secret.jpg")):
-        assert path not in store
-        with pytest.raises(SourceError, match="holds no image"):
+    secret = str(tmp_path / "secret.jpg")
+    unc = f"/{secret}".replace("/", "\\")
+    for path in ("../secret.jpg", "x/../../secret.jpg", secret, f"/{secret}", f"//{secret}", unc):
+        with pytest.raises(ImageError, match="holds no image") as error:
             store.read(path)
+        assert error.value.kind == MISSING
+
+
+STRAY = (
+    ".DS_Store",
+    "README.txt",
+    "Thumbs.db",
+    "__MACOSX/._wrap",
+    "__MACOSX/wrap/v/1/._x.jpg",
+    ".cache/x.jpg",
+)
+
+
+@pytest.mark.parametrize("stray", [*[(name,) for name in STRAY], STRAY])
+@pytest.mark.parametrize("first", [True, False])
+def test_stray_files_beside_the_images(make, stray, first):
+    held = ["wrap/v/1/x.JPG", "wrap/v/2/y.png"]
+    store = make([*stray, *held] if first else [*held, *stray])
+    assert store.read("v/1/x.JPG") == content("wrap/v/1/x.JPG")
+    assert store.read("2/y.png") == content("wrap/v/2/y.png")
+
+
+def test_images_without_an_ending(make):
+    assert make(["wrap/v/1", "wrap/v/2"]).read("v/1") == content("wrap/v/1")
+
+
+def test_files_that_cannot_be_read_are_damaged(tmp_path, monkeypatch):
+    """Whatever the file system says of one of them."""
+    store = ImageStore(make_folder(tmp_path, NAMES[:3]))
+    whole = Path.stat
+
+    def fail(path, **options):
+        if path.name == "0001.jpg":
+            raise OSError(errno.EIO, "Input/output error")
+        return whole(path, **options)
+
+    monkeypatch.setattr(Path, "stat", fail)
+    with pytest.raises(ImageError, match=r"0001\.jpg: cannot be read: Input") as error:
+        store.read(NAMES[1])
+    assert error.value.kind == DAMAGED
+    assert store.read(NAMES[2]) == content(NAMES[2])
+
+
+def test_links_that_lead_to_themselves(tmp_path):
+    top = make_folder(tmp_path, NAMES[:1])
+    (top / "loop").symlink_to("loop")
+    (top / "loop.jpg").symlink_to("loop.jpg")
+    store = ImageStore(top)
+    for path in ("loop/x.jpg", "loop.jpg"):
+        with pytest.raises(ImageError, match="holds no image"):
+            store.read(path)
+
+
+def test_an_archive_that_is_gone_is_no_missing_image(tmp_path):
+    path = make_zip(tmp_path, NAMES[:3])
+    store = ImageStore(path)
+    path.unlink()
+    with pytest.raises(SourceError, match="cannot be read") as error:
+        store.read(NAMES[0])
+    assert not isinstance(error.value, ImageError)
 
 
 def test_threads_and_copies(make):
@@ -180,7 +242,7 @@ def test_no_more_of_a_member_is_unpacked_than_it_says(tmp_path, declared, messag
         store.read("a.tif")
     assert tracemalloc.get_traced_memory()[1] < 2**20
     tracemalloc.stop()
-    assert isinstance(error.value, ImageError) == (declared > MOST_BYTES)
+    assert error.value.kind == (TOO_LARGE if declared > MOST_BYTES else DAMAGED)
 
 
 def test_files_that_are_none(tmp_path):

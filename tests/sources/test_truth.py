@@ -1,12 +1,13 @@
 """Truth tables of several makes, and those that cannot be used."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from streamclust.errors import SourceError
-from streamclust.sources.truth import MOST_VALUES, read_truth
+from streamclust.sources.truth import MOST_VALUES, read_truth, truth_bytes
 
 PATHS = [f"veriwild\\1\\{row:05}.jpg" for row in range(6)]
 
@@ -102,3 +103,23 @@ def test_the_truth_of_a_real_case(real_case):
     truth = read_truth(real_case / "truth.csv", len(lines), [lines])
     assert np.array_equal(truth.rows, np.arange(len(lines)))
     assert {"type", "colour", "view"} <= set(truth.attributes)
+
+
+@pytest.mark.parametrize("n_columns", [1, 40])
+def test_memory_is_planned_by_the_columns_of_the_file(tmp_path, n_columns):
+    n_rows = 20_000
+    names = [f"veriwild/1/{row:05}.jpg" for row in range(n_rows)]
+    cells = [",".join([str(row % 3)] * n_columns) for row in range(n_rows)]
+    header = ",".join(["path", *(f"c{column}" for column in range(n_columns))])
+    lines = [header, *(f"{name},{own}" for name, own in zip(names, cells, strict=True))]
+    file = truth_file(tmp_path, "\n".join(lines))
+    del lines, cells
+    tracemalloc.start()
+    try:
+        truth = read_truth(file, n_rows, [names])
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(truth.attributes) == n_columns
+    assert taken <= truth_bytes(file, n_rows)
+    assert taken >= n_rows * 4 * n_columns

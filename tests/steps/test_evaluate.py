@@ -8,10 +8,12 @@ import pytest
 from sklearn.metrics import adjusted_mutual_info_score, roc_auc_score
 
 import streamclust
-from streamclust.errors import SettingsError, SourceError
+from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
+from streamclust.memory import LIBRARIES, MIB
 from streamclust.pipeline import working
 from streamclust.settings import Settings
-from streamclust.steps.evaluate import Evaluation, evaluate
+from streamclust.sources.case import find_case
+from streamclust.steps.evaluate import COMBINED, Evaluation, evaluate, evaluate_needs
 from streamclust.workspace import Workspace, store_array
 
 KINDS = ["", "unusual content", "glare"]
@@ -175,3 +177,21 @@ def test_what_cannot_be_compared_is_told(workspace, tmp_path):
     (tmp_path / "truth.csv").write_text("row,kind\n3000,glare\n")
     with pytest.raises(SourceError, match="the case has rows 0 to 2999"):
         compare(workspace, truth)
+
+
+def test_many_columns_are_planned_before_they_are_read(workspace, tmp_path):
+    columns = {f"c{number}": TRUE_KIND for number in range(200)}
+    truth = truth_file(tmp_path, np.arange(9), **columns)
+    least = evaluate_needs(truth, 3000)[0].smallest
+    settings = Settings(memory=least - 1)
+    with (
+        pytest.raises(MemoryBudgetError, match="evaluate needs"),
+        working(workspace, settings, "evaluate") as (job, outputs),
+    ):
+        evaluate(job, truth, outputs)
+    assert least > LIBRARIES + 64 * MIB + 200 * 3000 * 4
+
+
+def test_no_set_is_called_as_the_combined_score():
+    with pytest.raises(SourceError, match="cannot name a set"):
+        find_case([f"{COMBINED}.npy"])

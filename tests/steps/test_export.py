@@ -48,3 +48,12 @@ def test_an_export_of_the_same_rows_keeps_them(case, tmp_path):
     api.export(tmp_path / "out")
     assert all((tmp_path / "out" / name).exists() for name in (*TOLD, DRAWN))
     assert columns(tmp_path / "out")[-2:] == ["outlier", "outlier_score"]
+
+
+def test_tables_of_a_person_stay_where_outliers_were_never_looked_for(case, tmp_path):
+    out = tmp_path / "out"
+    api.ingest(case, out)
+    (out / "outliers.csv").write_text("mine")
+    api.export(out)
+    assert (out / "outliers.csv").read_text() == "mine"
+    assert not list(out.glob("*.kept-*"))

@@ -48,9 +48,12 @@ def random_reasons(chance, n):
     )
 
 
-def test_reasons_come_back_as_they_were_told(job):
+def test_reasons_come_back_as_they_were_told(job, monkeypatch):
+    """Over several chunks, the last of which is not full."""
+    monkeypatch.setattr(kinds, "CHUNK_ROWS", 1000)
+    monkeypatch.setattr(kinds, "_LINES", 300)
     chance = np.random.default_rng(0)
-    told = [random_reasons(chance, n) for n in (kinds._LINES, 0, 700)]
+    told = [random_reasons(chance, n) for n in (4096, 0, 700)]
     publish_reasons(job, told)
     expected = [
         (row, Reason(KINDS[kind], MEASURES[measure], value, tuple(usual)))
@@ -60,6 +63,7 @@ def test_reasons_come_back_as_they_were_told(job):
         )
     ]
     assert list(load_reasons(job)) == expected
+    assert job.workspace.root[REASONS]["usual"].chunks == (1000, 2)
     some = [line for line in expected if line[0] in (3, 500)]
     assert list(load_reasons(job, np.array([500, 3, 1001]))) == some
 

@@ -15,8 +15,9 @@ from streamclust.passes import LocalExecutor
 from streamclust.settings import Settings
 from streamclust.steps import outlier_tables, paths
 from streamclust.steps.job import Job
+from streamclust.steps.kinds import KINDS
 from streamclust.steps.outlier_tables import LEAST_GROUP, write_outliers
-from streamclust.steps.suspects import KINDS, Suspects, load_suspects
+from streamclust.steps.suspects import Suspects, load_suspects
 from streamclust.workspace import Workspace, stage_array, store_array
 
 N_ROWS, K = 1200, 6

@@ -141,7 +141,9 @@ def test_distances_to_centres_follow_the_clustering_and_scores_do_not(case, tmp_
 
 
 @pytest.mark.parametrize("outlier_scaling", ["l2", "none", "standard", "minmax"])
-@pytest.mark.parametrize("spoil", ["constant column", "identical rows", "zeros", "few rows"])
+@pytest.mark.parametrize(
+    "spoil", ["constant column", "identical rows", "zeros", "few rows", "every row twice"]
+)
 def test_degenerate_sets_are_scored(tmp_path, outlier_scaling, spoil):
     values = np.random.default_rng(1).normal(size=(120, 8)).astype(np.float32)
     match spoil:
@@ -153,6 +155,8 @@ def test_degenerate_sets_are_scored(tmp_path, outlier_scaling, spoil):
             values[:] = 0
         case "few rows":
             values = values[:25]
+        case "every row twice":
+            values = np.repeat(values[:70], 2, axis=0)
     api.ingest(write_case(tmp_path / "case", a=values), tmp_path / "out")
     found = api.outliers(tmp_path / "out", outlier_scaling=outlier_scaling).store
     score = found["outliers/score"][...]

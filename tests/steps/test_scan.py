@@ -3,6 +3,7 @@
 import io
 import shutil
 import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -18,7 +19,14 @@ from streamclust.sources.images import MOST_BYTES, ImageStore
 from streamclust.steps import scan
 from streamclust.steps.job import Job
 from streamclust.steps.paths import PATH, paths_of, store_paths
-from streamclust.steps.scan import PIXELS, PROBLEM, PROBLEMS, measure_rows, scan_images
+from streamclust.steps.scan import (
+    PIXELS,
+    PROBLEM,
+    PROBLEMS,
+    measure_rows,
+    scan_images,
+    scan_need,
+)
 from streamclust.workspace import Workspace
 
 N_ROWS = 700
@@ -155,6 +163,28 @@ def test_files_of_too_many_bytes_are_too_large(place, tmp_path):
     _, (problem,) = measure_rows(Passes(), ImageStore(path), ["a.tif"], np.array([7]))
     assert problem[:2] == (7, "image too large")
     assert "has 33,554,433 bytes, more than 33,554,432: save it smaller" in problem.message
+
+
+@pytest.mark.parametrize("place", ["folder", "archive"])
+def test_paths_that_no_file_can_have_are_missing(place, request):
+    store = ImageStore(request.getfixturevalue(place))
+    paths = [f"veriwild/{'x' * 300}.jpg", "//etc/hostname", NAMES[5]]
+    measures, problems = measure_rows(Passes(), store, paths, np.array([1, 2, 5]))
+    assert [problem[:2] for problem in problems] == [(1, "missing image"), (2, "missing image")]
+    assert np.isfinite(measures[2]).all()
+
+
+def test_the_need_holds_the_index_of_an_archive(tmp_path):
+    n_members = 20_000
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as file:
+        for number in range(n_members):
+            file.writestr(zipfile.ZipInfo(f"v/{number}.jpg"), b"")
+    counted = scan_need(n_members).fixed - scan_need().fixed
+    tracemalloc.start()
+    store = ImageStore(tmp_path / "many.zip")
+    assert tracemalloc.get_traced_memory()[1] < 1.1 * counted
+    tracemalloc.stop()
+    assert sum(1 for _ in store.names()) == n_members
 
 
 def test_paths_beyond_the_first_chunk(archive, monkeypatch, job, tmp_path):

@@ -165,13 +165,20 @@ class _Tries:
             shutil.rmtree(self._folder(effort), ignore_errors=True)
             self._tell(json.loads(failed.read_text()), effort, more)
         search, recall = self._search(last)
+        if recall.share < self.settings.recall:
+            self._tell(recall.share, last)
         return search, last, recall
 
-    def _tell(self, share: float, effort: int, more: int) -> None:
-        searched = "shards" if self.settings.algorithm == "nn_descent" else "cells"
+    def _tell(self, share: float, effort: int, more: int | None = None) -> None:
+        descends = self.settings.algorithm == "nn_descent"
+        searched, wanted = "shards" if descends else "cells", f"{self.settings.recall:g}"
+        told = f"recall {share:.3f} with {effort} {searched} searched for each row"
+        if more is not None:
+            self.passes.events.warn(f"{told}: {more} are searched to reach {wanted}")
+            return
+        others = "auto or exact" if descends else "exact, slow where rows are many,"
         self.passes.events.warn(
-            f"recall {share:.3f} with {effort} {searched} searched for each row: "
-            f"{more} are searched to reach {self.settings.recall:g}"
+            f"{told}, below {wanted}: take --neighbors {others} where scores must not miss any"
         )
 
     def _folder(self, effort: int) -> Path:
