@@ -65,7 +65,9 @@ def parse_contamination(value: Any) -> Any:
     except (TypeError, ValueError):
         share = 0.0
     if not 0 < share <= 0.5 or isinstance(value, bool):
-        raise SettingsError(f"contamination={value!r}: write auto, or a share such as 0.01")
+        raise SettingsError(
+            f"contamination={value!r}: write auto, or a share up to 0.5, such as 0.01"
+        )
     return share
 
 

@@ -27,6 +27,10 @@ def print_info(about: dict[str, Any]) -> None:
     console.print(_sets(about, tuple(about["descriptors"])))
     paths = "no image paths" if about["paths"] is None else f"{about['paths']:,} image paths"
     console.print(f"{about['folder']}: {format_bytes(about['bytes'])}, {paths}", markup=False)
+    if found := about["outliers"]:
+        flagged, sets = found["n_flagged"], ", ".join(found["sets"])
+        threshold = f"score above {found['threshold']:.4g}"
+        console.print(f"outliers: {flagged:,} rows flagged ({threshold}) by {sets}", markup=False)
     for name, one in about["descriptors"].items():
         told = [*one.get("reasons", ()), *(f"warning: {text}" for text in one.get("warnings", ()))]
         if one.get("unmeasured"):

@@ -132,7 +132,7 @@ def test_what_is_done_is_skipped(done):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--contamination", "0.7"], "write auto, or a share such as 0.01"),
+        (["--contamination", "0.7"], "a share up to 0.5, such as 0.01"),
         (["--group", "colour"], "'colour' is no column of"),
         (["--descriptors", "z"], "no descriptor set z"),
         (["--memory", "90MiB"], "give it --memory"),

@@ -52,6 +52,8 @@ class Tile:
         The image file.
     problem : str
         Why there is no image, if `data` is None: one or two words.
+    is_flagged : bool
+        Whether the score is written in red.
     """
 
     path: str
@@ -59,6 +61,7 @@ class Tile:
     reason: str = ""
     data: bytes | None = None
     problem: str = "missing"
+    is_flagged: bool = True
 
 
 def contact_sheet(path: Path, tiles: Iterable[Tile], title: str, subtitle: str = "") -> None:
@@ -186,7 +189,7 @@ def _caption(figure: Figure, tile: Tile, at: tuple[int, int], sheet: tuple[int, 
     reason = textwrap.wrap(printable(tile.reason), LONGEST_LINE, max_lines=2, placeholder=" …")
     lines: list[tuple[str, dict[str, Any]]] = [
         (printable(shortened(tile.path)), {"color": QUIET}),
-        (score, {"color": MARK, "weight": "bold"}),
+        (score, {"color": MARK if tile.is_flagged else QUIET, "weight": "bold"}),
         *((line, {"color": INK}) for line in reason),
     ]
     for number, (text, style) in enumerate(lines):

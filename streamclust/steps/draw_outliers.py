@@ -35,8 +35,11 @@ def draw_outliers(job: Job, outputs: Outputs, found: Suspects) -> None:
         When it does not fit the budget.
     """
     workspace = job.workspace
-    mark = fingerprint(STEP, 2, workspace.fingerprint_of(OUTLIERS))
+    mark = fingerprint(STEP, 3, workspace.fingerprint_of(OUTLIERS))
     images = stored_images(job)
+    # Where no image could be read there is no yardstick.
+    if workspace.root[OUTLIERS].attrs["yardstick"] is None:
+        images = None
     sheets = {} if images is None else _sheets(found)
     wanted = [_SCORES, *sheets]
     for stale in outlier_figures() - set(wanted):
@@ -96,7 +99,9 @@ def outlier_figures() -> set[str]:
 def _sheets(found: Suspects) -> dict[str, tuple[str, np.ndarray]]:
     """Of each sheet its title and its rows, by score."""
     shown = found.shown()
-    sheets = {_TOP: ("Outliers by score", shown)}
+    n_flagged = int(np.count_nonzero(found.flagged))
+    title = f"Highest outlier scores, those of the {n_flagged:,} flagged rows in red"
+    sheets = {_TOP: (title, shown)}
     for code, kind in enumerate(KINDS):
         rows = shown[found.kind[shown] == code]
         if code and len(rows):
@@ -115,14 +120,24 @@ def _draw_sheets(
     from streamclust.figures.contact_sheet import MOST_TILES, contact_sheet
 
     store = _opened(images)
+    if store is None:
+        for file in sheets:
+            outputs.remove(file)
+        return
     words = _words(job, np.concatenate([rows[:MOST_TILES] for _, rows in sheets.values()]))
     for file, (title, rows) in job.events.track(
         sheets.items(), "contact sheets", len(sheets), "sheets"
     ):
         tiles = _tiles(job, store, found, rows[:MOST_TILES], words)
-        subtitle = f"the first {min(len(rows), MOST_TILES)} of {len(rows):,}, by score"
+        subtitle = _subtitle(len(rows), MOST_TILES)
         with outputs.writing(file, mark) as staged:
             contact_sheet(staged, tiles, title, subtitle)
+
+
+def _subtitle(n_rows: int, most: int) -> str:
+    return (
+        f"all {n_rows}, by score" if n_rows <= most else f"the first {most} of {n_rows:,}, by score"
+    )
 
 
 def _words(job: Job, rows: np.ndarray) -> dict[int, list[str]]:
@@ -142,7 +157,7 @@ def _opened(images: Path) -> ImageStore | None:
 
 def _tiles(
     job: Job,
-    store: ImageStore | None,
+    store: ImageStore,
     found: Suspects,
     rows: np.ndarray,
     words: dict[int, list[str]],
@@ -152,13 +167,13 @@ def _tiles(
     for row, path in zip(rows.tolist(), paths_of(job.workspace, rows), strict=True):
         reason = "; ".join(words.get(row, [KINDS[found.kind[row]]]))
         score = float(found.score[row])
-        yield Tile(path, score, reason, *_image(store, path))
+        yield Tile(path, score, reason, *_image(store, path), bool(found.flagged[row]))
 
 
-def _image(store: ImageStore | None, path: str) -> tuple[bytes | None, str]:
+def _image(store: ImageStore, path: str) -> tuple[bytes | None, str]:
     """The image file, or else why there is none, in a word."""
     try:
-        return None if store is None else store.read(path), "missing"
+        return store.read(path), ""
     except ImageError as error:
         return None, error.kind.replace("image", "").strip()
     except SourceError:

@@ -48,12 +48,13 @@ def groups(job: Job) -> str | None:
         return None
     array, n_neighbors = job.workspace.root[GROUP], job.settings.n_neighbors
     n_groups, typical = array.attrs["n_groups"], array.attrs["typical_size"]
-    most = most_siblings(array.shape[0], n_neighbors)
+    n_rows = array.shape[0]
+    most = most_siblings(n_rows, n_neighbors)
     if typical > most:
         job.events.note(
-            f"{n_groups:,} groups by {job.settings.group} are too few for {array.shape[0]:,} rows: "
-            f"the typical one has {typical:,}, and {n_neighbors} neighbours of different ones are "
-            f"near where it has {most:,} at most; rows are taken as they are"
+            f"{n_groups:,} groups by {job.settings.group} are too large to be counted once among "
+            f"{n_neighbors} neighbours: the typical one has {typical:,} of {n_rows:,} rows, "
+            f"more than {most:,}; rows are taken as they are"
         )
         return None
     return GROUP

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from streamclust.accumulators.sample import UniformSample
-from streamclust.errors import SourceError
+from streamclust.errors import MISSING, SourceError
 from streamclust.models.pixels import MEASURES
 from streamclust.models.reasons import KINDS as PIXEL_KINDS
 from streamclust.models.reasons import Reasons, Yardstick
@@ -95,7 +95,15 @@ def tell_kinds(
     shown = _looked_at(job, found)
     rows = np.concatenate([shown, ordinary])
     measures, problems = measure_rows(passes, store, paths_of(job.workspace, rows), rows)
-    _tell_problems(job, images, problems, len(rows))
+    n_images = len(np.unique(rows))
+    missing = {problem.row for problem in problems if problem.kind == MISSING}
+    if len(missing) == n_images:
+        job.events.warn(
+            f"{images}: holds none of the {n_images:,} images looked for: check that images and "
+            "list belong together; scores come without reasons"
+        )
+        return [], None
+    _tell_problems(job, images, problems, n_images)
     yardstick = Yardstick.fit(measures[len(shown) :])
     codes = {problem.row: PROBLEMS.index(problem.kind) for problem in problems}
     problem = np.array([codes.get(row, 0) for row in shown.tolist()], np.int8)
@@ -124,7 +132,7 @@ def _looked_at(job: Job, found: "Suspects") -> np.ndarray:
 
 def _tell_problems(job: Job, images: Path, problems: list[Problem], n_read: int) -> None:
     if problems:
-        counts = Counter(problem.kind for problem in problems)
+        counts = Counter({problem.row: problem.kind for problem in problems}.values())
         listed = ", ".join(f"{kind} {count:,}" for kind, count in sorted(counts.items()))
         job.events.warn(
             f"{images.name}: {listed} of {n_read:,} looked at, such as row {problems[0].row}: "

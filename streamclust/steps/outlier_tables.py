@@ -42,7 +42,7 @@ def write_outliers(job: Job, outputs: Outputs, found: Suspects) -> None:
     root, fingerprint_of = job.workspace.root, job.workspace.fingerprint_of
     sets = list(root[OUTLIERS].attrs["sets"])
     parts = [f"descriptors/{name}/{part}" for name in sets for part in (OUTLIERS, "neighbors")]
-    mark = fingerprint(STEP, 1, [fingerprint_of(path) for path in (PATH, OUTLIERS, *parts)])
+    mark = fingerprint(STEP, 2, [fingerprint_of(path) for path in (PATH, OUTLIERS, *parts)])
     if all(outputs.is_current(file, mark) for file in TABLES):
         job.skip(STEP, None)
         return
@@ -139,8 +139,6 @@ def _near_edges(
 def _group_lines(job: Job, sets: list[str], found: Suspects) -> Iterator[dict[str, Any]]:
     rows, number = _groups(job, sets, found)
     sizes = np.bincount(number)
-    by_kind = np.bincount(number * len(KINDS) + found.kind[rows], minlength=len(sizes) * len(KINDS))
-    kinds = by_kind.reshape(-1, len(KINDS)).argmax(axis=1)
     for part, paths in parts_with_paths(job.workspace, rows):
         told = zip(number[part].tolist(), rows[part].tolist(), paths, strict=True)
         for group, row, path in told:
@@ -148,7 +146,7 @@ def _group_lines(job: Job, sets: list[str], found: Suspects) -> Iterator[dict[st
                 "group": group,
                 "size": sizes[group],
                 "share": f"{sizes[group] / len(found.score):.6f}",
-                "kind": KINDS[kinds[group]],
+                "kind": KINDS[found.kind[row]],
                 "score": f"{found.score[row]:.4f}",
                 "row": row,
                 "path": path,

@@ -244,4 +244,4 @@ def _publish(job: Job, images: Path, parts: Path, n_rows: int, mark: str) -> Non
 def _summary(images: Path, counts: Counter[str], rows: list[int]) -> str:
     listed = ", ".join(map(str, rows[:_SHOWN])) + (", …" if counts.total() > _SHOWN else "")
     parts = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
-    return f"{images.name}: {parts} (rows {listed}): see {PROBLEM} in the store"
+    return f"{images.name}: {parts} (rows {listed}): see kind in outliers.csv"

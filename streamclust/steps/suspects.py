@@ -17,7 +17,7 @@ from streamclust.models.outlier_scores import (
 from streamclust.models.reasons import Reasons, Yardstick
 from streamclust.passes import Passes
 from streamclust.steps.job import Job
-from streamclust.steps.kinds import INVALID, KINDS, store_reasons, tell_kinds
+from streamclust.steps.kinds import INVALID, KINDS, UNUSUAL, store_reasons, tell_kinds
 from streamclust.steps.paths import PATH
 from streamclust.steps.scan import CHUNK_ROWS, PIXELS, images_mark, scan_need
 from streamclust.workspace import Workspace, fingerprint, stage_array
@@ -80,7 +80,7 @@ def suspects(job: Job, sets: list[str]) -> None:
     made_of = [workspace.fingerprint_of(path) for path in _inputs(sets)]
     scanned = job.settings.scan_images
     of_images = images and (workspace.fingerprint_of(PIXELS) if scanned else images_mark(images))
-    mark = fingerprint(STEP, 4, made_of, job.settings.contamination, scanned, of_images)
+    mark = fingerprint(STEP, 5, made_of, job.settings.contamination, scanned, of_images)
     if workspace.restore(OUTLIERS, mark):
         job.skip(STEP, None)
         return
@@ -169,11 +169,19 @@ def _flag(job: Job, sets: list[str], n_rows: int) -> Suspects:
 def _told(
     job: Job, passes: Passes, found: Suspects, images: Path | None
 ) -> tuple[list[Reasons], Yardstick | None]:
+    told: tuple[list[Reasons], Yardstick | None] = ([], None)
     if images is not None:
-        return tell_kinds(job, passes, found, images)
-    if place := _images_of_ingest(job):
-        job.events.warn(f"{place} is gone: scores come without reasons from the images")
-    return [], None
+        told = tell_kinds(job, passes, found, images)
+    elif place := _images_of_ingest(job):
+        job.events.warn(
+            f"{place} is gone: scores come without reasons from the images; put it back and run "
+            "again"
+        )
+    else:
+        job.events.note("the case has no images: scores come without reasons from them")
+    # Of these nothing but the descriptors speaks.
+    found.kind[found.flagged & (found.kind == 0)] = KINDS.index(UNUSUAL)
+    return told
 
 
 def _threshold(score: np.ndarray, contamination: Any) -> float:

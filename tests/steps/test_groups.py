@@ -77,7 +77,7 @@ def test_large_groups_are_no_siblings(tmp_path, listed, group, n_neighbors, typi
     job.events.observers.append(said.append)
     assert groups(job) is None
     (message,) = (event.text for event in said if isinstance(event, Message))
-    assert f"the typical one has {typical}, " in message
+    assert f"the typical one has {typical} of 100 rows" in message
 
 
 def test_folders_are_siblings_where_they_are_many_and_small(tmp_path, listed):
