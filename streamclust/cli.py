@@ -11,6 +11,7 @@ from streamclust import api
 from streamclust._version import __version__
 from streamclust.errors import StreamclustError
 from streamclust.events import Observer
+from streamclust.interrupts import interrupts
 from streamclust.options import (
     CLUSTER,
     FILE,
@@ -48,7 +49,7 @@ def commands() -> None:
 @observed
 def run(case: tuple[str, ...], out: str, settings: Settings, observers: Observers) -> None:
     """Run everything on CASE: a case folder, or descriptor files."""
-    _summarise(api.run(_one(case), out, settings, *observers), settings, observers)
+    _summarise(api.run(_one(case), out, settings, *observers), settings)
 
 
 @commands.command()
@@ -60,7 +61,7 @@ def run(case: tuple[str, ...], out: str, settings: Settings, observers: Observer
 def demo(folder: str, rows: int, no_images: bool, settings: Settings, observers: Observers) -> None:
     """Make a case out of nothing in FOLDER/case and run it into FOLDER/out."""
     case = api.demo(folder, settings, *observers, rows=rows, images=not no_images)
-    _summarise(case, settings, observers)
+    _summarise(case, settings)
 
 
 @commands.command()
@@ -170,8 +171,8 @@ def _one(case: tuple[str, ...]) -> Any:
     return case[0] if len(case) == 1 else case
 
 
-def _summarise(case: api.Case, settings: Settings, observers: Observers) -> None:
-    if observers:
+def _summarise(case: api.Case, settings: Settings) -> None:
+    if not click.get_current_context().params["quiet"]:
         from streamclust.summary import print_summary
 
         print_summary(case.info(), settings)
@@ -179,6 +180,7 @@ def _summarise(case: api.Case, settings: Settings, observers: Observers) -> None
 
 def main() -> None:
     """Run a command; what streamclust raises on purpose becomes one line and exit code 2."""
+    interrupts.listen()
     try:
         commands(standalone_mode=False)
     except StreamclustError as error:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from streamclust.events import Observer
+from streamclust.interrupts import interrupts
 from streamclust.settings import INVALID, NEIGHBORS, SCALINGS, Settings
 
 FOLDER = click.Path(file_okay=False)
@@ -164,12 +165,14 @@ def settings_options(*names: str) -> Callable:
 
 
 def observed(command: Callable) -> Callable:
-    """Give a command ``--quiet``; it receives ``observers``, what shows its progress."""
+    """Give a command ``--quiet``; it receives ``observers``: what shows its progress, and what
+    stops it."""
 
     @click.option("--quiet", is_flag=True, help="No progress and no summary.")
     @functools.wraps(command)
     def with_observers(*args: Any, quiet: bool, **given: Any) -> Any:
-        return command(*args, observers=() if quiet else (_observer(),), **given)
+        shown = () if quiet else (_observer(),)
+        return command(*args, observers=(*shown, interrupts), **given)
 
     return with_observers
 

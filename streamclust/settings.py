@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from streamclust.errors import SettingsError
-from streamclust.memory import parse_bytes
+from streamclust.memory import MIB, parse_bytes
 
 SCALINGS = ("none", "standard", "minmax", "l2")
 INVALID = ("error", "mask")
@@ -200,7 +200,10 @@ class Settings:
     @property
     def memory_bytes(self) -> int:
         """The memory budget in bytes."""
-        return parse_bytes(self.memory)
+        size = parse_bytes(self.memory)
+        if isinstance(self.memory, str) and size < MIB:
+            raise SettingsError(f"memory={self.memory!r} is {size} bytes: write 1GiB or 640MiB")
+        return size
 
     def having(self, **changes: Any) -> "Settings":
         """The same with some settings changed; None keeps what is there."""

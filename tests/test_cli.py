@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from streamclust import cli
 from streamclust.cli import commands
+from streamclust.interrupts import interrupts
 from streamclust.settings import Settings
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "streamclust"
@@ -74,7 +75,8 @@ def test_options_become_settings(calls):
         catch_exceptions=False,
     )
     assert done.exit_code == 0, done.output
-    ((name, (case, out, settings), more),) = calls
+    ((name, (case, out, settings, *observers), more),) = calls
+    assert observers == [interrupts]
     assert (name, case, out, more) == ("run", "CASE", "OUT", {})
     assert settings == Settings(
         descriptors=("a", "b"),

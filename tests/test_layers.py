@@ -23,7 +23,7 @@ LAYERS = [
     {"figures"},
     {"steps", "record"},
     {"planning", "pipeline", "inventory"},
-    {"demo", "template", "progress"},
+    {"demo", "template", "progress", "interrupts"},
     {"api", "results", ""},
     {"summary", "options"},
     {"cli", "__main__"},

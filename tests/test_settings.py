@@ -102,6 +102,11 @@ def test_sizes_of_memory(text, size):
     assert parse_bytes(text) == size
 
 
+def test_a_size_without_a_unit_is_told():
+    with pytest.raises(SettingsError, match="memory='600' is 600 bytes: write 1GiB"):
+        Settings(memory="600")
+
+
 def test_a_budget_gives_as_many_blocks_as_fit():
     need = Need("a step", fixed=100 * MIB, per_block=50 * MIB)
     assert Budget(need.peak(3)).in_flight(need, 8) == 3
