@@ -29,8 +29,8 @@ def print_info(about: dict[str, Any]) -> None:
     console.print(f"{about['folder']}: {format_bytes(about['bytes'])}, {paths}", markup=False)
     if found := about["outliers"]:
         flagged, sets = found["n_flagged"], ", ".join(found["sets"])
-        threshold = f"score above {found['threshold']:.4g}"
-        console.print(f"outliers: {flagged:,} rows flagged ({threshold}) by {sets}", markup=False)
+        threshold = f"threshold of the score {found['threshold']:.4g}"
+        console.print(f"outliers: {flagged:,} rows flagged by {sets}; {threshold}", markup=False)
     for name, one in about["descriptors"].items():
         told = [*one.get("reasons", ()), *(f"warning: {text}" for text in one.get("warnings", ()))]
         if one.get("unmeasured"):

@@ -52,8 +52,14 @@ def test_killed_runs_end_as_if_unbroken(case_folder, tmp_path, unbroken, seed):
             assert (found.store[path][...] == whole.store[path][...]).all()
 
 
+def heed_interrupts():
+    """A shell lets what it runs in the background ignore them, the tests among it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_says_how_to_go_on(case_folder, tmp_path):
-    process = run(case_folder, tmp_path / "out", stderr=subprocess.PIPE, text=True)
+    told = {"stderr": subprocess.PIPE, "text": True, "preexec_fn": heed_interrupts}
+    process = run(case_folder, tmp_path / "out", **told)
     while not (tmp_path / "out" / "workspace.zarr").exists():
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
