@@ -36,6 +36,7 @@ class StepFinished:
     step: str
     descriptor: str | None
     seconds: float
+    algorithm: str | None = None
     planned_peak: int | None = None
     measured_peak: int | None = None
     in_flight: int | None = None

@@ -8,7 +8,15 @@ import click
 
 from streamclust.events import Observer
 from streamclust.interrupts import interrupts
-from streamclust.settings import INVALID, NEIGHBORS, SCALINGS, Settings
+from streamclust.settings import (
+    ALGORITHMS,
+    ALL,
+    COVARIANCE_TYPES,
+    INVALID,
+    NEIGHBORS,
+    SCALINGS,
+    Settings,
+)
 
 FOLDER = click.Path(file_okay=False)
 FILE = click.Path(dir_okay=False)
@@ -56,8 +64,30 @@ _SETTINGS: dict[str, Callable] = {
         default=None,
         help="PCA, whitening, rows of unit length (as in DeepCluster).",
     ),
+    "algorithms": click.option(
+        "--algorithm",
+        "algorithms",
+        multiple=True,
+        type=click.Choice((*ALGORITHMS, ALL)),
+        callback=lambda context, option, names: names or None,
+        help="How to cluster; may be given several times [kmeans].",
+    ),
     "n_clusters": click.option(
-        "--n-clusters", metavar="K", help="8, a list 5,8,12 or a range 2:30 [2:30]."
+        "--n-clusters",
+        metavar="K",
+        help="8, a list 5,8,12, a range 2:30, or auto: 2:30 and on, while the best lies at the "
+        "upper edge [auto].",
+    ),
+    "covariance_type": click.option(
+        "--covariance-type",
+        type=click.Choice(COVARIANCE_TYPES),
+        help="Covariances of a Gaussian mixture [diag].",
+    ),
+    "min_cluster_size": click.option(
+        "--min-cluster-size",
+        type=float,
+        metavar="SHARE",
+        help="Share of the rows in the smallest cluster of HDBSCAN [0.005].",
     ),
     "n_init": click.option("--n-init", type=int, help="Restarts on the sample [24]."),
     "max_iter": click.option("--max-iter", type=int, help="Exact passes at most [100]."),
@@ -121,7 +151,10 @@ REDUCE = (
 )
 CLUSTER = (
     "descriptors",
+    "algorithms",
     "n_clusters",
+    "covariance_type",
+    "min_cluster_size",
     "n_init",
     "max_iter",
     "tol",

@@ -180,8 +180,7 @@ def _scanned(job: Job) -> bool:
 
 
 def _has_enough_rows(job: Job, descriptor: str) -> bool:
-    group = job.workspace.root[f"descriptors/{descriptor}"]
-    n_valid = int(group.attrs["n_rows"] - group.attrs["n_invalid"])
+    n_valid = job.n_valid(descriptor)
     if n_valid < LEAST_ROWS:
         job.events.warn(
             f"{descriptor}: {n_valid} valid rows are too few to tell outliers "

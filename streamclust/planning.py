@@ -173,7 +173,11 @@ def _needs_of_set(name: str, source: ArraySource, settings: Settings) -> dict[st
     return {
         "ingest": ingest_needs(source, settings),
         "reduce": reduce_needs(name, raw, settings, sketched),
-        "cluster": cluster_needs(name, reduced, settings.ks),
+        "cluster": [
+            need
+            for algorithm in settings.algorithms
+            for need in cluster_needs(name, algorithm, reduced, settings.ks, settings)
+        ],
         "measure": measure_needs(name, reduced, settings.ks),
         **_scoring_needs(name, raw, settings, sketched),
         "cluster distances": cluster_distance_needs(name, reduced),

@@ -74,7 +74,7 @@ class Case:
         ----------
         descriptor : str
         clustering : str or int, optional
-            A name such as ``"kmeans-12"``, or its number of clusters.
+            A name such as ``"kmeans-12"`` or ``"hdbscan"``, or the number of clusters of a k-means.
 
         Raises
         ------

@@ -13,6 +13,15 @@ from streamclust.memory import MIB, parse_bytes
 SCALINGS = ("none", "standard", "minmax", "l2")
 INVALID = ("error", "mask")
 NEIGHBORS = ("auto", "exact", "nn_descent")
+# The registry of algorithms: each is the module of streamclust.algorithms that is called so.
+ALGORITHMS = (
+    "kmeans",
+    "minibatch-kmeans",
+)
+COVARIANCE_TYPES = ("diag", "full")
+AUTO, ALL = "auto", "all"
+# An automatic sweep begins here; it is widened while the best lies at its upper edge.
+FIRST_SWEEP = "2:30"
 
 
 def parse_n_clusters(text: Any) -> tuple[int, ...]:
@@ -43,7 +52,7 @@ def parse_n_clusters(text: Any) -> tuple[int, ...]:
         if isinstance(error, SettingsError):
             raise
         raise SettingsError(
-            f"n_clusters {text!r} is not understood: write 8, a list 5,8,12 or a range 2:30"
+            f"n_clusters {text!r} is not understood: write auto, 8, a list 5,8,12 or a range 2:30"
         ) from None
     if not numbers or min(numbers) < 1:
         raise SettingsError(f"n_clusters {text!r} must name numbers of at least 1")
@@ -93,8 +102,15 @@ class Settings:
         Divide each component by its standard deviation.
     normalize : bool
         PCA, whitening and rows of unit length, as in DeepCluster (Caron et al. 2018).
+    algorithms : tuple of str
+        Names of clustering algorithms, or ``all``; see docs/clustering.md.
     n_clusters : int, str or sequence of int
-        A number, a list ``5,8,12`` or a range ``2:30``, both ends in.
+        A number, a list ``5,8,12`` or a range ``2:30``, both ends in; auto begins with 2:30 and
+        goes on while the best lies at the upper edge.
+    covariance_type : {"diag", "full"}
+        Of the components of a Gaussian mixture.
+    min_cluster_size : float
+        Share of the rows that the smallest cluster of HDBSCAN must hold.
     n_init : int
         Short k-means runs on a sample, of which the best few become the seeds.
     max_iter : int
@@ -138,7 +154,10 @@ class Settings:
     max_components: int = 128
     whiten: bool = False
     normalize: bool = False
-    n_clusters: Any = "2:30"
+    algorithms: tuple[str, ...] = ("kmeans",)
+    n_clusters: Any = AUTO
+    covariance_type: str = "diag"
+    min_cluster_size: float = 0.005
     n_init: int = 24
     max_iter: int = 100
     tol: float = 1e-4
@@ -156,10 +175,20 @@ class Settings:
     compress: bool = False
 
     def __post_init__(self) -> None:
-        if self.descriptors is not None:
-            names = self.descriptors
-            names = names.split(",") if isinstance(names, str) else names
-            object.__setattr__(self, "descriptors", tuple(dict.fromkeys(n.strip() for n in names)))
+        for name in ("descriptors", "algorithms"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _names(getattr(self, name)))
+        object.__setattr__(self, "algorithms", _known_algorithms(self.algorithms))
+        if self.covariance_type not in COVARIANCE_TYPES:
+            raise SettingsError(
+                f"covariance_type={self.covariance_type!r}: choose from "
+                f"{', '.join(COVARIANCE_TYPES)}"
+            )
+        share = self.min_cluster_size
+        if not isinstance(share, Real) or isinstance(share, bool) or not 0 < share <= 0.5:
+            raise SettingsError(
+                f"min_cluster_size={share!r} must be a share of the rows, up to 0.5, such as 0.005"
+            )
         if self.invalid not in INVALID:
             raise SettingsError(f"invalid={self.invalid!r}: choose from {', '.join(INVALID)}")
         if self.neighbors not in NEIGHBORS:
@@ -194,8 +223,8 @@ class Settings:
 
     @property
     def ks(self) -> tuple[int, ...]:
-        """The numbers of clusters, sorted."""
-        return parse_n_clusters(self.n_clusters)
+        """The numbers of clusters, sorted; of an automatic sweep those that it begins with."""
+        return parse_n_clusters(FIRST_SWEEP if self.n_clusters == AUTO else self.n_clusters)
 
     @property
     def memory_bytes(self) -> int:
@@ -242,6 +271,24 @@ class Settings:
             return cls().having(**read)
         except (SettingsError, TypeError) as error:
             raise SettingsError(f"{path}: {error}") from None
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """Names out of ``"a, b"`` or a sequence, each once."""
+    names = value.split(",") if isinstance(value, str) else value
+    return tuple(dict.fromkeys(name.strip() for name in names))
+
+
+def _known_algorithms(names: tuple[str, ...]) -> tuple[str, ...]:
+    if ALL in names:
+        return ALGORITHMS
+    unknown = [name for name in names if name not in ALGORITHMS]
+    if unknown or not names:
+        raise SettingsError(
+            f"no algorithm is called {', '.join(unknown) or 'so'}: choose from "
+            f"{', '.join(ALGORITHMS)}, or {ALL}"
+        )
+    return names
 
 
 def _at_least(name: str, value: Any, kind: Any, least: int) -> None:

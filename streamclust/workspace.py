@@ -5,7 +5,7 @@ Layout of the results folder::
     workspace.zarr/                 what was computed, a plain Zarr (format 3) group
       images/path
       descriptors/<set>/{raw, valid, moments, pca, reduced}
-      descriptors/<set>/clusterings/<algorithm>-<k>/{labels, centers, ...}
+      descriptors/<set>/clusterings/<algorithm>-<k>/{labels, sizes, means, ...}
       descriptors/<set>/{space, neighbors, outliers}
       outliers/{score, flagged, kind}
     .streamclust/staging/           what is being written; swept when the next run begins
@@ -140,7 +140,7 @@ class Workspace:
         """Names of a set's clusterings, by algorithm and k."""
         folder = self.store / "descriptors" / descriptor / "clusterings"
         names = [p.parent.name for p in folder.glob("*/zarr.json")]
-        return sorted(names, key=lambda name: (name.rpartition("-")[0], int(name.split("-")[-1])))
+        return sorted(names, key=_by_number)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -238,6 +238,12 @@ class Workspace:
     def annotate(self, path: str, **attributes: Any) -> None:
         """Add attributes to a published array or group."""
         self.root[path].attrs.update(attributes)
+
+
+def _by_number(name: str) -> tuple[str, int]:
+    """``kmeans-12`` after ``kmeans-5``; the last part need not be a number."""
+    algorithm, _, k = name.rpartition("-")
+    return (algorithm, int(k)) if k.isdigit() else (name, 0)
 
 
 def stage_array(

@@ -20,6 +20,7 @@ LAYERS = [
     {"accumulators"},
     {"passes"},
     {"models"},
+    {"algorithms"},
     {"figures"},
     {"steps", "record"},
     {"planning", "pipeline", "inventory"},

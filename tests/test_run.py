@@ -42,6 +42,16 @@ METRICS = [
     "explained",
     "smallest_cluster",
     "recommended",
+    "silhouette",
+    "silhouette_low",
+    "silhouette_high",
+    "gap",
+    "gap_error",
+    "stability",
+    "bic",
+    "largest_cluster",
+    "effective_clusters",
+    "noise",
 ]
 CLUSTERS = ["descriptor", "algorithm", "n_clusters", "cluster", "size", "share"]
 

@@ -69,9 +69,23 @@ def davies_bouldin(sizes: np.ndarray, means: np.ndarray, distances: np.ndarray) 
 def explained_share(sizes: np.ndarray, means: np.ndarray, within: float) -> float:
     """Share of the rows' variance that the clusters explain, 0 to 1."""
     sizes, means = _occupied(sizes, means)
+    if not len(sizes):
+        return float("nan")
     center = sizes @ means / sizes.sum()
     between = float(sizes @ ((means - center) ** 2).sum(axis=1))
     return between / (between + within) if between + within > 0 else 0.0
+
+
+def effective_clusters(sizes: np.ndarray) -> float:
+    """How many clusters of equal size would be as uneven: e to the entropy of their shares.
+
+    References
+    ----------
+    Hill, M. O. (1973). Diversity and evenness: a unifying notation and its consequences. Ecology
+    54(2); the number of order 1.
+    """
+    shares = sizes[sizes > 0] / max(1, sizes.sum())
+    return float(np.exp(-(shares * np.log(shares)).sum())) if len(shares) else 0.0
 
 
 def _occupied(sizes: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from streamclust.accumulators.clusters import LloydStep
+from streamclust.accumulators.clusters import Assignment, LloydStep
 from streamclust.accumulators.sample import UniformSample
 from streamclust.errors import SettingsError
 from streamclust.models.mini_batches import MiniBatches
@@ -38,7 +38,7 @@ class SweepSettings:
     n_init : int
         Restarts on quarters of the sample; the best three are refined on all of it.
     max_iter : int
-        Exact Lloyd passes at most.
+        Exact Lloyd passes at most; none leaves the centres as the mini-batches had them.
     tol : float
         A clustering has converged when its centres move, squared and summed, by less than this
         times the mean variance of the columns, or when its inertia falls by less than a
@@ -66,7 +66,7 @@ class Fitted:
     centers : ndarray of shape (n_clusters, n_columns)
         Largest cluster first.
     sizes : ndarray of shape (n_clusters,)
-        Rows of each cluster in the last pass.
+        Rows of each cluster in the last pass; without any, those of the sample.
     inertia : float
         Of the centres that the last pass began with.
     n_iter : int
@@ -122,8 +122,10 @@ def fit_sweep(
     learned = passes.fold(
         "mini-batches", rows, learners, batch_rows=settings.batch_size, seed=settings.seed
     )
+    centers = [learner.centers for learner in learned]
     fitted = {
-        k: Fitted(learner.centers, np.zeros(k)) for k, learner in zip(ks, learned, strict=True)
+        k: Fitted(own, np.bincount(labels, minlength=k))
+        for k, own, labels in zip(ks, centers, Assignment(centers)(values)[0].T, strict=True)
     }
     _lloyd(rows, fitted, values, settings, passes)
     for fit in fitted.values():

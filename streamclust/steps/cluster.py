@@ -1,162 +1,189 @@
-"""Clusterings of the reduced rows: all k of a sweep in the same passes, every row labelled."""
+"""Clusterings of the reduced rows by every algorithm asked for, every row labelled."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
-from streamclust.accumulators.clusters import PIECE_ROWS, Assignment
+from streamclust.accumulators.clusters import ClusterSums
+from streamclust.algorithms import Algorithm, Clustering, Labeller, load_algorithm
 from streamclust.errors import SettingsError
 from streamclust.memory import Need
-from streamclust.models.sweep import Fitted, SweepSettings, fit_sweep, sample_size
 from streamclust.passes import Passes, Rows
-from streamclust.passes.verbs import BLOCKS_A_WINDOW
+from streamclust.settings import AUTO, Settings
 from streamclust.steps.job import Job
 from streamclust.workspace import fingerprint, stage_array, store_array
 
 STEP = "cluster"
-ALGORITHM = "kmeans"
 
 
 def cluster(job: Job, descriptor: str) -> None:
-    """Cluster one descriptor set for every k that is not there yet.
+    """Cluster one descriptor set by every algorithm, for every k that is not there yet.
 
     Raises
     ------
     SettingsError
-        When there are fewer valid rows than clusters, or no reduced rows.
+        When there are no reduced rows, or a k is not below the number of valid or of distinct
+        rows.
     MemoryBudgetError
         When it does not fit the budget.
     """
-    path = f"descriptors/{descriptor}"
-    if job.workspace.get(f"{path}/reduced") is None:
+    if job.workspace.get(f"descriptors/{descriptor}/reduced") is None:
         raise SettingsError(f"{descriptor} is not reduced yet: run streamclust reduce first")
     ks = _fitting(job, descriptor)
-    sweep = _sweep_mark(job, path)
-    _archive_others(job, descriptor, sweep)
-    marks = {k: fingerprint(sweep, k) for k in ks}
-    missing = [k for k in ks if not job.workspace.restore(clustering_path(path, k), marks[k])]
+    for name in job.settings.algorithms:
+        _cluster_by(job, descriptor, name, ks)
+
+
+def _cluster_by(job: Job, descriptor: str, name: str, ks: tuple[int, ...]) -> None:
+    algorithm = load_algorithm(name)
+    path = f"descriptors/{descriptor}"
+    sweep = _sweep_mark(job, path, name, algorithm)
+    _archive_others(job, descriptor, name, sweep)
+    wanted: tuple[int | None, ...] = ks if algorithm.takes_k else (None,)
+    places = {clustering_path(path, name, k): (k, fingerprint(sweep, k)) for k in wanted}
+    missing = {
+        place: k for place, (k, mark) in places.items() if not job.workspace.restore(place, mark)
+    }
     if not missing:
-        job.skip(STEP, descriptor)
+        job.skip(STEP, descriptor, name)
         return
     rows = job.rows_of(descriptor, "reduced")
-    needs = cluster_needs(descriptor, rows, missing)
-    with job.step(STEP, descriptor, needs, rows.n_rows) as passes:
-        fitted = fit_sweep(rows, missing, _sweep_settings(job), passes)
-        _store(job, passes, descriptor, rows, fitted, sweep)
+    told = [k for k in missing.values() if k is not None]
+    needs = cluster_needs(descriptor, name, rows, told, job.settings)
+    with (
+        job.step(STEP, descriptor, needs, rows.n_rows, name) as passes,
+        job.workspace.staging() as scratch,
+    ):
+        folder = Path(str(scratch.store.root))
+        fitted = algorithm.fit(rows, told, job.settings, passes, folder)
+        _tell_unfinished(job, descriptor, name, fitted)
+        shift = job.workspace.root[f"{path}/pca/reduced_mean"][...]
+        with job.workspace.staging() as staged:
+            groups = [_staged(staged, str(i), rows, fit) for i, fit in enumerate(fitted)]
+            _label(passes, rows, algorithm.labeller(fitted), groups, shift)
+            for group, place in zip(groups, missing, strict=True):
+                group.attrs.update(algorithm=name, sweep=sweep)
+                job.workspace.publish(group, place, places[place][1])
 
 
-def clustering_path(path: str, k: int) -> str:
-    """Where the clustering of k clusters of the set at `path` is published."""
-    return f"{path}/clusterings/{ALGORITHM}-{k}"
+def clustering_path(path: str, algorithm: str, k: int | None) -> str:
+    """Where a clustering of the set at `path` is published; k is None where it is not told."""
+    return f"{path}/clusterings/{algorithm}" + ("" if k is None else f"-{k}")
 
 
 def _fitting(job: Job, descriptor: str) -> tuple[int, ...]:
-    """The numbers of clusters asked for that the valid rows allow."""
-    group = job.workspace.root[f"descriptors/{descriptor}"]
-    n_valid = group.attrs["n_rows"] - group.attrs["n_invalid"]
-    ks = tuple(k for k in job.settings.ks if k < n_valid)
-    if not ks:
+    """The numbers of clusters asked for, found to be below the number of rows that differ.
+
+    Raises
+    ------
+    SettingsError
+        When one is not; of an automatic sweep only where none is.
+    """
+    ks = job.settings.ks
+    n_valid = job.n_valid(descriptor)
+    n_distinct = _count_distinct(job.rows_of(descriptor, "reduced"), max(ks) + 1)
+    below = tuple(k for k in ks if k < n_distinct)
+    if below == ks:
+        return ks
+    found = f"{n_valid} valid rows" + (f", {n_distinct} of them distinct," * (n_distinct < n_valid))
+    if not below or job.settings.n_clusters != AUTO:
         raise SettingsError(
-            f"{descriptor}: {n_valid} valid rows are too few for "
-            f"{min(job.settings.ks)} clusters: ask for fewer with --n-clusters"
+            f"{descriptor}: {found} are too few for {min(set(ks) - set(below))} clusters: "
+            f"ask for fewer than {n_distinct} with --n-clusters"
         )
-    if ks != job.settings.ks:
-        job.events.warn(f"{descriptor}: the sweep ends at {ks[-1]} clusters of {n_valid} rows")
-    return ks
+    job.events.warn(f"{descriptor}: the sweep ends at {below[-1]} clusters of {found}")
+    return below
 
 
-def _sweep_mark(job: Job, path: str) -> str:
-    names = ("n_init", "max_iter", "tol", "batch_size", "random_state")
-    chosen = {name: getattr(job.settings, name) for name in names}
+def _count_distinct(rows: Rows, enough: int) -> int:
+    """How many rows differ, counted up to `enough`: mostly within the first block."""
+    seen: set[bytes] = set()
+    for span in rows.spans():
+        values = np.ascontiguousarray(rows.read(span).values) + 0.0  # -0.0 equals 0.0
+        for start in range(0, len(values), enough):
+            seen.update(row.tobytes() for row in values[start : start + enough])
+            if len(seen) >= enough:
+                return enough
+    return len(seen)
+
+
+def _sweep_mark(job: Job, path: str, name: str, algorithm: Algorithm) -> str:
+    chosen = {setting: getattr(job.settings, setting) for setting in algorithm.depends_on}
     reduced = job.workspace.fingerprint_of(f"{path}/reduced")
-    return fingerprint(STEP, 1, reduced, ALGORITHM, chosen)
+    return fingerprint(STEP, 2, reduced, name, algorithm.version, chosen)
 
 
-def _archive_others(job: Job, descriptor: str, sweep: str) -> None:
-    """Put clusterings of other settings aside: indices are compared within one sweep only."""
-    for name in job.workspace.clusterings(descriptor):
-        path = f"descriptors/{descriptor}/clusterings/{name}"
-        if job.workspace.root[path].attrs["sweep"] != sweep:
+def _archive_others(job: Job, descriptor: str, name: str, sweep: str) -> None:
+    """Put the algorithm's clusterings of other settings aside: indices are compared within one
+    sweep only."""
+    for other in job.workspace.clusterings(descriptor):
+        path = f"descriptors/{descriptor}/clusterings/{other}"
+        attributes = job.workspace.root[path].attrs
+        if attributes["algorithm"] == name and attributes["sweep"] != sweep:
             job.workspace.archive(path)
 
 
-def _sweep_settings(job: Job) -> SweepSettings:
-    settings = job.settings
-    return SweepSettings(
-        n_init=settings.n_init,
-        max_iter=settings.max_iter,
-        tol=settings.tol,
-        batch_size=settings.batch_size,
-        seed=settings.random_state,
-    )
+def cluster_needs(
+    descriptor: str, name: str, rows: Rows, ks: Sequence[int], settings: Settings
+) -> list[Need]:
+    """Memory of an algorithm on a set, fitting and labelling."""
+    return load_algorithm(name).needs(f"{STEP} of {descriptor} by {name}", rows, ks, settings)
 
 
-def cluster_needs(descriptor: str, rows: Rows, ks: Sequence[int]) -> list[Need]:
-    """Memory of the sample, the mini-batch windows, and the blocks of the exact passes."""
-    name = f"{STEP} of {descriptor}"
-    row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
-    block = rows.rows_a_block * row_bytes
-    # Each worker's k-means run copies its part of the sample.
-    sample = sample_size(max(ks)) * row_bytes
-    seeding = Need(name, fixed=2 * sample, per_block=3 * sample)
-    window = min(BLOCKS_A_WINDOW * rows.rows_a_block, rows.n_rows) * row_bytes
-    folding = Need(name, fixed=sample, per_block=2 * window)
-    labelled = rows.rows_a_block * len(ks) * 8
-    products = PIECE_ROWS * (sum(ks) * 2 + rows.n_columns * 2 + 16 * len(ks)) * 8
-    passing = Need(name, fixed=sample, per_block=2 * block + 2 * labelled + products)
-    return [seeding, folding, passing]
+def _staged(staged: Any, name: str, rows: Rows, fitted: Clustering) -> Any:
+    """A group with what was fitted, and room for the labels."""
+    group = staged.create_group(name)
+    for array, values in fitted.arrays.items():
+        store_array(group, array, values)
+    group.attrs.update(n_clusters=fitted.n_clusters, **fitted.attributes)
+    # Labels compress tenfold, and there may be hundreds of clusterings.
+    shape, chunk = (rows.n_rows,), rows.array.chunks[0]
+    stage_array(group, "labels", shape, np.int32, chunk, fill_value=-1, compress=True)
+    return group
 
 
-def _store(
-    job: Job,
-    passes: Passes,
-    descriptor: str,
-    rows: Rows,
-    fitted: dict[int, Fitted],
-    sweep: str,
+def _label(
+    passes: Passes, rows: Rows, labeller: Labeller, groups: list[Any], shift: np.ndarray
 ) -> None:
-    path = f"descriptors/{descriptor}"
-    with job.workspace.staging() as staged:
-        groups = {k: staged.create_group(str(k)) for k in fitted}
-        labels = [
-            stage_array(
-                group,
-                "labels",
-                (rows.n_rows,),
-                np.int32,
-                rows.array.chunks[0],
-                fill_value=-1,
-                compress=job.settings.compress,
-            )
-            for group in groups.values()
-        ]
-        for k, fit in fitted.items():
-            store_array(groups[k], "centers", fit.centers)
-            groups[k].attrs.update(
-                algorithm=ALGORITHM,
-                n_clusters=k,
-                n_iter=fit.n_iter,
-                converged=fit.converged,
-                sweep=sweep,
-            )
-        assign = _Labels(Assignment([fit.centers for fit in fitted.values()]))
-        passes.write("labelling", rows, assign, labels)
-        for k in fitted:
-            job.workspace.publish(groups[k], clustering_path(path, k), fingerprint(sweep, k))
-    slow = [str(k) for k, fit in fitted.items() if not fit.converged]
+    """Label all rows; in the same pass the clusters' sizes and label means are summed."""
+    n_clusters = [int(group.attrs["n_clusters"]) for group in groups]
+    outputs = [group["labels"] for group in groups]
+    sums = _SumsOfLabels(ClusterSums(n_clusters, shift))
+    seen = passes.write("labelling", rows, _Labels(labeller), outputs, sums)
+    for group, (sizes, means) in zip(groups, seen.sums.result(), strict=True):
+        store_array(group, "sizes", sizes.astype(np.int64))
+        store_array(group, "means", means)
+
+
+def _tell_unfinished(job: Job, descriptor: str, name: str, fitted: Sequence[Clustering]) -> None:
+    slow = [str(fit.n_clusters) for fit in fitted if not fit.attributes.get("converged", True)]
     if slow:
         job.events.warn(
-            f"{descriptor}: k = {', '.join(slow)} had not converged after "
+            f"{descriptor}: {name} with k = {', '.join(slow)} had not converged after "
             f"{job.settings.max_iter} passes: raise --max-iter"
         )
 
 
 class _Labels:
-    """Assignment to the centres of several clusterings as a transform, one output each."""
+    """A labeller as a transform with one output a clustering."""
 
-    def __init__(self, assignment: Assignment) -> None:
-        self.assignment = assignment
+    def __init__(self, labeller: Labeller) -> None:
+        self.labeller = labeller
 
     def __call__(self, values: np.ndarray, *extras: np.ndarray) -> tuple[np.ndarray, ...]:
-        labels, _ = self.assignment(values)
-        return tuple(np.ascontiguousarray(labels.T))
+        return tuple(np.ascontiguousarray(self.labeller(values).T))
+
+
+class _SumsOfLabels:
+    """The sums over clusters, of rows and the labels that they were given."""
+
+    def __init__(self, sums: ClusterSums) -> None:
+        self.sums = sums
+
+    def update(self, values: np.ndarray, *labels: np.ndarray) -> None:
+        self.sums.update(values, np.stack(labels, axis=1))
+
+    def merge(self, other: Self) -> None:
+        self.sums.merge(other.sums)

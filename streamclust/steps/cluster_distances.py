@@ -1,4 +1,4 @@
-"""How far each row lies from its own cluster's centre, by what is usual in that cluster."""
+"""How far each row lies from its own cluster's mean, by what is usual in that cluster."""
 
 import numpy as np
 
@@ -16,8 +16,9 @@ BYTES_A_ROW = 16
 def cluster_distances(job: Job, descriptor: str) -> None:
     """Measure the distances in a set's recommended clustering, unless that is done.
 
-    Published is ``cluster_distance``, float32 of shape (n_rows,): the distance to the own centre
-    as a multiple of the cluster's median; NaN for rows that are not valid. It is no part of the
+    Published is ``cluster_distance``, float32 of shape (n_rows,): the distance to the own
+    cluster's mean as a multiple of the cluster's median; NaN for noise and for rows that are not
+    valid. It is no part of the
     outlier score, which does not depend on any clustering.
 
     Raises
@@ -31,7 +32,7 @@ def cluster_distances(job: Job, descriptor: str) -> None:
         workspace.archive(f"{path}/{ARRAY}")
         return
     clustered = f"{path}/clusterings/{clustering}"
-    mark = fingerprint(STEP, 1, workspace.fingerprint_of(clustered))
+    mark = fingerprint(STEP, 2, workspace.fingerprint_of(clustered))
     if workspace.restore(f"{path}/{ARRAY}", mark):
         job.skip(STEP, descriptor)
         return
@@ -39,12 +40,12 @@ def cluster_distances(job: Job, descriptor: str) -> None:
     needs = cluster_distance_needs(descriptor, rows)
     with job.step(STEP, descriptor, needs, rows.n_rows) as passes, workspace.staging() as staged:
         labels = workspace.root[clustered]["labels"]
-        centers = workspace.root[clustered]["centers"][...]
+        means = workspace.root[clustered]["means"][...]
         shape, chunk = (rows.n_rows,), rows.rows_a_block
         distance = stage_array(staged, ARRAY, shape, np.float32, chunk, fill_value=np.nan)
         with_labels = rows.having(extras=(labels,))
-        passes.write(STEP, with_labels, _CenterDistance(centers), [distance])
-        distance[...] = _by_median(distance[...], labels[...], len(centers))
+        passes.write(STEP, with_labels, _MeanDistance(means), [distance])
+        distance[...] = _by_median(distance[...], labels[...], len(means))
         distance.attrs["clustering"] = clustering
         workspace.publish(distance, f"{path}/{ARRAY}", mark)
 
@@ -65,12 +66,13 @@ def _by_median(distance: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.
     return distance
 
 
-class _CenterDistance:
-    """Distance to the own cluster's centre as a transform."""
+class _MeanDistance:
+    """Distance to the own cluster's mean as a transform; NaN for noise."""
 
-    def __init__(self, centers: np.ndarray) -> None:
-        self.centers = centers
+    def __init__(self, means: np.ndarray) -> None:
+        # Noise has label -1: the last mean.
+        self.means = np.vstack([means, np.full(means.shape[1], np.nan)])
 
     def __call__(self, values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]:
-        apart = values - self.centers[labels]
+        apart = values - self.means[labels]
         return (np.sqrt(np.einsum("ij,ij->i", apart, apart)).astype(np.float32),)

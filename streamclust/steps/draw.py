@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.accumulators.clusters import ClusterSums
 from streamclust.accumulators.histogram import DensityMap, DensityMaps, map_edges
 from streamclust.accumulators.sample import UniformSample
 from streamclust.memory import MIB, Need
@@ -47,7 +46,7 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
         job.skip(STEP, descriptor)
         return
     rows = job.rows_of(descriptor, "reduced")
-    k = 2 if name is None else int(name.rpartition("-")[2])
+    k = 2 if name is None else _n_clusters(job, descriptor, name)
     with job.step(STEP, descriptor, draw_needs(descriptor, rows, k), rows.n_rows) as passes:
         _curves(job, descriptor, table, name, outputs, mark)
         if name is not None:
@@ -65,6 +64,11 @@ def draw_needs(descriptor: str, rows: Rows, n_clusters: int) -> list[Need]:
         Need(name, fixed=counts + sample, per_block=block + counts),
         Need(name, fixed=2 * counts + FIGURE_BYTES),
     ]
+
+
+def _n_clusters(job: Job, descriptor: str, name: str) -> int:
+    path = f"descriptors/{descriptor}/clusterings/{name}"
+    return int(job.workspace.root[path].attrs["n_clusters"])
 
 
 def _file(descriptor: str, kind: str) -> str:
@@ -86,7 +90,7 @@ def _curves(
     with outputs.writing(_file(descriptor, "variance"), mark) as path:
         variance_curve(path, ratio, len(ratio), share, f"{descriptor}: principal components")
     if table:
-        k = None if name is None else int(name.rpartition("-")[2])
+        k = None if name is None else _n_clusters(job, descriptor, name)
         with outputs.writing(_file(descriptor, "metrics"), mark) as path:
             metric_curves(path, table, k, f"{descriptor}: clusterings")
 
@@ -103,11 +107,9 @@ def _maps(
     from streamclust.figures import density_map
 
     root = job.workspace.root[f"descriptors/{descriptor}"]
-    labels, k = root[f"clusterings/{name}/labels"], int(name.rpartition("-")[2])
-    mean = root["pca/reduced_mean"][...]
-    labelled = rows.having(extras=(_Column(labels),))
-    sums = passes.reduce("cluster means", labelled, ClusterSums([k], mean))
-    sizes, means = sums.result()[0]
+    clustering = root[f"clusterings/{name}"]
+    labels, sizes, means = clustering["labels"], clustering["sizes"][...], clustering["means"][...]
+    k, mean = len(sizes), root["pca/reduced_mean"][...]
     sampled = rows.having(numbered=True)
     sample = passes.reduce(
         "sampling", sampled, UniformSample(_SAMPLE_ROWS, job.settings.random_state)
@@ -126,7 +128,7 @@ def _maps(
                 maps[number].edges_x,
                 maps[number].edges_y,
                 int(density.outside[number]),
-                sizes.astype(int),
+                sizes,
                 f"{descriptor}: {k} clusters of all {int(sizes.sum()):,} rows",
                 (f"{axis} 1", f"{axis} 2"),
             )
@@ -137,13 +139,3 @@ def _axes(scatter: np.ndarray, sizes: np.ndarray, means: np.ndarray) -> list[np.
     principal = np.linalg.eigh(scatter)[1][:, ::-1][:, :2]
     principal = np.pad(principal, ((0, 0), (0, 2 - principal.shape[1])))
     return [principal, discriminant_axes(sizes, means, scatter)]
-
-
-class _Column:
-    """A label array as one column of labels."""
-
-    def __init__(self, array: Any) -> None:
-        self.array = array
-
-    def __getitem__(self, part: slice) -> np.ndarray:
-        return np.asarray(self.array[part])[:, None]

@@ -79,6 +79,11 @@ class Job:
             )
         return list(wanted)
 
+    def n_valid(self, descriptor: str) -> int:
+        """Rows of a set that are not masked."""
+        attributes = self.workspace.root[f"descriptors/{descriptor}"].attrs
+        return int(attributes["n_rows"] - attributes["n_invalid"])
+
     def rows_of(self, descriptor: str, name: str) -> Rows:
         """The stored ``raw`` or ``reduced`` rows of a set, with the invalid ones masked."""
         group = self.workspace.root[f"descriptors/{descriptor}"]
@@ -88,18 +93,25 @@ class Job:
 
     @contextmanager
     def step(
-        self, step: str, descriptor: str | None, needs: Sequence[Need], rows: int
+        self,
+        step: str,
+        descriptor: str | None,
+        needs: Sequence[Need],
+        rows: int,
+        algorithm: str | None = None,
     ) -> Iterator[Passes]:
         """Run a step within the budget; its time and peak memory are told to the events."""
         plan = planned(step, descriptor, needs, self.budget, self.executor.threads_a_process)
         return_freed_memory()
         reset_peak()
         started = time.perf_counter()
-        yield Passes(self.executor, self.events, plan.in_flight, descriptor or "")
+        about = ", ".join(name for name in (descriptor, algorithm) if name)
+        yield Passes(self.executor, self.events, plan.in_flight, about)
         self.events.emit(
             StepFinished(
                 step,
                 descriptor,
+                algorithm=algorithm,
                 seconds=time.perf_counter() - started,
                 planned_peak=plan.peak,
                 measured_peak=self.executor.peak(),
@@ -108,6 +120,8 @@ class Job:
             )
         )
 
-    def skip(self, step: str, descriptor: str | None) -> None:
+    def skip(self, step: str, descriptor: str | None, algorithm: str | None = None) -> None:
         """Tell that a step's result is there already."""
-        self.events.emit(StepFinished(step, descriptor, seconds=0.0, skipped=True))
+        self.events.emit(
+            StepFinished(step, descriptor, algorithm=algorithm, seconds=0.0, skipped=True)
+        )

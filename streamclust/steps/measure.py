@@ -1,20 +1,33 @@
-"""Exact internal indices of every clustering of a set, in two passes that serve them all."""
+"""Internal indices of every clustering of a set: exact ones, and the silhouette of a sample."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from streamclust.accumulators.clusters import PIECE_ROWS, ClusterSpread, ClusterSums
+from streamclust.accumulators.clusters import PIECE_ROWS, ClusterSpread
+from streamclust.accumulators.sample import UniformSample
+from streamclust.accumulators.silhouette import DistanceSums
 from streamclust.memory import Need
-from streamclust.models.scores import calinski_harabasz, davies_bouldin, explained_share
+from streamclust.models.scores import (
+    calinski_harabasz,
+    davies_bouldin,
+    effective_clusters,
+    explained_share,
+)
+from streamclust.models.silhouette import estimated_mean, silhouettes
 from streamclust.passes import Passes, Rows
 from streamclust.steps.job import Job
 from streamclust.workspace import Workspace
 
 STEP = "measure"
-VERSION = 1
+VERSION = 2
+# Rows whose true silhouettes are taken: the mean is known to about 0.01.
+SILHOUETTE_ROWS = 1024
+# Clusters that one pass measures, whatever the number of clusterings: its products stay bounded.
+MOST_CLUSTERS = 1024
 
 
 def measure(job: Job, descriptor: str) -> None:
@@ -25,6 +38,7 @@ def measure(job: Job, descriptor: str) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
+    root = job.workspace.root[f"descriptors/{descriptor}"]
     names = [
         name
         for name in job.workspace.clusterings(descriptor)
@@ -33,19 +47,9 @@ def measure(job: Job, descriptor: str) -> None:
     if not names:
         job.skip(STEP, descriptor)
         return
-    root = job.workspace.root[f"descriptors/{descriptor}/clusterings"]
-    n_clusters = [int(root[name].attrs["n_clusters"]) for name in names]
-    rows = job.rows_of(descriptor, "reduced")
-    rows = rows.having(extras=(_Columns([root[name]["labels"] for name in names]),))
-    shift = job.workspace.root[f"descriptors/{descriptor}/pca/reduced_mean"][...]
-    needs = measure_needs(descriptor, rows, n_clusters)
-    with job.step(STEP, descriptor, needs, rows.n_rows) as passes:
-        results = _measure(passes, descriptor, rows, n_clusters, shift)
-        for name, scores in zip(names, results, strict=True):
-            path = f"descriptors/{descriptor}/clusterings/{name}"
-            # JSON knows no NaN: what is not defined (for one cluster) is stored as null.
-            known = {n: None if v != v else v for n, v in scores.items()}
-            job.workspace.annotate(path, scores={"version": VERSION, **known})
+    groups = {name: root[f"clusterings/{name}"] for name in names}
+    for algorithm, own in groupby(names, lambda name: groups[name].attrs["algorithm"]):
+        _measure_all(job, descriptor, algorithm, {name: groups[name] for name in own})
 
 
 def scores_of(workspace: Workspace, descriptor: str, clustering: str) -> dict[str, Any] | None:
@@ -58,11 +62,18 @@ def scores_of(workspace: Workspace, descriptor: str, clustering: str) -> dict[st
 
 
 def measure_needs(descriptor: str, rows: Rows, n_clusters: Sequence[int]) -> list[Need]:
-    """Memory of a block, its labels in every clustering, and its distances to all means."""
+    """Memory of a block, its labels in every clustering, its distances to all means, and the
+    sums of the sampled rows' distances."""
     row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
+    most = max(sum(bunch) for bunch in _bunches(n_clusters, n_clusters))
     block = rows.rows_a_block * (2 * row_bytes + 2 * 4 * len(n_clusters))
-    products = 8 * PIECE_ROWS * (2 * sum(n_clusters) + 2 * rows.n_columns + 8 * len(n_clusters))
-    return [Need(f"{STEP} of {descriptor}", per_block=block + products)]
+    products = PIECE_ROWS * (2 * most + 2 * rows.n_columns + 8 * len(n_clusters))
+    sample = SILHOUETTE_ROWS * (2 * rows.n_columns + 2 * most + 3 * PIECE_ROWS)
+    name = f"{STEP} of {descriptor}"
+    return [
+        Need(name, fixed=8 * SILHOUETTE_ROWS * most, per_block=block + 8 * products),
+        Need(name, fixed=8 * SILHOUETTE_ROWS * most, per_block=block + 8 * sample),
+    ]
 
 
 class _Columns:
@@ -75,19 +86,57 @@ class _Columns:
         return np.stack([array[part] for array in self.arrays], axis=1)
 
 
+def _measure_all(job: Job, descriptor: str, algorithm: str, groups: dict[str, Any]) -> None:
+    """Measure clusterings of one algorithm, a bunch of them in the same passes."""
+    path = f"descriptors/{descriptor}"
+    rows = job.rows_of(descriptor, "reduced")
+    shift = job.workspace.root[f"{path}/pca/reduced_mean"][...]
+    n_clusters = [int(group.attrs["n_clusters"]) for group in groups.values()]
+    needs = measure_needs(descriptor, rows, n_clusters)
+    seed, n_valid = job.settings.random_state, job.n_valid(descriptor)
+    with job.step(STEP, descriptor, needs, rows.n_rows, algorithm) as passes:
+        for bunch in _bunches(list(groups), n_clusters):
+            results = _measure(passes, rows, [groups[name] for name in bunch], shift, seed)
+            for name, scores in zip(bunch, results, strict=True):
+                scores["noise"] = 1 - sum(scores["sizes"]) / n_valid
+                # JSON knows no NaN: what is not defined (for one cluster) is stored as null.
+                known = {n: None if v != v else v for n, v in scores.items()}
+                scored = {"version": VERSION, **known}
+                job.workspace.annotate(f"{path}/clusterings/{name}", scores=scored)
+
+
+def _bunches(items: Sequence[Any], n_clusters: Sequence[int]) -> Iterator[list[Any]]:
+    """Items in their order, together of `MOST_CLUSTERS` clusters at most, or alone."""
+    bunch: list[Any] = []
+    total = 0
+    for item, k in zip(items, n_clusters, strict=True):
+        if bunch and total + k > MOST_CLUSTERS:
+            yield bunch
+            bunch, total = [], 0
+        bunch.append(item)
+        total += k
+    yield bunch
+
+
 def _measure(
-    passes: Passes, descriptor: str, rows: Rows, n_clusters: list[int], shift: np.ndarray
+    passes: Passes, rows: Rows, groups: list[Any], shift: np.ndarray, seed: int
 ) -> list[dict[str, Any]]:
-    sums = passes.reduce("cluster means", rows, ClusterSums(n_clusters, shift))
-    means = sums.result()
-    spread = ClusterSpread([mean for _, mean in means], shift)
-    spreads = passes.reduce("cluster spread", rows, spread).result()
+    n_clusters = [int(group.attrs["n_clusters"]) for group in groups]
+    sizes = [group["sizes"][...].astype(float) for group in groups]
+    means = [group["means"][...] for group in groups]
+    rows = rows.having(extras=(_Columns([group["labels"] for group in groups]),))
+    spreads = passes.reduce("cluster spread", rows, ClusterSpread(means, shift)).result()
+    drawn = UniformSample(SILHOUETTE_ROWS, seed)
+    sample = passes.reduce("sampling rows", rows.having(numbered=True), drawn).result()
+    values, labels = sample[0], sample[1]
+    distances = passes.reduce("silhouettes", rows, DistanceSums(values, n_clusters, shift))
     return [
-        _scores(sizes, mean, *parts) for (sizes, mean), parts in zip(means, spreads, strict=True)
+        _exact(sizes[c], means[c], *spreads[c]) | _sampled(sums, sizes[c], labels[:, c])
+        for c, sums in enumerate(distances.result())
     ]
 
 
-def _scores(
+def _exact(
     sizes: np.ndarray,
     means: np.ndarray,
     squares: np.ndarray,
@@ -96,13 +145,21 @@ def _scores(
 ) -> dict[str, Any]:
     n_rows = float(sizes.sum())
     inertia = float(squares.sum())
+    several = len(sizes) > 1
     return {
         "calinski_harabasz": calinski_harabasz(sizes, means, inertia),
         "davies_bouldin": davies_bouldin(sizes, means, distances),
-        "silhouette_simplified": silhouettes / n_rows if len(sizes) > 1 else float("nan"),
+        "silhouette_simplified": silhouettes / n_rows if several else math.nan,
         "inertia": inertia,
         "explained": explained_share(sizes, means, inertia),
-        "smallest_cluster": float(sizes.min() / n_rows),
-        "largest_cluster": float(sizes.max() / n_rows),
+        "smallest_cluster": float(sizes.min(initial=n_rows) / n_rows) if n_rows else math.nan,
+        "largest_cluster": float(sizes.max(initial=0) / n_rows) if n_rows else math.nan,
+        "effective_clusters": effective_clusters(sizes),
         "sizes": sizes.astype(int).tolist(),
     }
+
+
+def _sampled(sums: np.ndarray, sizes: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    told = silhouettes(sums, sizes, labels) if len(sizes) > 1 else np.empty(0)
+    mean, low, high = estimated_mean(told, int(sizes.sum()))
+    return {"silhouette": mean, "silhouette_low": low, "silhouette_high": high}

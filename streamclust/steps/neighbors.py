@@ -81,8 +81,7 @@ def graph_settings(settings: Settings) -> GraphSettings:
 def _of_other_rows(job: Job, descriptor: str) -> GraphSettings:
     """The graph's settings, with as many neighbours as there are other valid rows at most."""
     settings = graph_settings(job.settings)
-    group = job.workspace.root[f"descriptors/{descriptor}"]
-    most = int(group.attrs["n_rows"] - group.attrs["n_invalid"]) - 1
+    most = job.n_valid(descriptor) - 1
     if settings.n_neighbors <= most:
         return settings
     job.events.note(

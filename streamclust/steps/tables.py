@@ -1,5 +1,6 @@
 """The results of a workspace as tables: one line a clustering, one a cluster."""
 
+import math
 from typing import Any
 
 from streamclust.models.choice import Choice, recommend
@@ -17,7 +18,19 @@ METRICS = (
     "explained",
     "smallest_cluster",
     "recommended",
+    "silhouette",
+    "silhouette_low",
+    "silhouette_high",
+    "gap",
+    "gap_error",
+    "stability",
+    "bic",
+    "largest_cluster",
+    "effective_clusters",
+    "noise",
 )
+# What algorithms and steps other than `measure` tell of a clustering, where they do.
+FITTED = ("gap", "gap_error", "stability", "bic")
 CLUSTERS = ("descriptor", "algorithm", "n_clusters", "cluster", "size", "share")
 
 
@@ -27,9 +40,10 @@ def measured(workspace: Workspace, descriptor: str) -> list[dict[str, Any]]:
     for name in workspace.clusterings(descriptor):
         scores = scores_of(workspace, descriptor, name)
         if scores is not None:
-            algorithm, _, k = name.rpartition("-")
-            own = {"descriptor": descriptor, "name": name, "algorithm": algorithm}
-            lines.append({**own, "n_clusters": int(k), **scores})
+            attributes = workspace.root[f"descriptors/{descriptor}/clusterings/{name}"].attrs
+            known = {column: attributes.get(column, math.nan) for column in FITTED}
+            known |= {"algorithm": attributes["algorithm"], "n_clusters": attributes["n_clusters"]}
+            lines.append({"descriptor": descriptor, "name": name, **known, **scores})
     return lines
 
 
@@ -47,7 +61,9 @@ def metrics_table(workspace: Workspace, descriptors: list[str]) -> list[dict[str
         name, _ = choose(workspace, descriptor)
         for line in measured(workspace, descriptor):
             line["recommended"] = line["name"] == name
-            table.append({column: line[column] for column in METRICS})
+            # What is not known is an empty cell.
+            known = {column: value for column, value in line.items() if value == value}
+            table.append({column: known.get(column) for column in METRICS})
     return table
 
 

@@ -1,0 +1,79 @@
+"""What a clustering algorithm is: it fits all k together, and labels blocks of rows afterwards."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from streamclust.memory import Need
+from streamclust.passes import Passes, Rows
+from streamclust.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Clustering:
+    """A fitted clustering, as small as it is stored.
+
+    Attributes
+    ----------
+    n_clusters : int
+        Labels are 0 to ``n_clusters - 1``, the largest cluster first; -1 is noise.
+    arrays : dict of str to ndarray
+        All that is needed to label rows, by name, such as ``centers``.
+    attributes : dict
+        What else is known, as JSON can write it: ``n_iter``, ``converged``, ``bic``.
+    """
+
+    n_clusters: int
+    arrays: dict[str, np.ndarray]
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+class Labeller(Protocol):
+    """Labels rows in several clusterings at once; it is sent to workers, so it can be pickled."""
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Labels, int32 of shape (n_rows, n_clusterings), of rows (n_rows, n_columns)."""
+
+
+class Algorithm(Protocol):
+    """One way to cluster.
+
+    Attributes
+    ----------
+    version : int
+        Raised when what it finds changes, so that stored results are made anew.
+    depends_on : tuple of str
+        The settings that its result follows from.
+    takes_k : bool
+        Whether it is told the number of clusters; one that is not makes a single clustering.
+    """
+
+    version: int
+    depends_on: tuple[str, ...]
+    takes_k: bool
+
+    def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
+        """Memory of fitting and labelling, a `Need` called `name` for each stage."""
+
+    def fit(
+        self, rows: Rows, ks: Sequence[int], settings: Settings, passes: Passes, scratch: Path
+    ) -> list[Clustering]:
+        """Fit a clustering for each of `ks`, in their order.
+
+        Parameters
+        ----------
+        rows : Rows
+            Of shape (n_rows, n_columns), without extras; more rows than the largest k.
+        ks : sequence of int
+            Ascending; not heeded where the algorithm finds their number.
+        settings : Settings
+        passes : Passes
+        scratch : Path
+            An empty folder for what does not fit in memory; it is swept afterwards.
+        """
+
+    def labeller(self, clusterings: Sequence[Clustering]) -> Labeller:
+        """What labels rows by `clusterings` of this algorithm."""
