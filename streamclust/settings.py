@@ -17,6 +17,7 @@ NEIGHBORS = ("auto", "exact", "nn_descent")
 ALGORITHMS = (
     "kmeans",
     "minibatch-kmeans",
+    "spectral",
 )
 COVARIANCE_TYPES = ("diag", "full")
 AUTO, ALL = "auto", "all"

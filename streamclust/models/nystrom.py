@@ -1,0 +1,125 @@
+"""Spectral embedding through landmarks: the Nyström method, for rows that come in blocks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# The bandwidth is such that a row's affinities spread over about so many landmarks.
+PERPLEXITY = 32
+_HALVINGS = 50
+# Eigenvalues below this part of the largest are rounding.
+_NOTHING = 1e-10
+
+
+@dataclass(frozen=True)
+class SpectralEmbedding:
+    """Maps rows to the leading eigenvectors of the normalised affinity of all rows.
+
+    The first k columns, made of unit length, are the embedding for k clusters.
+
+    Attributes
+    ----------
+    landmarks : ndarray of shape (n_landmarks, n_columns)
+    gamma : float
+        Affinity is ``exp(-gamma * squared distance)``.
+    weights : ndarray of shape (n_landmarks, n_vectors)
+
+    References
+    ----------
+    Fowlkes, C., Belongie, S., Chung, F. & Malik, J. (2004). Spectral grouping using the Nyström
+    method. IEEE Transactions on Pattern Analysis and Machine Intelligence 26(2).
+    Ng, A., Jordan, M. & Weiss, Y. (2002). On spectral clustering. NIPS 14.
+    """
+
+    landmarks: np.ndarray
+    gamma: float
+    weights: np.ndarray
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Embed rows (n_rows, n_columns): float64 of shape (n_rows, n_vectors).
+
+        A row's scale is arbitrary: the first k columns are still to be made of unit length.
+        """
+        return affinities(squared_distances(values, self.landmarks), self.gamma) @ self.weights
+
+
+def squared_distances(values: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Squared distances of rows to landmarks, float64 of shape (n_rows, n_landmarks)."""
+    shift = landmarks.mean(axis=0, dtype=np.float64)
+    rows, others = values - shift, landmarks - shift
+    squared = rows @ (-2 * others.T)
+    squared += np.einsum("ij,ij->i", others, others)
+    squared += np.einsum("ij,ij->i", rows, rows)[:, None]
+    return np.maximum(squared, 0, out=squared)
+
+
+def affinities(squared: np.ndarray, gamma: float) -> np.ndarray:
+    """Affinities to all landmarks, relative to the one to the nearest: far rows keep theirs."""
+    nearest = squared.min(axis=1, keepdims=True)
+    return np.exp(-gamma * (squared - nearest))
+
+
+def bandwidth(squared: np.ndarray, perplexity: float) -> float:
+    """The gamma at which rows' affinities spread, on the average, over `perplexity` landmarks.
+
+    Parameters
+    ----------
+    squared : ndarray of shape (n_rows, n_landmarks)
+        Squared distances.
+    perplexity : float
+        e to the entropy of a row's affinities, as in van der Maaten & Hinton (2008),
+        "Visualizing data using t-SNE", Journal of Machine Learning Research 9.
+    """
+    typical = float(np.median(squared))
+    if typical == 0:
+        return 1.0
+    low, high = 1e-6 / typical, 1e9 / typical
+    for _ in range(_HALVINGS):
+        gamma = float(np.sqrt(low * high))
+        shares = affinities(squared, gamma)
+        shares /= shares.sum(axis=1, keepdims=True)
+        entropy = -(shares * np.log(np.maximum(shares, 1e-300))).sum(axis=1)
+        low, high = (gamma, high) if np.exp(entropy.mean()) > perplexity else (low, gamma)
+    return gamma
+
+
+def spectral_embedding(
+    sample: np.ndarray, n_landmarks: int, n_vectors: int, perplexity: float = PERPLEXITY
+) -> SpectralEmbedding:
+    """Learn an embedding from a uniform sample of rows, whose first ones are the landmarks.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n_rows, n_columns)
+    n_landmarks : int
+    n_vectors : int
+        Eigenvectors wanted; fewer are given where the affinity's rank is lower.
+    perplexity : float
+    """
+    landmarks = np.unique(sample[:n_landmarks], axis=0).astype(np.float64)
+    squared = squared_distances(sample, landmarks)
+    gamma = bandwidth(squared, min(perplexity, max(1.5, len(landmarks) / 4)))
+    to_landmarks = np.exp(-gamma * squared, out=squared)
+    root = _inverse_root(np.exp(-gamma * squared_distances(landmarks, landmarks)))
+    mapped = to_landmarks @ root
+    degrees = mapped @ mapped.sum(axis=0)
+    sound = degrees > _NOTHING * np.median(degrees)
+    mapped = mapped[sound] / np.sqrt(degrees[sound])[:, None]
+    values, vectors = np.linalg.eigh(mapped.T @ mapped)
+    values, vectors = values[::-1][:n_vectors], vectors[:, ::-1][:, :n_vectors]
+    held = values > _NOTHING * values[0]
+    return SpectralEmbedding(landmarks, gamma, root @ (vectors[:, held] / np.sqrt(values[held])))
+
+
+def _inverse_root(matrix: np.ndarray) -> np.ndarray:
+    """Inverse square root of a positive semidefinite matrix, on what is not rounding of it."""
+    values, vectors = np.linalg.eigh(matrix)
+    held = values > _NOTHING * values[-1]
+    return vectors[:, held] / np.sqrt(values[held]) @ vectors[:, held].T
+
+
+def unit_prefix(embedded: np.ndarray, k: int) -> np.ndarray:
+    """The first k columns of embedded rows, made of unit length."""
+    first = embedded[:, :k]
+    lengths = np.linalg.norm(first, axis=1, keepdims=True)
+    return np.divide(first, lengths, out=np.zeros_like(first), where=lengths > 0)
