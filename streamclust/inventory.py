@@ -3,6 +3,7 @@
 from typing import Any
 
 from streamclust.steps.paths import PATH
+from streamclust.steps.raw import raw_dtype
 from streamclust.steps.suspects import flagged_rows
 from streamclust.steps.tables import METRICS, choose, measured
 from streamclust.workspace import FORMAT, Workspace
@@ -27,7 +28,7 @@ def _descriptor(workspace: Workspace, name: str) -> dict[str, Any]:
     about: dict[str, Any] = {
         "rows": group.attrs["n_rows"],
         "columns": group.attrs["n_columns"],
-        "dtype": str(group["raw"].dtype),
+        "dtype": str(raw_dtype(workspace, name)),
         "n_invalid": group.attrs["n_invalid"],
         "source": group.attrs["source"],
     }

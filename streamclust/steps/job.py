@@ -10,6 +10,7 @@ from streamclust.events import Events, StepFinished
 from streamclust.memory import Budget, Need, reset_peak, return_freed_memory
 from streamclust.passes import Executor, Passes, Rows
 from streamclust.settings import Settings
+from streamclust.steps.raw import raw_array
 from streamclust.workspace import Workspace
 
 
@@ -85,11 +86,12 @@ class Job:
         return int(attributes["n_rows"] - attributes["n_invalid"])
 
     def rows_of(self, descriptor: str, name: str) -> Rows:
-        """The stored ``raw`` or ``reduced`` rows of a set, with the invalid ones masked."""
+        """The ``raw`` or ``reduced`` rows of a set, with the invalid ones masked."""
         group = self.workspace.root[f"descriptors/{descriptor}"]
         valid = group["valid"] if group.attrs["n_invalid"] else None
-        array = group[name]
-        return Rows(array, valid, rows_a_block=array.chunks[0])
+        array = raw_array(self.workspace, descriptor) if name == "raw" else group[name]
+        # A mixture is not stored, and has no chunks.
+        return Rows(array, valid, rows_a_block=getattr(array, "chunks", [0])[0])
 
     @contextmanager
     def step(

@@ -1,5 +1,6 @@
 """Principal components from the stored sums, and one pass that projects all rows on them."""
 
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from streamclust.passes.blocks import REDUCED_BLOCK_BYTES, block_rows
 from streamclust.settings import Settings
 from streamclust.steps.ingest import BLOCKS_A_TASK
 from streamclust.steps.job import Job
+from streamclust.steps.raw import is_mixture
 from streamclust.steps.sums import (
     load_moments,
     load_scatter,
@@ -41,7 +43,11 @@ def reduce(job: Job, descriptor: str) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    path, settings = f"descriptors/{descriptor}", job.settings
+    path = f"descriptors/{descriptor}"
+    if is_mixture(job.workspace, descriptor):
+        # Its blocks are scaled as they are mixed: another scaling would undo their weights.
+        job = replace(job, settings=job.settings.having(scaling="none"))
+    settings = job.settings
     mark = _mark(job, path)
     parts = ("pca", "clusterings", "reduced")
     restored = [job.workspace.restore(f"{path}/{part}", mark) for part in parts]
