@@ -169,6 +169,87 @@ def evaluate(
         return step.evaluate(job, Path(truth), outputs)
 
 
+def compare(
+    out: PathLike,
+    attributes: PathLike | None = None,
+    settings: Settings | None = None,
+    *observers: Observer,
+    **changes: Any,
+) -> Case:
+    """Compare the clustered sets with each other, and with what is known of the images.
+
+    Parameters
+    ----------
+    out : path
+        A results folder with clustered and measured sets.
+    attributes : path, optional
+        A CSV with a column ``row`` or ``path`` and others with attributes, or VERI-Wild's
+        ``vehicle_info.txt``; its lines may be of some of the images.
+
+    Returns
+    -------
+    Case
+        With ``comparison.csv``, ``agreement.csv``, ``contingency.csv``, ``attributes.csv`` and
+        ``yield.csv`` in its folder; see docs/comparison.md.
+
+    Raises
+    ------
+    SourceError
+        When the table cannot be used, or matches few of the images.
+    SettingsError
+        When no set is clustered and measured.
+    """
+    from streamclust import pipeline
+
+    chosen = _settings(settings, changes)
+    table = None if attributes is None else Path(attributes)
+    with pipeline.working(Workspace(out), chosen, "compare", *observers) as (job, outputs):
+        pipeline.compare_sets(job, outputs, table)
+    return Case(out)
+
+
+def mix(
+    out: PathLike,
+    sets: Sequence[str],
+    weights: str | Sequence[float] | None = None,
+    settings: Settings | None = None,
+    *observers: Observer,
+    consensus: bool = False,
+    name: str | None = None,
+    **changes: Any,
+) -> Case:
+    """Mix descriptor sets into one, and reduce, cluster and measure it like any other.
+
+    Parameters
+    ----------
+    out : path
+        A results folder with these sets.
+    sets : sequence of str
+        Two or more; each once.
+    weights : "auto", or sequence of float, optional
+        Shares of the variance that the sets get, relative to each other; equal ones by default.
+        auto searches those at which the set that the mixture serves worst is served best.
+    consensus : bool
+        Mix the labels of the sets' recommended clusterings in place of their descriptors.
+    name : str, optional
+        Of the set that is made: ``a+b``, or ``consensus-a+b``.
+
+    Raises
+    ------
+    SettingsError
+        When a set is not there or named twice, or a weight is not above 0.
+    """
+    from streamclust import pipeline
+    from streamclust.steps.mix import Mixture
+
+    names = tuple(sets.split(",")) if isinstance(sets, str) else tuple(sets)
+    mixture = Mixture(names, weights, consensus, name)
+    chosen = _settings(settings, changes)
+    with pipeline.working(Workspace(out), chosen, "mix", *observers) as (job, outputs):
+        pipeline.mix_sets(job, mixture, outputs)
+    return Case(out)
+
+
 def export(
     out: PathLike, settings: Settings | None = None, *observers: Observer, **changes: Any
 ) -> Case:

@@ -17,6 +17,7 @@ from streamclust.options import (
     FILE,
     FOLDER,
     INGEST,
+    MIX,
     OUTLIERS,
     PASSES,
     REDUCE,
@@ -121,6 +122,47 @@ def evaluate(out: str, truth: str, settings: Settings, observers: Observers) -> 
     from streamclust.summary import print_evaluation
 
     print_evaluation(found)
+
+
+@commands.command()
+@out_argument
+@click.option(
+    "--attributes",
+    type=FILE,
+    help="CSV with what is known of the images, or VERI-Wild's vehicle_info.txt.",
+)
+@settings_options("descriptors", "group", "random_state", *PASSES)
+@observed
+def compare(out: str, attributes: str | None, settings: Settings, observers: Observers) -> None:
+    """Compare the clustered sets of OUT: with each other, and with known attributes."""
+    api.compare(out, attributes, settings, *observers)
+
+
+@commands.command()
+@out_argument
+@click.option("--sets", required=True, metavar="A,B", help="Sets to mix, two or more.")
+@click.option(
+    "--weights",
+    metavar="auto|W,W",
+    help="Shares of the variance, one a set, or auto: those that serve all sets best [equal].",
+)
+@click.option("--consensus", is_flag=True, help="Mix the labels of the sets' clusterings.")
+@click.option("--name", help="Name of the mixture [A+B].")
+@settings_options(*MIX)
+@observed
+def mix(
+    out: str,
+    sets: str,
+    weights: str | None,
+    consensus: bool,
+    name: str | None,
+    settings: Settings,
+    observers: Observers,
+) -> None:
+    """Mix sets of OUT into one, and cluster it like any other."""
+    names = tuple(part.strip() for part in sets.split(","))
+    case = api.mix(out, names, weights, settings, *observers, consensus=consensus, name=name)
+    _summarise(case, settings)
 
 
 @commands.command()

@@ -163,6 +163,7 @@ CLUSTER = (
     "compress",
     *PASSES,
 )
+MIX = tuple(dict.fromkeys(name for name in (*REDUCE, *CLUSTER) if name != "descriptors"))
 OUTLIERS = (
     "descriptors",
     "n_neighbors",

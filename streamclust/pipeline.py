@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from streamclust.record import RunRecord
 from streamclust.settings import Settings
 from streamclust.steps.cluster import cluster
 from streamclust.steps.cluster_distances import cluster_distances
+from streamclust.steps.compare import compare
 from streamclust.steps.draw import draw
 from streamclust.steps.draw_outliers import draw_outliers
 from streamclust.steps.duplicates import duplicates
@@ -26,10 +28,12 @@ from streamclust.steps.groups import check_group, groups, paths_file
 from streamclust.steps.ingest import ingest
 from streamclust.steps.job import Job
 from streamclust.steps.measure import measure
+from streamclust.steps.mix import Mixture, mix
 from streamclust.steps.neighbors import neighbors
 from streamclust.steps.outlier_tables import write_outliers
 from streamclust.steps.outliers import LEAST_ROWS, outliers
 from streamclust.steps.paths import PATH, store_paths
+from streamclust.steps.raw import is_mixture
 from streamclust.steps.reduce import reduce
 from streamclust.steps.scan import scan_images
 from streamclust.steps.space import space
@@ -55,8 +59,7 @@ def run_case(
             check_scored(job, descriptor)
         for descriptor in inputs.sources:
             reduce_set(job, descriptor)
-            cluster(job, descriptor)
-            measure(job, descriptor)
+            cluster_set(job, descriptor)
         find_outliers(job, outputs)
         export(job, outputs)
         for descriptor in inputs.sources:
@@ -115,6 +118,27 @@ def reduce_set(job: Job, descriptor: str) -> None:
     reduce(job, descriptor)
 
 
+def cluster_set(job: Job, descriptor: str) -> None:
+    """Cluster and measure a set; an automatic sweep goes on while its best lies at the edge."""
+    cluster(job, descriptor)
+    measure(job, descriptor)
+
+
+def mix_sets(job: Job, mixture: Mixture, outputs: Outputs) -> None:
+    """Make a mixture and its clusterings, tables and figures."""
+    name = mix(job, mixture)
+    reduce_set(job, name)
+    cluster_set(job, name)
+    export(job, outputs)
+    draw(job, name, outputs)
+    tell_choice(job, name)
+
+
+def compare_sets(job: Job, outputs: Outputs, attributes: Path | None) -> None:
+    """Compare the chosen sets, in tables and figures."""
+    compare(job, outputs, attributes)
+
+
 def check_scored(job: Job, descriptor: str) -> None:
     """Refuse to score the outliers of a set whose values are too large as they are.
 
@@ -140,7 +164,7 @@ def _check_spread(job: Job, descriptor: str, option: str, dtype: Any) -> None:
 
 def find_outliers(job: Job, outputs: Outputs) -> None:
     """Score the rows of all chosen sets, flag outliers, and tell their kinds and duplicates."""
-    sets = [name for name in job.chosen() if _has_enough_rows(job, name)]
+    sets = [name for name in _scored_sets(job) if _has_enough_rows(job, name)]
     if not sets:
         forget_outliers(job, outputs)
         return
@@ -162,6 +186,14 @@ def find_outliers(job: Job, outputs: Outputs) -> None:
     duplicates(job, sets, outputs)
     draw_outliers(job, outputs, found)
     job.events.note(found.in_words())
+
+
+def _scored_sets(job: Job) -> list[str]:
+    """The chosen sets; mixtures, which would count their sets twice, where they are named."""
+    chosen = job.chosen()
+    if job.settings.descriptors is not None:
+        return chosen
+    return [name for name in chosen if not is_mixture(job.workspace, name)]
 
 
 def _scanned(job: Job) -> bool:

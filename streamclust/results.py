@@ -119,6 +119,30 @@ class Case:
 
         return api.outliers(self.folder, None, *observers, **changes)
 
+    def compare(
+        self, attributes: PathLike | None = None, *observers: Observer, **changes: Any
+    ) -> "Case":
+        """See `streamclust.api.compare`."""
+        from streamclust import api
+
+        return api.compare(self.folder, attributes, None, *observers, **changes)
+
+    def mix(
+        self,
+        sets: Sequence[str],
+        weights: str | Sequence[float] | None = None,
+        *observers: Observer,
+        consensus: bool = False,
+        name: str | None = None,
+        **changes: Any,
+    ) -> "Case":
+        """See `streamclust.api.mix`."""
+        from streamclust import api
+
+        return api.mix(
+            self.folder, sets, weights, None, *observers, consensus=consensus, name=name, **changes
+        )
+
     def evaluate(self, truth: PathLike, *observers: Observer, **changes: Any) -> "Evaluation":
         """See `streamclust.api.evaluate`."""
         from streamclust import api

@@ -1,4 +1,4 @@
-"""How well scores, flags, reasons and labels agree with a truth; the indices are scikit-learn's."""
+"""How well scores, flags and reasons agree with a truth; the indices are scikit-learn's."""
 
 import math
 
@@ -6,8 +6,6 @@ import numpy as np
 
 # Bytes a row that scikit-learn holds for one ranking: sorted scores, weights and counts in float64.
 RANKING_BYTES = 120
-# And for two labellings: their codes, and the sparse table of both.
-LABELS_BYTES = 64
 
 UNUSUAL = "unusual content"
 _SAME_KIND = {"non vehicle": UNUSUAL, "no vehicle": UNUSUAL}
@@ -76,31 +74,6 @@ def found_scores(wanted: np.ndarray, found: np.ndarray) -> dict[str, float]:
     return {
         "precision": float(precision_score(wanted, found, zero_division=np.nan)),
         "recall": float(recall_score(wanted, found, zero_division=np.nan)),
-    }
-
-
-def agreement(truth: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """How well the labels (int) of rows agree with their true classes (int).
-
-    Returns
-    -------
-    dict
-        Adjusted mutual information and Rand index (0 for labels by chance, 1 for equal ones),
-        homogeneity, completeness and their harmonic mean, the V-measure.
-    """
-    from sklearn.metrics import (
-        adjusted_mutual_info_score,
-        adjusted_rand_score,
-        homogeneity_completeness_v_measure,
-    )
-
-    homogeneity, completeness, v_measure = homogeneity_completeness_v_measure(truth, labels)
-    return {
-        "ami": float(adjusted_mutual_info_score(truth, labels)),
-        "ari": float(adjusted_rand_score(truth, labels)),
-        "homogeneity": float(homogeneity),
-        "completeness": float(completeness),
-        "v_measure": float(v_measure),
     }
 
 

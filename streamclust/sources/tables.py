@@ -7,8 +7,14 @@ from pathlib import Path
 from streamclust.errors import SourceError
 
 
-def csv_lines(file: str | Path) -> Iterator[list[str]]:
+def csv_lines(file: str | Path, separators: str = ",") -> Iterator[list[str]]:
     """Read the lines of a CSV in UTF-8, with a byte order mark or without.
+
+    Parameters
+    ----------
+    file : path
+    separators : str
+        What may stand between fields: the one that the first line has most of does.
 
     Yields
     ------
@@ -22,7 +28,9 @@ def csv_lines(file: str | Path) -> Iterator[list[str]]:
     """
     try:
         with open(file, encoding="utf-8-sig", newline="") as text:
-            yield from csv.reader(text)
+            first = text.readline() if len(separators) > 1 else ""
+            text.seek(0)
+            yield from csv.reader(text, delimiter=max(separators, key=first.count))
     except UnicodeDecodeError as error:
         raise SourceError(
             f"{file}: is not UTF-8 text ({error.reason}): save it as UTF-8"

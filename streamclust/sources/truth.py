@@ -1,6 +1,5 @@
 """A truth table: what is known of some rows of a case, read line by line into small codes."""
 
-import hashlib
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,11 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.case import normalise_path
+from streamclust.sources.row_finder import KEYS, RowFinder
 from streamclust.sources.tables import csv_lines
 
-ROW, OUTLIER_KIND = "row", "outlier_kind"
-PATH_COLUMNS = ("path", "paths")
+OUTLIER_KIND = "outlier_kind"
 
 # A column with more values than this, or than half as many as rows, tells rows apart rather than
 # kinds; one of numbers is a measure or an identity with far fewer.
@@ -59,6 +57,8 @@ class Truth:
         Columns that are no attributes, and why.
     unmatched : int
         Lines whose path is not in the case.
+    examples : list of str
+        The first three such paths.
     """
 
     rows: np.ndarray
@@ -66,12 +66,14 @@ class Truth:
     attributes: dict[str, Attribute]
     skipped: dict[str, str] = field(default_factory=dict)
     unmatched: int = 0
+    examples: list[str] = field(default_factory=list)
 
 
 def read_truth(file: Path, n_rows: int, paths: Iterable[Iterable[str]] | None = None) -> Truth:
     """Read a CSV that says what rows show.
 
-    Lines are matched by the column ``row``, or by ``path`` or ``paths`` without it. The column
+    Lines are matched by the column ``row``, or by ``path`` or ``paths`` without it, or by the last
+    two parts of the path without its ending, if ``id/image`` is the name of the column. The column
     ``outlier_kind`` is empty for ordinary rows; every other one is an attribute, empty where it is
     not known, unless it has a single value, or so many that it tells rows apart.
 
@@ -88,7 +90,7 @@ def read_truth(file: Path, n_rows: int, paths: Iterable[Iterable[str]] | None = 
     SourceError
         If it cannot be read, has no column to match by, or does not belong to the case.
     """
-    return _read(file, csv_lines(file), n_rows, paths)
+    return read_lines(file, csv_lines(file), n_rows, paths)
 
 
 def truth_bytes(file: Path, n_rows: int) -> int:
@@ -99,7 +101,12 @@ def truth_bytes(file: Path, n_rows: int) -> int:
     SourceError
         As `read_truth`, for that line.
     """
-    header, keys = _header(file, csv_lines(file))
+    return lines_bytes(file, csv_lines(file), n_rows)
+
+
+def lines_bytes(file: Path, lines: Iterator[list[str]], n_rows: int) -> int:
+    """Memory that `read_lines` takes at its peak, by the first of the lines."""
+    header, keys = _header(file, lines)
     n_columns = len(header) - len(keys)
     a_row = _BYTES_A_ROW + n_columns * _BYTES_A_VALUE
     return int(n_rows * a_row) + n_columns * _BYTES_A_COLUMN
@@ -110,7 +117,7 @@ def _header(file: Path, lines: Iterator[list[str]]) -> tuple[list[str], list[str
     header = [name.strip() for name in next(lines, [])]
     if len(set(header)) < len(header):
         raise SourceError(f"{file}: two columns have one name: rename one")
-    keys = [name for name in header if name.lower() in (ROW, *PATH_COLUMNS)]
+    keys = [name for name in header if name.lower() in KEYS]
     if not keys:
         raise SourceError(
             f"{file}: has no column 'row' or 'path' ({', '.join(header)[:200] or 'it is empty'}): "
@@ -119,16 +126,18 @@ def _header(file: Path, lines: Iterator[list[str]]) -> tuple[list[str], list[str
     return header, keys
 
 
-def _read(
+def read_lines(
     file: Path,
     lines: Iterator[list[str]],
     n_rows: int,
     paths: Iterable[Iterable[str]] | None,
 ) -> Truth:
+    """Read a table of lines that are split already, the first of them the header: `read_truth`."""
     header, keys = _header(file, lines)
-    finder = _Finder(file, n_rows, _digests(paths))
-    columns = {name: _Column() for name in header if name not in keys}
     places = [(name.lower(), header.index(name)) for name in keys]
+    finder = RowFinder(file, [name for name, _ in places], n_rows, paths)
+    columns = {name: _Column() for name in header if name not in keys}
+    cells = [(header.index(name), column) for name, column in columns.items()]
     found = array("q")
     for number, line in enumerate(lines, 2):
         if not any(line):
@@ -136,21 +145,22 @@ def _read(
         if len(line) != len(header):
             raise SourceError(
                 f"{file}: line {number} has {len(line)} columns where the first has "
-                f"{len(header)}: put values that contain commas in quotes"
+                f"{len(header)}: put values that contain the separator in quotes"
             )
         row = finder.row({key: line[place].strip() for key, place in places}, number)
         if row >= 0:
             found.append(row)
-            for name, column in columns.items():
-                column.add(line[header.index(name)].strip())
-    return _truth(file, np.array(found, np.int64), columns, finder.unmatched)
+            for place, column in cells:
+                column.add(line[place].strip())
+    return _truth(file, np.array(found, np.int64), columns, finder)
 
 
-def _truth(file: Path, rows: np.ndarray, columns: "dict[str, _Column]", unmatched: int) -> Truth:
+def _truth(file: Path, rows: np.ndarray, columns: "dict[str, _Column]", finder: RowFinder) -> Truth:
     if not len(rows):
         raise SourceError(
             f"{file}: none of its lines is of a row of this case "
-            f"({unmatched:,} paths are not in it): name the truth of this case"
+            f"({finder.unmatched:,} paths are not in it): name the table of this case"
+            + (f"; not found: {', '.join(finder.examples)}" if finder.examples else "")
         )
     order = np.argsort(rows, kind="stable")
     rows = rows[order]
@@ -168,7 +178,7 @@ def _truth(file: Path, rows: np.ndarray, columns: "dict[str, _Column]", unmatche
         else:
             attributes[name] = column.attribute(order)
     outliers = None if kind is None or kind.is_full else kind.attribute(order)
-    return Truth(rows, outliers, attributes, skipped, unmatched)
+    return Truth(rows, outliers, attributes, skipped, finder.unmatched, finder.examples)
 
 
 class _Column:
@@ -212,59 +222,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-class _Finder:
-    """Says which row of the case a line is of."""
-
-    def __init__(self, file: Path, n_rows: int, digests: np.ndarray | None) -> None:
-        self.file = file
-        self.n_rows = n_rows
-        self.unmatched = 0
-        self._digests = digests
-        self._order = None if digests is None else np.argsort(digests, kind="stable")
-
-    def row(self, keys: dict[str, str], number: int) -> int:
-        """The row of line `number`, or -1 where its path is not in the case."""
-        path = next((keys[name] for name in PATH_COLUMNS if keys.get(name)), "")
-        if ROW in keys:
-            row = self._numbered(keys[ROW], number)
-            if path and self._digests is not None and self._digests[row] != _digest(path):
-                raise SourceError(
-                    f"{self.file}: line {number} says that row {row} is {path}, which it is not in "
-                    "this case: take the column 'row' out to match by path"
-                )
-            return row
-        if self._digests is None or self._order is None:
-            raise SourceError(
-                f"{self.file}: has no column 'row', and the case has no paths to match by: add one"
-            )
-        place = int(np.searchsorted(self._digests, _digest(path), sorter=self._order))
-        row = int(self._order[place]) if path and place < self.n_rows else -1
-        if row < 0 or self._digests[row] != _digest(path):
-            self.unmatched += 1
-            return -1
-        return row
-
-    def _numbered(self, text: str, number: int) -> int:
-        if not text.isascii() or not text.isdigit() or int(text) >= self.n_rows:
-            raise SourceError(
-                f"{self.file}: line {number} has row {text!r}, but the case has rows 0 to "
-                f"{self.n_rows - 1}: name the truth of this case"
-            )
-        return int(text)
-
-
-def _digests(paths: Iterable[Iterable[str]] | None) -> np.ndarray | None:
-    """Eight bytes for each path of the case, in place of a hundred."""
-    if paths is None:
-        return None
-    digests = array("Q")
-    for block in paths:
-        digests.extend(int(_digest(path)) for path in block)
-    return np.array(digests, np.uint64)
-
-
-def _digest(path: str) -> np.uint64:
-    text = normalise_path(path).encode(errors="surrogatepass")
-    return np.uint64(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()))

@@ -1,5 +1,6 @@
 """Clusterings of the reduced rows by every algorithm asked for, every row labelled."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -24,8 +25,7 @@ def cluster(job: Job, descriptor: str) -> None:
     Raises
     ------
     SettingsError
-        When there are no reduced rows, or a k is not below the number of valid or of distinct
-        rows.
+        When there are no reduced rows, or a k is larger than the number of distinct rows.
     MemoryBudgetError
         When it does not fit the budget.
     """
@@ -56,6 +56,7 @@ def _cluster_by(job: Job, descriptor: str, name: str, ks: tuple[int, ...]) -> No
         job.step(STEP, descriptor, needs, rows.n_rows, name) as passes,
         job.workspace.staging() as scratch,
     ):
+        started = time.perf_counter()
         folder = Path(str(scratch.store.root))
         fitted = algorithm.fit(rows, told, job.settings, passes, folder)
         _tell_unfinished(job, descriptor, name, fitted)
@@ -63,8 +64,10 @@ def _cluster_by(job: Job, descriptor: str, name: str, ks: tuple[int, ...]) -> No
         with job.workspace.staging() as staged:
             groups = [_staged(staged, str(i), rows, fit) for i, fit in enumerate(fitted)]
             _label(passes, rows, algorithm.labeller(fitted), groups, shift)
+            # What it took to fit and label all that was fitted together.
+            cost = {"seconds": time.perf_counter() - started, "peak": job.executor.peak()}
             for group, place in zip(groups, missing, strict=True):
-                group.attrs.update(algorithm=name, sweep=sweep)
+                group.attrs.update(algorithm=name, sweep=sweep, cost=cost)
                 job.workspace.publish(group, place, places[place][1])
 
 
@@ -74,7 +77,7 @@ def clustering_path(path: str, algorithm: str, k: int | None) -> str:
 
 
 def _fitting(job: Job, descriptor: str) -> tuple[int, ...]:
-    """The numbers of clusters asked for, found to be below the number of rows that differ.
+    """The numbers of clusters asked for, found to be no more than there are different rows.
 
     Raises
     ------
@@ -84,17 +87,18 @@ def _fitting(job: Job, descriptor: str) -> tuple[int, ...]:
     ks = job.settings.ks
     n_valid = job.n_valid(descriptor)
     n_distinct = _count_distinct(job.rows_of(descriptor, "reduced"), max(ks) + 1)
-    below = tuple(k for k in ks if k < n_distinct)
-    if below == ks:
+    most = min(n_distinct, n_valid - 1)
+    fitting = tuple(k for k in ks if k <= most)
+    if fitting == ks:
         return ks
     found = f"{n_valid} valid rows" + (f", {n_distinct} of them distinct," * (n_distinct < n_valid))
-    if not below or job.settings.n_clusters != AUTO:
+    if not fitting or job.settings.n_clusters != AUTO:
         raise SettingsError(
-            f"{descriptor}: {found} are too few for {min(set(ks) - set(below))} clusters: "
-            f"ask for fewer than {n_distinct} with --n-clusters"
+            f"{descriptor}: {found} are too few for {min(set(ks) - set(fitting))} clusters: "
+            f"ask for {most} at most with --n-clusters"
         )
-    job.events.warn(f"{descriptor}: the sweep ends at {below[-1]} clusters of {found}")
-    return below
+    job.events.warn(f"{descriptor}: the sweep ends at {fitting[-1]} clusters of {found}")
+    return fitting
 
 
 def _count_distinct(rows: Rows, enough: int) -> int:

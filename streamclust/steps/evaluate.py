@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from streamclust.accumulators.contingency import count_pairs
 from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Need
+from streamclust.models.agreement import agreement
 from streamclust.models.judge import (
-    LABELS_BYTES,
     RANKING_BYTES,
-    agreement,
     found_scores,
     ranking_scores,
     reported_kind,
@@ -21,7 +21,7 @@ from streamclust.models.judge import (
 from streamclust.outputs import Outputs
 from streamclust.sources.truth import Truth, read_truth, truth_bytes
 from streamclust.steps.job import Job
-from streamclust.steps.paths import PATH
+from streamclust.steps.paths import path_blocks
 from streamclust.steps.suspects import OUTLIERS, stored_outliers
 from streamclust.steps.tables import choose
 from streamclust.workspace import Workspace
@@ -144,7 +144,7 @@ def evaluate(job: Job, truth_file: Path, outputs: Outputs) -> Evaluation:
     stored = job.chosen()
     n_rows = int(workspace.root[f"descriptors/{stored[0]}"].attrs["n_rows"])
     with job.step(STEP, None, evaluate_needs(truth_file, n_rows), n_rows):
-        truth = read_truth(truth_file, n_rows, _paths(workspace))
+        truth = read_truth(truth_file, n_rows, path_blocks(workspace))
         if truth.unmatched:
             job.events.warn(f"{truth_file.name}: {truth.unmatched:,} paths are not in this case")
         lines = [*_outliers(workspace, stored, truth), *_clusterings(workspace, stored, truth)]
@@ -158,17 +158,9 @@ def evaluate(job: Job, truth_file: Path, outputs: Outputs) -> Evaluation:
 
 
 def evaluate_needs(truth_file: Path, n_rows: int) -> list[Need]:
-    """Memory of the truth as codes, and of what scikit-learn holds for one comparison."""
-    compared = n_rows * max(RANKING_BYTES, LABELS_BYTES)
+    """Memory of the truth as codes, and of what scikit-learn holds for one ranking."""
+    compared = n_rows * RANKING_BYTES
     return [Need(STEP, fixed=64 * MIB + truth_bytes(truth_file, n_rows) + compared)]
-
-
-def _paths(workspace: Workspace) -> Iterator[list[str]] | None:
-    paths = workspace.get(PATH)
-    if paths is None:
-        return None
-    chunk = paths.chunks[0]
-    return (paths[start : start + chunk].tolist() for start in range(0, paths.shape[0], chunk))
 
 
 def _written(line: dict[str, Any]) -> dict[str, Any]:
@@ -278,11 +270,10 @@ def _clusterings(workspace: Workspace, stored: list[str], truth: Truth) -> Itera
         clustering, _ = choose(workspace, name)
         if clustering is None:
             continue
-        array = workspace.get(f"descriptors/{name}/clusterings/{clustering}/labels")
-        labels = array[...][truth.rows]
+        group = workspace.get(f"descriptors/{name}/clusterings/{clustering}")
+        labels, k = group["labels"][...][truth.rows], group.attrs["n_clusters"]
         for column, attribute in truth.attributes.items():
-            known = (attribute.codes >= 0) & (labels >= 0)
-            if not known.any():
-                continue
-            scores = agreement(attribute.codes[known], labels[known])
-            yield from _lines(scores, "clustering", name, clustering, column, int(known.sum()), "")
+            table = count_pairs(attribute.codes, labels, (len(attribute.values), k))
+            if table.any():
+                own = ("clustering", name, clustering, column, int(table.sum()), "")
+                yield from _lines(agreement(table), *own)

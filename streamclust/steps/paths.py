@@ -75,6 +75,15 @@ def paths_of(workspace: Workspace, rows: np.ndarray) -> list[str]:
     return found.tolist()
 
 
+def path_blocks(workspace: Workspace) -> Iterator[list[str]] | None:
+    """The stored paths in row order, a chunk at a time; None where the case has none."""
+    paths = workspace.get(PATH)
+    if paths is None:
+        return None
+    chunk = paths.chunks[0]
+    return (paths[start : start + chunk].tolist() for start in range(0, paths.shape[0], chunk))
+
+
 def parts_with_paths(workspace: Workspace, rows: np.ndarray) -> Iterator[tuple[slice, list[str]]]:
     """The paths of rows in any order, part by part of `rows`: a few of them in memory at a time."""
     size = max(_PART_ROWS, -(-len(rows) // _READINGS))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from streamclust.models.judge import (
-    agreement,
     found_scores,
     most_suspect,
     precision_at,
@@ -60,19 +59,6 @@ def test_precision_and_recall():
     assert math.isnan(nothing["precision"])
     assert nothing["recall"] == 0
     assert math.isnan(found_scores(wanted & False, found)["recall"])
-
-
-def test_agreement_of_labels():
-    truth = np.repeat([0, 1, 2], 20)
-    assert agreement(truth, (truth + 1) % 3) == pytest.approx(
-        dict.fromkeys(["ami", "ari", "homogeneity", "completeness", "v_measure"], 1)
-    )
-    finer = agreement(truth, np.arange(60) // 10)
-    assert finer["homogeneity"] == pytest.approx(1)
-    assert finer["completeness"] == pytest.approx(math.log(3) / math.log(6))
-    by_chance = agreement(truth, np.tile([0, 1, 2], 20))
-    assert by_chance["ami"] == pytest.approx(0, abs=0.05)
-    assert by_chance["ari"] == pytest.approx(0, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,202 @@
+"""Known attributes against every clustering: agreement, labelling yield, and consistency."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamclust.accumulators.contingency import Contingency
+from streamclust.memory import MIB, Need
+from streamclust.models.agreement import agreement
+from streamclust.models.consistency import BYTES_A_ROW, FIXED_BYTES, GroupConsistency
+from streamclust.models.labelling_yield import labelling_yield
+from streamclust.passes import Passes, Rows
+from streamclust.sources.attributes import attributes_bytes, most_values, read_attributes
+from streamclust.sources.truth import Truth
+from streamclust.steps.job import Job
+from streamclust.steps.labelled import Columns, Labelled
+from streamclust.steps.paths import path_blocks
+from streamclust.workspace import stage_array
+
+STEP = "attributes"
+ATTRIBUTES = (
+    *("set", "algorithm", "n_clusters", "attribute", "rows", "ami", "ari", "homogeneity"),
+    *("completeness", "v_measure", "consistency", "consistency_by_chance"),
+)
+YIELD = (
+    *("set", "algorithm", "n_clusters", "attribute", "names", "yield", "low", "high"),
+    *("baseline", "rows_known"),
+)
+# Clusterings, and cells of their tables, that are counted in one pass: more clusterings would make
+# its blocks short. One with more cells goes alone.
+MOST_CLUSTERINGS = 128
+MOST_CELLS = 2**20
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Attributes of the rows of a case.
+
+    Attributes
+    ----------
+    codes : Zarr array of int32, shape (n_rows, n_attributes)
+        Which of the values; -1 where it is not known.
+    values : dict of str to list of str
+        The values of each attribute.
+    totals : dict of str to ndarray of int64
+        Rows of each value.
+    """
+
+    codes: Any
+    values: dict[str, list[str]]
+    totals: dict[str, np.ndarray]
+
+
+def stage_attributes(job: Job, file: Path, staged: Any) -> Known:
+    """Read a table of attributes and keep its codes in a staged group.
+
+    Raises
+    ------
+    SourceError
+        As `read_attributes`.
+    MemoryBudgetError
+        When it does not fit the budget.
+    """
+    descriptor = job.workspace.root[f"descriptors/{job.workspace.descriptors[0]}"]
+    n_rows = int(descriptor.attrs["n_rows"])
+    needs = [Need(STEP, fixed=64 * MIB + attributes_bytes(file, n_rows))]
+    with job.step(STEP, None, needs, n_rows):
+        table = read_attributes(file, n_rows, path_blocks(job.workspace))
+        _tell(job, file, table)
+        return _stage(table, n_rows, staged)
+
+
+def _tell(job: Job, file: Path, table: Truth) -> None:
+    if table.unmatched:
+        job.events.warn(
+            f"{file.name}: {table.unmatched:,} of its {table.unmatched + len(table.rows):,} lines "
+            f"are not in this case, such as {', '.join(table.examples)}"
+        )
+    for name, cause in table.skipped.items():
+        job.events.note(f"{file.name}: {name} is left out: {cause}")
+
+
+def _stage(table: Truth, n_rows: int, staged: Any) -> Known:
+    shape = (n_rows, len(table.attributes))
+    codes = stage_array(staged, "codes", shape, np.int32, _CHUNK, fill_value=-1)
+    for start in range(0, n_rows, _CHUNK):
+        part = slice(*np.searchsorted(table.rows, [start, start + _CHUNK]))
+        block = np.full((min(_CHUNK, n_rows - start), shape[1]), -1, np.int32)
+        for column, attribute in enumerate(table.attributes.values()):
+            block[table.rows[part] - start, column] = attribute.codes[part]
+        codes[start : start + len(block)] = block
+    values = {name: attribute.values for name, attribute in table.attributes.items()}
+    totals = {
+        name: np.bincount(own.codes[own.codes >= 0], minlength=len(own.values))
+        for name, own in table.attributes.items()
+    }
+    return Known(codes, values, totals)
+
+
+def count_values(
+    passes: Passes, clusterings: Sequence[Labelled], known: Known
+) -> Iterator[tuple[Labelled, dict[str, np.ndarray]]]:
+    """Each clustering with its table (values, clusters) of every attribute, of all rows."""
+    n_values = [len(values) for values in known.values.values()]
+    for bunch in _bunches(clusterings, sum(n_values)):
+        rows = Rows(Columns([own.labels for own in bunch]), extras=(known.codes,))
+        counts = Contingency(*_codings(bunch, n_values))
+        tables = iter(passes.reduce("attributes", rows, counts).result())
+        for own in bunch:
+            yield own, {name: next(tables) for name in known.values}
+
+
+def _bunches(clusterings: Sequence[Labelled], n_values: int) -> Iterator[list[Labelled]]:
+    """Clusterings in their order, as many together as one pass counts."""
+    bunch: list[Labelled] = []
+    cells = 0
+    for own in clusterings:
+        if bunch and (
+            len(bunch) == MOST_CLUSTERINGS or cells + own.n_clusters * n_values > MOST_CELLS
+        ):
+            yield bunch
+            bunch, cells = [], 0
+        bunch.append(own)
+        cells += own.n_clusters * n_values
+    if bunch:
+        yield bunch
+
+
+def _codings(
+    bunch: Sequence[Labelled], n_values: list[int]
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """The codings of a pass, clusterings before attributes, and its pairs, in their order."""
+    first = len(bunch)
+    pairs = [(first + value, own) for own in range(first) for value in range(len(n_values))]
+    return [*(own.n_clusters for own in bunch), *n_values], pairs
+
+
+def attribute_lines(own: Labelled, tables: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
+    """Lines of attributes.csv of one clustering."""
+    for name, table in tables.items():
+        yield {**_own(own, name), "rows": int(table.sum()), **agreement(table)}
+
+
+def yield_lines(
+    own: Labelled, tables: dict[str, np.ndarray], known: Known, n_names: int
+) -> Iterator[dict[str, Any]]:
+    """Lines of yield.csv of one clustering, of which so many clusters get a name."""
+    for name, table in tables.items():
+        told = labelling_yield(table, known.totals[name], known.codes.shape[0])
+        yield {
+            **_own(own, name),
+            "names": n_names,
+            "yield": told.share,
+            "low": told.low,
+            "high": told.high,
+            "baseline": told.baseline,
+            "rows_known": told.n_known,
+        }
+
+
+def consistency_lines(
+    job: Job, group: str, groups: np.ndarray, clusterings: Sequence[Labelled]
+) -> Iterator[dict[str, Any]]:
+    """Lines of attributes.csv on how consistent each clustering is within groups of rows."""
+    siblings = GroupConsistency(groups)
+    for own in job.events.track(clusterings, f"within each {group}", len(clusterings), "k"):
+        share, chance, n_rows = siblings.shares(own.labels[...], job.settings.random_state)
+        told = {"rows": n_rows, "consistency": share, "consistency_by_chance": chance}
+        yield {**_own(own, group), **told}
+
+
+def _own(own: Labelled, attribute: str) -> dict[str, Any]:
+    return {
+        "set": own.descriptor,
+        "algorithm": own.algorithm,
+        "n_clusters": own.n_clusters,
+        "attribute": attribute,
+    }
+
+
+def attribute_needs(
+    step: str, file: Path | None, n_rows: int, clusterings: Sequence[Labelled]
+) -> list[Need]:
+    """Memory of the groups of all rows, of blocks of labels, and of their tables.
+
+    Raises
+    ------
+    SourceError
+        When the table's header cannot be used.
+    """
+    needs = [Need(f"{step} of groups", fixed=n_rows * BYTES_A_ROW + FIXED_BYTES)]
+    if file is not None:
+        bunch = clusterings[:MOST_CLUSTERINGS]
+        block = 3 * Rows(Columns([own.labels for own in bunch])).rows_a_block * 4 * len(bunch)
+        most = max(own.n_clusters for own in clusterings) * most_values(file)
+        tables = 8 * max(MOST_CELLS, most)
+        needs.append(Need(f"{step} of labels", fixed=3 * tables, per_block=block + tables))
+    return needs

@@ -1,0 +1,282 @@
+"""Descriptor sets compared: their clusterings, on equal footing, with each other, with attributes.
+
+Written are, through `Outputs`:
+
+- ``comparison.csv``: a line a set, its recommended clustering with the indices of `measure`, and
+  on equal footing (`steps.equal_footing`).
+- ``agreement.csv``: a line for the labels of each set in the space of each set, itself too, of the
+  recommended clusterings and of those with one number of clusters (``same``): adjusted mutual
+  information and Rand index of both sets' labels, and the internal indices in that space.
+- ``contingency.csv``: rows that each cluster of a recommended clustering shares with those of
+  other sets, and with the values of attributes; cells that are not empty.
+- ``attributes.csv``: agreement of every clustering with every attribute, and its consistency
+  within groups of rows, such as folders.
+- ``yield.csv``: what naming the clusters of every clustering gives.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamclust.errors import SettingsError
+from streamclust.memory import Need
+from streamclust.outputs import Outputs
+from streamclust.passes import Passes
+from streamclust.sources import fingerprint as file_fingerprint
+from streamclust.steps.attributes import (
+    ATTRIBUTES,
+    YIELD,
+    Known,
+    attribute_lines,
+    attribute_needs,
+    consistency_lines,
+    count_values,
+    stage_attributes,
+    yield_lines,
+)
+from streamclust.steps.crosswise import (
+    Tables,
+    agreement_lines,
+    count_shared,
+    crosswise_needs,
+    judge_in_space,
+)
+from streamclust.steps.equal_footing import COLUMNS as FOOTING
+from streamclust.steps.equal_footing import equal_footing, footing_needs
+from streamclust.steps.groups import GROUP, groups, paths_file
+from streamclust.steps.job import Job, planned
+from streamclust.steps.labelled import Labelled, labelled, of_same_number, recommended
+from streamclust.steps.paths import PATH
+from streamclust.steps.tables import measured
+from streamclust.workspace import fingerprint
+
+STEP = "compare"
+COMPARISON_FILE, AGREEMENT_FILE = "comparison.csv", "agreement.csv"
+CONTINGENCY_FILE, ATTRIBUTES_FILE, YIELD_FILE = "contingency.csv", "attributes.csv", "yield.csv"
+MEASURED = (
+    *("algorithm", "n_clusters", "calinski_harabasz", "davies_bouldin", "silhouette_simplified"),
+    *("silhouette", "explained", "smallest_cluster", "largest_cluster"),
+)
+COMPARISON = ("set", "rows", "columns", "components", "variance", *MEASURED, *FOOTING)
+AGREEMENT = (
+    *("clusterings", "labels", "space", "algorithm", "n_clusters", "rows", "ami", "ari"),
+    *("calinski_harabasz", "davies_bouldin", "silhouette_simplified"),
+)
+CONTINGENCY = ("set", "algorithm", "n_clusters", "cluster", "with", "value", "rows")
+
+
+def compare(job: Job, outputs: Outputs, attributes: Path | None = None) -> None:
+    """Compare the chosen descriptor sets and write the tables, unless that is done.
+
+    Parameters
+    ----------
+    job : Job
+    outputs : Outputs
+    attributes : Path, optional
+        What is known of images: `streamclust.sources.attributes.read_attributes`. Without it
+        ``yield.csv`` is removed, and ``attributes.csv`` tells of groups of rows alone.
+
+    Raises
+    ------
+    SettingsError
+        When no set has a recommended clustering.
+    SourceError
+        When the table of attributes cannot be used; before any pass.
+    MemoryBudgetError
+        When it does not fit the budget.
+    """
+    names = job.chosen()
+    chosen = recommended(job.workspace, names)
+    if not chosen:
+        raise SettingsError(
+            f"no set of {job.workspace.folder} has a recommended clustering: run streamclust "
+            "cluster and measure first"
+        )
+    clusterings = [own for name in names for own in labelled(job.workspace, name)]
+    group = None if job.workspace.get(PATH) is None else job.settings.group
+    if attributes is None:
+        outputs.remove(YIELD_FILE)
+    mark = _mark(job, names, chosen, clusterings, attributes)
+    if all(outputs.is_current(file, mark) for file in _files(attributes)):
+        job.skip(STEP, None)
+        return
+    same = of_same_number(job.workspace, chosen)
+    judged = [*chosen.values(), *same.values()]
+    needs = compare_needs(job, judged, clusterings, attributes)
+    planned(STEP, None, needs, job.budget, job.executor.threads_a_process)
+    with job.workspace.staging() as staged:
+        known = None if attributes is None else stage_attributes(job, attributes, staged)
+        stored = None if group in (None, "none") else _groups(job)
+        with job.step(STEP, None, needs, clusterings[0].labels.shape[0]) as passes:
+            tables = _compare_sets(passes, job, outputs, names, chosen, same, mark)
+            found = _compare_attributes(passes, job, clusterings, chosen, known)
+            if stored is not None:
+                found.agreement += consistency_lines(job, str(group), stored[...], clusterings)
+            cells = [*_set_cells(chosen, tables), *found.cells]
+            outputs.table(CONTINGENCY_FILE, CONTINGENCY, cells, mark)
+            outputs.table(ATTRIBUTES_FILE, ATTRIBUTES, map(_written, found.agreement), mark)
+            if known is not None:
+                outputs.table(YIELD_FILE, YIELD, map(_written, found.yields), mark)
+
+
+def _files(attributes: Path | None) -> list[str]:
+    files = [COMPARISON_FILE, AGREEMENT_FILE, CONTINGENCY_FILE, ATTRIBUTES_FILE]
+    return files if attributes is None else [*files, YIELD_FILE]
+
+
+def _groups(job: Job) -> Any:
+    """The stored groups of all rows, of whatever size."""
+    groups(job)
+    return job.workspace.root[GROUP]
+
+
+def _mark(
+    job: Job,
+    names: list[str],
+    chosen: dict[str, Labelled],
+    clusterings: list[Labelled],
+    attributes: Path | None,
+) -> str:
+    """What the tables are made of."""
+    workspace, settings = job.workspace, job.settings
+    scores = [workspace.root[own.path].attrs["scores"] for own in chosen.values()]
+    by_column = settings.group not in ("none", "folder") and paths_file(workspace)
+    return fingerprint(
+        *(STEP, 1, names, [own.path for own in chosen.values()], scores),
+        [(own.path, workspace.fingerprint_of(own.path)) for own in clusterings],
+        [settings.group, workspace.fingerprint_of(PATH), by_column and file_fingerprint(by_column)],
+        *(settings.random_state, attributes and file_fingerprint(attributes)),
+    )
+
+
+def compare_needs(
+    job: Job, judged: list[Labelled], clusterings: list[Labelled], attributes: Path | None
+) -> list[Need]:
+    """Memory of each part: clusterings `judged` in all spaces, and all `clusterings` counted.
+
+    Raises
+    ------
+    SourceError
+        When the header of the table of attributes cannot be used.
+    """
+    spaces = {own.descriptor: job.rows_of(own.descriptor, "reduced") for own in judged}
+    return [
+        *crosswise_needs(STEP, spaces, judged),
+        *footing_needs(STEP, spaces),
+        *attribute_needs(STEP, attributes, clusterings[0].labels.shape[0], clusterings),
+    ]
+
+
+def _compare_sets(
+    passes: Passes,
+    job: Job,
+    outputs: Outputs,
+    names: list[str],
+    chosen: dict[str, Labelled],
+    same: dict[str, Labelled],
+    mark: str,
+) -> Tables:
+    """Write what is compared of sets alone; rows shared by recommended clusterings are returned."""
+    if not same:
+        job.events.warn(
+            "the sets have no number of clusters in common: none is compared on equal footing"
+        )
+    footing = equal_footing(passes, job, same)
+    lines = (_comparison(job, name, chosen.get(name), footing.get(name, {})) for name in names)
+    outputs.table(COMPARISON_FILE, COMPARISON, map(_written, lines), mark)
+    kinds = {"recommended": chosen, "same": same}
+    tables = {kind: count_shared(passes, own) for kind, own in kinds.items()}
+    both = [(kind, own) for kind, of in kinds.items() for own in of.values()]
+    judged: dict[str, dict[tuple[str, str], dict[str, float]]] = {kind: {} for kind in kinds}
+    for space in chosen:
+        told = judge_in_space(passes, job, space, [own for _, own in both])
+        for (kind, own), indices in zip(both, told, strict=True):
+            judged[kind][own.descriptor, space] = indices
+    agreed = (
+        line
+        for kind, own in kinds.items()
+        for line in agreement_lines(kind, own, tables[kind], judged[kind])
+    )
+    outputs.table(AGREEMENT_FILE, AGREEMENT, map(_written, agreed), mark)
+    return tables["recommended"]
+
+
+def _comparison(
+    job: Job, name: str, own: Labelled | None, footing: dict[str, Any]
+) -> dict[str, Any]:
+    """The line of a set."""
+    group = job.workspace.root[f"descriptors/{name}"]
+    told = {
+        "set": name,
+        "rows": job.n_valid(name),
+        "columns": group.attrs["n_columns"],
+        "components": group["reduced"].shape[1],
+        "variance": float(group["pca/explained_variance_ratio"][...].sum()),
+    }
+    if own is None:
+        return told
+    scores = next(x for x in measured(job.workspace, name) if x["name"] == own.name)
+    return told | {column: scores[column] for column in MEASURED} | footing
+
+
+@dataclass
+class _Found:
+    """Lines about attributes and groups, for three files."""
+
+    agreement: list[dict[str, Any]] = field(default_factory=list)
+    yields: list[dict[str, Any]] = field(default_factory=list)
+    cells: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _compare_attributes(
+    passes: Passes,
+    job: Job,
+    clusterings: list[Labelled],
+    chosen: dict[str, Labelled],
+    known: Known | None,
+) -> _Found:
+    found = _Found()
+    if known is not None:
+        paths = {own.path for own in chosen.values()}
+        for own, tables in count_values(passes, clusterings, known):
+            found.agreement += attribute_lines(own, tables)
+            sizes = job.workspace.root[own.path]["sizes"][...]
+            found.yields += yield_lines(own, tables, known, int(np.count_nonzero(sizes)))
+            if own.path in paths:
+                for name, table in tables.items():
+                    found.cells += _cells(own, name, table.T, known.values[name])
+    return found
+
+
+def _set_cells(chosen: dict[str, Labelled], tables: Tables) -> Iterator[dict[str, Any]]:
+    for (name, other), table in tables.items():
+        if name != other:
+            yield from _cells(chosen[name], other, table, range(table.shape[1]))
+
+
+def _cells(
+    own: Labelled, other: str, table: np.ndarray, values: Sequence[Any]
+) -> Iterator[dict[str, Any]]:
+    """Lines of contingency.csv: the cells of a table (clusters, values) that are not empty."""
+    for cluster, value in np.argwhere(table).tolist():
+        yield {
+            "set": own.descriptor,
+            "algorithm": own.algorithm,
+            "n_clusters": own.n_clusters,
+            "cluster": cluster,
+            "with": other,
+            "value": values[value],
+            "rows": table[cluster, value],
+        }
+
+
+def _written(line: dict[str, Any]) -> dict[str, Any]:
+    """Numbers as text of six digits, those that are not known as none."""
+    return {
+        name: value if not isinstance(value, float) else "" if math.isnan(value) else f"{value:.6g}"
+        for name, value in line.items()
+    }

@@ -1,0 +1,102 @@
+"""Tables of attributes: VERI-Wild's as it comes, other separators, and those of another case."""
+
+from pathlib import Path
+
+import pytest
+
+from streamclust.errors import SourceError
+from streamclust.sources.attributes import attributes_bytes, read_attributes
+from streamclust.sources.row_finder import path_tail
+
+PATHS = [f"veriwild\\{i % 3}\\{i // 4:05}\\{i:06}.jpg" for i in range(240)]
+TYPES = ["SUV", " SUV", "bus", "sedan"]
+
+
+def table(folder: Path, lines: list[str]) -> Path:
+    file = folder / "vehicle_info.txt"
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def vehicle_info(folder: Path, rows=range(240), **changes: str) -> Path:
+    lines = [
+        f"{i // 4:05}/{i:06};{i % 60};2018-03-{i % 31:02} 10:00:{i:02};Audi A{i % 5};"
+        f"{changes.get('kind', TYPES[i % 4])};white"
+        for i in rows
+    ]
+    lines = [line.replace("white", "black") if i % 3 else line for i, line in enumerate(lines)]
+    return table(folder, ["id/image;Camera ID;Time;Model;Type;Color", *lines])
+
+
+def test_vehicle_info_as_it_comes(tmp_path):
+    known = read_attributes(vehicle_info(tmp_path, range(239, -1, -1)), 240, [PATHS])
+    assert known.rows.tolist() == list(range(240))
+    assert list(known.attributes) == ["Camera ID", "Model", "Type", "Color"]
+    assert known.attributes["Type"].values == ["SUV", "bus", "sedan"]
+    codes = known.attributes["Type"].codes[:4]
+    assert [known.attributes["Type"].values[code] for code in codes] == [
+        "SUV",
+        "SUV",
+        "bus",
+        "sedan",
+    ]
+    assert known.attributes["Camera ID"].values[:2] == ["camera 0", "camera 1"]
+    assert set(known.skipped) == {"Time"}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_separators(tmp_path, separator):
+    lines = [["row", "colour"], ["0", '"a,b;c\td"'], ["1", "red"], ["3", "red"], ["4", "red"]]
+    file = table(tmp_path, [separator.join(line) for line in lines])
+    known = read_attributes(file, 5)
+    assert known.rows.tolist() == [0, 1, 3, 4]
+    assert known.attributes["colour"].values == ["a,b;c\td", "red"]
+    assert attributes_bytes(file, 5) > 0
+
+
+def test_a_large_table_may_hold_a_small_case_and_a_small_one_part_of_a_large_case(tmp_path):
+    file = vehicle_info(tmp_path)
+    assert len(read_attributes(file, 60, [PATHS[:60]]).rows) == 60
+    file = vehicle_info(tmp_path, range(0, 40))
+    assert len(read_attributes(file, 240, [PATHS]).rows) == 40
+
+
+def test_a_table_of_another_case_is_refused(tmp_path):
+    file = vehicle_info(tmp_path)
+    others = [*PATHS[:9], *(f"veriwild/9/{i:05}/x.jpg" for i in range(91))]
+    found = r"only 9 of its 240 lines .* has 100: .* not found: 00002/000009, 00002/000010, "
+    with pytest.raises(SourceError, match=found) as told:
+        read_attributes(file, 100, [others])
+    assert "\n" not in str(told.value)
+    with pytest.raises(SourceError, match=r"none of its lines .* not found: 00000/000000, "):
+        read_attributes(file, 91, [others[9:]])
+
+
+def test_ends_of_paths_that_several_rows_have(tmp_path):
+    file = table(tmp_path, ["id/image;Type", "00001/000001;bus"])
+    paths = ["veriwild/1/00001/000001.jpg", "veriwild/2/00001/000001.jpg"]
+    with pytest.raises(SourceError, match="rows 0 and 1 of this case both end in 00001/000001"):
+        read_attributes(file, 2, [paths])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["row,id", *(f"{i},{i}" for i in range(9))], "no column that is an attribute .id: nearly"),
+        (["row"], "none of its lines"),
+        (["row", "1"], "no column that is an attribute .it has no other"),
+        (["image;Type", "a;b"], "no column 'row' or 'path'"),
+        (["row;Type", "1;b;c"], "line 2 has 3 columns where the first has 2"),
+    ],
+)
+def test_what_cannot_be_used_is_told(tmp_path, lines, message):
+    with pytest.raises(SourceError, match=message):
+        read_attributes(table(tmp_path, lines), 9, [PATHS[:9]])
+    with pytest.raises(SourceError, match="cannot be read"):
+        read_attributes(tmp_path / "missing.csv", 9)
+
+
+def test_ends_of_paths():
+    assert path_tail("veriwild\\1\\00001\\000001.jpg") == path_tail("00001/000001")
+    assert path_tail("1.5/a.b.png") == "1.5/a.b"
+    assert path_tail("a.png") == "a"
