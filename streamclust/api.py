@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from streamclust.errors import SettingsError
 from streamclust.events import Observer
 from streamclust.results import Case, PathLike
-from streamclust.settings import Settings
+from streamclust.settings import AUTO, Settings
 from streamclust.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -95,19 +95,24 @@ def reduce(
 def cluster(
     out: PathLike, settings: Settings | None = None, *observers: Observer, **changes: Any
 ) -> Case:
-    """Cluster the reduced sets for every k of the sweep that is not there yet."""
+    """Cluster the reduced sets for every k of the sweep that is not there yet.
+
+    An automatic sweep is measured on the way, to know where it ends.
+    """
     from streamclust import pipeline
 
-    return _each(pipeline.cluster, "cluster", out, settings, observers, changes)
+    chosen = _settings(settings, changes)
+    step = pipeline.cluster_set if chosen.n_clusters == AUTO else pipeline.cluster
+    return _each(step, "cluster", out, chosen, observers, {})
 
 
 def measure(
     out: PathLike, settings: Settings | None = None, *observers: Observer, **changes: Any
 ) -> Case:
-    """Measure the clusterings that have not been measured."""
+    """Measure the clusterings that have not been measured, and refit halves for their stability."""
     from streamclust import pipeline
 
-    return _each(pipeline.measure, "measure", out, settings, observers, changes)
+    return _each(pipeline.measure_set, "measure", out, settings, observers, changes)
 
 
 def outliers(

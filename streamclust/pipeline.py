@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from streamclust.accumulators.covariance import compute_dtype
-from streamclust.errors import SettingsError, SourceError
+from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import Events, Observer
 from streamclust.models.inputs import largest_spread
 from streamclust.outputs import Outputs
 from streamclust.passes import Executor, LocalExecutor
-from streamclust.planning import Inputs, check_outlier_budget
+from streamclust.planning import Inputs, check_outlier_budget, check_sweep_budget
 from streamclust.record import RunRecord
-from streamclust.settings import Settings
+from streamclust.settings import AUTO, Settings
 from streamclust.steps.cluster import cluster
 from streamclust.steps.cluster_distances import cluster_distances
 from streamclust.steps.compare import compare
@@ -37,6 +37,7 @@ from streamclust.steps.raw import is_mixture
 from streamclust.steps.reduce import reduce
 from streamclust.steps.scan import scan_images
 from streamclust.steps.space import space
+from streamclust.steps.stability import stability
 from streamclust.steps.sums import load_moments
 from streamclust.steps.suspects import (
     OUTLIERS,
@@ -47,6 +48,10 @@ from streamclust.steps.suspects import (
 )
 from streamclust.steps.tables import choose
 from streamclust.workspace import Workspace
+
+# An automatic sweep ends where clusters would be so many, or so small.
+MOST_CLUSTERS = 500
+LEAST_ROWS_A_CLUSTER = 20
 
 
 def run_case(
@@ -121,7 +126,39 @@ def reduce_set(job: Job, descriptor: str) -> None:
 def cluster_set(job: Job, descriptor: str) -> None:
     """Cluster and measure a set; an automatic sweep goes on while its best lies at the edge."""
     cluster(job, descriptor)
+    measure_set(job, descriptor)
+    while job.settings.n_clusters == AUTO and (wider := _wider(job, descriptor)):
+        further = replace(job, settings=job.settings.having(**wider))
+        try:
+            check_sweep_budget(further, descriptor)
+        except MemoryBudgetError as error:
+            job.events.warn(f"{descriptor}: the sweep is not widened: {error}")
+            return
+        ks = wider["n_clusters"]
+        job.events.note(
+            f"{descriptor}: the best lies at the upper edge: on to k = {ks[0]} to {ks[-1]}"
+        )
+        cluster(further, descriptor)
+        measure_set(further, descriptor)
+
+
+def measure_set(job: Job, descriptor: str) -> None:
+    """Measure the clusterings of a set, and gather what else the choice among them takes."""
     measure(job, descriptor)
+    stability(job, descriptor)
+
+
+def _wider(job: Job, descriptor: str) -> dict[str, Any]:
+    """Settings of the sweep that goes on from the recommended clustering; empty where it does not
+    lie at the upper edge, or there are too few rows to go on."""
+    name, choice = choose(job.workspace, descriptor)
+    if name is None or choice.edge != "upper":
+        return {}
+    attributes = job.workspace.root[f"descriptors/{descriptor}/clusterings/{name}"].attrs
+    last = int(attributes["n_clusters"])
+    most = min(MOST_CLUSTERS, job.n_valid(descriptor) // LEAST_ROWS_A_CLUSTER)
+    ks = tuple(k for k in range(last + 1, 2 * last + 1, max(1, last // 20)) if k <= most)
+    return {"algorithms": (attributes["algorithm"],), "n_clusters": ks} if ks else {}
 
 
 def mix_sets(job: Job, mixture: Mixture, outputs: Outputs) -> None:

@@ -29,6 +29,7 @@ from streamclust.steps.paths import PATH
 from streamclust.steps.reduce import reduce_needs, reduced_chunk
 from streamclust.steps.scan import scan_need
 from streamclust.steps.space import space_needs
+from streamclust.steps.stability import stability_needs
 from streamclust.steps.sums import SCORED_COMPONENTS, is_sketched, most_components
 from streamclust.steps.suspects import stored_images, suspect_needs
 from streamclust.steps.tables import choose
@@ -38,6 +39,7 @@ STEPS = (
     "reduce",
     "cluster",
     "measure",
+    "stability",
     "space",
     "neighbors",
     "outliers",
@@ -130,6 +132,37 @@ def check_outlier_budget(job: Job, sets: Sequence[str]) -> None:
         job.budget.refuse(most, most.smallest)
 
 
+def check_sweep_budget(job: Job, descriptor: str) -> None:
+    """Refuse a budget that clustering and measuring a stored set would exceed.
+
+    Raises
+    ------
+    MemoryBudgetError
+        As `plan_steps`.
+    """
+    rows = job.rows_of(descriptor, "reduced")
+    needs = _clustering_needs(descriptor, rows, job.settings)
+    most = max((need for own in needs.values() for need in own), key=lambda need: need.smallest)
+    if most.smallest > job.budget.total:
+        job.budget.refuse(most, most.smallest)
+
+
+def _clustering_needs(name: str, reduced: Rows, settings: Settings) -> dict[str, list[Need]]:
+    fits, refits = (
+        [
+            need
+            for algorithm in settings.algorithms
+            for need in needs_of(name, algorithm, reduced, settings.ks, settings)
+        ]
+        for needs_of in (cluster_needs, stability_needs)
+    )
+    return {
+        "cluster": fits,
+        "measure": measure_needs(name, reduced, settings.ks),
+        "stability": refits,
+    }
+
+
 def _outlier_needs(job: Job, sets: Sequence[str]) -> list[Need]:
     workspace, settings = job.workspace, job.settings
     if workspace.get(PATH) is None:
@@ -173,12 +206,7 @@ def _needs_of_set(name: str, source: ArraySource, settings: Settings) -> dict[st
     return {
         "ingest": ingest_needs(source, settings),
         "reduce": reduce_needs(name, raw, settings, sketched),
-        "cluster": [
-            need
-            for algorithm in settings.algorithms
-            for need in cluster_needs(name, algorithm, reduced, settings.ks, settings)
-        ],
-        "measure": measure_needs(name, reduced, settings.ks),
+        **_clustering_needs(name, reduced, settings),
         **_scoring_needs(name, raw, settings, sketched),
         "cluster distances": cluster_distance_needs(name, reduced),
         "draw": draw_needs(name, reduced, max(settings.ks)),

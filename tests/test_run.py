@@ -52,6 +52,9 @@ METRICS = [
     "largest_cluster",
     "effective_clusters",
     "noise",
+    "separated",
+    "seconds",
+    "peak_mib",
 ]
 CLUSTERS = ["descriptor", "algorithm", "n_clusters", "cluster", "size", "share"]
 

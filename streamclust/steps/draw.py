@@ -90,9 +90,9 @@ def _curves(
     with outputs.writing(_file(descriptor, "variance"), mark) as path:
         variance_curve(path, ratio, len(ratio), share, f"{descriptor}: principal components")
     if table:
-        k = None if name is None else _n_clusters(job, descriptor, name)
+        shown = next(((x["algorithm"], x["n_clusters"]) for x in table if x["name"] == name), None)
         with outputs.writing(_file(descriptor, "metrics"), mark) as path:
-            metric_curves(path, table, k, f"{descriptor}: clusterings")
+            metric_curves(path, table, shown, f"{descriptor}: clusterings")
 
 
 def _maps(

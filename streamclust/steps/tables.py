@@ -1,8 +1,10 @@
 """The results of a workspace as tables: one line a clustering, one a cluster."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
+from streamclust.memory import MIB
 from streamclust.models.choice import Choice, recommend
 from streamclust.steps.measure import scores_of
 from streamclust.workspace import Workspace
@@ -28,9 +30,10 @@ METRICS = (
     "largest_cluster",
     "effective_clusters",
     "noise",
+    "separated",
+    "seconds",
+    "peak_mib",
 )
-# What algorithms and steps other than `measure` tell of a clustering, where they do.
-FITTED = ("gap", "gap_error", "stability", "bic")
 CLUSTERS = ("descriptor", "algorithm", "n_clusters", "cluster", "size", "share")
 
 
@@ -41,10 +44,27 @@ def measured(workspace: Workspace, descriptor: str) -> list[dict[str, Any]]:
         scores = scores_of(workspace, descriptor, name)
         if scores is not None:
             attributes = workspace.root[f"descriptors/{descriptor}/clusterings/{name}"].attrs
-            known = {column: attributes.get(column, math.nan) for column in FITTED}
-            known |= {"algorithm": attributes["algorithm"], "n_clusters": attributes["n_clusters"]}
-            lines.append({"descriptor": descriptor, "name": name, **known, **scores})
+            lines.append({"descriptor": descriptor, "name": name, **_known(attributes), **scores})
     return lines
+
+
+def _known(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a clustering beside its scores; NaN where it is not."""
+    evidence = attributes.get("evidence", {})
+    cost = attributes["cost"]
+    known = {
+        "algorithm": attributes["algorithm"],
+        "n_clusters": attributes["n_clusters"],
+        "separated": evidence.get("separated"),
+        "gap": evidence.get("gap"),
+        "gap_error": evidence.get("gap_error"),
+        "stability": attributes.get("stability", {}).get("value"),
+        # A mixture's own, of all rows; otherwise that of a mixture of the clusters.
+        "bic": attributes.get("bic", evidence.get("bic")),
+        "seconds": cost["seconds"],
+        "peak_mib": cost["peak"] / MIB,
+    }
+    return {name: math.nan if value is None else value for name, value in known.items()}
 
 
 def choose(workspace: Workspace, descriptor: str) -> tuple[str | None, Choice]:
