@@ -17,6 +17,11 @@ NEIGHBORS = ("auto", "exact", "nn_descent")
 ALGORITHMS = (
     "kmeans",
     "minibatch-kmeans",
+    "bisecting-kmeans",
+    "gaussian-mixture",
+    "ward",
+    "birch",
+    "hdbscan",
     "spectral",
 )
 COVARIANCE_TYPES = ("diag", "full")

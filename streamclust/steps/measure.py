@@ -10,6 +10,7 @@ import numpy as np
 from streamclust.accumulators.clusters import PIECE_ROWS, ClusterSpread
 from streamclust.accumulators.sample import UniformSample
 from streamclust.accumulators.silhouette import DistanceSums
+from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.models.scores import (
     calinski_harabasz,
@@ -35,6 +36,8 @@ def measure(job: Job, descriptor: str) -> None:
 
     Raises
     ------
+    SettingsError
+        When an older version made some of them.
     MemoryBudgetError
         When it does not fit the budget.
     """
@@ -48,6 +51,12 @@ def measure(job: Job, descriptor: str) -> None:
         job.skip(STEP, descriptor)
         return
     groups = {name: root[f"clusterings/{name}"] for name in names}
+    old = [name for name, group in groups.items() if "means" not in group]
+    if old:
+        raise SettingsError(
+            f"{descriptor}: {', '.join(old[:3])} {'…' * (len(old) > 3)} were made by an older "
+            "streamclust: run streamclust cluster again"
+        )
     for algorithm, own in groupby(names, lambda name: groups[name].attrs["algorithm"]):
         _measure_all(job, descriptor, algorithm, {name: groups[name] for name in own})
 

@@ -12,11 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamclust.accumulators.bisection import Splits, SplitStep
 from streamclust.accumulators.clusters import ClusterSpread, ClusterSums, LloydStep
+from streamclust.accumulators.contingency import Contingency
 from streamclust.accumulators.covariance import Covariance
 from streamclust.accumulators.histogram import DensityMap, DensityMaps
+from streamclust.accumulators.mixtures import EMStep, Mixture, Units
+from streamclust.accumulators.mixtures import Moments as MixtureMoments
 from streamclust.accumulators.moments import Moments
 from streamclust.accumulators.sample import UniformSample
+from streamclust.accumulators.silhouette import DistanceSums
 from streamclust.accumulators.sketch import CovarianceSketch
 from streamclust.models.references import ReferenceSamples
 
@@ -56,6 +61,15 @@ def in_columns(*names: str) -> Callable[[Any], dict[str, np.ndarray]]:
 CENTERS = [plain_rows(np.random.default_rng(7))[0][:k] for k in (3, 5)]
 SHIFT = np.full(7, 50.0)
 MAP = DensityMap(np.eye(7)[:, :2], SHIFT, np.linspace(-1, 1, 9), np.linspace(-1, 1, 5))
+UNITS = Units(SHIFT, 10.0 ** np.arange(-2, 5))
+TAKEN = Splits(np.array([0]), CENTERS[0][None, :2])
+TRIALS = Splits(np.array([1, 0]), CENTERS[1][[1, 2, 0, 4]].reshape(2, 2, 7))
+
+
+def em_step(covariance: np.ndarray) -> EMStep:
+    told = [(np.full(len(c), 1 / len(c)), c, np.stack([covariance] * len(c))) for c in CENTERS]
+    return EMStep([UNITS.mixture_in(Mixture(*parts)) for parts in told], UNITS)
+
 
 CASES = [
     Case(
@@ -69,6 +83,31 @@ CASES = [
         lambda: ClusterSpread(CENTERS, SHIFT),
         labelled_rows,
         in_columns("squares", "distances", "silhouettes"),
+    ),
+    Case(
+        "distance sums",
+        lambda: DistanceSums(CENTERS[1], [3, 5], SHIFT),
+        labelled_rows,
+        lambda result: {str(c): sums for c, sums in enumerate(result)},
+        rtol=1e-6,
+    ),
+    Case(
+        "EM step, diagonal",
+        lambda: em_step(UNITS.scale**2),
+        plain_rows,
+        in_columns(*MixtureMoments._fields),
+    ),
+    Case(
+        "EM step, full",
+        lambda: em_step(np.outer(UNITS.scale, UNITS.scale) * (np.eye(7) + 0.5)),
+        plain_rows,
+        in_columns(*MixtureMoments._fields),
+    ),
+    Case(
+        "split step",
+        lambda: SplitStep(TAKEN, TRIALS, SHIFT),
+        plain_rows,
+        lambda result: {str(i): part for i, part in enumerate(result)},
     ),
     Case("Lloyd step", lambda: LloydStep(CENTERS), plain_rows, in_columns("sizes", "means", "sum")),
     Case(
@@ -88,6 +127,13 @@ CASES = [
         lambda: DensityMaps([MAP], 3),
         lambda rng: (*plain_rows(rng), rng.integers(-1, 3, N_ROWS)),
         lambda result: {"counts": result[0].counts, "outside": np.asarray(result[0].outside)},
+    ),
+    Case(
+        "contingency",
+        lambda: Contingency([3, 5], [(0, 1), (1, 0)]),
+        lambda rng: (rng.integers(-1, [3, 5], (N_ROWS, 2)),),
+        lambda result: {str(i): table for i, table in enumerate(result)},
+        rtol=0,
     ),
     Case("moments", Moments, plain_rows, fields("count", "mean", "m2", "minimum", "maximum")),
     Case("covariance", Covariance, plain_rows, fields("count", "mean", "scatter")),

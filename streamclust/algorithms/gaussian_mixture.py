@@ -1,0 +1,115 @@
+"""Gaussian mixtures by expectation-maximisation, of diagonal or full covariances."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from streamclust.accumulators.clusters import PIECE_ROWS
+from streamclust.accumulators.mixtures import Densities, Mixture, Units
+from streamclust.algorithms.base import Clustering
+from streamclust.algorithms.centers import passing_needs, seeding_needs
+from streamclust.memory import Need
+from streamclust.models.mixture import (
+    GROUP_BYTES,
+    FittedMixture,
+    MixtureSettings,
+    fit_mixtures,
+    sample_size,
+)
+from streamclust.passes import Passes, Rows
+from streamclust.settings import Settings
+
+
+class HighestPosterior:
+    """Labels rows by the component of the highest posterior of each mixture.
+
+    Parameters
+    ----------
+    clusterings : sequence of Clustering
+        As `GaussianMixture.fit` makes them.
+    """
+
+    def __init__(self, clusterings: Sequence[Clustering]) -> None:
+        arrays = [clustering.arrays for clustering in clusterings]
+        units = Units(arrays[0]["origin"], arrays[0]["scale"])
+        stored = [Mixture(a["weights"], a["component_means"], a["covariances"]) for a in arrays]
+        self.densities = Densities([units.mixture_in(mixture) for mixture in stored], units)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        return self.densities.labels(values)
+
+
+class GaussianMixture:
+    """See `streamclust.models.mixture`."""
+
+    version = 1
+    depends_on = ("covariance_type", "max_iter", "tol", "random_state")
+    takes_k = True
+
+    def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
+        n_columns, itemsize = rows.n_columns, np.dtype(rows.array.dtype).itemsize
+        sample = min(sample_size(max(ks)), rows.n_rows) * n_columns * itemsize
+        full = settings.covariance_type == "full"
+        a_component = 8 * n_columns * (n_columns if full else 1)
+        all_of_them, largest = sum(ks) * a_component, max(ks) * a_component
+        group = min(all_of_them, max(GROUP_BYTES, largest))
+        worked = PIECE_ROWS * (4 if full else 1) * (12 * sum(ks) + 48 * n_columns)
+        seeding = [
+            Need(n.step, n.fixed + sample, n.per_block) for n in seeding_needs(name, rows, ks)
+        ]
+        # A group's covariances as they were and become, whitened, and summed.
+        passing = [
+            Need(n.step, all_of_them + 4 * group, n.per_block + worked + 2 * group)
+            for n in passing_needs(name, rows, ks)
+        ]
+        labelling = [
+            Need(n.step, 3 * all_of_them, n.per_block + worked)
+            for n in passing_needs(name, rows, ks)
+        ]
+        return [
+            *seeding,
+            Need(name, 2 * sample + all_of_them, 5 * sample + 6 * largest + worked),
+            *passing,
+            *labelling,
+        ]
+
+    def fit(
+        self, rows: Rows, ks: Sequence[int], settings: Settings, passes: Passes, scratch: Path
+    ) -> list[Clustering]:
+        chosen = MixtureSettings(
+            settings.covariance_type,
+            max_iter=settings.max_iter,
+            tol=settings.tol,
+            seed=settings.random_state,
+        )
+        fitted = fit_mixtures(rows, ks, chosen, passes)
+        return [_clustering_of(fitted[k]) for k in ks]
+
+    def labeller(self, clusterings: Sequence[Clustering]) -> HighestPosterior:
+        return HighestPosterior(clusterings)
+
+
+def _clustering_of(fit: FittedMixture) -> Clustering:
+    """A mixture as it is stored, and the units to compute in, of which labels depend by a digit."""
+    mixture = fit.units.mixture_out(fit.mixture)
+    return Clustering(
+        len(mixture.weights),
+        {
+            "weights": mixture.weights,
+            "component_means": mixture.means,
+            "covariances": mixture.covariances,
+            "origin": fit.units.origin,
+            "scale": fit.units.scale,
+        },
+        {
+            "n_iter": fit.n_iter,
+            "converged": fit.converged,
+            "log_likelihood": fit.log_likelihood,
+            "bic": fit.bic,
+            "aic": fit.aic,
+        },
+    )
+
+
+ALGORITHM = GaussianMixture()
