@@ -127,7 +127,8 @@ def _message(event: Message) -> str:
 
 
 def _step_line(event: StepFinished) -> str:
-    name = f"{event.step} {event.descriptor}" if event.descriptor else event.step
+    about = ", ".join(part for part in (event.descriptor, event.algorithm) if part)
+    name = f"{event.step} {about}" if about else event.step
     if event.skipped:
         return f"{name}: done before"
     line = f"{name}: {event.seconds:,.1f} s"

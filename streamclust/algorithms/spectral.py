@@ -1,6 +1,6 @@
 """Spectral clustering: k-means of the rows' places in a Nyström embedding through landmarks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +29,13 @@ class SpectralClustering:
     def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
         row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
         sample = SAMPLE_ROWS * (row_bytes + 8 * max(ks))
-        # The sample's distances to all landmarks, and their affinities.
-        distances = 3 * SAMPLE_ROWS * LANDMARKS * 8
+        # Square matrices of all landmarks, and of rows and landmarks while the bandwidth is found.
+        squares = 10 * 8 * LANDMARKS**2 + 5 * 8 * 2048 * LANDMARKS
         held = len(ks) * LANDMARKS * (rows.n_columns + max(ks)) * 8
         block = rows.rows_a_block * (2 * row_bytes + 8 * len(ks))
         products = PIECE_ROWS * (3 * LANDMARKS + 4 * max(ks) + 2 * rows.n_columns) * 8
         return [
-            Need(name, fixed=sample + distances, per_block=2 * sample + 8 * MIB),
+            Need(name, fixed=2 * sample + squares, per_block=2 * sample + 8 * MIB),
             Need(name, fixed=held, per_block=block + products),
         ]
 
@@ -110,19 +110,13 @@ class EmbeddedCenters:
         self.assignments = [Assignment([c.arrays["centers"]]) for c in clusterings]
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        return np.concatenate([*self._pieces(values)] or [self._labels(values)])
-
-    def _pieces(self, values: np.ndarray) -> Iterator[np.ndarray]:
+        labels = np.empty((len(values), len(self.n_vectors)), np.int32)
         for start in range(0, len(values), PIECE_ROWS):
-            yield self._labels(values[start : start + PIECE_ROWS])
-
-    def _labels(self, values: np.ndarray) -> np.ndarray:
-        embedded = self.embedding(values)
-        columns = [
-            assign(unit_prefix(embedded, k))[0]
-            for k, assign in zip(self.n_vectors, self.assignments, strict=True)
-        ]
-        return np.concatenate(columns, axis=1)
+            piece = slice(start, start + PIECE_ROWS)
+            embedded = self.embedding(values[piece])
+            for c, (k, assign) in enumerate(zip(self.n_vectors, self.assignments, strict=True)):
+                labels[piece, c] = assign(unit_prefix(embedded, k))[0][:, 0]
+        return labels
 
 
 ALGORITHM = SpectralClustering()

@@ -7,90 +7,85 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
-from streamclust.figures.canvas import (
-    ACCENT,
-    FONT,
-    INK,
-    LABEL_SIZE,
-    MARK,
-    QUIET,
-    clean,
-    name_axes,
-    new_figure,
-    printable,
-    save_png,
-    write,
-    write_title,
-)
-from streamclust.figures.palette import cluster_colors, oklab
+from streamclust.figures.canvas import INK, MARK, QUIET, save_png, write
+from streamclust.figures.panels import LineLook, head_panel, line_looks, panel_grid, scale_numbers
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One score to draw: its column, its name and how to read it; `best` is max, min or ""."""
+    """One score to draw: its column, its name and how to read it; `best` is max, min or "".
+
+    `band` names two columns, the ends of an interval, or one, an error to both sides; where zero
+    has a meaning, `has_zero` draws it.
+    """
 
     column: str
     name: str
     reading: str
     best: str = ""
     scale: str = "plain"
+    band: tuple[str, ...] = ()
+    has_zero: bool = False
 
 
-PANELS = (
+_ALWAYS = (
     Panel("calinski_harabasz", "Calinski-Harabasz", "higher is better", "max"),
     Panel("davies_bouldin", "Davies-Bouldin", "lower is better", "min"),
     Panel("silhouette_simplified", "Simplified silhouette", "higher is better", "max"),
-    Panel("explained", "Explained share of variance", "look for the bend", scale="share"),
-    Panel("inertia", "Inertia", "look for the bend"),
-    Panel("smallest_cluster", "Share of the smallest cluster", "tiny is suspect", scale="log"),
 )
-
+_ERROR, _SILHOUETTE = ("gap_error",), ("silhouette_low", "silhouette_high")
+_WHERE_KNOWN = (
+    Panel("silhouette", "Silhouette (sampled)", "higher is better", "max", band=_SILHOUETTE),
+    Panel("gap", "Gap to structureless data", "above 0: structure", "max", "plain", _ERROR, True),
+    Panel("stability", "Stability (ARI of two halves)", "higher is better", "max"),
+)
+_EXPLAINED = Panel("explained", "Explained share of variance", "look for the bend", scale="share")
+_INERTIA = Panel("inertia", "Inertia", "look for the bend")
+_SMALLEST = Panel(
+    "smallest_cluster", "Share of the smallest cluster", "tiny is suspect", scale="log"
+)
+_BIC = Panel("bic", "Bayesian information criterion", "lower is better", "min")
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def metric_curves(
-    path: Path, table: Sequence[dict[str, Any]], recommended: int | None, title: str
+    path: Path,
+    table: Sequence[dict[str, Any]],
+    recommended: tuple[str, int] | None,
+    title: str,
 ) -> None:
-    """Draw the scores of clusterings in six panels over the number of clusters.
+    """Draw the scores of clusterings over the number of clusters, a panel a score.
 
     Parameters
     ----------
     path : Path
         The PNG to write.
     table : sequence of dict
-        One a clustering: ``n_clusters``, ``algorithm`` and the columns of `PANELS`. Scores that
+        One a clustering: ``n_clusters``, ``algorithm`` and the columns of `panels_of`. Scores that
         are NaN or missing are not drawn; those with ``refused`` are hollow and never the best.
-    recommended : int, optional
-        The number of clusters that is marked.
+    recommended : (str, int), optional
+        Algorithm and number of clusters of the one that is marked.
     title : str
     """
-    figure = new_figure(11.4, 6.8)
-    grid = figure.subplots(
-        2,
-        3,
-        gridspec_kw={
-            "left": 0.06,
-            "right": 0.985,
-            "top": 0.8,
-            "bottom": 0.085,
-            "hspace": 0.42,
-            "wspace": 0.24,
-        },
-    )
     algorithms = list(dict.fromkeys(str(row["algorithm"]) for row in table))
-    colors = _line_colors(len(algorithms))
-    for axes, panel in zip(grid.flat, PANELS, strict=True):
-        _draw(clean(axes), panel, table, dict(zip(algorithms, colors, strict=True)), recommended)
-        if axes in grid[-1]:
-            name_axes(axes, "number of clusters")
-    write_title(figure, title, 0.015, 0.98)
-    _write_subtitle(figure, recommended, algorithms, colors)
+    looks = dict(zip(algorithms, line_looks(len(algorithms)), strict=True))
+    panels = panels_of(table)
+    words = _words(recommended, table)
+    figure, grid = panel_grid(len(panels), title, words, looks, "number of clusters")
+    for axes, panel in zip(grid, panels, strict=True):
+        _draw(axes, panel, table, looks, recommended)
     save_png(figure, path)
+
+
+def panels_of(table: Sequence[dict[str, Any]]) -> list[Panel]:
+    """The panels there are to draw: scores that no clustering has are left out, but for the
+    three that every one should have."""
+    spread = _EXPLAINED if _is_known(table, "explained") else _INERTIA
+    others = (*_WHERE_KNOWN, spread, _SMALLEST, _BIC)
+    return [*_ALWAYS, *(panel for panel in others if _is_known(table, panel.column))]
 
 
 def series(
@@ -104,40 +99,76 @@ def series(
     return np.array([row["n_clusters"] for row in rows], np.int64), np.array(scores)
 
 
+def _is_known(table: Sequence[dict[str, Any]], column: str) -> bool:
+    values = [row.get(column) for row in table]
+    return any(value is not None and np.isfinite(value) for value in values)
+
+
+def _words(recommended: tuple[str, int] | None, table: Sequence[dict[str, Any]]) -> tuple[str, Any]:
+    """What is recommended, and how to read the marks; with its colour."""
+    notes, color = ["No number of clusters is recommended"], QUIET
+    if recommended is not None:
+        algorithm, k = recommended
+        notes, color = [f"Recommended, in red: {k} clusters of {algorithm}"], MARK
+    if len(table) > 1:
+        notes.append("ring: best")
+    if any(row.get("refused") for row in table):
+        notes.append("hollow: refused")
+    return "  ·  ".join(notes), color
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """A score of one algorithm; all arrays have one shape."""
+
+    numbers: np.ndarray
+    scores: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    refused: np.ndarray
+
+
+def _curve(table: Sequence[dict[str, Any]], algorithm: str, panel: Panel, power: int) -> _Curve:
+    numbers, scores = series(table, algorithm, panel.column)
+    ends = [series(table, algorithm, column)[1] for column in panel.band]
+    low, high = (
+        ends if len(ends) == 2 else (scores - ends[0], scores + ends[0]) if ends else [scores] * 2
+    )
+    known = np.isfinite(scores)
+    refused = series(table, algorithm, "refused")[1] == 1
+    scores, low, high = (part[known] / 10.0**power for part in (scores, low, high))
+    return _Curve(numbers[known], scores, low, high, refused[known])
+
+
 def _draw(
     axes: Axes,
     panel: Panel,
     table: Sequence[dict[str, Any]],
-    colors: dict[str, Any],
-    recommended: int | None,
+    looks: dict[str, LineLook],
+    recommended: tuple[str, int] | None,
 ) -> None:
-    curves = {name: series(table, name, panel.column) for name in colors}
-    drawn = np.concatenate([scores for _, scores in curves.values()])
+    drawn = np.array([score for name in looks for score in series(table, name, panel.column)[1]])
     drawn = drawn[np.isfinite(drawn)]
     power = _power(drawn) if panel.scale == "plain" else 0
-    for name, (numbers, scores) in curves.items():
-        refused = series(table, name, "refused")[1] == 1
-        _draw_curve(axes, panel, numbers, scores / 10.0**power, refused, colors[name])
+    curves = {name: _curve(table, name, panel, power) for name in looks}
+    for name, curve in curves.items():
+        _draw_curve(axes, panel, curve, looks[name])
+    if panel.has_zero and len(drawn):
+        axes.axhline(0, color=INK, lw=1, ls=(0, (5, 4)), zorder=2)
+    _ring_best(axes, panel, curves, looks)
     if recommended is not None:
-        axes.axvline(recommended, color=MARK, lw=6, alpha=0.16, zorder=0.5)
-        axes.axvline(recommended, color=MARK, lw=1, zorder=0.6)
+        _mark(axes, curves, recommended)
     if not len(drawn):
         note: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "color": QUIET}
         write(axes, 0.5, 0.5, "not measured", **note)
         axes.tick_params(labelleft=False)
-    _scale_axes(axes, panel, drawn, [int(row["n_clusters"]) for row in table])
-    heading: dict[str, Any] = {"transform": axes.transAxes, "va": "bottom"}
-    write(axes, 0, 1.11, panel.name, size=10.5, weight="bold", **heading)
-    hollow = any(row.get("refused") for row in table)
-    write(axes, 0, 1.03, _reading(panel, drawn, power, hollow), size=8.5, color=QUIET, **heading)
+    scale_numbers(axes, (int(row["n_clusters"]) for row in table))
+    _scale_scores(axes, panel, drawn)
+    head_panel(axes, panel.name, _reading(panel, drawn, power))
 
 
-def _reading(panel: Panel, drawn: np.ndarray, power: int, hollow: bool) -> str:
+def _reading(panel: Panel, drawn: np.ndarray, power: int) -> str:
     notes = [panel.reading]
-    if panel.best and len(drawn) > 1:
-        notes.append("ring: best")
-    if hollow:
-        notes.append("hollow: refused")
     if panel.scale == "log" and np.any(drawn == 0):
         notes.append("×: empty")
     if power:
@@ -145,36 +176,53 @@ def _reading(panel: Panel, drawn: np.ndarray, power: int, hollow: bool) -> str:
     return "  ·  ".join(notes)
 
 
-def _draw_curve(
-    axes: Axes,
-    panel: Panel,
-    numbers: np.ndarray,
-    scores: np.ndarray,
-    refused: np.ndarray,
-    color: Any,
-) -> None:
+def _draw_curve(axes: Axes, panel: Panel, curve: _Curve, look: LineLook) -> None:
+    numbers, scores = curve.numbers, curve.scores
     if panel.scale == "log":
         empty = numbers[scores == 0]
         scores = np.where(scores > 0, scores, np.nan)
         at_floor: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
         axes.plot(empty, np.full(len(empty), 0.03), "x", color=MARK, ms=5, mew=1.5, **at_floor)
-    axes.plot(numbers, scores, "-o", color=color, lw=1.8, ms=4 if len(numbers) > 1 else 7)
-    axes.plot(numbers[refused], scores[refused], "o", color=color, mfc="white", ms=4, zorder=3)
-    sound = np.where(refused, np.nan, scores)
-    if panel.best and np.isfinite(sound).sum() > 1:
-        best = np.nanargmax(sound) if panel.best == "max" else np.nanargmin(sound)
-        ring: dict[str, Any] = {"ms": 10, "mfc": "none", "mec": color, "mew": 1.5, "zorder": 4}
-        axes.plot(numbers[best], scores[best], "o", **ring)
+    alone = len(numbers) == 1
+    if panel.band and alone:
+        axes.vlines(numbers, curve.low, curve.high, color=look.color, lw=4, alpha=0.3)
+    elif panel.band:
+        axes.fill_between(numbers, curve.low, curve.high, color=look.color, alpha=0.18, lw=0)
+    style: dict[str, Any] = {"color": look.color, "marker": look.marker}
+    axes.plot(numbers, scores, lw=1.3, ms=8 if alone else 3.8, mew=0.6, zorder=2.5, **style)
+    style |= {"ls": "", "mfc": "white", "mew": 1}
+    axes.plot(numbers[curve.refused], scores[curve.refused], ms=3.8, zorder=3, **style)
 
 
-def _scale_axes(axes: Axes, panel: Panel, drawn: np.ndarray, numbers: list[int]) -> None:
-    least, most = min(numbers, default=2), max(numbers, default=2)
-    room = 0.6 if most - least < 8 else 0.04 * (most - least)
-    axes.set_xlim(least - max(room, 0.5), most + max(room, 0.5))
-    if most - least < 8:
-        axes.set_xticks(range(least, most + 1))
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]))
+def _ring_best(
+    axes: Axes, panel: Panel, curves: dict[str, _Curve], looks: dict[str, LineLook]
+) -> None:
+    """Ring the best score of all algorithms."""
+    sign = {"max": 1, "min": -1, "": 0}[panel.best]
+    sound = [
+        (sign * score, k, name)
+        for name, own in curves.items()
+        for k, score in zip(own.numbers[~own.refused], own.scores[~own.refused], strict=True)
+    ]
+    if sign and len(sound) > 1:
+        # The fewer clusters of two that are as good.
+        score, k, name = max(sound, key=lambda one: (one[0], -one[1]))
+        ring: dict[str, Any] = {"ms": 11, "mfc": "none", "mew": 1.5, "zorder": 4}
+        axes.plot(k, sign * score, "o", mec=looks[name].color, **ring)
+
+
+def _mark(axes: Axes, curves: dict[str, _Curve], recommended: tuple[str, int]) -> None:
+    """A line at the recommended number of clusters, and a point at its score."""
+    name, k = recommended
+    axes.axvline(k, color=MARK, lw=6, alpha=0.14, zorder=0.5)
+    axes.axvline(k, color=MARK, lw=1, zorder=0.6)
+    if name in curves:
+        own = curves[name]
+        there = own.numbers == k
+        axes.plot(own.numbers[there], own.scores[there], "o", color=MARK, ms=5, zorder=3.5)
+
+
+def _scale_scores(axes: Axes, panel: Panel, drawn: np.ndarray) -> None:
     axes.margins(y=0.12)
     if panel.scale == "share":
         axes.set_ylim(0, 1.04)
@@ -190,35 +238,6 @@ def _scale_axes(axes: Axes, panel: Panel, drawn: np.ndarray, numbers: list[int])
     else:
         axes.ticklabel_format(axis="y", style="plain", useOffset=False)
         axes.yaxis.set_major_locator(MaxNLocator(5))
-
-
-def _write_subtitle(
-    figure: Figure, recommended: int | None, algorithms: list[str], colors: list[Any]
-) -> None:
-    quiet: dict[str, Any] = {"size": 10, "color": QUIET}
-    if recommended is None:
-        write(figure, 0.015, 0.895, "No number of clusters is recommended.", **quiet)
-    else:
-        words = f"Recommended: {recommended} clusters"
-        write(figure, 0.015, 0.895, words, size=10.5, color=MARK, weight="bold")
-    legend = figure.legend(
-        [Line2D([], [], color=color, marker="o", ms=5, lw=1.8) for color in colors],
-        [printable(name) for name in algorithms],
-        loc="center right",
-        bbox_to_anchor=(0.992, 0.903),
-        ncols=max(1, len(algorithms)),
-        frameon=False,
-        prop={"family": FONT, "size": LABEL_SIZE},
-        labelcolor=INK,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-
-
-def _line_colors(n_lines: int) -> list[Any]:
-    """Colours dark enough for thin lines on white."""
-    colors = cluster_colors(4 * n_lines + 4)
-    return [ACCENT, *colors[1:][oklab(colors[1:])[:, 0] < 0.65]][:n_lines]
 
 
 def _power(drawn: np.ndarray) -> int:

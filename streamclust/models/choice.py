@@ -1,13 +1,21 @@
-"""Which clustering of a sweep to recommend, by a written rule."""
+"""Which clustering of a set to recommend, by a written rule."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
+from streamclust.models.choice_words import about_sweep, algorithm_of, listed, votes
+from streamclust.models.structureless import is_gap
 
+# With fewer, borders do not tell how many clusters there are.
+LEAST_SEPARATED = 3
 LARGEST_SHARE = 0.90
 SMALLEST_SHARE = 0.001
+LARGEST_TINY = 0.10
+LARGEST_NOISE = 0.50
+
+Scores = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -22,119 +30,200 @@ class Choice:
         In words, for people.
     warnings : list of str
         Where the choice should not be trusted without a look.
+    structure : bool or None
+        Whether the data hold clusters at all; None where nothing was passed that could tell.
+    edge : {"lower", "upper"} or None
+        The end of the sweep at which the recommended k lies, if it does.
     """
 
     index: int | None
     reasons: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    structure: bool | None = None
+    edge: Literal["lower", "upper"] | None = None
 
 
-def is_degenerate(scores: dict[str, Any]) -> bool:
-    """Whether a split is none: one cluster above 90 % or one below 0.1 % of the rows."""
-    return (
-        scores["largest_cluster"] > LARGEST_SHARE
-        or scores["smallest_cluster"] < SMALLEST_SHARE
-        or scores["n_clusters"] < 2
-    )
+def is_degenerate(scores: Scores) -> bool:
+    """Whether a split is none: one cluster above 90 % of the rows, more than a tenth of the
+    clusters below 0.1 %, or most rows noise."""
+    return _cause(scores) is not None
 
 
-def recommend(clusterings: Sequence[dict[str, Any]]) -> Choice:
-    """Recommend a clustering by Calinski-Harabasz, Davies-Bouldin and simplified silhouette.
+def recommend(clusterings: Sequence[Scores]) -> Choice:
+    """Recommend one clustering.
 
-    The rule: degenerate splits are refused; the others are ranked by each of the three indices,
-    and the one with the least mean rank is recommended, the fewer clusters where two tie. A
-    choice at either end of the sweep is reported as such: the best may lie beyond.
+    The rule: degenerate splits are refused. Of the others of an algorithm, that with the most
+    separated clusters is the best, the fewer clusters where two tie. Where none has three, groups
+    overlap: the best is that of the least mixture BIC, unless the largest k has it; then, and where
+    nothing is known but the indices, that of the largest simplified silhouette. Of the best of
+    several algorithms, the one with the largest silhouette is recommended, noise counting 0.
+
+    Data are without structure where no two clusters are separated, and no gap to structureless
+    data is more than chance. There, too, a clustering is recommended: it divides the rows into
+    parts of alike ones, which may be of use; but a warning says that there are no groups.
 
     Parameters
     ----------
     clusterings : sequence of dict
-        Each with ``n_clusters``, ``calinski_harabasz``, ``davies_bouldin``,
-        ``silhouette_simplified``, ``smallest_cluster`` and ``largest_cluster`` (shares).
+        Each with ``n_clusters``, ``smallest_cluster`` and ``largest_cluster`` (shares) and
+        ``silhouette_simplified``. What else is known is used, and may be missing or NaN:
+        ``algorithm``, ``calinski_harabasz``, ``davies_bouldin``, ``sizes``, ``noise`` (share),
+        ``silhouette`` (sampled), ``separated``, ``bic``, ``gap``, ``gap_error`` (`evidence`),
+        ``stability``.
     """
     sound = [i for i, scores in enumerate(clusterings) if not is_degenerate(scores)]
     warnings = _refusals(clusterings)
+    structure = _structure(clusterings)
     if not sound:
-        return Choice(None, warnings=[*warnings, "no clustering is recommended"])
-    ranks = np.mean([_ranks(clusterings, sound, *index) for index in _INDICES], axis=0)
-    ks = np.array([clusterings[i]["n_clusters"] for i in sound])
-    order = np.lexsort((ks, ranks))
-    best = sound[order[0]]
-    k = clusterings[best]["n_clusters"]
-    votes = _votes(clusterings, sound)
-    reasons = [f"k = {k} has the best mean rank of {len(sound)} clusterings ({votes})"]
-    if len(clusterings) == 1:
-        reasons = [f"k = {k} is the only one computed"]
-    elif len(sound) == 1:
-        reasons = [f"k = {k} is the only one that is not refused"]
-    return Choice(best, reasons, [*warnings, *_edges(clusterings, sound, k)])
+        return Choice(None, [], [*warnings, "no clustering is recommended"], structure)
+    best, why = _best_of_all(clusterings, sound)
+    own = [i for i in sound if algorithm_of(clusterings[i]) == algorithm_of(clusterings[best])]
+    sweep = [s for s in clusterings if algorithm_of(s) == algorithm_of(clusterings[best])]
+    told, edge = _edges(sweep, [clusterings[i]["n_clusters"] for i in own], clusterings[best])
+    if structure is False:
+        warnings.insert(
+            0,
+            "no structure: no clusters are set off from each other, and none are tighter than "
+            "those of structureless data; the recommended labels divide rows, they find no groups",
+        )
+    elif _known(clusterings[best], "separated"):
+        told += _overlap(clusterings[best]["separated"], clusterings[best]["n_clusters"])
+    reasons = [*why, *about_sweep(sweep, clusterings[best])]
+    if len(own) > 1:
+        reasons[0] += f" ({votes([clusterings[i] for i in own])})"
+    return Choice(best, reasons, [*warnings, *told], structure, edge)
 
 
-def _refusals(clusterings: Sequence[dict[str, Any]]) -> list[str]:
+def _best_of_all(clusterings: Sequence[Scores], sound: list[int]) -> tuple[int, list[str]]:
+    """The recommended of the sound clusterings, and why."""
+    algorithms = list(dict.fromkeys(algorithm_of(clusterings[i]) for i in sound))
+    best: dict[str, tuple[int, str]] = {}
+    for name in algorithms:
+        own = [i for i in sound if algorithm_of(clusterings[i]) == name]
+        best[name] = _best_k(clusterings, own)
+    if len(best) == 1:
+        index, why = best[algorithms[0]]
+        k = clusterings[index]["n_clusters"]
+        if len(clusterings) == 1:
+            return index, [f"k = {k} is the only one computed"]
+        if len(sound) == 1:
+            return index, [f"k = {k} is the only one that is not refused"]
+        return index, [why]
+    column = "silhouette"
+    if not all(_known(clusterings[i], column) for i, _ in best.values()):
+        column = "silhouette_simplified"
+    worth = {name: _silhouette(clusterings[i], column) for name, (i, _) in best.items()}
+    winner = max(algorithms, key=lambda name: worth[name])
+    index, why = best[winner]
+    kind = "simplified silhouette" if column == "silhouette_simplified" else "silhouette"
+    compared = ", ".join(
+        f"{name} (k = {clusterings[i]['n_clusters']}) {worth[name]:.3f}"
+        for name, (i, _) in best.items()
+    )
+    return index, [why, f"{winner} has the largest {kind} of the algorithms: {compared}"]
+
+
+def _silhouette(scores: Scores, column: str) -> float:
+    """Mean silhouette of all rows, noise counting 0; the least there is where it is not known."""
+    value = scores[column] if _known(scores, column) else -1.0
+    return value * (1 - (scores.get("noise") or 0.0))
+
+
+def _best_k(clusterings: Sequence[Scores], own: list[int]) -> tuple[int, str]:
+    """The best clustering of one algorithm by the rule, and why."""
+    own = sorted(own, key=lambda i: clusterings[i]["n_clusters"])
+    separated = [i for i in own if _known(clusterings[i], "separated")]
+    if separated:
+        best = max(separated, key=lambda i: clusterings[i]["separated"])
+        number, k = clusterings[best]["separated"], clusterings[best]["n_clusters"]
+        if number >= LEAST_SEPARATED:
+            return best, f"k = {k} has the most separated clusters: {number} of its {k}"
+    fitted = [i for i in own if _known(clusterings[i], "bic")]
+    if fitted:
+        best = min(fitted, key=lambda i: clusterings[i]["bic"])
+        if best != fitted[-1]:
+            k = clusterings[best]["n_clusters"]
+            return best, f"groups overlap; k = {k} has the least BIC of a Gaussian mixture"
+    best = max(own, key=lambda i: _silhouette(clusterings[i], "silhouette_simplified"))
+    return best, f"k = {clusterings[best]['n_clusters']} has the largest simplified silhouette"
+
+
+def _overlap(separated: int, k: int) -> list[str]:
+    """What to say where most clusters run into each other."""
+    if separated >= k / 2:
+        return []
+    words = f"only {separated} of the {k} clusters are set off from their neighbours"
+    return [f"{words}: groups overlap, and other k may serve as well"]
+
+
+def _structure(clusterings: Sequence[Scores]) -> bool | None:
+    """Whether there are clusters at all, as far as it is known."""
+    if any(_known(s, "separated") and s["separated"] >= 2 for s in clusterings):
+        return True
+    gaps = [s for s in clusterings if _known(s, "gap") and _known(s, "gap_error")]
+    if not gaps:
+        return None
+    return any(is_gap(s["gap"], s["gap_error"]) for s in gaps)
+
+
+def _known(scores: Scores, column: str) -> bool:
+    value = scores.get(column)
+    return value is not None and not math.isnan(value)
+
+
+_LARGE = f"a cluster above {LARGEST_SHARE:.0%} of the rows"
+_TINY = f"clusters below {SMALLEST_SHARE:.1%} of the rows (outliers?)"
+_NOISE = f"more than {LARGEST_NOISE:.0%} of the rows are noise"
+_FEW = "fewer than two clusters"
+
+
+def _cause(scores: Scores) -> str | None:
+    """Why a split is degenerate."""
+    if scores["n_clusters"] < 2:
+        return _FEW
+    if scores["largest_cluster"] > LARGEST_SHARE:
+        return _LARGE
+    if (scores.get("noise") or 0) > LARGEST_NOISE:
+        return _NOISE
+    if scores["smallest_cluster"] >= SMALLEST_SHARE:
+        return None
+    sizes = scores.get("sizes")
+    if sizes is None:
+        return _TINY
+    tiny = sum(size < SMALLEST_SHARE * sum(sizes) for size in sizes)
+    return _TINY if tiny > LARGEST_TINY * len(sizes) else None
+
+
+def _refusals(clusterings: Sequence[Scores]) -> list[str]:
     """Which clusterings are degenerate, and why."""
-    causes = {
-        f"a cluster above {LARGEST_SHARE:.0%} of the rows": True,
-        f"a cluster below {SMALLEST_SHARE:.1%} of the rows (outliers?)": False,
-    }
     told = []
-    for cause, large in causes.items():
-        ks = [
-            scores["n_clusters"]
-            for scores in clusterings
-            if is_degenerate(scores) and (scores["largest_cluster"] > LARGEST_SHARE) == large
-        ]
-        if ks:
-            told.append(f"k = {_listed(ks)}: {cause}, refused as degenerate")
+    for name in dict.fromkeys(map(algorithm_of, clusterings)):
+        own = [s for s in clusterings if algorithm_of(s) == name]
+        for cause in (_LARGE, _TINY, _NOISE, _FEW):
+            ks = [s["n_clusters"] for s in own if _cause(s) == cause]
+            if ks:
+                several = len(own) < len(clusterings)
+                who = f"{name}, k = {listed(ks)}" if several else f"k = {listed(ks)}"
+                told.append(f"{who}: {cause}, refused as degenerate")
     return told
 
 
-def _edges(clusterings: Sequence[dict[str, Any]], sound: list[int], k: int) -> list[str]:
+def _edges(
+    sweep: Sequence[Scores], allowed: list[int], best: Scores
+) -> tuple[list[str], Literal["lower", "upper"] | None]:
     """What to say where the choice lies at an end of what there was to choose from."""
-    everything = [scores["n_clusters"] for scores in clusterings]
-    allowed = [everything[i] for i in sound]
+    everything = [scores["n_clusters"] for scores in sweep]
+    k = best["n_clusters"]
     if len(everything) == 1:
-        return []
+        return [], None
     if k == 2:
-        return ["k = 2 is the least there can be: the indices see no finer structure"]
-    if k in (min(everything), max(everything)):
-        end = "lower" if k == min(everything) else "upper"
-        return [f"k = {k} lies at the {end} end of the sweep: no optimum, widen --n-clusters"]
+        return ["k = 2 is the least there can be: no finer structure is seen"], "lower"
+    if k == min(everything):
+        return [f"k = {k} lies at the lower end of the sweep: widen --n-clusters"], "lower"
+    if k == max(everything):
+        return [f"k = {k} lies at the upper end of the sweep: widen --n-clusters"], "upper"
     if k in (min(allowed), max(allowed)) and len(allowed) > 1:
         end = "least" if k == min(allowed) else "largest"
-        return [f"k = {k} is the {end} that is not refused: a better one may be among the refused"]
-    return []
-
-
-# Column, sign that makes the largest the best, name for people.
-_INDICES = (
-    ("calinski_harabasz", 1, "Calinski-Harabasz"),
-    ("davies_bouldin", -1, "Davies-Bouldin"),
-    ("silhouette_simplified", 1, "simplified silhouette"),
-)
-
-
-def _ranks(
-    clusterings: Sequence[dict[str, Any]], sound: list[int], column: str, sign: int, name: str
-) -> np.ndarray:
-    from scipy.stats import rankdata
-
-    return rankdata([-sign * clusterings[i][column] for i in sound])
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    """``[3, 5, 6, 7]`` as ``3, 5:7``."""
-    runs: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ", ".join(f"{r[0]}:{r[-1]}" if len(r) > 2 else ", ".join(map(str, r)) for r in runs)
-
-
-def _votes(clusterings: Sequence[dict[str, Any]], sound: list[int]) -> str:
-    """What each index alone would have chosen."""
-    votes = []
-    for column, sign, name in _INDICES:
-        best = max(sound, key=lambda i: sign * clusterings[i][column])
-        votes.append(f"{name} alone: {clusterings[best]['n_clusters']}")
-    return ", ".join(votes)
+        words = f"k = {k} is the {end} that is not refused: a better one may be among the refused"
+        return [words], None
+    return [], None

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streamclust.accumulators.clusters import PIECE_ROWS
+
 # The bandwidth is such that a row's affinities spread over about so many landmarks.
 PERPLEXITY = 32
 _HALVINGS = 50
+_BANDWIDTH_ROWS = 2048
 # Eigenvalues below this part of the largest are rounding.
 _NOTHING = 1e-10
 
@@ -40,7 +43,12 @@ class SpectralEmbedding:
 
         A row's scale is arbitrary: the first k columns are still to be made of unit length.
         """
-        return affinities(squared_distances(values, self.landmarks), self.gamma) @ self.weights
+        embedded = np.empty((len(values), self.weights.shape[1]))
+        for start in range(0, len(values), PIECE_ROWS):
+            piece = slice(start, start + PIECE_ROWS)
+            squared = squared_distances(values[piece], self.landmarks)
+            embedded[piece] = affinities(squared, self.gamma) @ self.weights
+        return embedded
 
 
 def squared_distances(values: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
@@ -97,15 +105,24 @@ def spectral_embedding(
     perplexity : float
     """
     landmarks = np.unique(sample[:n_landmarks], axis=0).astype(np.float64)
-    squared = squared_distances(sample, landmarks)
+    squared = squared_distances(sample[:_BANDWIDTH_ROWS], landmarks)
     gamma = bandwidth(squared, min(perplexity, max(1.5, len(landmarks) / 4)))
-    to_landmarks = np.exp(-gamma * squared, out=squared)
     root = _inverse_root(np.exp(-gamma * squared_distances(landmarks, landmarks)))
-    mapped = to_landmarks @ root
-    degrees = mapped @ mapped.sum(axis=0)
-    sound = degrees > _NOTHING * np.median(degrees)
-    mapped = mapped[sound] / np.sqrt(degrees[sound])[:, None]
-    values, vectors = np.linalg.eigh(mapped.T @ mapped)
+    pieces = [sample[start : start + PIECE_ROWS] for start in range(0, len(sample), PIECE_ROWS)]
+
+    def mapped(piece: np.ndarray) -> np.ndarray:
+        return np.exp(-gamma * squared_distances(piece, landmarks)) @ root
+
+    total = np.sum([mapped(piece).sum(axis=0) for piece in pieces], axis=0)
+    degrees = np.concatenate([mapped(piece) @ total for piece in pieces])
+    least = _NOTHING * np.median(degrees)
+    gram = np.zeros_like(root)
+    for number, piece in enumerate(pieces):
+        own = degrees[number * PIECE_ROWS :][: len(piece)]
+        sound = own > least
+        scaled = mapped(piece[sound]) / np.sqrt(own[sound])[:, None]
+        gram += scaled.T @ scaled
+    values, vectors = np.linalg.eigh(gram)
     values, vectors = values[::-1][:n_vectors], vectors[:, ::-1][:, :n_vectors]
     held = values > _NOTHING * values[0]
     return SpectralEmbedding(landmarks, gamma, root @ (vectors[:, held] / np.sqrt(values[held])))

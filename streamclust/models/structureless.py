@@ -11,7 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamclust.models.sample_kmeans import sample_centers, squared_distances, state
+from streamclust.models.sample_kmeans import (
+    ignore_convergence,
+    sample_centers,
+    squared_distances,
+    state,
+)
 
 # Beyond this many standard errors and this much more a gap is none of restarts and of chance.
 LEAST_ERRORS = 3.0
@@ -36,6 +41,7 @@ class Gap:
 
     def __call__(self, n_clusters: int) -> tuple[float, float]:
         """log W of structureless data less log W of the rows, and its standard error."""
+        ignore_convergence()  # for the workers of a cluster, which are processes of their own
         data = _log_within(self.rows, n_clusters, state(self.seed, n_clusters))
         gaps = []
         for number, draw in enumerate((_gaussian, _uniform)):

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from streamclust.figures import density_map, metric_curves, variance_curve
+from streamclust.figures.curves import panels_of
 
 LONG = "a $very$ long_name " + "vit-large-patch16-224_" * 12 + " 漢字\n: 5 clusters"
 
@@ -76,22 +77,43 @@ def test_variance_curves(
     assert size_of(tmp_path / "variance.png") == (1560, 870)
 
 
+ALGORITHMS = ("kmeans", "minibatch-kmeans", "bisecting-kmeans", "ward", "birch", "spectral", "x$y$")
+ALL = {
+    "silhouette": 0.3,
+    "silhouette_low": 0.2,
+    "silhouette_high": 0.4,
+    "stability": 0.9,
+    "bic": -9,
+}
+MANY = [row(k, name, **ALL) for name in ALGORITHMS for k in range(2, 31)]
+SOME = [{**row(k), "gap": 0.1, "gap_error": 0.02} for k in (2, 8, 30)]
+
+
 @pytest.mark.parametrize(
-    ("table", "recommended"),
+    ("table", "recommended", "n_panels"),
     [
-        ([row(k) for k in range(2, 31)], 7),
-        ([row(5)], 5),
-        ([row(2, davies_bouldin=float("nan")), row(3, smallest_cluster=0.0)], None),
-        ([row(2, "kmeans"), row(9, "ward"), row(4, "mixture_$x$")], 4),
-        ([{"n_clusters": 3, "algorithm": "kmeans"}], None),
-        ([row(1, calinski_harabasz=float("nan"), explained=0.0, inertia=0.0)], 1),
+        ([row(k) for k in range(2, 31)], ("kmeans", 7), 5),
+        ([row(5)], ("kmeans", 5), 5),
+        ([row(2, davies_bouldin=float("nan")), row(3, smallest_cluster=0.0)], None, 5),
+        ([row(2, "kmeans"), row(9, "ward"), row(4, "mixture_$x$")], ("ward", 9), 5),
+        ([{"n_clusters": 3, "algorithm": "kmeans"}], None, 3),
+        ([row(1, calinski_harabasz=float("nan"), explained=0.0, inertia=0.0)], ("gone", 1), 5),
+        ([*MANY, *SOME, row(212, "hdbscan", refused=True)], ("birch", 8), 9),
+        ([], None, 3),
     ],
 )
 def test_metric_curves(
-    tmp_path: Path, table: list[dict[str, object]], recommended: int | None
+    tmp_path: Path,
+    table: list[dict[str, object]],
+    recommended: tuple[str, int] | None,
+    n_panels: int,
 ) -> None:
     metric_curves(tmp_path / "metrics.png", table, recommended, LONG)
-    assert size_of(tmp_path / "metrics.png") == (1710, 1020)
+    assert len(panels_of(table)) == n_panels
+    width, height = size_of(tmp_path / "metrics.png")
+    assert width == 1710
+    # A row of three panels is 2.69 inches tall.
+    assert (height - 180) // round(2.69 * 150) == -(-n_panels // 3)
 
 
 def test_the_same_figure_is_the_same_file(tmp_path: Path) -> None:

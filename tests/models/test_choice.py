@@ -1,51 +1,94 @@
 """The written rule that recommends a clustering."""
 
+import math
+
+import numpy as np
 import pytest
+from sklearn.datasets import make_blobs
 
+from streamclust.accumulators.clusters import Assignment, ClusterSums
 from streamclust.models.choice import is_degenerate, recommend
+from streamclust.models.evidence import gather
+from streamclust.models.sweep import SweepSettings, fit_sweep
+from streamclust.passes import Passes, Rows
 
 
-def clustering(k, ch, db, silhouette, smallest=0.05, largest=0.5):
+def clustering(k, silhouette=0.1, smallest=0.05, largest=0.5, **more):
     return {
         "n_clusters": k,
-        "calinski_harabasz": ch,
-        "davies_bouldin": db,
+        "calinski_harabasz": 1000 / k,
+        "davies_bouldin": 1.0,
         "silhouette_simplified": silhouette,
         "smallest_cluster": smallest,
         "largest_cluster": largest,
+        **more,
     }
 
 
-def test_the_best_mean_rank_is_recommended():
-    choice = recommend(
-        [
-            clustering(2, 900, 2.0, 0.2),  # ranks 1, 3, 3
-            clustering(3, 800, 1.0, 0.5),  # ranks 2, 1, 1
-            clustering(4, 700, 1.5, 0.3),  # ranks 3, 2, 2
-        ]
-    )
-    assert choice.index == 1
-    assert choice.warnings == []
-    assert "Calinski-Harabasz alone: 2, Davies-Bouldin alone: 3" in choice.reasons[0]
+def chosen(clusterings):
+    index = recommend(clusterings).index
+    return None if index is None else clusterings[index]["n_clusters"]
 
 
-def test_the_fewer_clusters_win_a_tie():
-    tied = [clustering(5, 1, 1.0, 0.1), clustering(3, 1, 1.0, 0.1), clustering(9, 1, 1.0, 0.1)]
-    assert recommend(tied).index == 1
+def test_the_most_separated_clusters_decide_and_the_fewer_where_two_tie():
+    counts = {4: 4, 9: 5, 6: 5, 5: 4}
+    sweep = [clustering(k, 0.9 if k == 4 else 0.1, separated=n) for k, n in counts.items()]
+    choice = recommend(sweep)
+    assert sweep[choice.index]["n_clusters"] == 6
+    assert "most separated clusters: 5 of its 6" in choice.reasons[0]
+    assert "simplified silhouette alone: 4" in choice.reasons[0]
+    assert "says nothing about k" in choice.reasons[1]
+    assert (choice.structure, choice.edge, choice.warnings) == (True, None, [])
+
+
+def test_most_clusters_that_run_into_each_other_are_said():
+    choice = recommend([clustering(k, separated=n) for k, n in ((3, 1), (9, 4), (10, 3))])
+    assert choice.warnings == [
+        "only 4 of the 9 clusters are set off from their neighbours: groups overlap, and other k "
+        "may serve as well"
+    ]
+
+
+def test_where_groups_overlap_the_mixtures_decide():
+    bics = {3: 7.0, 4: 6.0, 5: 6.5}
+    assert chosen([clustering(k, k / 10, separated=2, bic=b) for k, b in bics.items()]) == 4
+
+
+def test_a_bic_that_falls_to_the_end_says_nothing():
+    sweep = [clustering(k, 1 / k, separated=0, bic=-k) for k in (3, 4, 5)]
+    assert chosen(sweep) == 3
+
+
+@pytest.mark.parametrize("nothing", [{}, {"separated": None}, {"separated": math.nan}])
+def test_without_evidence_the_simplified_silhouette_decides(nothing):
+    sweep = [clustering(k, s, **nothing) for k, s in ((3, 0.1), (4, 0.3), (5, 0.2))]
+    assert chosen(sweep) == 4
+    assert recommend(sweep).structure is None
+
+
+@pytest.mark.parametrize(("gap", "structure"), [(0.01, False), (0.2, True)])
+def test_the_gap_tells_structure_where_no_clusters_are_separated(gap, structure):
+    sweep = [clustering(k, separated=0, gap=gap / k * 3, gap_error=0.001) for k in (3, 4, 5)]
+    choice = recommend(sweep)
+    assert choice.structure is structure
+    assert choice.index is not None
+    assert any(w.startswith("no structure") for w in choice.warnings) is not structure
 
 
 @pytest.mark.parametrize(
     "refused",
     [
-        clustering(4, 1e6, 0.1, 0.99, largest=0.901),
-        clustering(4, 1e6, 0.1, 0.99, smallest=0.0009),
-        clustering(4, 1e6, 0.1, 0.99, smallest=0.0),
-        clustering(1, float("nan"), float("nan"), float("nan"), 1.0, 1.0),
+        clustering(4, 0.99, largest=0.901),
+        clustering(4, 0.99, smallest=0.0009),
+        clustering(4, 0.99, smallest=0.0, sizes=[0, 500, 500, 500]),
+        clustering(4, 0.99, noise=0.6),
+        clustering(1, math.nan, 1.0, 1.0),
     ],
 )
 def test_degenerate_splits_are_refused_however_well_they_score(refused):
     assert is_degenerate(refused)
-    choice = recommend([clustering(3, 10, 2.0, 0.1), refused])
+    sweep = [clustering(3, 0.1), {**refused, "separated": 9}]
+    choice = recommend(sweep)
     assert choice.index == 0
     assert f"k = {refused['n_clusters']}: " in choice.warnings[0]
     nothing = recommend([refused])
@@ -53,33 +96,94 @@ def test_degenerate_splits_are_refused_however_well_they_score(refused):
     assert "no clustering is recommended" in nothing.warnings[-1]
 
 
+def test_a_tiny_cluster_in_twenty_is_no_reason_to_refuse():
+    assert not is_degenerate(clustering(20, smallest=1e-6, sizes=[1, *[10_000] * 19]))
+
+
 @pytest.mark.parametrize(("best", "end"), [(3, "lower"), (7, "upper")])
 def test_a_choice_at_the_edge_of_the_sweep_is_said(best, end):
-    sweep = [clustering(k, 100 - abs(k - best), 1 + abs(k - best), 0.1) for k in (3, 5, 7)]
-    choice = recommend(sweep)
-    assert sweep[choice.index]["n_clusters"] == best
+    choice = recommend([clustering(k, 1 / (1 + abs(k - best))) for k in (3, 5, 7)])
+    assert choice.edge == end
     assert any(f"{end} end of the sweep" in warning for warning in choice.warnings)
 
 
 def test_the_end_of_what_is_not_refused_is_an_edge_too():
-    sweep = [clustering(k, 10 + k, 5 - k / 10, 0.1 * k) for k in (3, 4, 5)]
-    sweep += [clustering(k, 100, 0.1, 0.9, smallest=0.0) for k in (6, 7)]
+    sweep = [clustering(k, k / 10) for k in (3, 4, 5)]
+    sweep += [clustering(k, 0.9, smallest=0.0) for k in (6, 7)]
     choice = recommend(sweep)
     assert sweep[choice.index]["n_clusters"] == 5
     assert any("largest that is not refused" in warning for warning in choice.warnings)
 
 
 def test_two_clusters_are_no_edge_to_go_beyond():
-    sweep = [clustering(k, 100 / k, k, 1 / k) for k in (2, 3, 4)]
-    assert any("least there can be" in warning for warning in recommend(sweep).warnings)
+    choice = recommend([clustering(k, 1 / k) for k in (2, 3, 4)])
+    assert any("least there can be" in warning for warning in choice.warnings)
 
 
 def test_long_lists_of_refused_clusterings_are_short():
-    sweep = [clustering(k, 1, 1, 0.1, smallest=0.0) for k in (3, 5, 6, 7, 9, 10)]
+    sweep = [clustering(k, smallest=0.0) for k in (3, 5, 6, 7, 9, 10)]
     assert "k = 3, 5:7, 9, 10: " in recommend(sweep).warnings[0]
 
 
 def test_a_single_clustering_has_no_edge():
-    alone = recommend([clustering(4, 1, 1, 0.1)])
+    alone = recommend([clustering(4)])
     assert (alone.reasons, alone.warnings) == (["k = 4 is the only one computed"], [])
     assert recommend([]).index is None
+
+
+def test_of_several_algorithms_the_best_silhouette_of_all_rows_wins():
+    sweep = [
+        clustering(5, 0.40, algorithm="kmeans", separated=5),
+        clustering(6, 0.90, algorithm="kmeans", separated=4),
+        clustering(4, 0.45, algorithm="gaussian-mixture", separated=4),
+        clustering(8, 0.60, algorithm="hdbscan", separated=8, noise=0.3),
+    ]
+    choice = recommend(sweep)
+    assert choice.index == 2
+    assert "hdbscan (k = 8) 0.420" in choice.reasons[1]
+    sampled = [{**scores, "silhouette": 0.5 if i == 0 else 0.1} for i, scores in enumerate(sweep)]
+    assert recommend(sampled).index == 0
+
+
+def measured(rows, ks):
+    """The lines of a sweep, with their evidence."""
+    fitted = fit_sweep(Rows(rows), ks, SweepSettings(n_init=4), Passes())
+    assignment = Assignment([fitted[k].centers for k in ks])
+    sums = ClusterSums(list(ks), assignment.shift)
+    sums.update(rows, assignment(rows)[0])
+    clusters = [(means, sizes) for sizes, means in sums.result()]
+    evidence = gather(rows, clusters, 0, Passes())
+    return [
+        clustering(k, 1 / k, sizes=sizes.tolist(), **found)
+        for k, (_, sizes), found in zip(ks, clusters, evidence, strict=True)
+    ]
+
+
+def test_six_groups_are_found():
+    rows = make_blobs(3000, 12, centers=6, cluster_std=2.0, random_state=3)[0].astype(np.float32)
+    lines = measured(rows, range(2, 13))
+    choice = recommend(lines)
+    assert lines[choice.index]["n_clusters"] == 6
+    assert choice.structure is True
+
+
+@pytest.mark.parametrize("kind", ["round", "decaying", "cube"])
+@pytest.mark.parametrize("n_columns", [2, 32])
+def test_data_without_structure_are_told(kind, n_columns):
+    random = np.random.default_rng(0)
+    if kind == "cube":
+        rows = random.random((3000, n_columns))
+    else:
+        rows = random.standard_normal((3000, n_columns))
+    if kind == "decaying":
+        rows /= np.arange(1, n_columns + 1)
+    choice = recommend(measured(rows.astype(np.float32), (2, 3, 6, 12)))
+    assert choice.structure is False
+    assert choice.warnings[0].startswith("no structure")
+
+
+def test_groups_that_overlap_are_structure():
+    random = np.random.default_rng(0)
+    means = 2 * random.standard_normal((6, 10))
+    rows = means[random.integers(6, size=6000)] + 1.6 * random.standard_normal((6000, 10))
+    assert recommend(measured(rows.astype(np.float32), (2, 3, 6, 12))).structure is True

@@ -1,0 +1,239 @@
+"""The pictures of the comparison, made from its tables: agreement, attributes, yield, flows."""
+
+import csv
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamclust.errors import SettingsError
+from streamclust.memory import Need
+from streamclust.outputs import Outputs
+from streamclust.steps.compare import (
+    AGREEMENT_FILE,
+    ATTRIBUTES_FILE,
+    COMPARISON_FILE,
+    CONTINGENCY_FILE,
+    YIELD_FILE,
+)
+from streamclust.steps.draw import FIGURE_BYTES
+from streamclust.steps.job import Job
+from streamclust.workspace import fingerprint
+
+STEP = "draw comparison"
+# Pairs of sets of which the flows are drawn: those that agree most.
+MOST_PAIRS = 10
+# Clusters of a set up to which flows can be followed; beyond, a table is drawn.
+MOST_IN_FLOWS = 30
+_LONGEST_STEM = 200  # bytes; file systems allow 255
+_FOLDER = "figures/comparison-"
+_AGREEMENT, _ATTRIBUTES, _YIELD = (
+    f"{_FOLDER}{kind}.png" for kind in ("agreement", "attributes", "yield")
+)
+_TABLES = (COMPARISON_FILE, AGREEMENT_FILE, ATTRIBUTES_FILE, CONTINGENCY_FILE)
+
+Line = dict[str, str]
+Pair = tuple[str, str]
+
+
+def draw_comparison(job: Job, outputs: Outputs) -> None:
+    """Draw what the tables of `streamclust.steps.compare` say, unless that is done.
+
+    Figures that they say nothing of any more, as of attributes when none are known, are removed.
+
+    Raises
+    ------
+    SettingsError
+        When there is a table too few.
+    MemoryBudgetError
+        When it does not fit the budget.
+    """
+    folder = outputs.folder
+    missing = [name for name in _TABLES if not (folder / name).exists()]
+    if missing:
+        raise SettingsError(f"no {missing[0]} in {folder}: run streamclust compare first")
+    mark = fingerprint(STEP, 1, [_digest(folder / name) for name in (*_TABLES, YIELD_FILE)])
+    sets = {line["set"]: line for line in _lines(folder / COMPARISON_FILE) if line["algorithm"]}
+    agreement = _agreement(folder, sets)
+    pairs = {_pair_file(pair, list(sets)): pair for pair in _closest(agreement)}
+    carried = _carried(folder, sets)
+    yields = _yields(folder, sets)
+    wanted = [*([_AGREEMENT] if pairs else []), *([_ATTRIBUTES] if carried else [])]
+    wanted += [*([_YIELD] if yields else []), *pairs]
+    for stale in _drawn(folder) - set(wanted):
+        outputs.remove(stale)
+    if all(outputs.is_current(file, mark) for file in wanted):
+        job.skip(STEP, None)
+        return
+    with job.step(STEP, None, draw_comparison_needs(), 0):
+        if pairs:
+            _draw_agreement(outputs, sets, agreement, mark)
+        if carried:
+            _draw_attributes(outputs, sets, carried, mark)
+        if yields:
+            _draw_yields(outputs, yields, mark)
+        _draw_pairs(outputs, pairs, _shared(outputs.folder, sets, agreement), mark)
+
+
+def draw_comparison_needs() -> list[Need]:
+    """Memory of the largest figure; the tables are small beside it."""
+    return [Need(STEP, fixed=FIGURE_BYTES)]
+
+
+def _digest(path: Path) -> str | None:
+    if not path.exists():
+        return None
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    if path.exists():
+        with open(path, newline="", encoding="utf-8") as file:
+            yield from csv.DictReader(file)
+
+
+def _number(text: str | None) -> float:
+    return float(text) if text else math.nan
+
+
+def _drawn(folder: Path) -> set[str]:
+    """Figures of a comparison that are there."""
+    stem = Path(_FOLDER)
+    return {
+        f"{stem.parent}/{path.name}" for path in (folder / stem.parent).glob(f"{stem.name}*.png")
+    }
+
+
+def _pair_file(pair: Pair, names: Sequence[str]) -> str:
+    """The figure of a pair; names that would not tell it from others are put as a digest."""
+    stem = "-".join(pair)
+    others = ["-".join((a, b)) for a in names for b in names if a != b]
+    if others.count(stem) > 1 or len(stem.encode()) > _LONGEST_STEM:
+        stem = fingerprint(*pair)
+    return f"{_FOLDER}{stem}.png"
+
+
+def _agreement(folder: Path, sets: dict[str, Line]) -> dict[Pair, Line]:
+    """Lines of agreement.csv by sets of the labels and the space, of recommended clusterings."""
+    return {
+        (line["labels"], line["space"]): line
+        for line in _lines(folder / AGREEMENT_FILE)
+        if line["clusterings"] == "recommended" and {line["labels"], line["space"]} <= set(sets)
+    }
+
+
+def _closest(agreement: dict[Pair, Line]) -> list[Pair]:
+    """The pairs of different sets that agree most, in the order of the sets."""
+    known: dict[Pair, float] = {}
+    for (a, b), line in agreement.items():
+        if a != b and (b, a) not in known:
+            ami = _number(line["ami"])
+            known[a, b] = -math.inf if math.isnan(ami) else ami
+    kept = set(sorted(known, key=lambda pair: -known[pair])[:MOST_PAIRS])
+    return [pair for pair in known if pair in kept]
+
+
+def _is_recommended(line: Line, sets: dict[str, Line]) -> bool:
+    own = sets.get(line["set"])
+    return own is not None and all(own[c] == line[c] for c in ("algorithm", "n_clusters"))
+
+
+def _carried(folder: Path, sets: dict[str, Line]) -> dict[str, dict[str, float]]:
+    """How far each attribute is carried by each set's recommended clustering."""
+    carried: dict[str, dict[str, float]] = {}
+    for line in _lines(folder / ATTRIBUTES_FILE):
+        if not _is_recommended(line, sets):
+            continue
+        name, value = line["attribute"], _number(line["ami"])
+        if line["consistency"]:
+            chance = _number(line["consistency_by_chance"])
+            above = _number(line["consistency"]) - chance
+            name = f"within a {name} *"
+            value = above / (1 - chance) if chance < 1 else math.nan
+        carried.setdefault(name, {})[line["set"]] = value
+    return carried
+
+
+def _yields(folder: Path, sets: dict[str, Line]) -> list[dict[str, Any]]:
+    """Lines of yield.csv of the algorithm that each set is recommended with."""
+    return [
+        {
+            **line,
+            "names": int(line["names"]),
+            **{column: _number(line[column]) for column in ("yield", "low", "high", "baseline")},
+        }
+        for line in _lines(folder / YIELD_FILE)
+        if line["set"] in sets and line["algorithm"] == sets[line["set"]]["algorithm"]
+    ]
+
+
+def _draw_agreement(
+    outputs: Outputs, sets: dict[str, Line], agreement: dict[Pair, Line], mark: str
+) -> None:
+    from streamclust.figures.heatmap import agreement_heatmap
+
+    names = list(sets)
+    ami, ari = (
+        np.array([[_number(agreement[a, b][column]) for b in names] for a in names])
+        for column in ("ami", "ari")
+    )
+    n_clusters = [int(own["n_clusters"]) for own in sets.values()]
+    title = "Agreement of the sets' recommended clusterings"
+    with outputs.writing(_AGREEMENT, mark) as path:
+        agreement_heatmap(path, names, ami, ari, n_clusters, title)
+
+
+def _draw_attributes(
+    outputs: Outputs, sets: dict[str, Line], carried: dict[str, dict[str, float]], mark: str
+) -> None:
+    from streamclust.figures.heatmap import attribute_heatmap
+
+    names, attributes = list(sets), list(carried)
+    values = np.array([[carried[a].get(name, math.nan) for a in attributes] for name in names])
+    words = "Adjusted mutual information of clusters and attribute: 0 as by chance."
+    if any(name.endswith("*") for name in attributes):
+        words += " *: rows in their group's largest cluster, above chance."
+    with outputs.writing(_ATTRIBUTES, mark) as path:
+        title = "What the clusters of each set carry"
+        attribute_heatmap(path, names, attributes, values, title, words)
+
+
+def _draw_yields(outputs: Outputs, yields: list[dict[str, Any]], mark: str) -> None:
+    from streamclust.figures.yield_curves import yield_curves
+
+    with outputs.writing(_YIELD, mark) as path:
+        yield_curves(path, yields, "Labelling yield: rows named right by naming clusters")
+
+
+def _draw_pairs(
+    outputs: Outputs, pairs: dict[str, Pair], tables: dict[Pair, np.ndarray], mark: str
+) -> None:
+    from streamclust.figures.contingency_map import contingency_heatmap
+    from streamclust.figures.flow import contingency_flow
+
+    for file, pair in pairs.items():
+        few = max(tables[pair].shape) <= MOST_IN_FLOWS
+        draw = contingency_flow if few else contingency_heatmap
+        with outputs.writing(file, mark) as path:
+            draw(path, tables[pair], pair, f"Clusters of {pair[0]} in those of {pair[1]}")
+
+
+def _shared(
+    folder: Path, sets: dict[str, Line], agreement: dict[Pair, Line]
+) -> dict[Pair, np.ndarray]:
+    """Rows that the clusters of each pair share, (clusters, clusters)."""
+    k = {name: int(own["n_clusters"]) for name, own in sets.items()}
+    tables = {(a, b): np.zeros((k[a], k[b]), np.int64) for a, b in agreement if a != b}
+    # Cells of sets come first: once all rows are there, what follows is an attribute of that name.
+    left = {pair: int(agreement[pair]["rows"]) for pair in tables}
+    for line in _lines(folder / CONTINGENCY_FILE):
+        pair = line["set"], line["with"]
+        if left.get(pair, 0) > 0:
+            rows = int(line["rows"])
+            tables[pair][int(line["cluster"]), int(line["value"])] = rows
+            left[pair] -= rows
+    return tables
