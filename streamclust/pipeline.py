@@ -21,8 +21,10 @@ from streamclust.steps.cluster import cluster
 from streamclust.steps.cluster_distances import cluster_distances
 from streamclust.steps.compare import compare
 from streamclust.steps.draw import draw
+from streamclust.steps.draw_comparison import draw_comparison
 from streamclust.steps.draw_outliers import draw_outliers
 from streamclust.steps.duplicates import duplicates
+from streamclust.steps.evidence import evidence
 from streamclust.steps.export import export, forget_outliers
 from streamclust.steps.groups import check_group, groups, paths_file
 from streamclust.steps.ingest import ingest
@@ -146,6 +148,7 @@ def measure_set(job: Job, descriptor: str) -> None:
     """Measure the clusterings of a set, and gather what else the choice among them takes."""
     measure(job, descriptor)
     stability(job, descriptor)
+    evidence(job, descriptor)
 
 
 def _wider(job: Job, descriptor: str) -> dict[str, Any]:
@@ -174,6 +177,7 @@ def mix_sets(job: Job, mixture: Mixture, outputs: Outputs) -> None:
 def compare_sets(job: Job, outputs: Outputs, attributes: Path | None) -> None:
     """Compare the chosen sets, in tables and figures."""
     compare(job, outputs, attributes)
+    draw_comparison(job, outputs)
 
 
 def check_scored(job: Job, descriptor: str) -> None:

@@ -18,6 +18,7 @@ from streamclust.steps.cluster_distances import cluster_distance_needs
 from streamclust.steps.draw import draw_needs
 from streamclust.steps.draw_outliers import draw_outlier_needs
 from streamclust.steps.duplicates import duplicate_needs
+from streamclust.steps.evidence import evidence_needs
 from streamclust.steps.groups import check_group, group_needs
 from streamclust.steps.ingest import ingest_needs
 from streamclust.steps.job import Job, Planned, planned
@@ -40,6 +41,7 @@ STEPS = (
     "cluster",
     "measure",
     "stability",
+    "evidence",
     "space",
     "neighbors",
     "outliers",
@@ -160,6 +162,7 @@ def _clustering_needs(name: str, reduced: Rows, settings: Settings) -> dict[str,
         "cluster": fits,
         "measure": measure_needs(name, reduced, settings.ks),
         "stability": refits,
+        "evidence": evidence_needs(name, reduced, settings.ks),
     }
 
 

@@ -53,8 +53,6 @@ METRICS = [
     "effective_clusters",
     "noise",
     "separated",
-    "seconds",
-    "peak_mib",
 ]
 CLUSTERS = ["descriptor", "algorithm", "n_clusters", "cluster", "size", "share"]
 
@@ -166,7 +164,7 @@ def snapshot(folder):
 def test_what_is_done_is_skipped_and_other_settings_add(case_folder, tmp_path):
     out = tmp_path / "out"
     run = lambda **changes: steps_of(api.run, case_folder, out, None, **changes)  # noqa: E731
-    assert len(run(n_clusters="3,5", descriptors="a")) == 9
+    assert len(run(n_clusters="3,5", descriptors="a")) == 11
     before = snapshot(out)
     assert run(n_clusters="3,5", descriptors="a") == []
     assert snapshot(out) == before
@@ -174,6 +172,8 @@ def test_what_is_done_is_skipped_and_other_settings_add(case_folder, tmp_path):
     assert run(n_clusters="3:5", descriptors="a") == [
         ("cluster", "a"),
         ("measure", "a"),
+        ("stability", "a"),
+        ("evidence", "a"),
         ("draw", "a"),
     ]
     assert {step for step in run(n_clusters="3:5") if step[1] == "a"} == set()

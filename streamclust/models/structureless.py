@@ -1,23 +1,22 @@
-"""How much tighter clusters are than those of data without structure: the gap.
+"""How tight clusters of data without structure are: what a clustering's gap is taken to.
 
 Tibshirani, R., Walther, G. & Hastie, T. (2001), "Estimating the number of clusters in a data set
-via the gap statistic", J. R. Statist. Soc. B 63(2). Two changes: the reference is whichever of a
-Gaussian and a uniform box of the rows' own covariance is the tighter, and both sides are judged on
-rows that did not fit the centres, so that neither the dimension nor the number of rows is in it.
+via the gap statistic", Journal of the Royal Statistical Society B 63(2). The reference is whichever
+of a Gaussian and a uniform box of the rows' own covariance has the tighter clusters, so that
+neither the number of rows nor their dimension is in the gap.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from streamclust.models.sample_kmeans import (
-    ignore_convergence,
-    sample_centers,
-    squared_distances,
-    state,
-)
+from streamclust.models.sample_kmeans import sample_centers, squared_distances, state
 
+# Rows that are drawn. More rows than these have centres that fit them no better than others:
+# the reference is then judged on rows of its own that did not fit its centres.
+MOST_ROWS = 16_384
 # Beyond this many standard errors and this much more a gap is none of restarts and of chance.
 LEAST_ERRORS = 3.0
 LEAST_GAP = 0.02
@@ -26,47 +25,87 @@ Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Gap:
-    """The gap of k clusters, from one sample of the rows.
+class Structureless:
+    """Clusters of structureless rows that have a given covariance.
 
     Parameters
     ----------
-    rows : ndarray of shape (n_rows, n_columns)
-        A uniform sample in random order.
+    covariance : ndarray of shape (n_columns, n_columns)
+    n_rows : int
+        Rows of the data; so many are drawn, 16,384 at most.
     seed : int
     """
 
-    rows: np.ndarray
+    covariance: np.ndarray
+    n_rows: int
     seed: int
 
     def __call__(self, n_clusters: int) -> tuple[float, float]:
-        """log W of structureless data less log W of the rows, and its standard error."""
-        ignore_convergence()  # for the workers of a cluster, which are processes of their own
-        data = _log_within(self.rows, n_clusters, state(self.seed, n_clusters))
-        gaps = []
-        for number, draw in enumerate((_gaussian, _uniform)):
-            random = np.random.default_rng((self.seed, n_clusters, number))
-            rows = structureless(self.rows, random, draw)
-            reference = _log_within(rows, n_clusters, state(self.seed, n_clusters, number))
-            gaps.append((reference[0] - data[0], float(np.hypot(reference[1], data[1]))))
-        return min(gaps)
+        """log of the mean squared distance to the own of k centres, and its standard error."""
+        if not np.trace(self.covariance) > 0:
+            return -math.inf, 0.0
+        found = [
+            self._log_within(n_clusters, number, draw)
+            for number, draw in enumerate((_gaussian, _uniform))
+        ]
+        return min(found)
+
+    def _log_within(self, n_clusters: int, number: int, draw: Draw) -> tuple[float, float]:
+        random = np.random.default_rng((self.seed, n_clusters, number))
+        shape = min(self.n_rows, MOST_ROWS), len(self.covariance)
+        rows = structureless(self.covariance, shape, random, draw)
+        centers = sample_centers(rows, n_clusters, state(self.seed, n_clusters, number))
+        if self.n_rows > MOST_ROWS:
+            rows = structureless(self.covariance, shape, random, draw)
+        nearest = squared_distances(rows, centers).min(axis=1).astype(np.float64)
+        mean = nearest.mean()
+        return float(np.log(mean)), float(nearest.std() / np.sqrt(len(nearest)) / mean)
 
 
-def structureless(rows: np.ndarray, random: np.random.Generator, draw: Draw) -> np.ndarray:
-    """As many rows of the same mean and covariance, of independent draws along its axes.
+def structureless(
+    covariance: np.ndarray, shape: tuple[int, int], random: np.random.Generator, draw: Draw
+) -> np.ndarray:
+    """Rows of mean 0 and this covariance, of independent draws along its axes.
 
     Parameters
     ----------
-    rows : ndarray of shape (n_rows, n_columns)
+    covariance : ndarray of shape (n_columns, n_columns)
+    shape : (n_rows, n_columns)
     random : numpy.random.Generator
     draw : callable
         ``draw(random, shape)`` gives numbers of mean 0 and variance 1.
+
+    Returns
+    -------
+    ndarray of float32
     """
-    covariance = np.atleast_2d(np.cov(rows, rowvar=False, dtype=np.float64))
     variances, axes = np.linalg.eigh(covariance)
     spread = np.sqrt(np.maximum(variances, 0))
-    drawn = draw(random, rows.shape) * spread @ axes.T
-    return (drawn + rows.mean(axis=0, dtype=np.float64)).astype(rows.dtype)
+    return (draw(random, shape) * spread @ axes.T).astype(np.float32)
+
+
+def gap(reference: tuple[float, float], inertia: float, n_rows: int) -> tuple[float, float]:
+    """The gap of a clustering and its standard error.
+
+    Parameters
+    ----------
+    reference : (float, float)
+        What `Structureless` gives for as many clusters.
+    inertia : float
+        Sum over the rows of the squared distance to the mean of their cluster.
+    n_rows : int
+
+    Returns
+    -------
+    gap, error : float
+        NaN where rows or reference do not vary within clusters.
+    """
+    log_within, error = reference
+    if not inertia > 0 or not math.isfinite(log_within):
+        return math.nan, math.nan
+    # The rows' own mean is known as well as that of as many drawn ones, at least.
+    errors = math.sqrt(1 + min(1.0, MOST_ROWS / n_rows)) * error
+    return log_within - math.log(inertia / n_rows), errors
 
 
 def is_gap(gap: float, error: float) -> bool:
@@ -80,12 +119,3 @@ def _gaussian(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray
 
 def _uniform(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return random.uniform(-np.sqrt(3), np.sqrt(3), shape)
-
-
-def _log_within(rows: np.ndarray, n_clusters: int, seed: int) -> tuple[float, float]:
-    """log of the mean squared distance of one half of the rows to centres of the other half."""
-    half = len(rows) // 2
-    centers = sample_centers(rows[:half], n_clusters, seed)
-    nearest = squared_distances(rows[half:], centers).min(axis=1).astype(np.float64)
-    mean = nearest.mean()
-    return float(np.log(mean)), float(nearest.std() / np.sqrt(len(nearest)) / mean)

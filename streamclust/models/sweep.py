@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from streamclust.accumulators.clusters import Assignment, LloydStep
 from streamclust.accumulators.sample import UniformSample
 from streamclust.errors import SettingsError
 from streamclust.models.mini_batches import MiniBatches
+from streamclust.models.sample_kmeans import ignore_convergence
 from streamclust.passes import Passes, Rows
 
 SAMPLE_ROWS = 16_384
@@ -148,18 +148,9 @@ def _seeds(
 ) -> dict[int, np.ndarray]:
     with warnings.catch_warnings():
         # Around all threads, which share the filters: a task could not restore them in order.
-        _ignore_convergence()
+        ignore_convergence()
         found = passes.map("seeding k-means", _Seed(values, settings), ks[::-1], "k")
     return dict(zip(ks, found[::-1], strict=True))
-
-
-def _ignore_convergence() -> None:
-    """Silence what scikit-learn says of each of many starts on a sample."""
-    if not any(
-        action == "ignore" and kind is ConvergenceWarning
-        for action, _, kind, _, _ in warnings.filters
-    ):
-        warnings.simplefilter("ignore", ConvergenceWarning)
 
 
 @dataclass(frozen=True)
@@ -170,7 +161,7 @@ class _Seed:
     settings: SweepSettings
 
     def __call__(self, k: int) -> np.ndarray:
-        _ignore_convergence()  # for the workers of a cluster, which are processes of their own
+        ignore_convergence()  # for the workers of a cluster, which are processes of their own
         size = min(sample_size(k), len(self.values))
         init = self.settings.init
         if not isinstance(init, str) and not callable(init):

@@ -37,7 +37,7 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
     ]
     path = f"descriptors/{descriptor}"
     shown = [job.workspace.fingerprint_of(f"{path}/clusterings/{line['name']}") for line in table]
-    mark = fingerprint(STEP, 3, name, shown, job.workspace.fingerprint_of(f"{path}/pca"))
+    mark = fingerprint(STEP, 3, name, shown, table, job.workspace.fingerprint_of(f"{path}/pca"))
     variance, metrics, *maps = (_file(descriptor, kind) for kind in ("variance", "metrics", *_MAPS))
     wanted = [variance, *([metrics] if table else []), *(maps if name else [])]
     for stale in {variance, metrics, *maps} - set(wanted):

@@ -9,7 +9,8 @@ import numpy as np
 from streamclust.accumulators.clusters import ClusterSpread, ClusterSums
 from streamclust.accumulators.sample import UniformSample
 from streamclust.memory import MIB, Need
-from streamclust.models.structureless import Gap
+from streamclust.models.sample_kmeans import sample_centers, squared_distances, state
+from streamclust.models.structureless import Structureless, gap
 from streamclust.passes import Passes, Rows
 from streamclust.steps.crosswise import indices
 from streamclust.steps.job import Job
@@ -107,10 +108,16 @@ def _judged(values: np.ndarray, labels: np.ndarray, k: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Gap:
-    """The gap of k clusters in a sample, and its error; NaN where half of the rows are too few."""
+    """The gap of a k-means of a sample, and its error; NaN where there are too few rows."""
 
     k: int
     seed: int
 
     def __call__(self, values: np.ndarray) -> tuple[float, float]:
-        return Gap(values, self.seed)(self.k) if len(values) > 2 * self.k else (math.nan, math.nan)
+        if len(values) <= 2 * self.k:
+            return math.nan, math.nan
+        centers = sample_centers(values, self.k, state(self.seed, self.k))
+        inertia = float(squared_distances(values, centers).min(axis=1).sum())
+        covariance = np.atleast_2d(np.cov(values, rowvar=False))
+        reference = Structureless(covariance, len(values), self.seed)
+        return gap(reference(self.k), inertia, len(values))

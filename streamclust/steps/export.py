@@ -10,7 +10,15 @@ from streamclust.steps.job import Job
 from streamclust.steps.outlier_tables import TABLES
 from streamclust.steps.paths import PATH
 from streamclust.steps.suspects import OUTLIERS, stored_outliers
-from streamclust.steps.tables import CLUSTERS, METRICS, choose, clusters_table, metrics_table
+from streamclust.steps.tables import (
+    CLUSTERS,
+    COSTS,
+    METRICS,
+    choose,
+    clusters_table,
+    costs_table,
+    metrics_table,
+)
 
 STEP = "export"
 _ROWS = 65_536
@@ -38,6 +46,7 @@ def export(job: Job, outputs: Outputs) -> None:
     n_rows = workspace.root[f"descriptors/{stored[0]}"].attrs["n_rows"]
     with job.step(STEP, None, [NEED], n_rows):
         outputs.table("metrics.csv", METRICS, metrics_table(workspace, stored))
+        outputs.table("costs.csv", COSTS, costs_table(workspace, stored))
         outputs.table("clusters.csv", CLUSTERS, clusters_table(workspace, stored))
         _labels(job, outputs, n_rows)
 

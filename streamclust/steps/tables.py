@@ -31,9 +31,9 @@ METRICS = (
     "effective_clusters",
     "noise",
     "separated",
-    "seconds",
-    "peak_mib",
 )
+# What it took to fit and label the whole sweep that a clustering is of: no two runs are alike.
+COSTS = ("descriptor", "algorithm", "n_clusters", "seconds", "peak_mib")
 CLUSTERS = ("descriptor", "algorithm", "n_clusters", "cluster", "size", "share")
 
 
@@ -51,7 +51,6 @@ def measured(workspace: Workspace, descriptor: str) -> list[dict[str, Any]]:
 def _known(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of a clustering beside its scores; NaN where it is not."""
     evidence = attributes.get("evidence", {})
-    cost = attributes["cost"]
     known = {
         "algorithm": attributes["algorithm"],
         "n_clusters": attributes["n_clusters"],
@@ -61,8 +60,6 @@ def _known(attributes: Mapping[str, Any]) -> dict[str, Any]:
         "stability": attributes.get("stability", {}).get("value"),
         # A mixture's own, of all rows; otherwise that of a mixture of the clusters.
         "bic": attributes.get("bic", evidence.get("bic")),
-        "seconds": cost["seconds"],
-        "peak_mib": cost["peak"] / MIB,
     }
     return {name: math.nan if value is None else value for name, value in known.items()}
 
@@ -84,6 +81,21 @@ def metrics_table(workspace: Workspace, descriptors: list[str]) -> list[dict[str
             # What is not known is an empty cell.
             known = {column: value for column, value in line.items() if value == value}
             table.append({column: known.get(column) for column in METRICS})
+    return table
+
+
+def costs_table(workspace: Workspace, descriptors: list[str]) -> list[dict[str, Any]]:
+    """The lines of costs.csv."""
+    table = []
+    for descriptor in descriptors:
+        for name in workspace.clusterings(descriptor):
+            attributes = workspace.root[f"descriptors/{descriptor}/clusterings/{name}"].attrs
+            cost = attributes.get("cost")
+            if cost is not None:
+                took = cost["seconds"], cost["peak"] / MIB
+                own = descriptor, attributes["algorithm"], attributes["n_clusters"]
+                told = (f"{number:.1f}" for number in took)
+                table.append(dict(zip(COSTS, (*own, *told), strict=True)))
     return table
 
 
