@@ -1,4 +1,4 @@
-"""The pictures of a set: variance and metric curves, and density maps of all rows."""
+"""The pictures of a set: variance and metric curves, density maps of all rows, and the tree."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 from streamclust.accumulators.histogram import DensityMap, DensityMaps, map_edges
 from streamclust.accumulators.sample import UniformSample
 from streamclust.memory import MIB, Need
-from streamclust.models.choice import is_degenerate
+from streamclust.models.choice import is_degenerate, recommend
 from streamclust.models.discriminant import discriminant_axes
 from streamclust.outputs import Outputs
 from streamclust.passes import Passes, Rows
@@ -20,6 +20,8 @@ BINS = 320
 _SAMPLE_ROWS = 20_000
 # What matplotlib holds while it draws one of the figures.
 FIGURE_BYTES = 236 * MIB
+# The algorithm whose clusterings are cuts of one tree.
+TREE = "ward"
 _MAPS = {"map-pca": "principal component", "map-discriminant": "discriminant axis"}
 
 
@@ -38,9 +40,12 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
     path = f"descriptors/{descriptor}"
     shown = [job.workspace.fingerprint_of(f"{path}/clusterings/{line['name']}") for line in table]
     mark = fingerprint(STEP, 3, name, shown, table, job.workspace.fingerprint_of(f"{path}/pca"))
-    variance, metrics, *maps = (_file(descriptor, kind) for kind in ("variance", "metrics", *_MAPS))
-    wanted = [variance, *([metrics] if table else []), *(maps if name else [])]
-    for stale in {variance, metrics, *maps} - set(wanted):
+    kinds = ("variance", "metrics", "dendrogram", *_MAPS)
+    variance, metrics, tree, *maps = (_file(descriptor, kind) for kind in kinds)
+    cut = _best_cut(table)
+    wanted = [variance, *([metrics] if table else []), *([tree] if cut else [])]
+    wanted += maps if name else []
+    for stale in {variance, metrics, tree, *maps} - set(wanted):
         outputs.remove(stale)
     if all(outputs.is_current(file, mark) for file in wanted):
         job.skip(STEP, descriptor)
@@ -49,6 +54,8 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
     k = 2 if name is None else _n_clusters(job, descriptor, name)
     with job.step(STEP, descriptor, draw_needs(descriptor, rows, k), rows.n_rows) as passes:
         _curves(job, descriptor, table, name, outputs, mark)
+        if cut is not None:
+            _tree(job, descriptor, cut, outputs, mark)
         if name is not None:
             _maps(job, passes, descriptor, rows, name, outputs, mark)
 
@@ -93,6 +100,24 @@ def _curves(
         shown = next(((x["algorithm"], x["n_clusters"]) for x in table if x["name"] == name), None)
         with outputs.writing(_file(descriptor, "metrics"), mark) as path:
             metric_curves(path, table, shown, f"{descriptor}: clusterings")
+
+
+def _best_cut(table: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Of the cuts of one tree the one that the rule takes, or the least; None without a tree."""
+    cuts = [line for line in table if line["algorithm"] == TREE]
+    if not cuts:
+        return None
+    return cuts[recommend(cuts).index or 0]
+
+
+def _tree(job: Job, descriptor: str, cut: dict[str, Any], outputs: Outputs, mark: str) -> None:
+    from streamclust.figures import dendrogram
+
+    clustering = job.workspace.root[f"descriptors/{descriptor}/clusterings/{cut['name']}"]
+    merges, weights = clustering["merges"][...], clustering["weights"][...]
+    title = f"{descriptor}: {cut['algorithm']}, cut into {cut['n_clusters']} clusters"
+    with outputs.writing(_file(descriptor, "dendrogram"), mark) as path:
+        dendrogram(path, merges, weights, cut["n_clusters"], title)
 
 
 def _maps(
