@@ -1,0 +1,97 @@
+"""The choice of k in whole runs: sweeps that widen, data without structure, and what is refused."""
+
+import numpy as np
+import pytest
+from cases import write_case
+from sklearn.datasets import make_blobs
+
+import streamclust
+from streamclust import api
+from streamclust.errors import SettingsError
+
+
+def run(tmp_path, values, **changes):
+    """A run on one set, and all that was said."""
+    said = []
+    case = write_case(tmp_path / "case", a=np.asarray(values, np.float32))
+    made = api.run(case, tmp_path / "out", None, said.append, **changes)
+    return made, " | ".join(getattr(event, "text", "") for event in said)
+
+
+def test_an_automatic_sweep_goes_on_beyond_its_edge(tmp_path):
+    values = make_blobs(3600, 12, centers=36, cluster_std=0.5, random_state=0)[0]
+    made, said = run(tmp_path, values)
+    assert "on to k = 31 to 60" in said
+    assert made.metrics.n_clusters.max() == 60
+    recommended = made.metrics[made.metrics.recommended].n_clusters.item()
+    assert abs(recommended - 36) <= 3
+
+
+def test_a_sweep_that_was_asked_for_is_not_widened(tmp_path):
+    values = make_blobs(600, 6, centers=8, cluster_std=0.4, random_state=0)[0]
+    made, said = run(tmp_path, values, n_clusters="2:5")
+    assert made.metrics.n_clusters.max() == 5
+    assert "widen --n-clusters" in said
+
+
+def test_data_without_structure_are_told(tmp_path):
+    values = np.random.default_rng(0).standard_normal((2500, 6)) * 0.7 ** np.arange(6)
+    made, said = run(tmp_path, values, n_clusters="2:12")
+    assert "no structure" in said
+    assert made.recommended("a") is not None
+    assert (made.metrics.gap < 0.05).all()
+
+
+def test_groups_have_gaps_and_separated_clusters(tmp_path):
+    values = make_blobs(2500, 6, centers=5, cluster_std=0.5, random_state=0)[0]
+    made, said = run(tmp_path, values, n_clusters="2:9")
+    line = made.metrics.set_index("n_clusters").loc[5]
+    assert line.recommended
+    assert line.separated == 5
+    assert line.gap > 0.5
+    assert line.gap > 10 * line.gap_error
+    assert line.silhouette_low <= line.silhouette <= line.silhouette_high
+    assert line.effective_clusters == pytest.approx(5, rel=1e-3)
+    assert "no structure" not in said
+
+
+@pytest.mark.parametrize(
+    ("values", "k", "message"),
+    [
+        (np.random.default_rng(0).random((12, 3)), "2,20", "12 valid rows are too few for 20"),
+        (np.repeat(np.eye(4), 10, axis=0), "2:5", "40 valid rows, 4 of them distinct, are too few"),
+    ],
+)
+def test_more_clusters_than_rows_are_refused_before_any_pass(tmp_path, values, k, message):
+    case = write_case(tmp_path / "case", a=np.asarray(values, np.float32))
+    seen = []
+    with pytest.raises(SettingsError, match=message):
+        api.run(case, tmp_path / "out", None, seen.append, n_clusters=k)
+    steps = {event.step for event in seen if hasattr(event, "step")}
+    assert "cluster" not in steps
+
+
+def test_one_k_is_the_only_one(tmp_path):
+    values = make_blobs(300, 4, centers=3, random_state=0)[0]
+    made, said = run(tmp_path, values, n_clusters=3)
+    assert made.recommended("a") == "kmeans-3"
+    assert "the only one computed" in said
+
+
+def test_all_algorithms_stand_side_by_side(tmp_path):
+    values = make_blobs(1200, 5, centers=4, cluster_std=0.3, random_state=1)[0]
+    made, said = run(tmp_path, values, n_clusters="2:6", algorithms="all")
+    found = made.metrics.groupby("algorithm").n_clusters.apply(list).to_dict()
+    assert found.pop("hdbscan") == [4]
+    assert all(ks == [2, 3, 4, 5, 6] for ks in found.values())
+    assert len(found) == 7
+    best = made.metrics[made.metrics.recommended]
+    assert best.n_clusters.item() == 4
+    assert "of the algorithms" in said
+    assert (made.folder / "figures/a-dendrogram.png").stat().st_size > 10_000
+    costs = (made.folder / "costs.csv").read_text().splitlines()
+    assert costs[0] == "descriptor,algorithm,n_clusters,seconds,peak_mib"
+    assert len(costs) == 1 + len(made.metrics)
+    # Another algorithm's clusterings stay when one is asked for again.
+    again = streamclust.open(made.folder).cluster(algorithms="ward", n_clusters="2:7")
+    assert set(again.store["descriptors/a/clusterings"]) > {"hdbscan", "kmeans-4", "ward-7"}
