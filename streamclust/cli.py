@@ -95,7 +95,7 @@ def cluster(out: str, settings: Settings, observers: Observers) -> None:
 
 @commands.command()
 @out_argument
-@settings_options("descriptors", *PASSES)
+@settings_options("descriptors", "random_state", *PASSES)
 @observed
 def measure(out: str, settings: Settings, observers: Observers) -> None:
     """Measure the clusterings of OUT that have not been measured."""

@@ -14,7 +14,7 @@ from streamclust.events import Events, Observer
 from streamclust.models.inputs import largest_spread
 from streamclust.outputs import Outputs
 from streamclust.passes import Executor, LocalExecutor
-from streamclust.planning import Inputs, check_outlier_budget, check_sweep_budget
+from streamclust.planning import Inputs, check_mixture, check_outlier_budget, check_sweep_budget
 from streamclust.record import RunRecord
 from streamclust.settings import AUTO, Settings
 from streamclust.steps.cluster import cluster
@@ -90,7 +90,8 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
         for name in workspace.descriptors
         if workspace.root[f"descriptors/{name}"].attrs["n_rows"] != inputs.n_rows
     ]
-    foreign = [name for name in others if name not in inputs.sources]
+    mixed = {name for name in workspace.descriptors if is_mixture(workspace, name)}
+    foreign = [name for name in others if name not in inputs.sources and name not in mixed]
     if foreign:
         raise SourceError(
             f"{workspace.folder} holds {', '.join(foreign)} with another number of rows than the "
@@ -102,7 +103,7 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
     if others:
         workspace.archive(OUTLIERS)
     # A file that joins the sets of a case describes their images: the paths stay.
-    joins = bool(set(workspace.descriptors) - set(inputs.sources))
+    joins = bool(set(workspace.descriptors) - set(inputs.sources) - mixed)
     if inputs.case.paths_file is not None or not joins:
         store_paths(job, inputs.case.paths_file, inputs.n_rows, inputs.case.images)
     check_group(job.settings.group, paths_file(workspace))
@@ -140,7 +141,8 @@ def cluster_set(job: Job, descriptor: str) -> None:
         job.events.note(
             f"{descriptor}: the best lies at the upper edge: on to k = {ks[0]} to {ks[-1]}"
         )
-        cluster(further, descriptor)
+        if not cluster(further, descriptor, wider["n_clusters"]):
+            return
         measure_set(further, descriptor)
 
 
@@ -166,6 +168,7 @@ def _wider(job: Job, descriptor: str) -> dict[str, Any]:
 
 def mix_sets(job: Job, mixture: Mixture, outputs: Outputs) -> None:
     """Make a mixture and its clusterings, tables and figures."""
+    check_mixture(job, mixture)
     name = mix(job, mixture)
     reduce_set(job, name)
     cluster_set(job, name)

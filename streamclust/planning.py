@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from streamclust.accumulators.covariance import compute_dtype
-from streamclust.errors import SourceError
+from streamclust.errors import SettingsError, SourceError
 from streamclust.memory import Budget, Need
 from streamclust.passes import Rows
 from streamclust.passes.local import available_cpus
-from streamclust.settings import Settings
+from streamclust.settings import AUTO, Settings
 from streamclust.sources import ArraySource, open_source
 from streamclust.sources.case import Case, check_rows, count_paths, find_case
 from streamclust.steps.cluster import cluster_needs
@@ -23,6 +23,7 @@ from streamclust.steps.groups import check_group, group_needs
 from streamclust.steps.ingest import ingest_needs
 from streamclust.steps.job import Job, Planned, planned
 from streamclust.steps.measure import measure_needs
+from streamclust.steps.mix import Mixture, mix_needs, mixture_shape
 from streamclust.steps.neighbors import neighbor_needs
 from streamclust.steps.outlier_tables import outlier_table_needs
 from streamclust.steps.outliers import outlier_needs
@@ -95,10 +96,14 @@ def plan_steps(inputs: Inputs, settings: Settings, steps: Sequence[str] = STEPS)
 
     Raises
     ------
+    SettingsError
+        When more clusters are asked for than there are rows.
     MemoryBudgetError
         When a step does not fit the budget: the message names the one that needs most, and the
         least that would do for all.
     """
+    if "cluster" in steps:
+        check_n_clusters(settings, inputs.n_rows)
     budget = Budget(settings.memory_bytes)
     n_threads = settings.workers or available_cpus()
     needs = _needs(inputs, settings, steps)
@@ -106,6 +111,43 @@ def plan_steps(inputs: Inputs, settings: Settings, steps: Sequence[str] = STEPS)
     if most.smallest > budget.total:
         budget.refuse(most, least_memory(inputs, settings, steps))
     return [planned(step, name, own, budget, n_threads) for (name, step), own in needs.items()]
+
+
+def check_n_clusters(settings: Settings, n_rows: int) -> None:
+    """Refuse an explicit k that is not below the number of rows.
+
+    Raises
+    ------
+    SettingsError
+        For it.
+    """
+    most = max(settings.ks)
+    if settings.n_clusters != AUTO and most >= n_rows:
+        raise SettingsError(
+            f"{n_rows} rows are too few for {most} clusters: ask for fewer with --n-clusters"
+        )
+
+
+def check_mixture(job: Job, mixture: Mixture) -> None:
+    """Refuse a mixture whose rows are too few for the clusters asked for, or which the budget does
+    not allow to be mixed, reduced and clustered.
+
+    Raises
+    ------
+    SettingsError, MemoryBudgetError
+        As `plan_steps`, and as `steps.mix.mixture_shape`.
+    """
+    name, raw = mixture.own_name, mixture_shape(job, mixture)
+    settings = job.settings.having(scaling="none")
+    check_n_clusters(settings, raw.n_rows)
+    sketched = is_sketched(raw.n_columns, job.budget)
+    reduced = _reduced_like(raw, most_components(settings, raw.n_columns))
+    needs = [*mix_needs(name, raw, settings), *reduce_needs(name, raw, settings, sketched)]
+    for own in _clustering_needs(name, reduced, settings).values():
+        needs += own
+    most = max(needs, key=lambda need: need.smallest)
+    if most.smallest > job.budget.total:
+        job.budget.refuse(most, most.smallest)
 
 
 def least_memory(inputs: Inputs, settings: Settings, steps: Sequence[str] = STEPS) -> int:
@@ -162,7 +204,7 @@ def _clustering_needs(name: str, reduced: Rows, settings: Settings) -> dict[str,
         "cluster": fits,
         "measure": measure_needs(name, reduced, settings.ks),
         "stability": refits,
-        "evidence": evidence_needs(name, reduced, settings.ks),
+        "evidence": evidence_needs(name, reduced, settings.ks * len(settings.algorithms)),
     }
 
 

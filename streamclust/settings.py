@@ -51,6 +51,8 @@ def parse_n_clusters(text: Any) -> tuple[int, ...]:
                 first, last = map(int, part.split(":"))
                 if last < first:
                     raise SettingsError(f"n_clusters {part!r} runs backwards: write {last}:{first}")
+                if last == first:
+                    raise SettingsError(f"n_clusters {part!r} is a sweep of one k: write {first}")
                 numbers += range(first, last + 1)
             else:
                 numbers.append(int(part))
@@ -164,7 +166,7 @@ class Settings:
     n_clusters: Any = AUTO
     covariance_type: str = "diag"
     min_cluster_size: float = 0.005
-    n_init: int = 24
+    n_init: int = 12
     max_iter: int = 100
     tol: float = 1e-4
     batch_size: int = 4096

@@ -1,5 +1,7 @@
 """The choice of k in whole runs: sweeps that widen, data without structure, and what is refused."""
 
+import shutil
+
 import numpy as np
 import pytest
 from cases import write_case
@@ -25,6 +27,13 @@ def test_an_automatic_sweep_goes_on_beyond_its_edge(tmp_path):
     assert made.metrics.n_clusters.max() == 60
     recommended = made.metrics[made.metrics.recommended].n_clusters.item()
     assert abs(recommended - 36) <= 3
+
+
+def test_a_widened_sweep_ends_where_rows_repeat(tmp_path):
+    values = make_blobs(40, 8, centers=40, cluster_std=0.1, random_state=0)[0]
+    made, said = run(tmp_path, np.repeat(values, 25, axis=0))
+    assert "on to k = 31 to 50" in said
+    assert made.metrics.n_clusters.max() == 40
 
 
 def test_a_sweep_that_was_asked_for_is_not_widened(tmp_path):
@@ -58,7 +67,8 @@ def test_groups_have_gaps_and_separated_clusters(tmp_path):
 @pytest.mark.parametrize(
     ("values", "k", "message"),
     [
-        (np.random.default_rng(0).random((12, 3)), "2,20", "12 valid rows are too few for 20"),
+        (np.random.default_rng(0).random((12, 3)), "2,20", "12 rows are too few for 20"),
+        (np.random.default_rng(0).random((12, 3)), 12, "12 rows are too few for 12 clusters"),
         (np.repeat(np.eye(4), 10, axis=0), "2:5", "40 valid rows, 4 of them distinct, are too few"),
     ],
 )
@@ -69,6 +79,44 @@ def test_more_clusters_than_rows_are_refused_before_any_pass(tmp_path, values, k
         api.run(case, tmp_path / "out", None, seen.append, n_clusters=k)
     steps = {event.step for event in seen if hasattr(event, "step")}
     assert "cluster" not in steps
+
+
+def test_no_dense_cluster_at_all_is_told(tmp_path):
+    values = np.random.default_rng(0).random((300, 4))
+    made, said = run(tmp_path, values, algorithms="hdbscan", min_cluster_size=0.3)
+    assert made.metrics.n_clusters.tolist() == [0]
+    assert made.recommended("a") is None
+    assert "no clustering is recommended" in said
+
+
+@pytest.mark.parametrize("n_rows", [4, 6])
+def test_a_handful_of_rows_by_every_algorithm(tmp_path, n_rows):
+    values = np.random.default_rng(0).random((n_rows, 3))
+    made, _ = run(tmp_path, values, algorithms="all")
+    assert made.metrics.n_clusters.max() == n_rows - 1
+
+
+def test_a_mixture_is_refitted_with_its_own_settings(tmp_path):
+    values = np.random.default_rng(0).standard_normal((500, 5)) @ np.diag([5, 3, 2, 1, 1])
+    case = write_case(tmp_path / "case", a=values.astype(np.float32))
+    own = {"algorithms": "gaussian-mixture", "covariance_type": "full", "n_clusters": "2:5"}
+    whole = api.run(case, tmp_path / "whole", **own).metrics.stability
+    made = api.run(case, tmp_path / "steps", n_clusters=2)
+    made.cluster(**own)
+    found = made.measure().metrics.query("algorithm == 'gaussian-mixture'").stability
+    assert found.tolist() == whole.tolist()
+
+
+def test_clusterings_of_an_older_version_are_told(tmp_path):
+    values = make_blobs(300, 4, centers=3, random_state=0)[0]
+    made, _ = run(tmp_path, values, n_clusters=3)
+    table = (made.folder / "labels.csv").read_bytes()
+    group = made.folder / "workspace.zarr/descriptors/a/clusterings/kmeans-3"
+    shutil.rmtree(group / "means")
+    said = []
+    api.export(made.folder, None, said.append)
+    assert any("made by an older streamclust" in getattr(e, "text", "") for e in said)
+    assert (made.folder / "labels.csv").read_bytes() == table
 
 
 def test_one_k_is_the_only_one(tmp_path):

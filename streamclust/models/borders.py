@@ -19,6 +19,10 @@ from streamclust.accumulators.clusters import PIECE_ROWS
 BORDER = 1 / 8
 FLANK = (1 / 4, 1 / 2)
 
+# Rows beyond so many median distances of their cluster are scattered ones, which lie at borders:
+# in high dimensions halfway between groups that are far apart.
+FAR = 3.0
+
 # A cluster is separated when its borders hold less than this part of what the flanks demand.
 EMPTY = 0.5
 # Flanks hold at least so many rows, and the gap is so many standard errors of a difference of
@@ -67,10 +71,13 @@ class Borders:
         -------
         found, demanded, own : ndarray of shape (k,)
             Sums over a cluster's neighbours of the rows within `BORDER` of the border, and of the
-            geometric mean of the rows on its two flanks, each as wide; its rows in the sample.
+            geometric mean of the rows on its two flanks, each as wide; its rows in the sample. All
+            without rows beyond `FAR` median distances.
         """
         k = len(sizes)
-        near, second, place = _places(self.rows, means, sizes)
+        near, second, place, distances = _places(self.rows, means, sizes)
+        compact = distances <= FAR**2 * _medians(distances, near, k)[near]
+        near, second, place = near[compact], second[compact], place[compact]
         first, last = np.minimum(near, second), np.maximum(near, second)
         pairs, pair = np.unique(first.astype(np.int64) * k + last, return_inverse=True)
         side = np.where(near == first, -place, place)
@@ -100,16 +107,18 @@ def is_separated(found: np.ndarray, demanded: np.ndarray, own: np.ndarray) -> np
 
 def _places(
     rows: np.ndarray, means: np.ndarray, sizes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nearest and second nearest mean of each row, and its distance from their border.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Nearest and second nearest mean of each row, its distance from their border, and squared from
+    the nearest mean.
 
-    The distance is along the line between the means, in distances between them: 1/2 at the own
-    mean, 0 at the border. A row has pulled its own mean towards itself; its distance is taken from
-    the mean of the other rows.
+    The distance from the border is along the line between the means, in distances between them: 1/2
+    at the own mean, 0 at the border. A row has pulled its own mean towards itself; its distance is
+    taken from the mean of the other rows.
     """
     near = np.empty(len(rows), np.intp)
     second = np.empty(len(rows), np.intp)
     place = np.empty(len(rows))
+    distances = np.empty(len(rows))
     apart = _apart(means)
     grown = (sizes / np.maximum(sizes - 1, 1)) ** 2
     occupied = np.flatnonzero(np.isfinite(means).all(axis=1))
@@ -123,9 +132,17 @@ def _places(
         two = np.argsort(squared, axis=1, kind="stable")[:, :2]
         nearest, other = np.take_along_axis(squared, two, axis=1).T
         near[piece], second[piece] = occupied[two].T
+        distances[piece] = nearest
         gap = apart[near[piece], second[piece]]
         place[piece] = (other - grown[near[piece]] * nearest) / (2 * gap)
-    return near, second, place
+    return near, second, place, distances
+
+
+def _medians(values: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    """Median value of each label; 0 where it has none."""
+    order = np.argsort(labels, kind="stable")
+    parts = np.split(values[order], np.cumsum(np.bincount(labels, minlength=k))[:-1])
+    return np.array([np.median(part) if len(part) else 0.0 for part in parts])
 
 
 def _apart(means: np.ndarray) -> np.ndarray:

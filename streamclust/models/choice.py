@@ -10,6 +10,11 @@ from streamclust.models.structureless import is_gap
 
 # With fewer, borders do not tell how many clusters there are.
 LEAST_SEPARATED = 3
+SEPARATED_SHARE = 2 / 3
+# Of the most separated clusters: what a few more of, by chance or of outliers, do not outweigh.
+AS_MANY = 0.95
+# A mixture of which hardly any components were merged has too few to tell the number of groups.
+HARDLY_MERGED = 0.9
 LARGEST_SHARE = 0.90
 SMALLEST_SHARE = 0.001
 LARGEST_TINY = 0.10
@@ -53,10 +58,12 @@ def recommend(clusterings: Sequence[Scores]) -> Choice:
     """Recommend one clustering.
 
     The rule: degenerate splits are refused. Of the others of an algorithm, that with the most
-    separated clusters is the best, the fewer clusters where two tie. Where none has three, groups
-    overlap: the best is that of the least mixture BIC, unless the largest k has it; then, and where
-    nothing is known but the indices, that of the largest simplified silhouette. Of the best of
-    several algorithms, the one with the largest silhouette is recommended, noise counting 0.
+    separated clusters is the best; of those within 5 % of the most, the one of the fewest clusters.
+    Where less than two thirds of its clusters are separated, or less than three, groups overlap:
+    the best is that of as many clusters as a mixture finds groups; where that is not known or
+    hardly any of its components were merged, that of the most separated clusters if there are
+    three, or else that of the largest simplified silhouette. Of the best of several algorithms,
+    the one with the largest silhouette is recommended, noise counting 0.
 
     Data are without structure where no two clusters are separated, and no gap to structureless
     data is more than chance. There, too, a clustering is recommended: it divides the rows into
@@ -68,8 +75,8 @@ def recommend(clusterings: Sequence[Scores]) -> Choice:
         Each with ``n_clusters``, ``smallest_cluster`` and ``largest_cluster`` (shares) and
         ``silhouette_simplified``. What else is known is used, and may be missing or NaN:
         ``algorithm``, ``calinski_harabasz``, ``davies_bouldin``, ``sizes``, ``noise`` (share),
-        ``silhouette`` (sampled), ``separated``, ``bic``, ``gap``, ``gap_error`` (`evidence`),
-        ``stability``.
+        ``silhouette`` (sampled), ``separated``, ``groups`` (`evidence`), ``gap``, ``gap_error``
+        (`structureless`), ``stability``.
     """
     sound = [i for i, scores in enumerate(clusterings) if not is_degenerate(scores)]
     warnings = _refusals(clusterings)
@@ -132,20 +139,51 @@ def _silhouette(scores: Scores, column: str) -> float:
 def _best_k(clusterings: Sequence[Scores], own: list[int]) -> tuple[int, str]:
     """The best clustering of one algorithm by the rule, and why."""
     own = sorted(own, key=lambda i: clusterings[i]["n_clusters"])
-    separated = [i for i in own if _known(clusterings[i], "separated")]
-    if separated:
-        best = max(separated, key=lambda i: clusterings[i]["separated"])
-        number, k = clusterings[best]["separated"], clusterings[best]["n_clusters"]
-        if number >= LEAST_SEPARATED:
-            return best, f"k = {k} has the most separated clusters: {number} of its {k}"
-    fitted = [i for i in own if _known(clusterings[i], "bic")]
-    if fitted:
-        best = min(fitted, key=lambda i: clusterings[i]["bic"])
-        if best != fitted[-1]:
-            k = clusterings[best]["n_clusters"]
-            return best, f"groups overlap; k = {k} has the least BIC of a Gaussian mixture"
-    best = max(own, key=lambda i: _silhouette(clusterings[i], "silhouette_simplified"))
-    return best, f"k = {clusterings[best]['n_clusters']} has the largest simplified silhouette"
+    sweep = [clusterings[i] for i in own]
+    best = clearest(sweep)
+    if best is None:
+        groups = _groups(sweep)
+        if groups is not None:
+            distances = [abs(s["n_clusters"] - groups) for s in sweep]
+            best = distances.index(min(distances))
+            k = sweep[best]["n_clusters"]
+            return own[
+                best
+            ], f"groups overlap: a Gaussian mixture finds {groups}, k = {k} is nearest"
+        best = _most_separated(sweep)
+    if best is not None and sweep[best]["separated"] >= LEAST_SEPARATED:
+        number, k = sweep[best]["separated"], sweep[best]["n_clusters"]
+        return own[best], f"k = {k} has the most separated clusters: {number} of its {k}"
+    index = max(own, key=lambda i: _silhouette(clusterings[i], "silhouette_simplified"))
+    return index, f"k = {clusterings[index]['n_clusters']} has the largest simplified silhouette"
+
+
+def clearest(sweep: Sequence[Scores]) -> int | None:
+    """Which clustering has the most separated clusters; None where too few are separated."""
+    best = _most_separated(sweep)
+    if best is None:
+        return None
+    least = max(LEAST_SEPARATED, SEPARATED_SHARE * sweep[best]["n_clusters"])
+    return best if sweep[best]["separated"] >= least else None
+
+
+def _most_separated(sweep: Sequence[Scores]) -> int | None:
+    """The fewest clusters of which about as many are separated as of any."""
+    known = [i for i, scores in enumerate(sweep) if _known(scores, "separated")]
+    if not known:
+        return None
+    enough = AS_MANY * max(sweep[i]["separated"] for i in known)
+    several = [i for i in known if sweep[i]["separated"] >= enough]
+    return min(several, key=lambda i: sweep[i]["n_clusters"])
+
+
+def _groups(sweep: Sequence[Scores]) -> int | None:
+    """Groups of the mixture that began with the most clusters, where it tells."""
+    fitted = [scores for scores in sweep if _known(scores, "groups")]
+    if not fitted:
+        return None
+    most = max(fitted, key=lambda scores: scores["n_clusters"])
+    return int(most["groups"]) if most["groups"] <= HARDLY_MERGED * most["n_clusters"] else None
 
 
 def _overlap(separated: int, k: int) -> list[str]:

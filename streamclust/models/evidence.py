@@ -1,14 +1,12 @@
 """What a sample tells of a sweep's clusterings beside their indices: for the choice of k."""
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from streamclust.models.borders import Borders
-from streamclust.models.choice import LEAST_SEPARATED
-from streamclust.models.mixture_bic import MixtureBic
-from streamclust.models.sample_kmeans import ignore_convergence
+from streamclust.models.choice import clearest, is_degenerate
+from streamclust.models.mixture_groups import MOST_COMPONENTS, MixtureGroups
 from streamclust.passes import Passes
 
 SAMPLE_ROWS = 16_384
@@ -20,10 +18,11 @@ def gather(
     seed: int,
     passes: Passes,
 ) -> list[dict[str, float]]:
-    """The evidence of each clustering, as `choice.recommend` takes it.
+    """The evidence of each clustering of one algorithm, as `choice.recommend` takes it.
 
-    Borders are counted for every clustering. Only where they separate no three clusters of any,
-    which is where groups overlap or there are none, the mixtures are fitted.
+    Borders are counted for every clustering. Only where too few clusters are separated, which is
+    where groups overlap or there are none, a mixture is fitted: once, from the most clusters of
+    those that are not degenerate.
 
     Parameters
     ----------
@@ -32,21 +31,30 @@ def gather(
     clusters : sequence of (means, sizes)
         Label means (k, n_columns; NaN where a cluster has no rows) and sizes (k,), over all rows.
     seed : int
+        Nothing is drawn today.
     passes : Passes
 
     Returns
     -------
     list of dict
-        ``separated``, and where it was computed ``bic``.
+        ``separated``, and for that of which a mixture was fitted, ``groups``.
     """
     separated = passes.map("borders of clusters", Borders(sample), clusters, "k")
     evidence: list[dict[str, float]] = [{"separated": number} for number in separated]
-    if max(separated, default=0) >= LEAST_SEPARATED or len(sample) < 2:
-        return evidence
-    several = [i for i, (means, _) in enumerate(clusters) if len(means) < len(sample)]
-    with warnings.catch_warnings():
-        ignore_convergence()
-        bics = passes.map("mixtures", MixtureBic(sample), [clusters[i] for i in several], "k")
-    for i, bic in zip(several, bics, strict=True):
-        evidence[i]["bic"] = bic
+    scores = [
+        {
+            "n_clusters": len(sizes),
+            "smallest_cluster": sizes.min(initial=0) / max(sizes.sum(), 1),
+            "largest_cluster": sizes.max(initial=0) / max(sizes.sum(), 1),
+            "sizes": sizes.tolist(),
+            **own,
+        }
+        for (_, sizes), own in zip(clusters, evidence, strict=True)
+    ]
+    sound = [i for i, own in enumerate(scores) if not is_degenerate(own)]
+    starts = [i for i in sound if len(clusters[i][1]) <= MOST_COMPONENTS]
+    if starts and clearest([scores[i] for i in sound]) is None:
+        most = max(starts, key=lambda i: len(clusters[i][1]))
+        found = passes.map("mixture", MixtureGroups(sample), [clusters[most][0]], "k")
+        evidence[most]["groups"] = found[0]
     return evidence

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from streamclust.accumulators.clusters import ClusterSums
-from streamclust.algorithms import Algorithm, Clustering, Labeller, load_algorithm
+from streamclust.algorithms import Clustering, Labeller, load_algorithm
 from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.passes import Passes, Rows
@@ -19,8 +19,20 @@ from streamclust.workspace import fingerprint, stage_array, store_array
 STEP = "cluster"
 
 
-def cluster(job: Job, descriptor: str) -> None:
+def cluster(job: Job, descriptor: str, further: Sequence[int] = ()) -> tuple[int, ...]:
     """Cluster one descriptor set by every algorithm, for every k that is not there yet.
+
+    Parameters
+    ----------
+    job : Job
+    descriptor : str
+    further : sequence of int, optional
+        The k with which an automatic sweep goes on, in place of those of the settings.
+
+    Returns
+    -------
+    tuple of int
+        The k that there are rows enough for; none may be left of `further`.
 
     Raises
     ------
@@ -31,15 +43,18 @@ def cluster(job: Job, descriptor: str) -> None:
     """
     if job.workspace.get(f"descriptors/{descriptor}/reduced") is None:
         raise SettingsError(f"{descriptor} is not reduced yet: run streamclust reduce first")
-    ks = _fitting(job, descriptor)
-    for name in job.settings.algorithms:
+    ks = _fitting(job, descriptor, tuple(further))
+    for name in job.settings.algorithms if ks else ():
         _cluster_by(job, descriptor, name, ks)
+    return ks
 
 
 def _cluster_by(job: Job, descriptor: str, name: str, ks: tuple[int, ...]) -> None:
     algorithm = load_algorithm(name)
     path = f"descriptors/{descriptor}"
-    sweep = _sweep_mark(job, path, name, algorithm)
+    chosen = {setting: getattr(job.settings, setting) for setting in algorithm.depends_on}
+    reduced = job.workspace.fingerprint_of(f"{path}/reduced")
+    sweep = fingerprint(STEP, 3, reduced, name, algorithm.version, chosen)
     _archive_others(job, descriptor, name, sweep)
     wanted: tuple[int | None, ...] = ks if algorithm.takes_k else (None,)
     places = {clustering_path(path, name, k): (k, fingerprint(sweep, k)) for k in wanted}
@@ -67,7 +82,7 @@ def _cluster_by(job: Job, descriptor: str, name: str, ks: tuple[int, ...]) -> No
             # What it took to fit and label all that was fitted together.
             cost = {"seconds": time.perf_counter() - started, "peak": job.executor.peak()}
             for group, place in zip(groups, missing, strict=True):
-                group.attrs.update(algorithm=name, sweep=sweep, cost=cost)
+                group.attrs.update(algorithm=name, sweep=sweep, settings=chosen, cost=cost)
                 job.workspace.publish(group, place, places[place][1])
 
 
@@ -76,7 +91,7 @@ def clustering_path(path: str, algorithm: str, k: int | None) -> str:
     return f"{path}/clusterings/{algorithm}" + ("" if k is None else f"-{k}")
 
 
-def _fitting(job: Job, descriptor: str) -> tuple[int, ...]:
+def _fitting(job: Job, descriptor: str, further: tuple[int, ...]) -> tuple[int, ...]:
     """The numbers of clusters asked for, found to be no more than there are different rows.
 
     Raises
@@ -84,7 +99,7 @@ def _fitting(job: Job, descriptor: str) -> tuple[int, ...]:
     SettingsError
         When one is not; of an automatic sweep only where none is.
     """
-    ks = job.settings.ks
+    ks = further or job.settings.ks
     n_valid = job.n_valid(descriptor)
     n_distinct = _count_distinct(job.rows_of(descriptor, "reduced"), max(ks) + 1)
     most = min(n_distinct, n_valid - 1)
@@ -92,6 +107,8 @@ def _fitting(job: Job, descriptor: str) -> tuple[int, ...]:
     if fitting == ks:
         return ks
     found = f"{n_valid} valid rows" + (f", {n_distinct} of them distinct," * (n_distinct < n_valid))
+    if further:
+        return fitting
     if not fitting or job.settings.n_clusters != AUTO:
         raise SettingsError(
             f"{descriptor}: {found} are too few for {min(set(ks) - set(fitting))} clusters: "
@@ -111,12 +128,6 @@ def _count_distinct(rows: Rows, enough: int) -> int:
             if len(seen) >= enough:
                 return enough
     return len(seen)
-
-
-def _sweep_mark(job: Job, path: str, name: str, algorithm: Algorithm) -> str:
-    chosen = {setting: getattr(job.settings, setting) for setting in algorithm.depends_on}
-    reduced = job.workspace.fingerprint_of(f"{path}/reduced")
-    return fingerprint(STEP, 2, reduced, name, algorithm.version, chosen)
 
 
 def _archive_others(job: Job, descriptor: str, name: str, sweep: str) -> None:

@@ -11,6 +11,7 @@ Written are, through `Outputs`:
   other sets, and with the values of attributes; cells that are not empty.
 - ``attributes.csv``: agreement of every clustering with every attribute, and its consistency
   within groups of rows, such as folders.
+- ``mixing.csv``: each mixture against the best of its sets.
 - ``yield.csv``: what naming the clusters of every clustering gives.
 """
 
@@ -50,6 +51,8 @@ from streamclust.steps.equal_footing import equal_footing, footing_needs
 from streamclust.steps.groups import GROUP, groups, paths_file
 from streamclust.steps.job import Job, planned
 from streamclust.steps.labelled import Labelled, labelled, of_same_number, recommended
+from streamclust.steps.mixing_gain import COLUMNS as MIXING
+from streamclust.steps.mixing_gain import gain_lines, in_words
 from streamclust.steps.paths import PATH
 from streamclust.steps.tables import measured
 from streamclust.workspace import fingerprint
@@ -57,6 +60,7 @@ from streamclust.workspace import fingerprint
 STEP = "compare"
 COMPARISON_FILE, AGREEMENT_FILE = "comparison.csv", "agreement.csv"
 CONTINGENCY_FILE, ATTRIBUTES_FILE, YIELD_FILE = "contingency.csv", "attributes.csv", "yield.csv"
+MIXING_FILE = "mixing.csv"
 MEASURED = (
     *("algorithm", "n_clusters", "calinski_harabasz", "davies_bouldin", "silhouette_simplified"),
     *("silhouette", "explained", "smallest_cluster", "largest_cluster"),
@@ -89,7 +93,11 @@ def compare(job: Job, outputs: Outputs, attributes: Path | None = None) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    names = job.chosen()
+    reduced = {n: job.workspace.get(f"descriptors/{n}/reduced") for n in job.chosen()}
+    names = [name for name, rows in reduced.items() if rows is not None]
+    if len(names) < len(reduced):
+        left = ", ".join(sorted(set(reduced) - set(names)))
+        job.events.warn(f"{left}: not reduced yet, left out (streamclust reduce, cluster, measure)")
     chosen = recommended(job.workspace, names)
     if not chosen:
         raise SettingsError(
@@ -112,7 +120,7 @@ def compare(job: Job, outputs: Outputs, attributes: Path | None = None) -> None:
         known = None if attributes is None else stage_attributes(job, attributes, staged)
         stored = None if group in (None, "none") else _groups(job)
         with job.step(STEP, None, needs, clusterings[0].labels.shape[0]) as passes:
-            tables = _compare_sets(passes, job, outputs, names, chosen, same, mark)
+            tables, footing = _compare_sets(passes, job, outputs, names, chosen, same, mark)
             found = _compare_attributes(passes, job, clusterings, chosen, known)
             if stored is not None:
                 found.agreement += consistency_lines(job, str(group), stored[...], clusterings)
@@ -121,10 +129,14 @@ def compare(job: Job, outputs: Outputs, attributes: Path | None = None) -> None:
             outputs.table(ATTRIBUTES_FILE, ATTRIBUTES, map(_written, found.agreement), mark)
             if known is not None:
                 outputs.table(YIELD_FILE, YIELD, map(_written, found.yields), mark)
+            gains = gain_lines(job.workspace, names, found.agreement, footing)
+            outputs.table(MIXING_FILE, MIXING, map(_written, gains), mark)
+    for sentence in in_words(gains):
+        job.events.note(sentence)
 
 
 def _files(attributes: Path | None) -> list[str]:
-    files = [COMPARISON_FILE, AGREEMENT_FILE, CONTINGENCY_FILE, ATTRIBUTES_FILE]
+    files = [COMPARISON_FILE, AGREEMENT_FILE, CONTINGENCY_FILE, ATTRIBUTES_FILE, MIXING_FILE]
     return files if attributes is None else [*files, YIELD_FILE]
 
 
@@ -179,8 +191,9 @@ def _compare_sets(
     chosen: dict[str, Labelled],
     same: dict[str, Labelled],
     mark: str,
-) -> Tables:
-    """Write what is compared of sets alone; rows shared by recommended clusterings are returned."""
+) -> tuple[Tables, dict[str, dict[str, Any]]]:
+    """Write what is compared of sets alone; returned are the rows that recommended clusterings
+    share, and the indices on equal footing."""
     if not same:
         job.events.warn(
             "the sets have no number of clusters in common: none is compared on equal footing"
@@ -202,7 +215,7 @@ def _compare_sets(
         for line in agreement_lines(kind, own, tables[kind], judged[kind])
     )
     outputs.table(AGREEMENT_FILE, AGREEMENT, map(_written, agreed), mark)
-    return tables["recommended"]
+    return tables["recommended"], footing
 
 
 def _comparison(

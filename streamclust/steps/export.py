@@ -9,6 +9,7 @@ from streamclust.steps.duplicates import FILE as DUPLICATES
 from streamclust.steps.job import Job
 from streamclust.steps.outlier_tables import TABLES
 from streamclust.steps.paths import PATH
+from streamclust.steps.raw import stale_sources
 from streamclust.steps.suspects import OUTLIERS, stored_outliers
 from streamclust.steps.tables import (
     CLUSTERS,
@@ -19,6 +20,7 @@ from streamclust.steps.tables import (
     costs_table,
     metrics_table,
 )
+from streamclust.workspace import Workspace
 
 STEP = "export"
 _ROWS = 65_536
@@ -38,8 +40,15 @@ def export(job: Job, outputs: Outputs) -> None:
     rows than those that are stored, what was told of them is put aside.
     """
     workspace = job.workspace
-    stored = workspace.descriptors
+    stored = [name for name in workspace.descriptors if not stale_sources(workspace, name)]
     if not stored:
+        return
+    old = [name for name in stored if _is_old(workspace, name)]
+    if old:
+        job.events.warn(
+            f"the tables are left as they are: clusterings of {', '.join(old)} were made by an "
+            f"older streamclust: streamclust cluster {workspace.folder} makes them anew"
+        )
         return
     if stored_outliers(workspace) is None:
         forget_outliers(job, outputs)
@@ -48,7 +57,14 @@ def export(job: Job, outputs: Outputs) -> None:
         outputs.table("metrics.csv", METRICS, metrics_table(workspace, stored))
         outputs.table("costs.csv", COSTS, costs_table(workspace, stored))
         outputs.table("clusters.csv", CLUSTERS, clusters_table(workspace, stored))
-        _labels(job, outputs, n_rows)
+        _labels(job, outputs, stored, n_rows)
+
+
+def _is_old(workspace: Workspace, descriptor: str) -> bool:
+    """Whether clusterings of a set lack what is stored of them now."""
+    root = workspace.root[f"descriptors/{descriptor}"]
+    names = workspace.clusterings(descriptor)
+    return any("means" not in root[f"clusterings/{name}"] for name in names)
 
 
 def forget_outliers(job: Job, outputs: Outputs) -> None:
@@ -58,10 +74,10 @@ def forget_outliers(job: Job, outputs: Outputs) -> None:
         outputs.remove(file)
 
 
-def _labels(job: Job, outputs: Outputs, n_rows: int) -> None:
+def _labels(job: Job, outputs: Outputs, stored: list[str], n_rows: int) -> None:
     root = job.workspace.root
     labels = {}
-    for descriptor in job.workspace.descriptors:
+    for descriptor in stored:
         name, _ = choose(job.workspace, descriptor)
         if not job.workspace.clusterings(descriptor):
             job.events.warn(f"{descriptor} has no clusterings: run streamclust cluster and measure")

@@ -10,7 +10,7 @@ from streamclust.events import Events, StepFinished
 from streamclust.memory import Budget, Need, reset_peak, return_freed_memory
 from streamclust.passes import Executor, Passes, Rows
 from streamclust.settings import Settings
-from streamclust.steps.raw import raw_array
+from streamclust.steps.raw import raw_array, stale_words
 from streamclust.workspace import Workspace
 
 
@@ -63,7 +63,8 @@ class Job:
         return Budget(self.settings.memory_bytes)
 
     def chosen(self) -> list[str]:
-        """The stored descriptor sets that the settings ask for.
+        """The stored descriptor sets that the settings ask for; mixtures of sets that changed
+        since are left out, which is said.
 
         Raises
         ------
@@ -78,7 +79,10 @@ class Job:
                 f"no descriptor set {', '.join(missing) or 'at all'} in {self.workspace.folder}: "
                 f"there are {', '.join(stored) or 'none: run streamclust ingest first'}"
             )
-        return list(wanted)
+        stale = {name: stale_words(self.workspace, name) for name in wanted}
+        for words in filter(None, stale.values()):
+            self.events.warn(words)
+        return [name for name in wanted if not stale[name]]
 
     def n_valid(self, descriptor: str) -> int:
         """Rows of a set that are not masked."""

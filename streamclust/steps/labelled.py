@@ -61,7 +61,7 @@ def of_same_number(workspace: Workspace, chosen: dict[str, Labelled]) -> dict[st
         others = labelled(workspace, descriptor)
         others.sort(key=lambda other: other.algorithm == own.algorithm)
         by_number[descriptor] = {other.n_clusters: other for other in others}
-    common = set.intersection(*map(set, by_number.values())) - {1} if by_number else set()
+    common = set.intersection(*map(set, by_number.values())) - {0, 1} if by_number else set()
     if not common:
         return {}
     median = float(np.median([own.n_clusters for own in chosen.values()]))

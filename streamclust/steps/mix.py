@@ -32,6 +32,7 @@ from streamclust.workspace import fingerprint, stage_array, store_array
 
 STEP = "mix"
 _LABEL_CHUNK = 65_536
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,21 @@ class Mixture:
     name: str | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "sets", tuple(name.strip() for name in self.sets))
         twice = sorted({name for name in self.sets if self.sets.count(name) > 1})
         if twice:
             raise SettingsError(f"{', '.join(twice)} is named twice: name each set once")
         if len(self.sets) < 2:
             raise SettingsError("a mixture takes two sets at least: --sets a,b")
-        if self.name is not None and (not self.name or set(self.name) & set("/\\\0,")):
-            raise SettingsError(f"name={self.name!r} must be a name without slashes and commas")
+        if not _is_name(self.own_name):
+            raise SettingsError(
+                f"name={self.own_name!r} must be a name for a folder: up to {_LONGEST_NAME} bytes, "
+                "without slashes and commas"
+            )
+        if self.consensus and self.weights == AUTO:
+            raise SettingsError(
+                "the search for weights is for descriptors: name those of a consensus, or none"
+            )
         if self.weights is not None and self.weights != AUTO:
             object.__setattr__(self, "weights", self._numbers(self.weights))
 
@@ -111,11 +120,12 @@ def mix(job: Job, mixture: Mixture) -> str:
     told: dict[str, Any] = {
         "of": LABELS if mixture.consensus else DESCRIPTORS,
         "sets": list(mixture.sets),
+        "sources": sources,
         "made_of": [job.workspace.fingerprint_of(source) for source in sources],
         "scaling": None if mixture.consensus else job.settings.scaling,
     }
-    seed = job.settings.random_state if mixture.weights == AUTO else None
-    mark = fingerprint(STEP, 1, told, mixture.weights, seed)
+    searched = _searched(job, mixture) if mixture.weights == AUTO else None
+    mark = fingerprint(STEP, 2, told, mixture.weights, searched)
     if job.workspace.restore(path, mark):
         job.skip(STEP, name)
         return name
@@ -123,19 +133,33 @@ def mix(job: Job, mixture: Mixture) -> str:
         told["weights"], told["searched"] = find_weights(job, mixture.sets)
     else:
         told["weights"] = list(mixture.weights or (1.0,) * len(mixture.sets))
-    n_columns = sum(_n_columns(job, source) for source in sources)
-    n_rows = int(job.workspace.root[f"descriptors/{mixture.sets[0]}"].attrs["n_rows"])
-    rows = Rows(_Shape((n_rows, n_columns)))
+    rows = mixture_shape(job, mixture)
+    n_rows = rows.n_rows
     needs = mix_needs(name, rows, job.settings)
     with job.step(STEP, name, needs, n_rows) as passes, job.workspace.staging() as staged:
+        valid = _store_valid(job, staged, mixture.sets, n_rows)
         if mixture.consensus:
-            blocks = _label_blocks(job, passes, staged, sources, told["weights"])
+            blocks = _label_blocks(job, staged, sources, valid, told["weights"])
         else:
             blocks = _blocks(job, passes, mixture.sets, told["weights"])
-        _store(job, passes, staged, mixture.sets, blocks)
+        _store(job, passes, staged, blocks, valid)
         staged.attrs.update(source={"name": name, "mixture": told}, mixture=told)
         job.workspace.publish(staged, path, mark)
     return name
+
+
+def mixture_shape(job: Job, mixture: Mixture) -> Rows:
+    """The rows that a mixture will have, before any is put together.
+
+    Raises
+    ------
+    SettingsError
+        As `mix`.
+    """
+    _check(job, mixture)
+    n_columns = sum(_n_columns(job, _source(job, mixture, name)) for name in mixture.sets)
+    n_rows = int(job.workspace.root[f"descriptors/{mixture.sets[0]}"].attrs["n_rows"])
+    return Rows(_Shape((n_rows, n_columns)))
 
 
 def mix_needs(name: str, rows: Rows, settings: Settings) -> list[Need]:
@@ -186,6 +210,24 @@ def _source(job: Job, mixture: Mixture, name: str) -> str:
     return f"descriptors/{name}/clusterings/{clustering}"
 
 
+def _searched(job: Job, mixture: Mixture) -> list[Any]:
+    """What a search for weights reads beside the descriptors."""
+    root = "descriptors/{}/reduced"
+    reduced = [job.workspace.fingerprint_of(root.format(name)) for name in mixture.sets]
+    chosen = [choose(job.workspace, name)[0] for name in mixture.sets]
+    return [job.settings.random_state, reduced, chosen]
+
+
+def _is_name(name: str) -> bool:
+    folder = name.strip() == name != "" and name not in (".", "..")
+    return (
+        folder
+        and name.isprintable()
+        and not set(name) & set("/\\,")
+        and (len(name.encode()) <= _LONGEST_NAME)
+    )
+
+
 def _n_columns(job: Job, source: str) -> int:
     attributes = job.workspace.root[source].attrs
     return int(attributes["n_clusters" if "n_clusters" in attributes else "n_columns"])
@@ -221,7 +263,7 @@ class _UnitMoments:
 
 
 def _label_blocks(
-    job: Job, passes: Passes, staged: Any, sources: Sequence[str], weights: Sequence[float]
+    job: Job, staged: Any, sources: Sequence[str], valid: Any, weights: Sequence[float]
 ) -> list[Block]:
     """The labels of each clustering as columns of 0 and 1, kept with the mixture.
 
@@ -230,48 +272,55 @@ def _label_blocks(
     partitions. IEEE Transactions on Pattern Analysis and Machine Intelligence 27(12).
     """
     clusterings = [job.workspace.root[source] for source in sources]
-    n_rows = clusterings[0]["labels"].shape[0]
+    n_rows, chunk = valid.shape[0], valid.chunks[0]
     shape = (n_rows, len(sources))
-    labels = stage_array(
-        staged, "labels", shape, np.int32, min(n_rows, _LABEL_CHUNK), fill_value=-1, compress=True
-    )
-    for start in range(0, n_rows, labels.chunks[0]):
-        part = slice(start, min(start + labels.chunks[0], n_rows))
-        labels[part] = np.stack([own["labels"][part] for own in clusterings], axis=1)
+    labels = stage_array(staged, "labels", shape, np.int32, chunk, fill_value=-1, compress=True)
+    counts = [np.zeros(own["sizes"].shape) for own in clusterings]
+    n_valid = 0
+    for start in range(0, n_rows, chunk):
+        part = slice(start, min(start + chunk, n_rows))
+        labels[part] = held = np.stack([own["labels"][part] for own in clusterings], axis=1)
+        told = held[valid[part]]
+        n_valid += len(told)
+        for count, column in zip(counts, told.T, strict=True):
+            count += np.bincount(column[column >= 0], minlength=len(count))
     blocks = []
-    for number, (clustering, weight) in enumerate(zip(clusterings, weights, strict=True)):
-        shares = clustering["sizes"][...] / n_rows
-        factor = np.full(len(shares), np.sqrt(weight / max((shares * (1 - shares)).sum(), 1e-9)))
+    for number, (count, weight) in enumerate(zip(counts, weights, strict=True)):
+        shares = count / n_valid
+        variance = float((shares * (1 - shares)).sum())
+        if not variance > 0:
+            raise SettingsError(f"{sources[number]} tells no rows apart: leave the set out")
         array = Indicators(LabelColumn(labels, number), len(shares))
-        blocks.append(Block(array, shares, factor))
+        blocks.append(Block(array, shares, np.full(len(shares), np.sqrt(weight / variance))))
     return blocks
 
 
-def _store(
-    job: Job, passes: Passes, staged: Any, sets: Sequence[str], blocks: Sequence[Block]
-) -> None:
-    """What ingest keeps of a set: valid rows and sums; in place of raw rows what makes them."""
+def _store_valid(job: Job, staged: Any, sets: Sequence[str], n_rows: int) -> Any:
+    """Which rows are valid in all sets."""
+    chunk = min(n_rows, _LABEL_CHUNK)
+    valid = stage_array(staged, "valid", (n_rows,), bool, chunk, fill_value=True)
+    masks = [mask for mask in (job.rows_of(name, "raw").valid for name in sets) if mask is not None]
+    n_valid = 0
+    for start in range(0, n_rows, chunk):
+        part = slice(start, min(start + chunk, n_rows))
+        both = np.logical_and.reduce([mask[part] for mask in masks]) if masks else valid[part]
+        valid[part] = both
+        n_valid += int(np.count_nonzero(both))
+    if n_valid == 0:
+        raise SettingsError(f"no row is valid in all of {', '.join(sets)}")
+    staged.attrs["n_invalid"] = n_rows - n_valid
+    return valid
+
+
+def _store(job: Job, passes: Passes, staged: Any, blocks: Sequence[Block], valid: Any) -> None:
+    """What ingest keeps of a set, its sums; in place of raw rows what makes them."""
     group = staged.create_group("blocks")
     for number, block in enumerate(blocks):
         own = group.create_group(str(number), attributes={"unit": block.unit})
         store_array(own, "center", block.center)
         store_array(own, "factor", block.factor)
-    rows = Rows(Joined(blocks))
-    chunk = min(rows.n_rows, _LABEL_CHUNK)
-    valid = stage_array(staged, "valid", (rows.n_rows,), bool, chunk, fill_value=True)
-    masks = [rows_of.valid for rows_of in (job.rows_of(n, "raw") for n in sets)]
-    masks = [mask for mask in masks if mask is not None]
-    n_invalid = 0
-    for start in range(0, rows.n_rows if masks else 0, chunk):
-        part = slice(start, min(start + chunk, rows.n_rows))
-        valid[part] = both = np.logical_and.reduce([mask[part] for mask in masks])
-        n_invalid += int(np.count_nonzero(~both))
-    if n_invalid == rows.n_rows:
-        raise SettingsError(f"no row is valid in all of {', '.join(sets)}")
-    rows = rows.having(valid=valid if n_invalid else None)
+    rows = Rows(Joined(blocks), valid=valid if staged.attrs["n_invalid"] else None)
     empty = empty_sums(job.settings, rows.n_columns)
     sums: PCASums = passes.reduce("summing", rows, empty, BLOCKS_A_TASK)
     store_sums(staged, sums)
-    staged.attrs.update(
-        n_rows=rows.n_rows, n_columns=rows.n_columns, n_invalid=n_invalid, sketched=sums.sketched
-    )
+    staged.attrs.update(n_rows=rows.n_rows, n_columns=rows.n_columns, sketched=sums.sketched)

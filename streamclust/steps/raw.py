@@ -28,7 +28,8 @@ def raw_array(workspace: Workspace, descriptor: str) -> Any:
     group = workspace.root[f"descriptors/{descriptor}"]
     if "mixture" not in group.attrs:
         return group["raw"]
-    check_sources(workspace, descriptor)
+    if words := stale_words(workspace, descriptor):
+        raise SettingsError(words)
     return Joined([_block(workspace, group, i) for i in range(len(group["blocks"]))])
 
 
@@ -38,28 +39,25 @@ def raw_dtype(workspace: Workspace, descriptor: str) -> np.dtype:
     return Joined.dtype if "mixture" in group.attrs else group["raw"].dtype
 
 
-def check_sources(workspace: Workspace, descriptor: str) -> None:
-    """Refuse a mixture of descriptors that have been replaced since.
+def stale_sources(workspace: Workspace, descriptor: str) -> list[str]:
+    """The sets of a mixture that are not those any more that it was made of."""
+    mixture = workspace.root[f"descriptors/{descriptor}"].attrs.get("mixture")
+    if mixture is None:
+        return []
+    made = zip(mixture["sets"], mixture["sources"], mixture["made_of"], strict=True)
+    return [name for name, source, mark in made if workspace.fingerprint_of(source) != mark]
 
-    Raises
-    ------
-    SettingsError
-        For it.
-    """
-    mixture = workspace.root[f"descriptors/{descriptor}"].attrs["mixture"]
-    if mixture["of"] == LABELS:
-        return
-    changed = [
-        name
-        for name, mark in zip(mixture["sets"], mixture["made_of"], strict=True)
-        if workspace.fingerprint_of(f"descriptors/{name}") != mark
-    ]
-    if changed:
-        sets = ",".join(mixture["sets"])
-        raise SettingsError(
-            f"{descriptor} mixes {', '.join(changed)}, which changed since: run streamclust mix "
-            f"{workspace.folder} --sets {sets} --name {descriptor} again"
-        )
+
+def stale_words(workspace: Workspace, descriptor: str) -> str:
+    """What a person should know of a mixture whose sets changed; empty where they did not."""
+    changed = stale_sources(workspace, descriptor)
+    if not changed:
+        return ""
+    sets = ",".join(workspace.root[f"descriptors/{descriptor}"].attrs["mixture"]["sets"])
+    return (
+        f"{descriptor} mixes {', '.join(changed)}, which changed since: run streamclust mix "
+        f"{workspace.folder} --sets {sets} --name {descriptor} again"
+    )
 
 
 def _block(workspace: Workspace, group: Any, number: int) -> Block:

@@ -86,11 +86,14 @@ def _unknown(job: Job, descriptor: str) -> list[str]:
 def _refit(job: Job, descriptor: str, algorithm: str, names: dict[str, int]) -> None:
     rows = job.rows_of(descriptor, "reduced")
     takes_k = load_algorithm(algorithm).takes_k
-    settings = job.settings.having(n_init=min(_RESTARTS, job.settings.n_init))
+    # Those that the clusterings were made with, whatever the present command was given.
+    path = f"descriptors/{descriptor}/clusterings/{next(iter(names))}"
+    settings = job.settings.having(**job.workspace.root[path].attrs["settings"])
+    settings = settings.having(n_init=min(_RESTARTS, settings.n_init))
     ks = sorted(names.values()) if takes_k else []
     needs = stability_needs(descriptor, algorithm, rows, ks or [2], settings)
     with job.step(STEP, descriptor, needs, rows.n_rows, algorithm) as passes:
-        drawn = UniformSample(2 * HALF_ROWS, job.settings.random_state)
+        drawn = UniformSample(2 * HALF_ROWS, settings.random_state)
         sample = passes.reduce("sampling rows", rows.having(numbered=True), drawn).result()[0]
         most = len(np.unique(sample, axis=0)) // (2 * _LEAST_ROWS_A_CLUSTER)
         told = [k for k in ks if k <= most]

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 
-from streamclust.models.borders import BORDER, FLANK, Borders, is_separated
+from streamclust.models.borders import BORDER, FAR, FLANK, Borders, is_separated
 
 
 def clusters_of(rows, k):
@@ -14,10 +14,15 @@ def clusters_of(rows, k):
 
 
 def test_counts_are_those_of_a_plain_loop():
-    rows = np.random.default_rng(0).standard_normal((2500, 5)) + 100
+    rows = np.random.default_rng(0).standard_t(3, (2500, 5)) + 100
     means, sizes = clusters_of(rows, 6)
+    nearest = cdist(rows, means).min(axis=1)
+    labels = cdist(rows, means).argmin(axis=1)
+    medians = [np.median(nearest[labels == j]) for j in range(6)]
+    compact = nearest <= FAR * np.array(medians)[labels]
+    assert compact.sum() < 2490
     middle, flanks = np.zeros((6, 6)), np.zeros((6, 6))
-    for row, distances in zip(rows, cdist(rows, means), strict=True):
+    for row, distances in zip(rows[compact], cdist(rows, means)[compact], strict=True):
         i, j = distances.argsort()[:2]
         others = (sizes[i] * means[i] - row) / (sizes[i] - 1)  # the mean without the row
         apart = ((means[i] - means[j]) ** 2).sum()
@@ -27,7 +32,7 @@ def test_counts_are_those_of_a_plain_loop():
         elif FLANK[0] <= abs(place) < FLANK[1]:
             flanks[i, j] += 1
     found, demanded, own = Borders(rows).counts(means, sizes)
-    np.testing.assert_array_equal(own, sizes)
+    np.testing.assert_array_equal(own, np.bincount(labels[compact]))
     np.testing.assert_array_equal(found, (middle + middle.T).sum(axis=0))
     np.testing.assert_allclose(demanded, np.sqrt(flanks * flanks.T).sum(axis=0))
 
@@ -53,6 +58,15 @@ def test_log_concave_rows_have_no_separated_clusters(n_columns, k):
         random.exponential(size=(4000, n_columns)),
     ):
         assert Borders(rows)(clusters_of(rows, k)) == 0
+
+
+def test_scattered_rows_at_the_borders_do_not_join_groups():
+    random = np.random.default_rng(4)
+    groups = 12 * np.eye(60)[:4]
+    rows = groups[random.integers(4, size=3000)] + random.standard_normal((3000, 60))
+    rows[:150] = random.uniform(-12, 12, (150, 60))
+    means, sizes = clusters_of(rows, 4)
+    assert Borders(rows)((means, sizes)) == 4
 
 
 def test_few_rows_tell_nothing():

@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 from sklearn.datasets import make_blobs
 
 from streamclust.accumulators.clusters import Assignment, ClusterSums
 from streamclust.models.choice import is_degenerate, recommend
 from streamclust.models.evidence import gather
+from streamclust.models.structureless import Structureless, gap
 from streamclust.models.sweep import SweepSettings, fit_sweep
 from streamclust.passes import Passes, Rows
 
@@ -49,14 +51,28 @@ def test_most_clusters_that_run_into_each_other_are_said():
     ]
 
 
-def test_where_groups_overlap_the_mixtures_decide():
-    bics = {3: 7.0, 4: 6.0, 5: 6.5}
-    assert chosen([clustering(k, k / 10, separated=2, bic=b) for k, b in bics.items()]) == 4
+def test_a_few_more_separated_clusters_do_not_outweigh_fewer_clusters():
+    counts = {20: 20, 23: 21}
+    assert chosen([clustering(k, separated=n) for k, n in counts.items()]) == 20
 
 
-def test_a_bic_that_falls_to_the_end_says_nothing():
-    sweep = [clustering(k, 1 / k, separated=0, bic=-k) for k in (3, 4, 5)]
-    assert chosen(sweep) == 3
+@pytest.mark.parametrize(
+    ("groups", "k"),
+    [(4, 4), (1, 3), (5.4, 5), (9, 8), (10, 3), (math.nan, 3)],
+)
+def test_where_groups_overlap_a_mixture_decides_unless_it_merged_hardly_any(groups, k):
+    sweep = [clustering(k, 1 / k, separated=2) for k in (3, 4, 5, 8, 10)]
+    sweep[1]["groups"] = 7
+    sweep[-1]["groups"] = groups
+    if math.isnan(groups):
+        del sweep[1]["groups"]
+    assert chosen(sweep) == k
+
+
+def test_three_separated_clusters_are_better_than_the_silhouette():
+    sweep = [clustering(k, 1 / k, separated=n) for k, n in ((3, 2), (9, 4))]
+    assert chosen(sweep) == 9
+    assert chosen([*sweep, clustering(10, separated=3, groups=3)]) == 3
 
 
 @pytest.mark.parametrize("nothing", [{}, {"separated": None}, {"separated": math.nan}])
@@ -153,10 +169,13 @@ def measured(rows, ks):
     sums.update(rows, assignment(rows)[0])
     clusters = [(means, sizes) for sizes, means in sums.result()]
     evidence = gather(rows, clusters, 0, Passes())
-    return [
-        clustering(k, 1 / k, sizes=sizes.tolist(), **found)
-        for k, (_, sizes), found in zip(ks, clusters, evidence, strict=True)
-    ]
+    reference = Structureless(np.cov(rows, rowvar=False, bias=True), len(rows), 0)
+    lines = []
+    for k, (means, sizes), found in zip(ks, clusters, evidence, strict=True):
+        inertia = cdist(rows, means, "sqeuclidean").min(axis=1).sum()
+        own = dict(zip(("gap", "gap_error"), gap(reference(k), inertia, len(rows)), strict=True))
+        lines.append(clustering(k, 1 / k, sizes=sizes.tolist(), **found, **own))
+    return lines
 
 
 def test_six_groups_are_found():

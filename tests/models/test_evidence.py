@@ -16,14 +16,26 @@ def halves(rows):
     )
 
 
-def test_mixtures_and_gaps_are_only_for_what_borders_do_not_tell(executor):
+def test_a_mixture_is_fitted_where_borders_do_not_tell_from_the_most_clusters(executor):
     rows = RANDOM.standard_normal((1000, 3))
     clusters = [halves(rows), (rows[:5], np.full(5, 200))]
-    found = gather(rows, clusters, 0, Passes(executor))
-    assert [set(one) for one in found] == [{"separated", "bic", "gap", "gap_error"}] * 2
+    assert gather(rows, clusters, 0, Passes(executor)) == [
+        {"separated": 0},
+        {"separated": 0, "groups": 1},
+    ]
     groups = 20 * np.eye(3)
     rows = groups[RANDOM.integers(3, size=1000)] + rows
     assert gather(rows, [(groups, np.full(3, 333))], 0, Passes(executor)) == [{"separated": 3}]
+
+
+def test_degenerate_clusterings_neither_tell_nor_begin_a_mixture():
+    groups = 20 * np.eye(4)
+    rows = groups[RANDOM.choice(4, size=1000, p=[0.94, 0.02, 0.02, 0.02])]
+    rows += RANDOM.standard_normal(rows.shape)
+    refused = groups, np.array([940, 20, 20, 20])
+    assert gather(rows, [refused], 0, Passes()) == [{"separated": 4}]
+    found = gather(rows, [refused, halves(rows)], 0, Passes())
+    assert [set(one) for one in found] == [{"separated"}, {"separated", "groups"}]
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 9])

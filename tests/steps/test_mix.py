@@ -9,9 +9,8 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler, normalize
 
-import streamclust
 from streamclust import api
-from streamclust.errors import SettingsError
+from streamclust.errors import MemoryBudgetError, SettingsError
 from streamclust.models.joined import Block, Joined
 from streamclust.models.mixing import explained, search_weights
 from streamclust.passes.partial import read_rows
@@ -157,12 +156,20 @@ def test_explained_share_of_labels():
         ({"sets": "a,b", "weights": "much"}, "not understood"),
         ({"sets": "a,b", "name": "b"}, "b is a set of this case"),
         ({"sets": "a,b", "name": "../b"}, "without slashes"),
+        ({"sets": "a,b", "name": ".."}, "must be a name for a folder"),
+        ({"sets": "a,b", "name": " "}, "must be a name for a folder"),
+        ({"sets": "a,b", "name": "x" * 300}, "up to 200 bytes"),
+        ({"sets": "a,b", "weights": "auto", "consensus": True}, "name those of a consensus"),
+        ({"sets": "a,b", "n_clusters": 5000}, "600 rows are too few for 5000 clusters"),
+        ({"sets": "a,b", "memory": "285MiB"}, "needs .* at least"),
         ({"sets": "a,a+b"}, r"a\+b is a mixture"),
     ],
 )
 def test_what_cannot_be_mixed(made, arguments, message):
-    with pytest.raises(SettingsError, match=message):
+    before = made.descriptors
+    with pytest.raises((SettingsError, MemoryBudgetError), match=message):
         api.mix(made.folder, **arguments)
+    assert made.descriptors == before
 
 
 def test_masked_rows_are_masked_in_the_mixture(sets, tmp_path):
@@ -172,6 +179,11 @@ def test_masked_rows_are_masked_in_the_mixture(sets, tmp_path):
     api.run(case, tmp_path / "out", n_clusters=3, invalid="mask")
     mixed = api.mix(tmp_path / "out", "a,b", n_clusters=3)
     np.testing.assert_array_equal(np.flatnonzero(mixed.labels("a+b", 3)[...] < 0), [5, 7])
+    api.mix(tmp_path / "out", "a,b", "3,1", consensus=True, name="both", n_clusters=3)
+    rows = raw_array(Workspace(tmp_path / "out"), "both")[0:N_ROWS]
+    valid = np.delete(rows, [5, 7], axis=0)
+    np.testing.assert_allclose(valid.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(valid.var(0).sum(), 4, rtol=1e-5)
 
 
 def test_a_mixture_of_replaced_descriptors_is_refused(sets, tmp_path):
@@ -179,9 +191,23 @@ def test_a_mixture_of_replaced_descriptors_is_refused(sets, tmp_path):
     api.run(write_case(tmp_path / "case", a=sets["a"], b=sets["b"]), out, n_clusters=3)
     api.mix(out, "a,b", n_clusters=3)
     api.ingest(write_case(tmp_path / "other", a=sets["a"] * 2, b=sets["b"]), out)
+    said = []
+    made = api.export(out, None, said.append)
+    assert "a+b" not in (out / "labels.csv").read_text().splitlines()[0]
+    assert any("a+b mixes a, b, which changed since" in getattr(e, "text", "") for e in said)
     with pytest.raises(SettingsError, match=r"a\+b mixes a, b, which changed since"):
-        streamclust.open(out).reduce(descriptors="a+b", n_components=3)
+        raw_array(Workspace(out), "a+b")
+    api.run(tmp_path / "other", out, n_clusters=3)
     api.mix(out, "a,b", n_clusters=3)
+    assert "a+b" in (out / "labels.csv").read_text().splitlines()[0]
+
+
+def test_a_case_of_other_length_puts_a_mixture_aside(sets, tmp_path):
+    out = tmp_path / "out"
+    api.run(write_case(tmp_path / "case", a=sets["a"], b=sets["b"]), out, n_clusters=3)
+    api.mix(out, "a,b", n_clusters=3)
+    shorter = write_case(tmp_path / "other", a=sets["a"][:400], b=sets["b"][:400])
+    assert api.run(shorter, out, n_clusters=3).descriptors == ["a", "b"]
 
 
 def test_rows_of_a_chunk_are_read_alone(tmp_path):
