@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from streamclust.accumulators.covariance import compute_dtype
 from streamclust.errors import SettingsError, SourceError
 from streamclust.memory import Budget, Need
 from streamclust.passes import Rows
+from streamclust.passes.blocks import Shape
 from streamclust.passes.local import available_cpus
 from streamclust.settings import AUTO, Settings
 from streamclust.sources import ArraySource, open_source
@@ -287,18 +287,10 @@ def _needs_of_all(
     }
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """The shape and type of an array that is not there yet."""
-
-    shape: tuple[int, int]
-    dtype: Any
-
-
 def _scored_like(raw: Rows) -> Rows:
     return _reduced_like(raw, min(raw.n_columns, SCORED_COMPONENTS))
 
 
 def _reduced_like(raw: Rows, n_components: int) -> Rows:
-    shape = _Shape((raw.n_rows, n_components), compute_dtype(raw.array.dtype))
+    shape = Shape((raw.n_rows, n_components), compute_dtype(raw.array.dtype))
     return Rows(shape, rows_a_block=reduced_chunk(raw, n_components))

@@ -53,6 +53,7 @@ METRICS = [
     "effective_clusters",
     "noise",
     "separated",
+    "groups",
 ]
 CLUSTERS = ["descriptor", "algorithm", "n_clusters", "cluster", "size", "share"]
 

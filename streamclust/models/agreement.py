@@ -154,14 +154,3 @@ def adjusted_rand(table: np.ndarray) -> float:
 def _squares(counts: np.ndarray) -> int:
     """Sum of squares as a Python integer, whose products do not overflow."""
     return int((counts.astype(np.int64) ** 2).sum())
-
-
-def majority_share(table: np.ndarray) -> float:
-    """Share of rows with the commonest class of their cluster (purity); NaN for no rows.
-
-    Parameters
-    ----------
-    table : ndarray of int, shape (n_classes, n_clusters)
-    """
-    total = int(table.sum())
-    return float(table.max(axis=0).sum() / total) if total else float("nan")

@@ -58,7 +58,8 @@ def recommend(clusterings: Sequence[Scores]) -> Choice:
     """Recommend one clustering.
 
     The rule: degenerate splits are refused. Of the others of an algorithm, that with the most
-    separated clusters is the best; of those within 5 % of the most, the one of the fewest clusters.
+    separated clusters is the best; of those within 5 % of the most, the one of the fewest clusters,
+    unless their number rises to the largest k, and none there is tiny.
     Where less than two thirds of its clusters are separated, or less than three, groups overlap:
     the best is that of as many clusters as a mixture finds groups; where that is not known or
     hardly any of its components were merged, that of the most separated clusters if there are
@@ -141,6 +142,8 @@ def _best_k(clusterings: Sequence[Scores], own: list[int]) -> tuple[int, str]:
     own = sorted(own, key=lambda i: clusterings[i]["n_clusters"])
     sweep = [clusterings[i] for i in own]
     best = clearest(sweep)
+    if best is not None and _still_rises(sweep):
+        best = len(sweep) - 1
     if best is None:
         groups = _groups(sweep)
         if groups is not None:
@@ -165,6 +168,13 @@ def clearest(sweep: Sequence[Scores]) -> int | None:
         return None
     least = max(LEAST_SEPARATED, SEPARATED_SHARE * sweep[best]["n_clusters"])
     return best if sweep[best]["separated"] >= least else None
+
+
+def _still_rises(sweep: Sequence[Scores]) -> bool:
+    """Whether the largest k, with no outliers' clusters, has more separated ones than any other."""
+    counts = [scores["separated"] for scores in sweep if _known(scores, "separated")]
+    rises = len(counts) == len(sweep) > 1 and counts[-1] > max(counts[:-1])
+    return rises and sweep[-1]["smallest_cluster"] >= SMALLEST_SHARE
 
 
 def _most_separated(sweep: Sequence[Scores]) -> int | None:

@@ -15,7 +15,6 @@ SAMPLE_ROWS = 16_384
 def gather(
     sample: np.ndarray,
     clusters: Sequence[tuple[np.ndarray, np.ndarray]],
-    seed: int,
     passes: Passes,
 ) -> list[dict[str, float]]:
     """The evidence of each clustering of one algorithm, as `choice.recommend` takes it.
@@ -30,8 +29,6 @@ def gather(
         A uniform sample of reduced rows in random order (`UniformSample`), 16,384 or fewer.
     clusters : sequence of (means, sizes)
         Label means (k, n_columns; NaN where a cluster has no rows) and sizes (k,), over all rows.
-    seed : int
-        Nothing is drawn today.
     passes : Passes
 
     Returns

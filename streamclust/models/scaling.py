@@ -50,6 +50,7 @@ def column_scale(scaling: str, moments: ColumnMoments) -> np.ndarray:
     raise SettingsError(f"scaling={scaling!r} is not one of {', '.join(SCALINGS)}")
 
 
+@np.errstate(invalid="ignore")  # rows that are not finite are for others to refuse or to mask
 def unit_rows(values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Divide every row by its Euclidean length; rows of zeros stay zero.
 

@@ -1,6 +1,6 @@
 """Rows of an array cut into blocks whose size depends on the array alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +40,39 @@ class Block:
     values: np.ndarray
     extras: tuple[np.ndarray, ...]
     mask: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The shape and type of an array that is not there yet: of `Rows` that are planned.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (n_rows, n_columns)
+    dtype : dtype
+    """
+
+    shape: tuple[int, int]
+    dtype: Any
+
+
+class Columns:
+    """Arrays of shape (n_rows,), such as labels of several clusterings, as the columns of one.
+
+    Parameters
+    ----------
+    arrays : sequence of array-like of int32, shape (n_rows,)
+        One at least.
+    """
+
+    def __init__(self, arrays: Sequence[Any]) -> None:
+        self.arrays = list(arrays)
+        self.shape = (int(self.arrays[0].shape[0]), len(self.arrays))
+        self.dtype = np.dtype(np.int32)
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        return np.stack([array[part] for array in self.arrays], axis=1)
 
 
 @dataclass(frozen=True)

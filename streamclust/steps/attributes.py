@@ -13,10 +13,11 @@ from streamclust.models.agreement import agreement
 from streamclust.models.consistency import BYTES_A_ROW, FIXED_BYTES, GroupConsistency
 from streamclust.models.labelling_yield import labelling_yield
 from streamclust.passes import Passes, Rows
+from streamclust.passes.blocks import Columns
 from streamclust.sources.attributes import attributes_bytes, most_values, read_attributes
 from streamclust.sources.truth import Truth
 from streamclust.steps.job import Job
-from streamclust.steps.labelled import Columns, Labelled
+from streamclust.steps.labelled import Labelled
 from streamclust.steps.paths import path_blocks
 from streamclust.workspace import stage_array
 

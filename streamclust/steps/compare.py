@@ -70,7 +70,7 @@ AGREEMENT = (
     *("clusterings", "labels", "space", "algorithm", "n_clusters", "rows", "ami", "ari"),
     *("calinski_harabasz", "davies_bouldin", "silhouette_simplified"),
 )
-CONTINGENCY = ("set", "algorithm", "n_clusters", "cluster", "with", "value", "rows")
+CONTINGENCY = ("set", "algorithm", "n_clusters", "kind", "cluster", "with", "value", "rows")
 
 
 def compare(job: Job, outputs: Outputs, attributes: Path | None = None) -> None:
@@ -158,7 +158,7 @@ def _mark(
     scores = [workspace.root[own.path].attrs["scores"] for own in chosen.values()]
     by_column = settings.group not in ("none", "folder") and paths_file(workspace)
     return fingerprint(
-        *(STEP, 1, names, [own.path for own in chosen.values()], scores),
+        *(STEP, 2, names, [own.path for own in chosen.values()], scores),
         [(own.path, workspace.fingerprint_of(own.path)) for own in clusterings],
         [settings.group, workspace.fingerprint_of(PATH), by_column and file_fingerprint(by_column)],
         *(settings.random_state, attributes and file_fingerprint(attributes)),
@@ -261,25 +261,29 @@ def _compare_attributes(
             found.yields += yield_lines(own, tables, known, int(np.count_nonzero(sizes)))
             if own.path in paths:
                 for name, table in tables.items():
-                    found.cells += _cells(own, name, table.T, known.values[name])
+                    found.cells += _cells("attribute", own, name, table.T, known.values[name])
     return found
 
 
 def _set_cells(chosen: dict[str, Labelled], tables: Tables) -> Iterator[dict[str, Any]]:
     for (name, other), table in tables.items():
         if name != other:
-            yield from _cells(chosen[name], other, table, range(table.shape[1]))
+            yield from _cells("set", chosen[name], other, table, range(table.shape[1]))
 
 
 def _cells(
-    own: Labelled, other: str, table: np.ndarray, values: Sequence[Any]
+    kind: str, own: Labelled, other: str, table: np.ndarray, values: Sequence[Any]
 ) -> Iterator[dict[str, Any]]:
-    """Lines of contingency.csv: the cells of a table (clusters, values) that are not empty."""
+    """Lines of contingency.csv: the cells of a table (clusters, values) that are not empty.
+
+    `kind` is that of `other`: a ``set``, or an ``attribute``, which may have the name of one.
+    """
     for cluster, value in np.argwhere(table).tolist():
         yield {
             "set": own.descriptor,
             "algorithm": own.algorithm,
             "n_clusters": own.n_clusters,
+            "kind": kind,
             "cluster": cluster,
             "with": other,
             "value": values[value],

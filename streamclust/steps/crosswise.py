@@ -13,8 +13,9 @@ from streamclust.memory import Need
 from streamclust.models.agreement import adjusted_mutual_information, adjusted_rand, occupied
 from streamclust.models.scores import calinski_harabasz, davies_bouldin
 from streamclust.passes import Passes, Rows
+from streamclust.passes.blocks import Columns
 from streamclust.steps.job import Job
-from streamclust.steps.labelled import Columns, Labelled
+from streamclust.steps.labelled import Labelled
 
 # Both clusterings of a pair of sets, by name, and their table, (clusters, clusters).
 Tables = dict[tuple[str, str], np.ndarray]

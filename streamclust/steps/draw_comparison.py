@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def draw_comparison(job: Job, outputs: Outputs) -> None:
     missing = [name for name in _TABLES if not (folder / name).exists()]
     if missing:
         raise SettingsError(f"no {missing[0]} in {folder}: run streamclust compare first")
-    mark = fingerprint(STEP, 1, [_digest(folder / name) for name in (*_TABLES, YIELD_FILE)])
+    mark = fingerprint(STEP, 2, [_digest(folder / name) for name in (*_TABLES, YIELD_FILE)])
     sets = {line["set"]: line for line in _lines(folder / COMPARISON_FILE) if line["algorithm"]}
     agreement = _agreement(folder, sets)
     pairs = {_pair_file(pair, list(sets)): pair for pair in _closest(agreement)}
@@ -72,10 +72,10 @@ def draw_comparison(job: Job, outputs: Outputs) -> None:
         if pairs:
             _draw_agreement(outputs, sets, agreement, mark)
         if carried:
-            _draw_attributes(outputs, sets, carried, mark)
+            _draw_attributes(outputs, sets, _named(sets, agreement), carried, mark)
         if yields:
             _draw_yields(outputs, yields, mark)
-        _draw_pairs(outputs, pairs, _shared(outputs.folder, sets, agreement), mark)
+        _draw_pairs(outputs, pairs, _shared(folder, sets, pairs.values()), mark)
 
 
 def draw_comparison_needs() -> list[Need]:
@@ -171,6 +171,15 @@ def _yields(folder: Path, sets: dict[str, Line]) -> list[dict[str, Any]]:
     ]
 
 
+def _named(sets: dict[str, Line], agreement: dict[Pair, Line]) -> list[str]:
+    """The names of the sets, with the rows in clusters where some of the valid ones are noise."""
+    labelled = {name: int(agreement[name, name]["rows"]) for name in sets}
+    return [
+        name if labelled[name] == int(own["rows"]) else f"{name} ({labelled[name]:,} rows)"
+        for name, own in sets.items()
+    ]
+
+
 def _draw_agreement(
     outputs: Outputs, sets: dict[str, Line], agreement: dict[Pair, Line], mark: str
 ) -> None:
@@ -184,16 +193,20 @@ def _draw_agreement(
     n_clusters = [int(own["n_clusters"]) for own in sets.values()]
     title = "Agreement of the sets' recommended clusterings"
     with outputs.writing(_AGREEMENT, mark) as path:
-        agreement_heatmap(path, names, ami, ari, n_clusters, title)
+        agreement_heatmap(path, _named(sets, agreement), ami, ari, n_clusters, title)
 
 
 def _draw_attributes(
-    outputs: Outputs, sets: dict[str, Line], carried: dict[str, dict[str, float]], mark: str
+    outputs: Outputs,
+    sets: dict[str, Line],
+    names: list[str],
+    carried: dict[str, dict[str, float]],
+    mark: str,
 ) -> None:
     from streamclust.figures.heatmap import attribute_heatmap
 
-    names, attributes = list(sets), list(carried)
-    values = np.array([[carried[a].get(name, math.nan) for a in attributes] for name in names])
+    attributes = list(carried)
+    values = np.array([[carried[a].get(name, math.nan) for a in attributes] for name in sets])
     words = "Adjusted mutual information of clusters and attribute: 0 as by chance."
     if any(name.endswith("*") for name in attributes):
         words += " *: rows in their group's largest cluster, above chance."
@@ -222,18 +235,12 @@ def _draw_pairs(
             draw(path, tables[pair], pair, f"Clusters of {pair[0]} in those of {pair[1]}")
 
 
-def _shared(
-    folder: Path, sets: dict[str, Line], agreement: dict[Pair, Line]
-) -> dict[Pair, np.ndarray]:
+def _shared(folder: Path, sets: dict[str, Line], pairs: Iterable[Pair]) -> dict[Pair, np.ndarray]:
     """Rows that the clusters of each pair share, (clusters, clusters)."""
     k = {name: int(own["n_clusters"]) for name, own in sets.items()}
-    tables = {(a, b): np.zeros((k[a], k[b]), np.int64) for a, b in agreement if a != b}
-    # Cells of sets come first: once all rows are there, what follows is an attribute of that name.
-    left = {pair: int(agreement[pair]["rows"]) for pair in tables}
+    tables = {(a, b): np.zeros((k[a], k[b]), np.int64) for a, b in pairs}
     for line in _lines(folder / CONTINGENCY_FILE):
         pair = line["set"], line["with"]
-        if left.get(pair, 0) > 0:
-            rows = int(line["rows"])
-            tables[pair][int(line["cluster"]), int(line["value"])] = rows
-            left[pair] -= rows
+        if line["kind"] == "set" and pair in tables:
+            tables[pair][int(line["cluster"]), int(line["value"])] = int(line["rows"])
     return tables

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from streamclust.accumulators.clusters import ClusterSpread, ClusterSums
 from streamclust.accumulators.sample import UniformSample
@@ -46,10 +47,12 @@ def equal_footing(passes: Passes, job: Job, same: dict[str, Labelled]) -> dict[s
     kept = [(values[labelled], labels[labelled]) for values, labels in samples.values()]
     k, seed = next(iter(same.values())).n_clusters, job.settings.random_state
     gaps = passes.map("structureless data", _Gap(k, seed), [values for values, _ in kept], "set")
-    return {
-        name: _judged(values, labels, k) | {"same_gap": gap, "same_gap_error": error}
-        for name, (values, labels), (gap, error) in zip(same, kept, gaps, strict=True)
-    }
+    # Outside of tasks: the rounding must not depend on the machine's cores.
+    with threadpool_limits(limits=1):
+        return {
+            name: _judged(values, labels, k) | {"same_gap": gap, "same_gap_error": error}
+            for name, (values, labels), (gap, error) in zip(same, kept, gaps, strict=True)
+        }
 
 
 def footing_needs(step: str, spaces: dict[str, Rows]) -> list[Need]:

@@ -16,7 +16,7 @@ from streamclust.passes import Passes, Rows
 from streamclust.steps.job import Job
 
 STEP = "evidence"
-VERSION = 1
+VERSION = 2
 # Noise leaves the tight rows to the clusters: their gap would be no merit.
 _MOST_NOISE = 0.001
 
@@ -49,7 +49,7 @@ def evidence(job: Job, descriptor: str) -> None:
         for _, names in groupby(groups, lambda name: groups[name].attrs["algorithm"]):
             own = list(names)
             clusters = [(groups[n]["means"][...], groups[n]["sizes"][...]) for n in own]
-            for name, found in zip(own, gather(sample, clusters, seed, passes), strict=True):
+            for name, found in zip(own, gather(sample, clusters, passes), strict=True):
                 told = {"version": VERSION, **found, **gaps[name]}
                 job.workspace.annotate(
                     f"descriptors/{descriptor}/clusterings/{name}", **{STEP: told}

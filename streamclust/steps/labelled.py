@@ -1,4 +1,4 @@
-"""The stored clusterings of the sets, and the label arrays of several as columns of one."""
+"""The stored clusterings of the sets, and which of them are compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,15 +73,3 @@ def _stored(workspace: Workspace, descriptor: str, name: str) -> Labelled:
     group = workspace.root[f"descriptors/{descriptor}/clusterings/{name}"]
     algorithm, k = group.attrs["algorithm"], int(group.attrs["n_clusters"])
     return Labelled(descriptor, name, algorithm, k, group["labels"])
-
-
-class Columns:
-    """Label arrays of several clusterings as the columns of one int32 array."""
-
-    def __init__(self, arrays: Sequence[Any]) -> None:
-        self.arrays = list(arrays)
-        self.shape = (int(self.arrays[0].shape[0]), len(self.arrays))
-        self.dtype = np.dtype(np.int32)
-
-    def __getitem__(self, part: slice) -> np.ndarray:
-        return np.stack([array[part] for array in self.arrays], axis=1)

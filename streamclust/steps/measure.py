@@ -20,6 +20,7 @@ from streamclust.models.scores import (
 )
 from streamclust.models.silhouette import estimated_mean, silhouettes
 from streamclust.passes import Passes, Rows
+from streamclust.passes.blocks import Columns
 from streamclust.steps.job import Job
 from streamclust.workspace import Workspace
 
@@ -85,16 +86,6 @@ def measure_needs(descriptor: str, rows: Rows, n_clusters: Sequence[int]) -> lis
     ]
 
 
-class _Columns:
-    """Label arrays of several clusterings as the columns of one."""
-
-    def __init__(self, arrays: list[Any]) -> None:
-        self.arrays = arrays
-
-    def __getitem__(self, part: slice) -> np.ndarray:
-        return np.stack([array[part] for array in self.arrays], axis=1)
-
-
 def _measure_all(job: Job, descriptor: str, algorithm: str, groups: dict[str, Any]) -> None:
     """Measure clusterings of one algorithm, a bunch of them in the same passes."""
     path = f"descriptors/{descriptor}"
@@ -133,7 +124,7 @@ def _measure(
     n_clusters = [int(group.attrs["n_clusters"]) for group in groups]
     sizes = [group["sizes"][...].astype(float) for group in groups]
     means = [group["means"][...] for group in groups]
-    rows = rows.having(extras=(_Columns([group["labels"] for group in groups]),))
+    rows = rows.having(extras=(Columns([group["labels"] for group in groups]),))
     spreads = passes.reduce("cluster spread", rows, ClusterSpread(means, shift)).result()
     drawn = UniformSample(SILHOUETTE_ROWS, seed)
     sample = passes.reduce("sampling rows", rows.having(numbered=True), drawn).result()

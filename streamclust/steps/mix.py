@@ -14,6 +14,7 @@ from streamclust.models.joined import Block, Indicators, Joined, weighted_block
 from streamclust.models.scaling import unit_rows
 from streamclust.models.sums import PCASums
 from streamclust.passes import Passes, Rows
+from streamclust.passes.blocks import Shape
 from streamclust.settings import AUTO, Settings
 from streamclust.steps.ingest import BLOCKS_A_TASK
 from streamclust.steps.job import Job
@@ -159,7 +160,7 @@ def mixture_shape(job: Job, mixture: Mixture) -> Rows:
     _check(job, mixture)
     n_columns = sum(_n_columns(job, _source(job, mixture, name)) for name in mixture.sets)
     n_rows = int(job.workspace.root[f"descriptors/{mixture.sets[0]}"].attrs["n_rows"])
-    return Rows(_Shape((n_rows, n_columns)))
+    return Rows(Shape((n_rows, n_columns), Joined.dtype))
 
 
 def mix_needs(name: str, rows: Rows, settings: Settings) -> list[Need]:
@@ -170,14 +171,6 @@ def mix_needs(name: str, rows: Rows, settings: Settings) -> list[Need]:
     block = rows.rows_a_block * n_columns * rows.array.dtype.itemsize
     sums = sums_bytes(rows, settings, sketched)
     return [Need(f"{STEP} of {name}", fixed=total + 32 * MIB, per_block=3 * block + sums)]
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """The shape and type of rows that are yet to be put together."""
-
-    shape: tuple[int, int]
-    dtype: np.dtype = Joined.dtype
 
 
 def _check(job: Job, mixture: Mixture) -> None:

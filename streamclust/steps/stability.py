@@ -15,6 +15,7 @@ from streamclust.algorithms import load_algorithm
 from streamclust.memory import MIB, Need
 from streamclust.models.agreement import adjusted_rand
 from streamclust.passes import LocalExecutor, Passes, Rows
+from streamclust.passes.blocks import Shape
 from streamclust.settings import Settings
 from streamclust.steps.job import Job
 
@@ -56,7 +57,7 @@ def stability_needs(
 ) -> list[Need]:
     """Memory of the sample, and of a fit of one half."""
     n_half = min(HALF_ROWS, rows.n_rows // 2)
-    half = Rows(_Shape((max(1, n_half), rows.n_columns), np.dtype(rows.array.dtype)))
+    half = Rows(Shape((max(1, n_half), rows.n_columns), np.dtype(rows.array.dtype)))
     sample = 2 * n_half * (rows.n_columns * half.array.dtype.itemsize + 4 * len(ks))
     block = rows.rows_a_block * rows.n_columns * half.array.dtype.itemsize
     fits = load_algorithm(name).needs(STEP, half, ks, settings)
@@ -66,12 +67,6 @@ def stability_needs(
         Need(step, fixed=2 * sample, per_block=2 * block),
         Need(step, fixed=2 * sample, per_block=fit + 2 * sample + 4 * MIB),
     ]
-
-
-@dataclass(frozen=True)
-class _Shape:
-    shape: tuple[int, int]
-    dtype: np.dtype
 
 
 def _unknown(job: Job, descriptor: str) -> list[str]:

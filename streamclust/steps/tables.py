@@ -31,6 +31,7 @@ METRICS = (
     "effective_clusters",
     "noise",
     "separated",
+    "groups",
 )
 # What it took to fit and label the whole sweep that a clustering is of: no two runs are alike.
 COSTS = ("descriptor", "algorithm", "n_clusters", "seconds", "peak_mib")
@@ -55,11 +56,11 @@ def _known(attributes: Mapping[str, Any]) -> dict[str, Any]:
         "algorithm": attributes["algorithm"],
         "n_clusters": attributes["n_clusters"],
         "separated": evidence.get("separated"),
+        "groups": evidence.get("groups"),
         "gap": evidence.get("gap"),
         "gap_error": evidence.get("gap_error"),
         "stability": attributes.get("stability", {}).get("value"),
-        # A mixture's own, of all rows; otherwise that of a mixture of the clusters.
-        "bic": attributes.get("bic", evidence.get("bic")),
+        "bic": attributes.get("bic"),
     }
     return {name: math.nan if value is None else value for name, value in known.items()}
 

@@ -79,6 +79,29 @@ def test_a_tree_of_too_many_subclusters_is_made_coarser(cloud, monkeypatch):
     assert 20 < clustering.attributes["n_subclusters"] <= 150
 
 
+def test_nearly_equal_rows_take_few_trees(monkeypatch):
+    """A sample of them holds too few that differ to tell how many subclusters all make."""
+    rng, values = np.random.default_rng(0), np.zeros((30_000, 4))
+    values[rng.choice(len(values), 1500, replace=False)] = rng.standard_normal((1500, 4))
+    passes, told = Passes(), []
+    passes.events.observers.append(told.append)
+    monkeypatch.setattr(birch, "SAMPLE_ROWS", 1024)
+    monkeypatch.setattr(birch, "SUBCLUSTERS", 64)
+    (clustering,) = birch.ALGORITHM.fit(Rows(values), [4], Settings(), passes, Path())
+    assert 2 < sum(getattr(event, "name", "") == "CF-tree" for event in told) <= 16
+    assert 64 <= clustering.attributes["n_subclusters"] <= 8 * 64
+
+
+def test_the_number_of_trees_is_bounded(cloud):
+    """Of rows that differ by fifteen orders of magnitude, and may make but one subcluster."""
+    passes, told = Passes(), []
+    passes.events.observers.append(told.append)
+    far = cloud[:2000] * 10.0 ** np.linspace(-7, 8, 2000)[:, None]
+    tree = birch._grown(CFTree(1e-9, 1, np.zeros(5)), 1, Rows(far), 0, passes)
+    assert len(tree.subclusters()[1]) == 1
+    assert sum(getattr(event, "name", "") == "CF-tree" for event in told) <= 16
+
+
 def test_a_large_offset_costs_no_digits(cloud):
     near, far = (
         birch.ALGORITHM.fit(Rows(cloud + offset), [4], Settings(), Passes(), Path())[0]

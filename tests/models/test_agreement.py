@@ -11,7 +11,6 @@ from streamclust.accumulators.contingency import count_pairs
 from streamclust.models.agreement import (
     agreement,
     expected_mutual_information,
-    majority_share,
     occupied,
 )
 
@@ -67,9 +66,8 @@ def test_by_hand():
     finer = agreement(count_pairs(truth, np.arange(60) // 10, (3, 6)))
     assert finer["homogeneity"] == pytest.approx(1)
     assert finer["completeness"] == pytest.approx(math.log(3) / math.log(6))
-    assert majority_share(np.array([[3, 1], [1, 5]])) == 8 / 10
 
 
 def test_no_rows_tell_nothing():
     empty = np.zeros((3, 4), np.int64)
-    assert all(map(math.isnan, [*agreement(empty).values(), majority_share(empty)]))
+    assert all(map(math.isnan, agreement(empty).values()))

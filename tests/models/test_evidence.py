@@ -19,13 +19,13 @@ def halves(rows):
 def test_a_mixture_is_fitted_where_borders_do_not_tell_from_the_most_clusters(executor):
     rows = RANDOM.standard_normal((1000, 3))
     clusters = [halves(rows), (rows[:5], np.full(5, 200))]
-    assert gather(rows, clusters, 0, Passes(executor)) == [
+    assert gather(rows, clusters, Passes(executor)) == [
         {"separated": 0},
         {"separated": 0, "groups": 1},
     ]
     groups = 20 * np.eye(3)
     rows = groups[RANDOM.integers(3, size=1000)] + rows
-    assert gather(rows, [(groups, np.full(3, 333))], 0, Passes(executor)) == [{"separated": 3}]
+    assert gather(rows, [(groups, np.full(3, 333))], Passes(executor)) == [{"separated": 3}]
 
 
 def test_degenerate_clusterings_neither_tell_nor_begin_a_mixture():
@@ -33,8 +33,8 @@ def test_degenerate_clusterings_neither_tell_nor_begin_a_mixture():
     rows = groups[RANDOM.choice(4, size=1000, p=[0.94, 0.02, 0.02, 0.02])]
     rows += RANDOM.standard_normal(rows.shape)
     refused = groups, np.array([940, 20, 20, 20])
-    assert gather(rows, [refused], 0, Passes()) == [{"separated": 4}]
-    found = gather(rows, [refused, halves(rows)], 0, Passes())
+    assert gather(rows, [refused], Passes()) == [{"separated": 4}]
+    found = gather(rows, [refused, halves(rows)], Passes())
     assert [set(one) for one in found] == [{"separated"}, {"separated", "groups"}]
 
 
@@ -42,4 +42,4 @@ def test_degenerate_clusterings_neither_tell_nor_begin_a_mixture():
 def test_few_rows(n_rows):
     rows = RANDOM.standard_normal((n_rows, 3))
     clusters = [(rows[:k], np.ones(k)) for k in range(1, n_rows + 1)]
-    assert len(gather(rows, clusters, 0, Passes())) == n_rows
+    assert len(gather(rows, clusters, Passes())) == n_rows

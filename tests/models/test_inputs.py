@@ -111,6 +111,15 @@ def test_unit_rows_of_great_length_and_in_place() -> None:
     np.testing.assert_allclose(rows, 0.5, rtol=1e-6)
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_unit_rows_pass_over_what_is_not_finite(wrong: float) -> None:
+    rows = np.ones((3, 4), np.float32)
+    rows[1, 2] = wrong
+    unit = unit_rows(rows)
+    np.testing.assert_array_equal(unit[[0, 2]], 0.5)
+    assert np.isnan(unit[1, 2])
+
+
 def test_checked_rows() -> None:
     rows = CheckedRows(Stored(ROWS, 40), np.float32, unit_rows)
     assert (rows.shape, rows.dtype) == ((100, 3), np.float32)

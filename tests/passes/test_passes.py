@@ -12,7 +12,7 @@ from streamclust.accumulators.sample import UniformSample
 from streamclust.errors import ClusterError, SourceError
 from streamclust.events import Events, PassAdvanced, PassStarted
 from streamclust.passes import LocalExecutor, Passes, Rows
-from streamclust.passes.blocks import block_rows
+from streamclust.passes.blocks import Columns, Shape, block_rows
 from streamclust.passes.window import in_order
 
 
@@ -34,6 +34,18 @@ def rows_of(array, **more):
 def test_blocks_are_powers_of_two_within_32_mib(row_bytes, expected):
     assert block_rows(row_bytes, 10**9) == expected
     assert block_rows(row_bytes, 1000) == 1000
+
+
+def test_planned_rows_have_the_blocks_of_those_that_are_there():
+    planned, there = Rows(Shape((9000, 1500), np.float64)), Rows(np.empty((9000, 1500)))
+    assert planned.spans() == there.spans()
+    assert len(planned.spans()) > 1
+
+
+def test_columns_of_labels():
+    columns = Columns([np.arange(5), np.arange(5) * 2])
+    assert columns.shape == (5, 2)
+    assert columns[1:3].tolist() == [[1, 2], [2, 4]]
 
 
 def test_reduce_is_the_same_on_every_executor(executor, stored, blobs):

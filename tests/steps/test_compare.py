@@ -136,6 +136,8 @@ def test_shared_rows(compared):
     counts = {(own["cluster"], own["value"]): int(own["rows"]) for own in of_pair}
     expected = {(str(i), str(j)): ((a == i) & (b == j)).sum() for i in set(a) for j in set(b)}
     assert counts == {cell: n for cell, n in expected.items() if n}
+    assert {own["kind"] for own in of_pair} == {"set"}
+    assert {own["with"] for own in lines if own["kind"] == "attribute"} == {"colour"}
 
 
 def test_attributes_of_every_clustering(compared, colours):

@@ -17,6 +17,7 @@ from streamclust.steps.draw_comparison import (
     MOST_PAIRS,
     _closest,
     _lines,
+    _named,
     _pair_file,
     _shared,
     draw_comparison,
@@ -87,7 +88,7 @@ def test_flows_are_those_of_the_labels(workspace, attributes):
         name: workspace.root[f"descriptors/{name}/clusterings/kmeans-{own['n_clusters']}/labels"]
         for name, own in sets.items()
     }
-    table = _shared(workspace.folder, sets, {("a", "a+b"): {"rows": "3000"}})["a", "a+b"]
+    table = _shared(workspace.folder, sets, [("a", "a+b")])["a", "a+b"]
     expected = np.zeros_like(table)
     np.add.at(expected, (labels["a"][...], labels["a+b"][...]), 1)
     np.testing.assert_array_equal(table, expected)
@@ -104,6 +105,12 @@ def test_the_pairs_that_agree_most_are_drawn():
     assert pairs == sorted(pairs)
     assert ("s3", "s5") in pairs
     assert not {("s4", "s5"), ("s0", "s1")} & set(pairs)
+
+
+def test_sets_with_noise_tell_their_rows():
+    sets = {"a": {"rows": "3000"}, "b": {"rows": "3000"}}
+    lines = {("a", "a"): {"rows": "3000"}, ("b", "b"): {"rows": "1200"}}
+    assert _named(sets, lines) == ["a", "b (1,200 rows)"]
 
 
 def test_names_of_files_are_apart_and_short():

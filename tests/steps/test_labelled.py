@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamclust.steps.labelled import Columns, Labelled, labelled, of_same_number
+from streamclust.steps.labelled import Labelled, labelled, of_same_number
 from streamclust.workspace import Workspace, store_array
 
 
@@ -45,9 +45,3 @@ def test_sets_without_a_number_in_common(tmp_path):
     chosen = {"a": all_of["a"]["kmeans-4"], "b": all_of["b"]["kmeans-3"]}
     assert of_same_number(Workspace(tmp_path), chosen) == {}
     assert of_same_number(Workspace(tmp_path), {}) == {}
-
-
-def test_columns_of_labels():
-    columns = Columns([np.arange(5), np.arange(5) * 2])
-    assert columns.shape == (5, 2)
-    assert columns[1:3].tolist() == [[1, 2], [2, 4]]

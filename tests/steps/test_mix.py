@@ -192,7 +192,7 @@ def test_a_mixture_of_replaced_descriptors_is_refused(sets, tmp_path):
     api.mix(out, "a,b", n_clusters=3)
     api.ingest(write_case(tmp_path / "other", a=sets["a"] * 2, b=sets["b"]), out)
     said = []
-    made = api.export(out, None, said.append)
+    api.export(out, None, said.append)
     assert "a+b" not in (out / "labels.csv").read_text().splitlines()[0]
     assert any("a+b mixes a, b, which changed since" in getattr(e, "text", "") for e in said)
     with pytest.raises(SettingsError, match=r"a\+b mixes a, b, which changed since"):
