@@ -81,8 +81,8 @@ def test_a_tree_of_too_many_subclusters_is_made_coarser(cloud, monkeypatch):
 
 def test_nearly_equal_rows_take_few_trees(monkeypatch):
     """A sample of them holds too few that differ to tell how many subclusters all make."""
-    rng, values = np.random.default_rng(0), np.zeros((30_000, 4))
-    values[rng.choice(len(values), 1500, replace=False)] = rng.standard_normal((1500, 4))
+    rng, values = np.random.default_rng(0), np.zeros((20_000, 4))
+    values[rng.choice(len(values), 1000, replace=False)] = rng.standard_normal((1000, 4))
     passes, told = Passes(), []
     passes.events.observers.append(told.append)
     monkeypatch.setattr(birch, "SAMPLE_ROWS", 1024)
