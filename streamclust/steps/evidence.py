@@ -64,11 +64,16 @@ def evidence_needs(descriptor: str, rows: Rows, n_clusters: Sequence[int]) -> li
     block = rows.rows_a_block * row_bytes
     drawn = 3 * MOST_ROWS * row_bytes + 3 * MOST_ROWS * k * 8
     borders = SAMPLE_ROWS * (32 * 8 + 3 * k * 8)
+    # A mixture's products of 16 columns, of all rows, and twice while they are made.
+    products = 3 * SAMPLE_ROWS * 8 * 16 * 17 // 2
     means = sum(n_clusters) * row_bytes
     name = f"{STEP} of {descriptor}"
     return [
         Need(name, fixed=sample, per_block=2 * block),
-        Need(name, fixed=sample + means, per_block=max(drawn, borders + sample) + 8 * MIB),
+        Need(
+            name, fixed=sample + means, per_block=max(drawn, borders + sample, products) + 8 * MIB
+        ),
+        Need(name, fixed=sample + means + products, per_block=borders),
     ]
 
 
