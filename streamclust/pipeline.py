@@ -178,8 +178,19 @@ def mix_sets(job: Job, mixture: Mixture, outputs: Outputs) -> None:
 
 
 def compare_sets(job: Job, outputs: Outputs, attributes: Path | None) -> None:
-    """Compare the chosen sets, in tables and figures."""
+    """Compare the chosen sets, in tables and figures; with the attributes of the last time where
+    none are named."""
+    root = job.workspace.root
+    last = root.attrs.get("attributes")
+    if attributes is None and last is not None:
+        if Path(last).is_file():
+            attributes = Path(last)
+            job.events.note(f"with the attributes of {last}, as before")
+        else:
+            job.events.warn(f"{last} is gone: what was told of its attributes is removed")
     compare(job, outputs, attributes)
+    if attributes is not None:
+        root.attrs["attributes"] = str(attributes.resolve())
     draw_comparison(job, outputs)
 
 

@@ -25,7 +25,7 @@ from streamclust.figures.palette import oklab, srgb
 LEAST_WIDTH = 6.4  # inches
 LONGEST_NAME, LONGEST_SLANTED = 2.6, 2.0
 MOST_COLUMNS = 40
-LEAST_FRAMED = 0.005  # what is written as 0.01
+LEAST_FRAMED = 0.05  # below it nothing is carried that could be carried best
 _MARGIN, _SLANT = 0.2, np.sqrt(0.5)
 _LIGHT, _DARK = (0.975, -0.003, -0.006), (0.42, -0.035, -0.125)
 _UNKNOWN = "#f4f5f7"

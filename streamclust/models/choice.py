@@ -19,6 +19,8 @@ LARGEST_SHARE = 0.90
 SMALLEST_SHARE = 0.001
 LARGEST_TINY = 0.10
 LARGEST_NOISE = 0.50
+# Below it, most pairs of rows that one half joins the other parts.
+LEAST_STABILITY = 0.35
 
 Scores = dict[str, Any]
 
@@ -96,6 +98,11 @@ def recommend(clusterings: Sequence[Scores]) -> Choice:
         )
     elif _known(clusterings[best], "separated"):
         told += _overlap(clusterings[best]["separated"], clusterings[best]["n_clusters"])
+    if _known(clusterings[best], "stability") and clusterings[best]["stability"] < LEAST_STABILITY:
+        told.append(
+            f"its labels are not stable: two halves of the rows agree on them to "
+            f"{clusterings[best]['stability']:.2f} (adjusted Rand), other rows would give others"
+        )
     reasons = [*why, *about_sweep(sweep, clusterings[best])]
     if len(own) > 1:
         reasons[0] += f" ({votes([clusterings[i] for i in own])})"
@@ -128,7 +135,10 @@ def _best_of_all(clusterings: Sequence[Scores], sound: list[int]) -> tuple[int, 
         f"{name} (k = {clusterings[i]['n_clusters']}) {worth[name]:.3f}"
         for name, (i, _) in best.items()
     )
-    return index, [why, f"{winner} has the largest {kind} of the algorithms: {compared}"]
+    return index, [
+        why,
+        f"of each algorithm's best k, that of {winner} has the largest {kind}: {compared}",
+    ]
 
 
 def _silhouette(scores: Scores, column: str) -> float:
@@ -150,9 +160,10 @@ def _best_k(clusterings: Sequence[Scores], own: list[int]) -> tuple[int, str]:
             distances = [abs(s["n_clusters"] - groups) for s in sweep]
             best = distances.index(min(distances))
             k = sweep[best]["n_clusters"]
-            return own[
-                best
-            ], f"groups overlap: a Gaussian mixture finds {groups}, k = {k} is nearest"
+            return (
+                own[best],
+                f"groups overlap: a Gaussian mixture finds {groups} at most, k = {k} is nearest",
+            )
         best = _most_separated(sweep)
     if best is not None and sweep[best]["separated"] >= LEAST_SEPARATED:
         number, k = sweep[best]["separated"], sweep[best]["n_clusters"]

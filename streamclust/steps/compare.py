@@ -158,7 +158,7 @@ def _mark(
     scores = [workspace.root[own.path].attrs["scores"] for own in chosen.values()]
     by_column = settings.group not in ("none", "folder") and paths_file(workspace)
     return fingerprint(
-        *(STEP, 2, names, [own.path for own in chosen.values()], scores),
+        *(STEP, 3, names, [own.path for own in chosen.values()], scores),
         [(own.path, workspace.fingerprint_of(own.path)) for own in clusterings],
         [settings.group, workspace.fingerprint_of(PATH), by_column and file_fingerprint(by_column)],
         *(settings.random_state, attributes and file_fingerprint(attributes)),

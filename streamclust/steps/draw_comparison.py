@@ -55,7 +55,7 @@ def draw_comparison(job: Job, outputs: Outputs) -> None:
     missing = [name for name in _TABLES if not (folder / name).exists()]
     if missing:
         raise SettingsError(f"no {missing[0]} in {folder}: run streamclust compare first")
-    mark = fingerprint(STEP, 2, [_digest(folder / name) for name in (*_TABLES, YIELD_FILE)])
+    mark = fingerprint(STEP, 3, [_digest(folder / name) for name in (*_TABLES, YIELD_FILE)])
     sets = {line["set"]: line for line in _lines(folder / COMPARISON_FILE) if line["algorithm"]}
     agreement = _agreement(folder, sets)
     pairs = {_pair_file(pair, list(sets)): pair for pair in _closest(agreement)}
@@ -207,7 +207,13 @@ def _draw_attributes(
 
     attributes = list(carried)
     values = np.array([[carried[a].get(name, math.nan) for a in attributes] for name in sets])
-    words = "Adjusted mutual information of clusters and attribute: 0 as by chance."
+    words = (
+        "Adjusted mutual information of the recommended clusters (k behind the set) and attribute: "
+        "0 as by chance."
+    )
+    names = [
+        f"{name}, k = {own['n_clusters']}" for name, own in zip(names, sets.values(), strict=True)
+    ]
     if any(name.endswith("*") for name in attributes):
         words += " *: rows in their group's largest cluster, above chance."
     with outputs.writing(_ATTRIBUTES, mark) as path:

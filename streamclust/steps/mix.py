@@ -100,7 +100,9 @@ class Mixture:
     def own_name(self) -> str:
         """The name of the set."""
         joined = "+".join(self.sets)
-        return self.name or (f"consensus-{joined}" if self.consensus else joined)
+        if self.name is not None:
+            return self.name
+        return f"consensus-{joined}" if self.consensus else joined
 
 
 def mix(job: Job, mixture: Mixture) -> str:

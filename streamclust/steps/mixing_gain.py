@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.steps.raw import is_mixture
+from streamclust.steps.raw import LABELS, is_mixture
 from streamclust.workspace import Workspace
 
-COLUMNS = ("mixture", "measure", "attribute", "mixed", "best_set", "best", "gain")
+COLUMNS = ("mixture", "measure", "attribute", "rows", "mixed", "best_set", "best", "gain")
 # A smaller difference of adjusted mutual information is none: other seeds make as much.
 LEAST_GAIN = 0.02
+# Fewer known rows tell no difference of so much.
+LEAST_ROWS = 200
 # In place of an attribute: the mean over them.
 ALL = "mean of all"
 # Columns on equal footing in which more is better.
@@ -31,11 +33,13 @@ def gain_lines(
     on equal footing. Sets of a mixture that are not among `names` are left out.
     """
     scores: dict[tuple[str, str], dict[tuple[str, int], float]] = defaultdict(dict)
+    rows: dict[str, int] = {}
     for line in agreement:
         if "ami" in line:
             key = line["algorithm"], line["n_clusters"]
             scores[line["set"], line["attribute"]][key] = line["ami"]
-    attributes = list(dict.fromkeys(attribute for _, attribute in scores))
+            rows[line["attribute"]] = max(line["rows"], rows.get(line["attribute"], 0))
+    attributes = list(rows)
     lines = []
     for mixture in names:
         if not is_mixture(workspace, mixture):
@@ -44,14 +48,17 @@ def gain_lines(
         sets = [name for name in mixed if name in names]
         for attribute in attributes:
             pairs = {name: _common(scores, mixture, name, attribute) for name in sets}
-            lines += _line(mixture, "ami", attribute, {n: p for n, p in pairs.items() if p})
-        lines += _mean_line(mixture, scores, sets, attributes)
-        for column in _FOOTING:
-            known = [name for name in sets if column in footing.get(name, {})]
+            known = {name: pair for name, pair in pairs.items() if pair}
+            lines += _line(mixture, "ami", attribute, rows[attribute], known)
+        lines += _mean_line(mixture, scores, sets, rows)
+        is_consensus = workspace.root[f"descriptors/{mixture}"].attrs["mixture"]["of"] == LABELS
+        # Columns of 0 and 1 fall into few places: their clusters are tight whatever they mean.
+        for column in () if is_consensus else _FOOTING:
+            judged = [name for name in sets if column in footing.get(name, {})]
             if column in footing.get(mixture, {}):
                 own = footing[mixture][column]
-                pairs = {name: (own, footing[name][column]) for name in known}
-                lines += _line(mixture, column, "", pairs)
+                compared = {name: (own, footing[name][column]) for name in judged}
+                lines += _line(mixture, column, "", footing[mixture]["same_rows"], compared)
     return lines
 
 
@@ -60,6 +67,8 @@ def in_words(lines: Sequence[dict[str, Any]]) -> list[str]:
     told = []
     for mixture in dict.fromkeys(line["mixture"] for line in lines):
         own = [line for line in lines if line["mixture"] == mixture and line["measure"] == "ami"]
+        few = [line["attribute"] for line in own if line["rows"] < LEAST_ROWS]
+        own = [line for line in own if line["rows"] >= LEAST_ROWS]
         parts = []
         for words, chosen in (
             ("better", [x for x in own if x["gain"] >= LEAST_GAIN]),
@@ -72,6 +81,8 @@ def in_words(lines: Sequence[dict[str, Any]]) -> list[str]:
                     for x in chosen
                 )
                 parts.append(f"{words} {which}")
+        if few:
+            parts.append(f"too few known rows to tell {', '.join(few)}")
         if parts:
             sentence = "; ".join(parts)
             told.append(f"{mixture} against the best of its sets (mean AMI over k): {sentence}")
@@ -96,25 +107,25 @@ def _mean_line(
     mixture: str,
     scores: dict[tuple[str, str], dict[tuple[str, int], float]],
     sets: list[str],
-    attributes: list[str],
+    rows: dict[str, int],
 ) -> list[dict[str, Any]]:
     """All attributes in one clustering, which no set may carry that carries one best."""
     pairs = {}
     for name in sets:
-        found = [_common(scores, mixture, name, attribute) for attribute in attributes]
+        found = [_common(scores, mixture, name, attribute) for attribute in rows]
         known = [pair for pair in found if pair]
         if known:
             mixed, own = np.mean(known, axis=0)
             pairs[name] = float(mixed), float(own)
-    return _line(mixture, "ami", ALL, pairs) if len(attributes) > 1 else []
+    return _line(mixture, "ami", ALL, min(rows.values()), pairs) if len(rows) > 1 else []
 
 
 def _line(
-    mixture: str, measure: str, attribute: str, pairs: dict[str, Any]
+    mixture: str, measure: str, attribute: str, rows: int, pairs: dict[str, Any]
 ) -> list[dict[str, Any]]:
     if not pairs:
         return []
     best = max(pairs, key=lambda name: pairs[name][1])
     mixed, other = pairs[best]
-    values = (mixture, measure, attribute, mixed, best, other, mixed - other)
+    values = (mixture, measure, attribute, rows, mixed, best, other, mixed - other)
     return [dict(zip(COLUMNS, values, strict=True))]

@@ -234,3 +234,30 @@ def test_joined_rows_are_read_as_numpy_reads_them():
         np.testing.assert_array_equal(
             rows[part], np.hstack([values[part], (values[part] - 1) * 2]).astype(np.float32)
         )
+
+
+def test_a_comparison_says_whether_mixing_helped(made, sets, tmp_path):
+    known = tmp_path / "known.csv"
+    lines = zip(sets["first"], sets["second"], strict=True)
+    text = [f"{row},f{first},s{second}" for row, (first, second) in enumerate(lines)]
+    known.write_text("\n".join(["row,first,second", *text]))
+    case = api.run(
+        write_case(tmp_path / "case", a=sets["a"], b=sets["b"]), tmp_path / "out", n_clusters="2:12"
+    )
+    case.mix("a,b", n_clusters="2:12")
+    said = []
+    case.compare(known, said.append)
+    told = " ".join(getattr(event, "text", "") for event in said)
+    assert "a+b against the best of its sets" in told
+    with open(tmp_path / "out/mixing.csv", newline="") as file:
+        lines = {(line["measure"], line["attribute"]): line for line in csv.DictReader(file)}
+    whole = lines["ami", "mean of all"]
+    assert float(whole["mixed"]) > float(whole["best"]) + 0.05
+    assert float(lines["ami", "first"]["rows"]) == N_ROWS
+    # What was named once is known to the next comparison.
+    before = (tmp_path / "out/yield.csv").read_bytes()
+    case.compare()
+    assert (tmp_path / "out/yield.csv").read_bytes() == before
+    known.unlink()
+    case.compare()
+    assert not (tmp_path / "out/yield.csv").exists()
