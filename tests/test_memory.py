@@ -60,7 +60,7 @@ def test_a_run_keeps_its_budget(large, tmp_path, budget):
         check=True,
     )
     steps = json.loads((tmp_path / "out" / "run.json").read_text())["steps"]
-    done = {"ingest", "reduce", "cluster", "measure", "export", "draw"}
+    done = {"ingest", "reduce", "cluster", "measure", "stability", "evidence", "export", "draw"}
     done |= {"space", "neighbors", "outliers", "cluster distances", "suspects"}
     done |= {"outlier tables", "duplicates", "draw outliers"}
     assert {step["step"] for step in steps} == done

@@ -306,7 +306,7 @@ def test_few_rows_shorten_the_sweep_and_say_so(tmp_path, blobs):
     made = api.run(case, tmp_path / "out", None, said.append)
     assert made.metrics.n_clusters.max() == 11
     assert any("sweep ends at 11" in getattr(event, "text", "") for event in said)
-    with pytest.raises(SettingsError, match="12 valid rows are too few for 20 clusters"):
+    with pytest.raises(SettingsError, match="12 rows are too few for 20 clusters"):
         api.run(case, tmp_path / "out", n_clusters=20)
 
 
