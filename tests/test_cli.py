@@ -169,7 +169,7 @@ def test_quiet_is_quiet(out, case_folder):
 
 def test_rerun_says_what_was_done_before(out, case_folder):
     done = program("run", case_folder, "--out", out, "--n-clusters", "3:6")
-    assert done.stderr.count("done before") == 24
+    assert done.stderr.count("done before") == 28
 
 
 def test_init_writes_a_file_that_works(tmp_path):
