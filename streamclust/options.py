@@ -89,7 +89,7 @@ _SETTINGS: dict[str, Callable] = {
         metavar="SHARE",
         help="Share of the rows in the smallest cluster of HDBSCAN [0.005].",
     ),
-    "n_init": click.option("--n-init", type=int, help="Restarts on the sample [12]."),
+    "n_init": click.option("--n-init", type=int, help="Restarts on the sample [24]."),
     "max_iter": click.option("--max-iter", type=int, help="Exact passes at most [100]."),
     "tol": click.option("--tol", type=float, help="Relative tolerance of convergence [1e-4]."),
     "batch_size": click.option("--batch-size", type=int, help="Rows of a mini-batch [4096]."),

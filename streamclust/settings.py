@@ -166,7 +166,7 @@ class Settings:
     n_clusters: Any = AUTO
     covariance_type: str = "diag"
     min_cluster_size: float = 0.005
-    n_init: int = 12
+    n_init: int = 24
     max_iter: int = 100
     tol: float = 1e-4
     batch_size: int = 4096

@@ -31,7 +31,7 @@ from streamclust.models.inputs import (
 from streamclust.models.sweep import SweepSettings, fit_sweep
 from streamclust.passes import LocalExecutor, Passes, Rows
 
-_RESTARTS = 12
+_RESTARTS = 24
 
 
 class StreamingKMeans(
@@ -50,7 +50,7 @@ class StreamingKMeans(
     init : {"k-means++", "random"}, callable or array-like of shape (n_clusters, n_features), \
             default="k-means++"
     n_init : "auto" or int, default="auto"
-        Restarts on the sample; "auto" is 12, or 1 where `init` is an array.
+        Restarts on the sample; "auto" is 24, or 1 where `init` is an array.
     max_iter : int, default=300
         Exact passes at most.
     tol : float, default=1e-4

@@ -50,7 +50,7 @@ class SweepSettings:
     """
 
     init: Any = "k-means++"
-    n_init: int = 12
+    n_init: int = 24
     max_iter: int = 100
     tol: float = 1e-4
     batch_size: int = 4096
