@@ -10,6 +10,7 @@ import numpy as np
 from streamclust.accumulators.sample import UniformSample
 from streamclust.memory import MIB, Need
 from streamclust.models.evidence import SAMPLE_ROWS, gather
+from streamclust.models.mixture_groups import COLUMNS
 from streamclust.models.sample_kmeans import ignore_convergence
 from streamclust.models.structureless import MOST_ROWS, Structureless, gap
 from streamclust.passes import Passes, Rows
@@ -64,8 +65,8 @@ def evidence_needs(descriptor: str, rows: Rows, n_clusters: Sequence[int]) -> li
     block = rows.rows_a_block * row_bytes
     drawn = 3 * MOST_ROWS * row_bytes + 3 * MOST_ROWS * k * 8
     borders = SAMPLE_ROWS * (32 * 8 + 3 * k * 8)
-    # A mixture's products of 16 columns, of all rows, and twice while they are made.
-    products = 3 * SAMPLE_ROWS * 8 * 16 * 17 // 2
+    # A mixture's products of its columns, of all rows, and twice while they are made.
+    products = 3 * SAMPLE_ROWS * 8 * COLUMNS * (COLUMNS + 1) // 2
     means = sum(n_clusters) * row_bytes
     name = f"{STEP} of {descriptor}"
     return [
