@@ -99,20 +99,22 @@ def cluster(
 
     An automatic sweep is measured on the way, to know where it ends.
     """
-    from streamclust import pipeline
+    from streamclust import clustering, pipeline
 
     chosen = _settings(settings, changes)
-    step = pipeline.cluster_set if chosen.n_clusters == AUTO else pipeline.cluster
-    return _each(step, "cluster", out, chosen, observers, {})
+    step = clustering.cluster_sets if chosen.n_clusters == AUTO else clustering.cluster_only
+    with pipeline.working(Workspace(out), chosen, "cluster", *observers) as (job, _):
+        step(job, job.chosen())
+    return Case(out)
 
 
 def measure(
     out: PathLike, settings: Settings | None = None, *observers: Observer, **changes: Any
 ) -> Case:
     """Measure the clusterings that have not been measured, and refit halves for their stability."""
-    from streamclust import pipeline
+    from streamclust.clustering import measure_set
 
-    return _each(pipeline.measure_set, "measure", out, settings, observers, changes)
+    return _each(measure_set, "measure", out, settings, observers, changes)
 
 
 def outliers(
@@ -179,6 +181,7 @@ def compare(
     attributes: PathLike | None = None,
     settings: Settings | None = None,
     *observers: Observer,
+    columns: Sequence[str] | None = None,
     **changes: Any,
 ) -> Case:
     """Compare the clustered sets with each other, and with what is known of the images.
@@ -189,27 +192,31 @@ def compare(
         A results folder with clustered and measured sets.
     attributes : path, optional
         A CSV with a column ``row`` or ``path`` and others with attributes, or VERI-Wild's
-        ``vehicle_info.txt``; its lines may be of some of the images.
+        ``vehicle_info.txt``; its lines may be of some of the images. Without it, that which was
+        named before, with the columns that were.
+    columns : sequence of str, optional
+        The attributes to use, also such as would be left out, where one value has nearly all rows.
 
     Returns
     -------
     Case
-        With ``comparison.csv``, ``agreement.csv``, ``contingency.csv``, ``attributes.csv`` and
-        ``yield.csv`` in its folder; see docs/comparison.md.
+        With ``comparison.csv``, ``agreement.csv``, ``contingency.csv``, ``attributes.csv``,
+        ``mixing.csv`` and ``yield.csv`` in its folder; see docs/comparison.md.
 
     Raises
     ------
     SourceError
         When the table cannot be used, or matches few of the images.
     SettingsError
-        When no set is clustered and measured.
+        When no set is clustered and measured, or the table has no column of a name in `columns`.
     """
     from streamclust import pipeline
 
     chosen = _settings(settings, changes)
     table = None if attributes is None else Path(attributes)
+    wanted = columns.split(",") if isinstance(columns, str) else columns
     with pipeline.working(Workspace(out), chosen, "compare", *observers) as (job, outputs):
-        pipeline.compare_sets(job, outputs, table)
+        pipeline.compare_sets(job, outputs, table, wanted)
     return Case(out)
 
 

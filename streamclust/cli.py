@@ -129,13 +129,24 @@ def evaluate(out: str, truth: str, settings: Settings, observers: Observers) -> 
 @click.option(
     "--attributes",
     type=FILE,
-    help="CSV with what is known of the images, or VERI-Wild's vehicle_info.txt.",
+    help="CSV with what is known of the images, or VERI-Wild's vehicle_info.txt [the last one].",
+)
+@click.option(
+    "--columns", metavar="A,B", help="Attributes of it to use [all that tell kinds apart]."
 )
 @settings_options("descriptors", "group", "random_state", *PASSES)
 @observed
-def compare(out: str, attributes: str | None, settings: Settings, observers: Observers) -> None:
+def compare(
+    out: str,
+    attributes: str | None,
+    columns: str | None,
+    settings: Settings,
+    observers: Observers,
+) -> None:
     """Compare the clustered sets of OUT: with each other, and with known attributes."""
-    api.compare(out, attributes, settings, *observers)
+    names = None if columns is None else tuple(part.strip() for part in columns.split(","))
+    case = api.compare(out, attributes, settings, *observers, columns=names)
+    _summarise(case, settings)
 
 
 @commands.command()
@@ -147,7 +158,7 @@ def compare(out: str, attributes: str | None, settings: Settings, observers: Obs
     help="Shares of the variance, one a set, or auto: those that serve all sets best [equal].",
 )
 @click.option("--consensus", is_flag=True, help="Mix the labels of the sets' clusterings.")
-@click.option("--name", help="Name of the mixture [A+B].")
+@click.option("--name", help="Name of the mixed set [A+B].")
 @settings_options(*MIX)
 @observed
 def mix(

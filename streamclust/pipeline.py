@@ -1,6 +1,6 @@
 """The order of the steps of a run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,27 +9,26 @@ from typing import Any
 import numpy as np
 
 from streamclust.accumulators.covariance import compute_dtype
-from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
+from streamclust.clustering import cluster_sets
+from streamclust.errors import SettingsError, SourceError
 from streamclust.events import Events, Observer
 from streamclust.models.inputs import largest_spread
 from streamclust.outputs import Outputs
 from streamclust.passes import Executor, LocalExecutor
-from streamclust.planning import Inputs, check_mixture, check_outlier_budget, check_sweep_budget
+from streamclust.planning import Inputs, check_mixture, check_outlier_budget
 from streamclust.record import RunRecord
-from streamclust.settings import AUTO, Settings
-from streamclust.steps.cluster import cluster
+from streamclust.settings import Settings
+from streamclust.steps.attribute_table import named_or_last, remember
 from streamclust.steps.cluster_distances import cluster_distances
 from streamclust.steps.compare import compare
 from streamclust.steps.draw import draw
 from streamclust.steps.draw_comparison import draw_comparison
 from streamclust.steps.draw_outliers import draw_outliers
 from streamclust.steps.duplicates import duplicates
-from streamclust.steps.evidence import evidence
 from streamclust.steps.export import export, forget_outliers
 from streamclust.steps.groups import check_group, groups, paths_file
 from streamclust.steps.ingest import ingest
 from streamclust.steps.job import Job
-from streamclust.steps.measure import measure
 from streamclust.steps.mix import Mixture, mix
 from streamclust.steps.neighbors import neighbors
 from streamclust.steps.outlier_tables import write_outliers
@@ -39,7 +38,6 @@ from streamclust.steps.raw import is_mixture
 from streamclust.steps.reduce import reduce
 from streamclust.steps.scan import scan_images
 from streamclust.steps.space import space
-from streamclust.steps.stability import stability
 from streamclust.steps.sums import load_moments
 from streamclust.steps.suspects import (
     OUTLIERS,
@@ -50,10 +48,6 @@ from streamclust.steps.suspects import (
 )
 from streamclust.steps.tables import choose
 from streamclust.workspace import Workspace
-
-# An automatic sweep ends where clusters would be so many, or so small.
-MOST_CLUSTERS = 500
-LEAST_ROWS_A_CLUSTER = 20
 
 
 def run_case(
@@ -66,7 +60,7 @@ def run_case(
             check_scored(job, descriptor)
         for descriptor in inputs.sources:
             reduce_set(job, descriptor)
-            cluster_set(job, descriptor)
+        cluster_sets(job, list(inputs.sources))
         find_outliers(job, outputs)
         export(job, outputs)
         for descriptor in inputs.sources:
@@ -126,71 +120,47 @@ def reduce_set(job: Job, descriptor: str) -> None:
     reduce(job, descriptor)
 
 
-def cluster_set(job: Job, descriptor: str) -> None:
-    """Cluster and measure a set; an automatic sweep goes on while its best lies at the edge."""
-    cluster(job, descriptor)
-    measure_set(job, descriptor)
-    while job.settings.n_clusters == AUTO and (wider := _wider(job, descriptor)):
-        further = replace(job, settings=job.settings.having(**wider))
-        try:
-            check_sweep_budget(further, descriptor)
-        except MemoryBudgetError as error:
-            job.events.warn(f"{descriptor}: the sweep is not widened: {error}")
-            return
-        ks = wider["n_clusters"]
-        job.events.note(
-            f"{descriptor}: the best lies at the upper edge: on to k = {ks[0]} to {ks[-1]}"
-        )
-        if not cluster(further, descriptor, wider["n_clusters"]):
-            return
-        measure_set(further, descriptor)
-
-
-def measure_set(job: Job, descriptor: str) -> None:
-    """Measure the clusterings of a set, and gather what else the choice among them takes."""
-    measure(job, descriptor)
-    stability(job, descriptor)
-    evidence(job, descriptor)
-
-
-def _wider(job: Job, descriptor: str) -> dict[str, Any]:
-    """Settings of the sweep that goes on from the recommended clustering; empty where it does not
-    lie at the upper edge, or there are too few rows to go on."""
-    name, choice = choose(job.workspace, descriptor)
-    if name is None or choice.edge != "upper":
-        return {}
-    attributes = job.workspace.root[f"descriptors/{descriptor}/clusterings/{name}"].attrs
-    last = int(attributes["n_clusters"])
-    most = min(MOST_CLUSTERS, job.n_valid(descriptor) // LEAST_ROWS_A_CLUSTER)
-    ks = tuple(k for k in range(last + 1, 2 * last + 1, max(1, last // 20)) if k <= most)
-    return {"algorithms": (attributes["algorithm"],), "n_clusters": ks} if ks else {}
-
-
 def mix_sets(job: Job, mixture: Mixture, outputs: Outputs) -> None:
     """Make a mixture and its clusterings, tables and figures."""
     check_mixture(job, mixture)
     name = mix(job, mixture)
     reduce_set(job, name)
-    cluster_set(job, name)
+    cluster_sets(job, [name])
+    _tell_other_algorithms(job, name, mixture)
     export(job, outputs)
     draw(job, name, outputs)
     tell_choice(job, name)
 
 
-def compare_sets(job: Job, outputs: Outputs, attributes: Path | None) -> None:
+def _tell_other_algorithms(job: Job, name: str, mixture: Mixture) -> None:
+    """Say which algorithms clustered the sets of a mixture and not the mixture."""
+    used = [_algorithms(job, one) for one in (name, *mixture.sets)]
+    others = sorted(set().union(*used[1:]) - used[0])
+    if others:
+        options = " ".join(f"--algorithm {other}" for other in others)
+        job.events.note(f"{name}: its sets were also clustered by {', '.join(others)}: {options}")
+
+
+def _algorithms(job: Job, descriptor: str) -> set[str]:
+    root = job.workspace.root[f"descriptors/{descriptor}/clusterings"]
+    return {root[name].attrs["algorithm"] for name in job.workspace.clusterings(descriptor)}
+
+
+def compare_sets(
+    job: Job, outputs: Outputs, attributes: Path | None, columns: Sequence[str] | None = None
+) -> None:
     """Compare the chosen sets, in tables and figures; with the attributes of the last time where
-    none are named."""
-    root = job.workspace.root
-    last = root.attrs.get("attributes")
-    if attributes is None and last is not None:
-        if Path(last).is_file():
-            attributes = Path(last)
-            job.events.note(f"with the attributes of {last}, as before")
-        else:
-            job.events.warn(f"{last} is gone: what was told of its attributes is removed")
-    compare(job, outputs, attributes)
-    if attributes is not None:
-        root.attrs["attributes"] = str(attributes.resolve())
+    none are named.
+
+    Raises
+    ------
+    SettingsError
+        When columns are named of a table that is not known, or that does not have them.
+    """
+    table = named_or_last(job, attributes, columns)
+    compare(job, outputs, table)
+    if table is not None:
+        remember(job, table)
     draw_comparison(job, outputs)
 
 

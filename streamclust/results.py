@@ -120,12 +120,16 @@ class Case:
         return api.outliers(self.folder, None, *observers, **changes)
 
     def compare(
-        self, attributes: PathLike | None = None, *observers: Observer, **changes: Any
+        self,
+        attributes: PathLike | None = None,
+        *observers: Observer,
+        columns: Sequence[str] | None = None,
+        **changes: Any,
     ) -> "Case":
         """See `streamclust.api.compare`."""
         from streamclust import api
 
-        return api.compare(self.folder, attributes, None, *observers, **changes)
+        return api.compare(self.folder, attributes, None, *observers, columns=columns, **changes)
 
     def mix(
         self,

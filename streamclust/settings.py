@@ -41,7 +41,7 @@ def parse_n_clusters(text: Any) -> tuple[int, ...]:
     Raises
     ------
     SettingsError
-        When it is none of these, or a number is below 1.
+        When it is none of these, or a number is below 2.
     """
     numbers: list[int] = []
     parts = text.split(",") if isinstance(text, str) else text
@@ -62,8 +62,8 @@ def parse_n_clusters(text: Any) -> tuple[int, ...]:
         raise SettingsError(
             f"n_clusters {text!r} is not understood: write auto, 8, a list 5,8,12 or a range 2:30"
         ) from None
-    if not numbers or min(numbers) < 1:
-        raise SettingsError(f"n_clusters {text!r} must name numbers of at least 1")
+    if not numbers or min(numbers) < 2:
+        raise SettingsError(f"n_clusters {text!r} must name numbers of at least 2")
     return tuple(sorted(set(numbers)))
 
 

@@ -14,17 +14,21 @@ if TYPE_CHECKING:
     from streamclust.steps.job import Planned
 
 
+# Below the indices of several sets.
+WITHIN = "Calinski-Harabasz and Davies-Bouldin compare k within a set, not sets with each other."
+
+
 def print_summary(about: dict[str, Any], settings: Settings) -> None:
     """The end of a run: a line a set, then where the results are."""
     console = _console()
-    console.print(_sets(about, settings.descriptors or tuple(about["descriptors"])))
+    _print_sets(console, about, settings.descriptors or tuple(about["descriptors"]))
     console.print(f"labels, tables, figures and run.json: {about['folder']}", markup=False)
 
 
 def print_info(about: dict[str, Any]) -> None:
     """What a results folder holds."""
     console = _console()
-    console.print(_sets(about, tuple(about["descriptors"])))
+    _print_sets(console, about, tuple(about["descriptors"]))
     paths = "no image paths" if about["paths"] is None else f"{about['paths']:,} image paths"
     console.print(f"{about['folder']}: {format_bytes(about['bytes'])}, {paths}", markup=False)
     if found := about["outliers"]:
@@ -34,8 +38,8 @@ def print_info(about: dict[str, Any]) -> None:
     for name, one in about["descriptors"].items():
         told = [*one.get("reasons", ()), *(f"warning: {text}" for text in one.get("warnings", ()))]
         if one.get("unmeasured"):
-            count = len(one["unmeasured"])
-            told.append(f"{count} clusterings are not measured: streamclust measure OUT")
+            names = ", ".join(one["unmeasured"][:3]) + " …" * (len(one["unmeasured"]) > 3)
+            told.append(f"not measured: {names}: streamclust measure OUT")
         for text in told:
             console.print(f"{name}: {text}", markup=False)
 
@@ -81,7 +85,7 @@ def _console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=160)
 
 
-def _sets(about: dict[str, Any], names: tuple[str, ...]) -> Table:
+def _print_sets(console: Console, about: dict[str, Any], names: tuple[str, ...]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("set", "recommended"):
         table.add_column(heading, overflow="fold")
@@ -89,7 +93,9 @@ def _sets(about: dict[str, Any], names: tuple[str, ...]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for name in names:
         table.add_row(*_line(name, about["descriptors"][name]))
-    return table
+    console.print(table)
+    if len(names) > 1:
+        console.print(WITHIN)
 
 
 def _line(name: str, one: dict[str, Any]) -> list[str]:

@@ -36,10 +36,13 @@ _ALWAYS = (
     Panel("silhouette_simplified", "Simplified silhouette", "higher is better", "max"),
 )
 _ERROR, _SILHOUETTE = ("gap_error",), ("silhouette_low", "silhouette_high")
+_SEPARATED = Panel("separated", "Separated clusters", "dotted: all of them", "max")
 _WHERE_KNOWN = (
+    Panel("consensus", "Agreement with the mixed labels (AMI)", "higher is better", "max"),
     Panel("silhouette", "Silhouette (sampled)", "higher is better", "max", band=_SILHOUETTE),
-    Panel("gap", "Gap to structureless data", "above 0: structure", "max", "plain", _ERROR, True),
+    _SEPARATED,
     Panel("stability", "Stability (ARI of two halves)", "higher is better", "max"),
+    Panel("gap", "Gap to structureless data", "above 0: structure", "max", "plain", _ERROR, True),
 )
 _EXPLAINED = Panel("explained", "Explained share of variance", "look for the bend", scale="share")
 _INERTIA = Panel("inertia", "Inertia", "look for the bend")
@@ -56,6 +59,7 @@ def metric_curves(
     table: Sequence[dict[str, Any]],
     recommended: tuple[str, int] | None,
     title: str,
+    reason: str = "",
 ) -> None:
     """Draw the scores of clusterings over the number of clusters, a panel a score.
 
@@ -69,11 +73,13 @@ def metric_curves(
     recommended : (str, int), optional
         Algorithm and number of clusters of the one that is marked.
     title : str
+    reason : str
+        Why that one is recommended, in one line.
     """
     algorithms = list(dict.fromkeys(str(row["algorithm"]) for row in table))
     looks = dict(zip(algorithms, line_looks(len(algorithms)), strict=True))
     panels = panels_of(table)
-    words = _words(recommended, table)
+    words = [_words(recommended, table), *([(reason, QUIET)] if reason else [])]
     figure, grid = panel_grid(len(panels), title, words, looks, "number of clusters")
     for axes, panel in zip(grid, panels, strict=True):
         _draw(axes, panel, table, looks, recommended)
@@ -153,6 +159,8 @@ def _draw(
     curves = {name: _curve(table, name, panel, power) for name in looks}
     for name, curve in curves.items():
         _draw_curve(axes, panel, curve, looks[name])
+    if panel is _SEPARATED:
+        _draw_separated(axes, table)
     if panel.has_zero and len(drawn):
         axes.axhline(0, color=INK, lw=1, ls=(0, (5, 4)), zorder=2)
     _ring_best(axes, panel, curves, looks)
@@ -164,11 +172,28 @@ def _draw(
         axes.tick_params(labelleft=False)
     scale_numbers(axes, (int(row["n_clusters"]) for row in table))
     _scale_scores(axes, panel, drawn)
-    head_panel(axes, panel.name, _reading(panel, drawn, power))
+    head_panel(axes, panel.name, _reading(panel, drawn, power, table))
 
 
-def _reading(panel: Panel, drawn: np.ndarray, power: int) -> str:
+def _draw_separated(axes: Axes, table: Sequence[dict[str, Any]]) -> None:
+    """As many as there are clusters, and the groups that a mixture finds."""
+    ks = sorted({int(row["n_clusters"]) for row in table})
+    axes.plot(ks, ks, color=QUIET, lw=1, ls=(0, (1, 2)), zorder=1)
+    groups = _groups(table)
+    if groups is not None and ks[0] <= groups <= ks[-1]:
+        axes.axvline(groups, color=QUIET, lw=1, ls=(0, (5, 4)), zorder=1)
+
+
+def _groups(table: Sequence[dict[str, Any]]) -> int | None:
+    known = (row.get("groups") for row in table)
+    return next((int(number) for number in known if number is not None and number == number), None)
+
+
+def _reading(panel: Panel, drawn: np.ndarray, power: int, table: Sequence[dict[str, Any]]) -> str:
     notes = [panel.reading]
+    groups = _groups(table)
+    if panel is _SEPARATED and groups is not None:
+        notes.append(f"dashed: {groups} by a mixture")
     if panel.scale == "log" and np.any(drawn == 0):
         notes.append("×: empty")
     if power:

@@ -21,10 +21,12 @@ from streamclust.figures.canvas import (
     write,
     write_title,
 )
+from streamclust.figures.fitting import fitted
 from streamclust.figures.palette import cluster_colors
 
 # More leaves could not be told apart, nor their numbers be read.
 LEAVES = 40
+WIDTH = 11.4
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Top:
 
 
 def dendrogram(
-    path: Path, merges: np.ndarray, sizes: np.ndarray, n_clusters: int, title: str
+    path: Path, merges: np.ndarray, sizes: np.ndarray, n_clusters: int, title: str, note: str = ""
 ) -> None:
     """Draw the last merges of a tree, and where it is cut.
 
@@ -65,12 +67,14 @@ def dendrogram(
     n_clusters : int
         Where the tree is cut; its clusters are coloured as in the other figures.
     title : str
+    note : str
+        Said beside the number of clusters.
     """
     top = tree_top(merges, sizes, n_clusters)
-    figure = new_figure(11.4, 6.4)
+    figure = new_figure(WIDTH, 6.4)
     axes = clean(figure.add_axes((0.07, 0.16, 0.915, 0.66)))
     write_title(figure, title, 0.015, 0.975)
-    _write_subtitle(figure, top, n_clusters)
+    _write_subtitle(figure, top, n_clusters, note)
     _draw_branches(axes, merges, top, n_clusters)
     _draw_cut(axes, merges, len(top.nodes), n_clusters)
     _name_leaves(axes, top)
@@ -115,11 +119,12 @@ def _clusters(below: np.ndarray, rows: np.ndarray, n_clusters: int) -> np.ndarra
     return clusters
 
 
-def _write_subtitle(figure: Figure, top: Top, n_clusters: int) -> None:
+def _write_subtitle(figure: Figure, top: Top, n_clusters: int, note: str) -> None:
     words = f"Cut into {n_clusters:,} cluster{'s' * (n_clusters != 1)}"
     if n_clusters > len(top.nodes):
         words += ", below what is drawn"
-    write(figure, 0.015, 0.885, words, size=10.5, color=MARK, weight="bold")
+    words = "  ·  ".join([words, *([note] if note else [])])
+    write(figure, 0.015, 0.885, fitted(words, WIDTH - 0.4, 10.5), size=10.5, color=MARK)
     n_points = (len(top.rows) + 1) // 2
     part = f"The last {len(top.nodes) - 1} merges. " if len(top.nodes) < n_points else ""
     reading = f"{part}Below each leaf its rows, and in bold its cluster."
@@ -129,37 +134,27 @@ def _write_subtitle(figure: Figure, top: Top, n_clusters: int) -> None:
 def _draw_branches(axes: Axes, merges: np.ndarray, top: Top, n_clusters: int) -> None:
     n_points = len(merges) + 1
     colors = [*cluster_colors(n_clusters), np.array([0.45, 0.48, 0.52])]
-    floor = _floor(merges, len(top.nodes))
     lines, paints = [], []
     for node in top.places:
         if node in top.nodes:
             continue
         height = merges[node - n_points, 2]
         for child in merges[node - n_points, :2].astype(np.int64):
-            below = floor if child in top.nodes else merges[child - n_points, 2]
+            below = 0.0 if child in top.nodes else merges[child - n_points, 2]
             at = top.places[int(child)]
             lines.append([(top.places[node], height), (at, height), (at, below)])
             paints.append(colors[top.clusters[child]])
     axes.add_collection(LineCollection(lines, colors=paints, linewidths=2, capstyle="projecting"))
     last = merges[-1, 2] if len(merges) else 1.0
     axes.set_xlim(-0.7, len(top.nodes) - 0.3)
-    axes.set_ylim(floor, max(last + 0.04 * (last - floor), floor + 1e-9))
-
-
-def _floor(merges: np.ndarray, n_leaves: int) -> float:
-    """Where leaves end: a little below the lowest merge drawn."""
-    heights = merges[len(merges) - n_leaves + 1 :, 2]
-    if not len(heights):
-        return 0.0
-    return float(max(0.0, heights[0] - 0.08 * (heights[-1] - heights[0])))
+    axes.set_ylim(0, max(1.04 * last, 1e-9))
 
 
 def _draw_cut(axes: Axes, merges: np.ndarray, n_leaves: int, n_clusters: int) -> None:
     if not 1 < n_clusters <= n_leaves:
         return
     upper = merges[len(merges) - n_clusters + 1, 2]
-    floor = _floor(merges, n_leaves)
-    lower = merges[len(merges) - n_clusters, 2] if n_clusters < n_leaves else floor
+    lower = merges[len(merges) - n_clusters, 2] if n_clusters <= len(merges) else 0.0
     axes.axhline((upper + lower) / 2, color=MARK, lw=1.3, ls=(0, (5, 4)), zorder=3)
 
 

@@ -1,4 +1,4 @@
-"""A grid of panels below a title, a line of words and a legend of lines with markers."""
+"""A grid of panels below a title, lines of words and a legend of lines with markers."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ LEFT, RIGHT, BETWEEN = 0.72, 0.28, 0.72  # inches
 PANELS = {1: 3.8, 2: 2.7, 3: 1.75}  # height of the panels by their number beside each other
 ABOVE, BELOW = 0.62, 0.32  # room for the words above a panel and the numbers below it
 TITLE_LINE, WORDS_LINE, LEGEND_LINE, FOOT = 0.27, 0.36, 0.27, 0.32
+FURTHER_LINE = 0.24
 LONGEST_NAME = 2.9
 MARKERS = "osD^vPX*hd<>"
 # Numbers are shown on a logarithmic axis where one lies so many times beyond all others, or the
@@ -50,7 +51,11 @@ def line_looks(n_lines: int) -> list[LineLook]:
 
 
 def panel_grid(
-    n_panels: int, title: str, words: tuple[str, Any], lines: dict[str, LineLook], x_name: str
+    n_panels: int,
+    title: str,
+    words: Sequence[tuple[str, Any]],
+    lines: dict[str, LineLook],
+    x_name: str,
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure with so many empty panels.
 
@@ -58,8 +63,8 @@ def panel_grid(
     ----------
     n_panels : int
     title : str
-    words : (str, colour)
-        Below the title.
+    words : sequence of (str, colour)
+        Lines below the title.
     lines : dict of str to LineLook
         The legend; as many rows as its names need.
     x_name : str
@@ -71,14 +76,15 @@ def panel_grid(
     names = [fitted(name, LONGEST_NAME) for name in lines]
     legend = _legend_places(names)
     above_legend = 0.16 + TITLE_LINE * len(title_lines(title)) + WORDS_LINE
+    above_legend += FURTHER_LINE * (len(words) - 1)
     head = above_legend + LEGEND_LINE * (1 + max((row for _, row in legend), default=-1))
     height = head + n_rows * (ABOVE + tall + BELOW) + FOOT
     figure = new_figure(WIDTH, height)
     write_title(figure, title, 0.015, 1 - 0.14 / height)
-    text, color = words
-    style: dict[str, Any] = {"size": 10, "color": color, "va": "center_baseline"}
-    y = 1 - (above_legend - 0.2) / height
-    write(figure, 0.015, y, fitted(text, WIDTH - 0.4, 10), **style)
+    for line, (text, color) in enumerate(reversed(words)):
+        style: dict[str, Any] = {"size": 10, "color": color, "va": "center_baseline"}
+        y = 1 - (above_legend - 0.2 - FURTHER_LINE * line) / height
+        write(figure, 0.015, y, fitted(text, WIDTH - 0.4, 10), **style)
     for name, look, (left, row) in zip(names, lines.values(), legend, strict=True):
         _write_entry(figure, name, look, left, height - above_legend - LEGEND_LINE * (row + 0.4))
     width = (WIDTH - LEFT - RIGHT - (columns - 1) * BETWEEN) / columns

@@ -38,7 +38,7 @@ def yield_curves(path: Path, table: Sequence[dict[str, Any]], title: str) -> Non
     if len(shown) < len(attributes):
         words += f" {len(attributes) - len(shown)} attributes that gain less are not shown."
     n_panels = max(1, len(shown))
-    figure, grid = panel_grid(n_panels, title, (words, QUIET), looks, "names to give")
+    figure, grid = panel_grid(n_panels, title, [(words, QUIET)], looks, "names to give")
     for axes, attribute in zip(grid, shown, strict=False):
         own = [line for line in known if str(line["attribute"]) == attribute]
         _draw(axes, own, looks)

@@ -1,11 +1,13 @@
 """Which clustering of a set to recommend, by a written rule."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from streamclust.models.choice_words import about_sweep, algorithm_of, listed, votes
+from streamclust.models.choice_words import about_sweep
+from streamclust.models.degenerate import SMALLEST_SHARE, is_degenerate, refusals
+from streamclust.models.duel import winner
+from streamclust.models.scored import Scores, algorithm_of, is_known, of_all_rows
 from streamclust.models.structureless import is_gap
 
 # With fewer, borders do not tell how many clusters there are.
@@ -13,16 +15,8 @@ LEAST_SEPARATED = 3
 SEPARATED_SHARE = 2 / 3
 # Of the most separated clusters: what a few more of, by chance or of outliers, do not outweigh.
 AS_MANY = 0.95
-# A mixture of which hardly any components were merged has too few to tell the number of groups.
-HARDLY_MERGED = 0.9
-LARGEST_SHARE = 0.90
-SMALLEST_SHARE = 0.001
-LARGEST_TINY = 0.10
-LARGEST_NOISE = 0.50
 # Below it, most pairs of rows that one half joins the other parts.
 LEAST_STABILITY = 0.35
-
-Scores = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,12 +44,6 @@ class Choice:
     edge: Literal["lower", "upper"] | None = None
 
 
-def is_degenerate(scores: Scores) -> bool:
-    """Whether a split is none: one cluster above 90 % of the rows, more than a tenth of the
-    clusters below 0.1 %, or most rows noise."""
-    return _cause(scores) is not None
-
-
 def recommend(clusterings: Sequence[Scores]) -> Choice:
     """Recommend one clustering.
 
@@ -63,10 +51,12 @@ def recommend(clusterings: Sequence[Scores]) -> Choice:
     separated clusters is the best; of those within 5 % of the most, the one of the fewest clusters,
     unless their number rises to the largest k, and none there is tiny.
     Where less than two thirds of its clusters are separated, or less than three, groups overlap:
-    the best is that of as many clusters as a mixture finds groups; where that is not known or
-    hardly any of its components were merged, that of the most separated clusters if there are
-    three, or else that of the largest simplified silhouette. Of the best of several algorithms,
-    the one with the largest silhouette is recommended, noise counting 0.
+    the best is that of as many clusters as a mixture finds groups; where that is not known, that of
+    the most separated clusters if there are three, or else that of the largest simplified
+    silhouette. Of a mixed set's labels, the best is that which agrees with them best. The next of
+    these answers that is another one is the runner-up.
+
+    Of several algorithms, one is taken by `duel.winner`: by silhouette and stability at the same k.
 
     Data are without structure where no two clusters are separated, and no gap to structureless
     data is more than chance. There, too, a clustering is recommended: it divides the rows into
@@ -78,98 +68,92 @@ def recommend(clusterings: Sequence[Scores]) -> Choice:
         Each with ``n_clusters``, ``smallest_cluster`` and ``largest_cluster`` (shares) and
         ``silhouette_simplified``. What else is known is used, and may be missing or NaN:
         ``algorithm``, ``calinski_harabasz``, ``davies_bouldin``, ``sizes``, ``noise`` (share),
-        ``silhouette`` (sampled), ``separated``, ``groups`` (`evidence`), ``gap``, ``gap_error``
-        (`structureless`), ``stability``.
+        ``silhouette``, ``silhouette_low``, ``silhouette_high`` (sampled), ``separated``,
+        ``groups``, ``consensus`` (`evidence`), ``gap``, ``gap_error`` (`structureless`),
+        ``stability``.
     """
-    sound = [i for i, scores in enumerate(clusterings) if not is_degenerate(scores)]
-    warnings = _refusals(clusterings)
+    sound = [scores for scores in clusterings if not is_degenerate(scores)]
+    warnings = refusals(clusterings)
     structure = _structure(clusterings)
     if not sound:
         return Choice(None, [], [*warnings, "no clustering is recommended"], structure)
-    best, why = _best_of_all(clusterings, sound)
-    own = [i for i in sound if algorithm_of(clusterings[i]) == algorithm_of(clusterings[best])]
-    sweep = [s for s in clusterings if algorithm_of(s) == algorithm_of(clusterings[best])]
-    told, edge = _edges(sweep, [clusterings[i]["n_clusters"] for i in own], clusterings[best])
-    if structure is False:
-        warnings.insert(
-            0,
-            "no structure: no clusters are set off from each other, and none are tighter than "
-            "those of structureless data; the recommended labels divide rows, they find no groups",
-        )
-    elif _known(clusterings[best], "separated"):
-        told += _overlap(clusterings[best]["separated"], clusterings[best]["n_clusters"])
-    if _known(clusterings[best], "stability") and clusterings[best]["stability"] < LEAST_STABILITY:
-        told.append(
-            f"its labels are not stable: two halves of the rows agree on them to "
-            f"{clusterings[best]['stability']:.2f} (adjusted Rand), other rows would give others"
-        )
-    reasons = [*why, *about_sweep(sweep, clusterings[best])]
-    if len(own) > 1:
-        reasons[0] += f" ({votes([clusterings[i] for i in own])})"
-    return Choice(best, reasons, [*warnings, *told], structure, edge)
-
-
-def _best_of_all(clusterings: Sequence[Scores], sound: list[int]) -> tuple[int, list[str]]:
-    """The recommended of the sound clusterings, and why."""
-    algorithms = list(dict.fromkeys(algorithm_of(clusterings[i]) for i in sound))
-    best: dict[str, tuple[int, str]] = {}
-    for name in algorithms:
-        own = [i for i in sound if algorithm_of(clusterings[i]) == name]
-        best[name] = _best_k(clusterings, own)
-    if len(best) == 1:
-        index, why = best[algorithms[0]]
-        k = clusterings[index]["n_clusters"]
-        if len(clusterings) == 1:
-            return index, [f"k = {k} is the only one computed"]
-        if len(sound) == 1:
-            return index, [f"k = {k} is the only one that is not refused"]
-        return index, [why]
-    column = "silhouette"
-    if not all(_known(clusterings[i], column) for i, _ in best.values()):
-        column = "silhouette_simplified"
-    worth = {name: _silhouette(clusterings[i], column) for name, (i, _) in best.items()}
-    winner = max(algorithms, key=lambda name: worth[name])
-    index, why = best[winner]
-    kind = "simplified silhouette" if column == "silhouette_simplified" else "silhouette"
-    compared = ", ".join(
-        f"{name} (k = {clusterings[i]['n_clusters']}) {worth[name]:.3f}"
-        for name, (i, _) in best.items()
+    sweeps = {name: _sweep(sound, name) for name in dict.fromkeys(map(algorithm_of, sound))}
+    answers = {name: _distinct(_answers(sweep)) for name, sweep in sweeps.items()}
+    name, won = winner(sound, {name: own[0].scores for name, own in answers.items()})
+    best, everything = answers[name][0].scores, _sweep(clusterings, name)
+    why = [_reason(everything, sweeps[name], answers[name])]
+    if len(answers) > 1:
+        why.append(won)
+    at_edge, edge = _edges(everything, sweeps[name], best)
+    return Choice(
+        next(i for i, scores in enumerate(clusterings) if scores is best),
+        [*why, *about_sweep(everything, sweeps[name], best)],
+        [*_on_structure(structure), *warnings, *at_edge, *_doubts(best, structure)],
+        structure,
+        edge,
     )
-    return index, [
-        why,
-        f"of each algorithm's best k, that of {winner} has the largest {kind}: {compared}",
-    ]
 
 
-def _silhouette(scores: Scores, column: str) -> float:
-    """Mean silhouette of all rows, noise counting 0; the least there is where it is not known."""
-    value = scores[column] if _known(scores, column) else -1.0
-    return value * (1 - (scores.get("noise") or 0.0))
+@dataclass(frozen=True)
+class _Answer:
+    """A clustering that a part of the rule would take, and why."""
+
+    scores: Scores
+    why: str
 
 
-def _best_k(clusterings: Sequence[Scores], own: list[int]) -> tuple[int, str]:
-    """The best clustering of one algorithm by the rule, and why."""
-    own = sorted(own, key=lambda i: clusterings[i]["n_clusters"])
-    sweep = [clusterings[i] for i in own]
-    best = clearest(sweep)
-    if best is not None and _still_rises(sweep):
-        best = len(sweep) - 1
-    if best is None:
-        groups = _groups(sweep)
-        if groups is not None:
-            distances = [abs(s["n_clusters"] - groups) for s in sweep]
-            best = distances.index(min(distances))
-            k = sweep[best]["n_clusters"]
-            return (
-                own[best],
-                f"groups overlap: a Gaussian mixture finds {groups} at most, k = {k} is nearest",
-            )
-        best = _most_separated(sweep)
-    if best is not None and sweep[best]["separated"] >= LEAST_SEPARATED:
-        number, k = sweep[best]["separated"], sweep[best]["n_clusters"]
-        return own[best], f"k = {k} has the most separated clusters: {number} of its {k}"
-    index = max(own, key=lambda i: _silhouette(clusterings[i], "silhouette_simplified"))
-    return index, f"k = {clusterings[index]['n_clusters']} has the largest simplified silhouette"
+def _sweep(clusterings: Sequence[Scores], algorithm: str) -> list[Scores]:
+    """An algorithm's clusterings, the fewest clusters first."""
+    own = [scores for scores in clusterings if algorithm_of(scores) == algorithm]
+    return sorted(own, key=lambda scores: scores["n_clusters"])
+
+
+def _answers(sweep: Sequence[Scores]) -> Iterator[_Answer]:
+    """What each part of the rule says that can tell, the first that decides first."""
+    agreeing = [scores for scores in sweep if is_known(scores, "consensus")]
+    if agreeing:
+        best = max(agreeing, key=lambda scores: scores["consensus"])
+        told = f"agrees best with the labels that it mixes (mean AMI {best['consensus']:.2f})"
+        yield _Answer(best, told)
+    clear = clearest(sweep)
+    if clear is not None:
+        best = sweep[-1] if _still_rises(sweep) else sweep[clear]
+        yield _Answer(best, _separated(best))
+    groups = next((int(s["groups"]) for s in sweep if is_known(s, "groups")), None)
+    if clear is None and groups is not None:
+        best = min(sweep, key=lambda scores: abs(scores["n_clusters"] - groups))
+        nearest = "" if best["n_clusters"] == groups else "nearest to "
+        told = f"is {nearest}the {groups} that a Gaussian mixture finds, as groups overlap"
+        yield _Answer(best, told)
+    most = _most_separated(sweep)
+    if most is not None and sweep[most]["separated"] >= LEAST_SEPARATED:
+        yield _Answer(sweep[most], _separated(sweep[most]))
+    best = max(sweep, key=lambda scores: of_all_rows(scores, "silhouette_simplified"))
+    yield _Answer(best, "has the largest simplified silhouette")
+
+
+def _distinct(answers: Iterator[_Answer]) -> list[_Answer]:
+    """The first answer, and the first other one."""
+    first = next(answers)
+    other = next((one for one in answers if one.scores is not first.scores), None)
+    return [first] if other is None else [first, other]
+
+
+def _separated(scores: Scores) -> str:
+    return f"has the most separated clusters: {scores['separated']} of its {scores['n_clusters']}"
+
+
+def _reason(everything: list[Scores], sound: list[Scores], answers: list[_Answer]) -> str:
+    """Why this k, and which would be the next."""
+    reason = f"k = {answers[0].scores['n_clusters']} "
+    if len(everything) == 1:
+        return f"{reason}is the only one computed"
+    if len(sound) == 1:
+        return f"{reason}is the only one that is not refused"
+    reason += answers[0].why
+    for other in answers[1:]:
+        reason += f"; runner-up: k = {other.scores['n_clusters']}, which {other.why}"
+    return reason
 
 
 def clearest(sweep: Sequence[Scores]) -> int | None:
@@ -183,14 +167,14 @@ def clearest(sweep: Sequence[Scores]) -> int | None:
 
 def _still_rises(sweep: Sequence[Scores]) -> bool:
     """Whether the largest k, with no outliers' clusters, has more separated ones than any other."""
-    counts = [scores["separated"] for scores in sweep if _known(scores, "separated")]
+    counts = [scores["separated"] for scores in sweep if is_known(scores, "separated")]
     rises = len(counts) == len(sweep) > 1 and counts[-1] > max(counts[:-1])
     return rises and sweep[-1]["smallest_cluster"] >= SMALLEST_SHARE
 
 
 def _most_separated(sweep: Sequence[Scores]) -> int | None:
     """The fewest clusters of which about as many are separated as of any."""
-    known = [i for i, scores in enumerate(sweep) if _known(scores, "separated")]
+    known = [i for i, scores in enumerate(sweep) if is_known(scores, "separated")]
     if not known:
         return None
     enough = AS_MANY * max(sweep[i]["separated"] for i in known)
@@ -198,80 +182,48 @@ def _most_separated(sweep: Sequence[Scores]) -> int | None:
     return min(several, key=lambda i: sweep[i]["n_clusters"])
 
 
-def _groups(sweep: Sequence[Scores]) -> int | None:
-    """Groups of the mixture that began with the most clusters, where it tells."""
-    fitted = [scores for scores in sweep if _known(scores, "groups")]
-    if not fitted:
-        return None
-    most = max(fitted, key=lambda scores: scores["n_clusters"])
-    return int(most["groups"]) if most["groups"] <= HARDLY_MERGED * most["n_clusters"] else None
-
-
-def _overlap(separated: int, k: int) -> list[str]:
-    """What to say where most clusters run into each other."""
-    if separated >= k / 2:
+def _on_structure(structure: bool | None) -> list[str]:
+    if structure is not False:
         return []
-    words = f"only {separated} of the {k} clusters are set off from their neighbours"
-    return [f"{words}: groups overlap, and other k may serve as well"]
+    return [
+        "no structure: no clusters are set off from each other, and none are tighter than those of "
+        "structureless data; the recommended labels divide rows, they find no groups"
+    ]
+
+
+def _doubts(best: Scores, structure: bool | None) -> list[str]:
+    """What to say where most clusters run into each other, or other rows would give others."""
+    told = []
+    k, separated = best["n_clusters"], best.get("separated")
+    if structure is not False and is_known(best, "separated") and separated < k / 2:
+        told.append(
+            f"only {separated} of the {k} clusters are set off from their neighbours: groups "
+            "overlap, and other k may serve as well"
+        )
+    if is_known(best, "stability") and best["stability"] < LEAST_STABILITY:
+        told.append(
+            f"its labels are not stable: two halves of the rows agree on them to "
+            f"{best['stability']:.2f} (adjusted Rand), other rows would give others"
+        )
+    return told
 
 
 def _structure(clusterings: Sequence[Scores]) -> bool | None:
     """Whether there are clusters at all, as far as it is known."""
-    if any(_known(s, "separated") and s["separated"] >= 2 for s in clusterings):
+    if any(is_known(s, "separated") and s["separated"] >= 2 for s in clusterings):
         return True
-    gaps = [s for s in clusterings if _known(s, "gap") and _known(s, "gap_error")]
+    gaps = [s for s in clusterings if is_known(s, "gap") and is_known(s, "gap_error")]
     if not gaps:
         return None
     return any(is_gap(s["gap"], s["gap_error"]) for s in gaps)
 
 
-def _known(scores: Scores, column: str) -> bool:
-    value = scores.get(column)
-    return value is not None and not math.isnan(value)
-
-
-_LARGE = f"a cluster above {LARGEST_SHARE:.0%} of the rows"
-_TINY = f"clusters below {SMALLEST_SHARE:.1%} of the rows (outliers?)"
-_NOISE = f"more than {LARGEST_NOISE:.0%} of the rows are noise"
-_FEW = "fewer than two clusters"
-
-
-def _cause(scores: Scores) -> str | None:
-    """Why a split is degenerate."""
-    if scores["n_clusters"] < 2:
-        return _FEW
-    if scores["largest_cluster"] > LARGEST_SHARE:
-        return _LARGE
-    if (scores.get("noise") or 0) > LARGEST_NOISE:
-        return _NOISE
-    if scores["smallest_cluster"] >= SMALLEST_SHARE:
-        return None
-    sizes = scores.get("sizes")
-    if sizes is None:
-        return _TINY
-    tiny = sum(size < SMALLEST_SHARE * sum(sizes) for size in sizes)
-    return _TINY if tiny > LARGEST_TINY * len(sizes) else None
-
-
-def _refusals(clusterings: Sequence[Scores]) -> list[str]:
-    """Which clusterings are degenerate, and why."""
-    told = []
-    for name in dict.fromkeys(map(algorithm_of, clusterings)):
-        own = [s for s in clusterings if algorithm_of(s) == name]
-        for cause in (_LARGE, _TINY, _NOISE, _FEW):
-            ks = [s["n_clusters"] for s in own if _cause(s) == cause]
-            if ks:
-                several = len(own) < len(clusterings)
-                who = f"{name}, k = {listed(ks)}" if several else f"k = {listed(ks)}"
-                told.append(f"{who}: {cause}, refused as degenerate")
-    return told
-
-
 def _edges(
-    sweep: Sequence[Scores], allowed: list[int], best: Scores
+    sweep: Sequence[Scores], sound: Sequence[Scores], best: Scores
 ) -> tuple[list[str], Literal["lower", "upper"] | None]:
     """What to say where the choice lies at an end of what there was to choose from."""
     everything = [scores["n_clusters"] for scores in sweep]
+    allowed = [scores["n_clusters"] for scores in sound]
     k = best["n_clusters"]
     if len(everything) == 1:
         return [], None

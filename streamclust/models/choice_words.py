@@ -3,7 +3,8 @@
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+
+from streamclust.models.scored import Scores, is_known
 
 # Column, sign that makes the largest the best, name for people.
 _INDICES = (
@@ -13,35 +14,28 @@ _INDICES = (
 )
 
 
-def algorithm_of(scores: dict[str, Any]) -> str:
-    """The algorithm's name; k-means where none is told."""
-    return str(scores.get("algorithm", "kmeans"))
-
-
-def votes(clusterings: Sequence[dict[str, Any]]) -> str:
-    """What each index alone would have chosen of the clusterings."""
+def about_sweep(sweep: Sequence[Scores], sound: Sequence[Scores], best: Scores) -> list[str]:
+    """What else to know of a sweep by ascending k, and of the one that is recommended of it."""
     told = []
-    for column, sign, name in _INDICES:
-        known = [s for s in clusterings if not math.isnan(s.get(column, math.nan))]
-        if known:
-            best = max(known, key=lambda s: sign * s[column])
-            told.append(f"{name} alone: {best['n_clusters']}")
-    return ", ".join(told)
-
-
-def about_sweep(sweep: Sequence[dict[str, Any]], best: dict[str, Any]) -> list[str]:
-    """What else to know of a sweep, and of the one that is recommended of it."""
-    told = []
-    by_k = sorted(sweep, key=lambda s: s["n_clusters"])
-    values = [s.get("calinski_harabasz", math.nan) for s in by_k]
+    if len(sound) > 1:
+        told += _votes(sound)
+    values = [scores.get("calinski_harabasz", math.nan) for scores in sweep]
     if len(values) > 2 and all(b < a for a, b in itertools.pairwise(values)):
         told.append("Calinski-Harabasz falls with every further cluster: it says nothing about k")
-    stability = best.get("stability")
-    if stability is not None and not math.isnan(stability):
-        told.append(
-            f"two halves of the rows agree on its labels to {stability:.2f} (adjusted Rand)"
-        )
+    if is_known(best, "stability"):
+        words = f"two halves of the rows agree on its labels to {best['stability']:.2f}"
+        told.append(f"{words} (adjusted Rand)")
     return told
+
+
+def _votes(sound: Sequence[Scores]) -> list[str]:
+    """What each index alone would take."""
+    told = []
+    for column, sign, name in _INDICES:
+        known = [(sign * s[column], s["n_clusters"]) for s in sound if is_known(s, column)]
+        if known:
+            told.append(f"{name} {max(known, key=lambda pair: pair[0])[1]}")
+    return [f"alone, each index would take: {', '.join(told)}"] if told else []
 
 
 def listed(numbers: Sequence[int]) -> str:

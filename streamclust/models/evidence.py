@@ -1,27 +1,29 @@
-"""What a sample tells of a sweep's clusterings beside their indices: for the choice of k."""
+"""What a sample tells of a set's clusterings beside their indices: for the choice of k."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from streamclust.models.borders import Borders
-from streamclust.models.choice import clearest, is_degenerate
+from streamclust.models.choice import clearest
+from streamclust.models.degenerate import is_degenerate
 from streamclust.models.mixture_groups import MOST_COMPONENTS, MixtureGroups
+from streamclust.models.sample_kmeans import ignore_convergence, sample_centers
+from streamclust.models.scored import Scores, algorithm_of
 from streamclust.passes import Passes
 
 SAMPLE_ROWS = 16_384
+# Rows of the sample for each component that a mixture begins with.
+_LEAST_ROWS = 8
+# A mixture of which hardly any components were merged has too few to tell the number of groups.
+_HARDLY_MERGED = 0.9
 
 
-def gather(
-    sample: np.ndarray,
-    clusters: Sequence[tuple[np.ndarray, np.ndarray]],
-    passes: Passes,
-) -> list[dict[str, float]]:
-    """The evidence of each clustering of one algorithm, as `choice.recommend` takes it.
-
-    Borders are counted for every clustering. Only where too few clusters are separated, which is
-    where groups overlap or there are none, a mixture is fitted: once, from the most clusters of
-    those that are not degenerate.
+def separated(
+    sample: np.ndarray, clusters: Sequence[tuple[np.ndarray, np.ndarray]], passes: Passes
+) -> list[int]:
+    """How many clusters of each clustering are set off from their neighbours by empty borders.
 
     Parameters
     ----------
@@ -30,28 +32,40 @@ def gather(
     clusters : sequence of (means, sizes)
         Label means (k, n_columns; NaN where a cluster has no rows) and sizes (k,), over all rows.
     passes : Passes
-
-    Returns
-    -------
-    list of dict
-        ``separated``, and for that of which a mixture was fitted, ``groups``.
     """
-    separated = passes.map("borders of clusters", Borders(sample), clusters, "k")
-    evidence: list[dict[str, float]] = [{"separated": number} for number in separated]
-    scores = [
-        {
-            "n_clusters": len(sizes),
-            "smallest_cluster": sizes.min(initial=0) / max(sizes.sum(), 1),
-            "largest_cluster": sizes.max(initial=0) / max(sizes.sum(), 1),
-            "sizes": sizes.tolist(),
-            **own,
-        }
-        for (_, sizes), own in zip(clusters, evidence, strict=True)
-    ]
-    sound = [i for i, own in enumerate(scores) if not is_degenerate(own)]
-    starts = [i for i in sound if len(clusters[i][1]) <= MOST_COMPONENTS]
-    if starts and clearest([scores[i] for i in sound]) is None:
-        most = max(starts, key=lambda i: len(clusters[i][1]))
-        found = passes.map("mixture", MixtureGroups(sample), [clusters[most][0]], "k")
-        evidence[most]["groups"] = found[0]
-    return evidence
+    return passes.map("borders of clusters", Borders(sample), clusters, "k")
+
+
+def overlap(clusterings: Sequence[Scores]) -> bool:
+    """Whether an algorithm has clusterings, but none whose borders tell the number of groups.
+
+    The scores are as `choice.recommend` takes them.
+    """
+    sound = [scores for scores in clusterings if not is_degenerate(scores)]
+    algorithms = {algorithm_of(scores) for scores in sound}
+    return any(clearest([s for s in sound if algorithm_of(s) == a]) is None for a in algorithms)
+
+
+def groups(sample: np.ndarray, passes: Passes, seed: int) -> int | None:
+    """Groups that a Gaussian mixture finds in a sample; None where it cannot tell.
+
+    It begins with the clusters of a k-means of its own, as many whatever was clustered.
+    """
+    n_components = min(MOST_COMPONENTS, len(sample) // _LEAST_ROWS)
+    with warnings.catch_warnings():
+        ignore_convergence()
+        return passes.map("mixture", _Groups(sample, seed), [n_components], "k")[0]
+
+
+class _Groups:
+    def __init__(self, sample: np.ndarray, seed: int) -> None:
+        self.sample = sample
+        self.seed = seed
+
+    def __call__(self, n_components: int) -> int | None:
+        if n_components < 2:
+            return None
+        # k-means may find fewer places than it is asked for centres.
+        centers = np.unique(sample_centers(self.sample, n_components, self.seed), axis=0)
+        found = MixtureGroups(self.sample)(centers)
+        return found if found <= _HARDLY_MERGED * len(centers) else None

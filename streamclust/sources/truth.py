@@ -1,13 +1,13 @@
 """A truth table: what is known of some rows of a case, read line by line into small codes."""
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from streamclust.errors import SourceError
+from streamclust.errors import SettingsError, SourceError
 from streamclust.sources.row_finder import KEYS, RowFinder
 from streamclust.sources.tables import csv_lines
 
@@ -55,6 +55,8 @@ class Truth:
     attributes : dict of str to Attribute
     skipped : dict of str to str
         Columns that are no attributes, and why.
+    dominated : dict of str to str
+        Those that would say nothing, as one value has nearly all rows: `read_attributes`.
     unmatched : int
         Lines whose path is not in the case.
     examples : list of str
@@ -65,6 +67,7 @@ class Truth:
     outlier_kind: Attribute | None
     attributes: dict[str, Attribute]
     skipped: dict[str, str] = field(default_factory=dict)
+    dominated: dict[str, str] = field(default_factory=dict)
     unmatched: int = 0
     examples: list[str] = field(default_factory=list)
 
@@ -104,10 +107,11 @@ def truth_bytes(file: Path, n_rows: int) -> int:
     return lines_bytes(file, csv_lines(file), n_rows)
 
 
-def lines_bytes(file: Path, lines: Iterator[list[str]], n_rows: int) -> int:
+def lines_bytes(
+    file: Path, lines: Iterator[list[str]], n_rows: int, named: Sequence[str] | None = None
+) -> int:
     """Memory that `read_lines` takes at its peak, by the first of the lines."""
-    header, keys = _header(file, lines)
-    n_columns = len(header) - len(keys)
+    n_columns = len(columns_to_read(file, lines, named))
     a_row = _BYTES_A_ROW + n_columns * _BYTES_A_VALUE
     return int(n_rows * a_row) + n_columns * _BYTES_A_COLUMN
 
@@ -126,17 +130,50 @@ def _header(file: Path, lines: Iterator[list[str]]) -> tuple[list[str], list[str
     return header, keys
 
 
+def columns_to_read(
+    file: Path, lines: Iterator[list[str]], named: Sequence[str] | None = None
+) -> list[str]:
+    """The columns that `read_lines` reads, by the first of the lines."""
+    return _columns(file, *_header(file, lines), named)
+
+
+def _columns(
+    file: Path, header: list[str], keys: list[str], named: Sequence[str] | None
+) -> list[str]:
+    """The columns to read, in their order."""
+    others = [name for name in header if name not in keys]
+    if named is None:
+        return others
+    there = [name for name in others if name != OUTLIER_KIND]
+    missing = [repr(name) for name in named if name not in there]
+    if missing:
+        raise SettingsError(
+            f"{file}: has no column {', '.join(missing)} of attributes: "
+            f"there are {', '.join(there) or 'none'}"
+        )
+    return [name for name in there if name in named]
+
+
 def read_lines(
     file: Path,
     lines: Iterator[list[str]],
     n_rows: int,
     paths: Iterable[Iterable[str]] | None,
+    named: Sequence[str] | None = None,
 ) -> Truth:
-    """Read a table of lines that are split already, the first of them the header: `read_truth`."""
+    """Read a table of lines that are split already, the first of them the header: `read_truth`.
+
+    Of columns that are `named` no other is read, and each is an attribute that can be held.
+
+    Raises
+    ------
+    SettingsError
+        When there is no such column.
+    """
     header, keys = _header(file, lines)
     places = [(name.lower(), header.index(name)) for name in keys]
     finder = RowFinder(file, [name for name, _ in places], n_rows, paths)
-    columns = {name: _Column() for name in header if name not in keys}
+    columns = {name: _Column() for name in _columns(file, header, keys, named)}
     cells = [(header.index(name), column) for name, column in columns.items()]
     found = array("q")
     for number, line in enumerate(lines, 2):
@@ -152,10 +189,16 @@ def read_lines(
             found.append(row)
             for place, column in cells:
                 column.add(line[place].strip())
-    return _truth(file, np.array(found, np.int64), columns, finder)
+    return _truth(file, np.array(found, np.int64), columns, finder, named is not None)
 
 
-def _truth(file: Path, rows: np.ndarray, columns: "dict[str, _Column]", finder: RowFinder) -> Truth:
+def _truth(
+    file: Path,
+    rows: np.ndarray,
+    columns: "dict[str, _Column]",
+    finder: RowFinder,
+    are_named: bool,
+) -> Truth:
     if not len(rows):
         raise SourceError(
             f"{file}: none of its lines is of a row of this case "
@@ -172,13 +215,17 @@ def _truth(file: Path, rows: np.ndarray, columns: "dict[str, _Column]", finder: 
     for name in list(columns):
         # Given back before the next one is put in order.
         column = columns.pop(name)
-        cause = column.skipped()
+        cause = column.unusable() or ("" if are_named else column.apart())
         if cause:
             skipped[name] = cause
         else:
             attributes[name] = column.attribute(order)
     outliers = None if kind is None or kind.is_full else kind.attribute(order)
-    return Truth(rows, outliers, attributes, skipped, finder.unmatched, finder.examples)
+    return Truth(
+        *(rows, outliers, attributes, skipped),
+        unmatched=finder.unmatched,
+        examples=finder.examples,
+    )
 
 
 class _Column:
@@ -196,13 +243,15 @@ class _Column:
         if len(self.values) > MOST_VALUES:
             self.is_full, self.codes = True, array("i")
 
-    def skipped(self) -> str:
-        """Why it is no attribute; empty where it is one."""
+    def unusable(self) -> str:
+        """Why it cannot be an attribute; empty where it can."""
         if self.is_full:
             return f"more than {MOST_VALUES:,} values"
+        return "fewer than two values" if len(self.values) < 2 else ""
+
+    def apart(self) -> str:
+        """Why it tells rows apart rather than kinds; empty where it does not."""
         known = sum(code >= 0 for code in self.codes)
-        if len(self.values) < 2:
-            return "fewer than two values"
         if len(self.values) > MOST_A_ROW * known:
             return "nearly every row has a value of its own"
         if len(self.values) > MOST_NUMBERS and all(map(_is_number, self.values)):

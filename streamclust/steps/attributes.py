@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from streamclust.passes import Passes, Rows
 from streamclust.passes.blocks import Columns
 from streamclust.sources.attributes import attributes_bytes, most_values, read_attributes
 from streamclust.sources.truth import Truth
+from streamclust.steps.attribute_table import AttributeTable
 from streamclust.steps.job import Job
 from streamclust.steps.labelled import Labelled
 from streamclust.steps.paths import path_blocks
@@ -56,33 +56,42 @@ class Known:
     totals: dict[str, np.ndarray]
 
 
-def stage_attributes(job: Job, file: Path, staged: Any) -> Known:
+def stage_attributes(job: Job, named: AttributeTable, staged: Any) -> Known:
     """Read a table of attributes and keep its codes in a staged group.
 
     Raises
     ------
-    SourceError
+    SettingsError, SourceError
         As `read_attributes`.
     MemoryBudgetError
         When it does not fit the budget.
     """
     descriptor = job.workspace.root[f"descriptors/{job.workspace.descriptors[0]}"]
     n_rows = int(descriptor.attrs["n_rows"])
-    needs = [Need(STEP, fixed=64 * MIB + attributes_bytes(file, n_rows))]
+    taken = attributes_bytes(named.file, n_rows, named.columns)
+    needs = [Need(STEP, fixed=64 * MIB + taken)]
     with job.step(STEP, None, needs, n_rows):
-        table = read_attributes(file, n_rows, path_blocks(job.workspace))
-        _tell(job, file, table)
+        table = read_attributes(named.file, n_rows, path_blocks(job.workspace), named.columns)
+        _tell(job, named, table)
         return _stage(table, n_rows, staged)
 
 
-def _tell(job: Job, file: Path, table: Truth) -> None:
+def _tell(job: Job, named: AttributeTable, table: Truth) -> None:
+    file = named.file
     if table.unmatched:
         job.events.warn(
             f"{file.name}: {table.unmatched:,} of its {table.unmatched + len(table.rows):,} lines "
             f"are not in this case, such as {', '.join(table.examples)}"
         )
+    tell = job.events.note if named.columns is None else job.events.warn
     for name, cause in table.skipped.items():
-        job.events.note(f"{file.name}: {name} is left out: {cause}")
+        tell(f"{file.name}: {name} is left out: {cause}")
+    if table.dominated:
+        causes = ", ".join(f"{name} ({cause})" for name, cause in table.dominated.items())
+        job.events.warn(
+            f"{file.name}: left out, as they say nothing of clusters: {causes}; "
+            f"--columns {next(iter(table.dominated))} takes one in all the same"
+        )
 
 
 def _stage(table: Truth, n_rows: int, staged: Any) -> Known:
@@ -184,20 +193,21 @@ def _own(own: Labelled, attribute: str) -> dict[str, Any]:
 
 
 def attribute_needs(
-    step: str, file: Path | None, n_rows: int, clusterings: Sequence[Labelled]
+    step: str, table: AttributeTable | None, n_rows: int, clusterings: Sequence[Labelled]
 ) -> list[Need]:
     """Memory of the groups of all rows, of blocks of labels, and of their tables.
 
     Raises
     ------
-    SourceError
+    SettingsError, SourceError
         When the table's header cannot be used.
     """
     needs = [Need(f"{step} of groups", fixed=n_rows * BYTES_A_ROW + FIXED_BYTES)]
-    if file is not None:
+    if table is not None:
         bunch = clusterings[:MOST_CLUSTERINGS]
         block = 3 * Rows(Columns([own.labels for own in bunch])).rows_a_block * 4 * len(bunch)
-        most = max(own.n_clusters for own in clusterings) * most_values(file)
+        values = most_values(table.file, table.columns)
+        most = max(own.n_clusters for own in clusterings) * values
         tables = 8 * max(MOST_CELLS, most)
         needs.append(Need(f"{step} of labels", fixed=3 * tables, per_block=block + tables))
     return needs

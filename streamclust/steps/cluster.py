@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,6 +44,8 @@ def cluster(job: Job, descriptor: str, further: Sequence[int] = ()) -> tuple[int
     """
     if job.workspace.get(f"descriptors/{descriptor}/reduced") is None:
         raise SettingsError(f"{descriptor} is not reduced yet: run streamclust reduce first")
+    if not further:
+        check_rows(job, [descriptor])
     ks = _fitting(job, descriptor, tuple(further))
     for name in job.settings.algorithms if ks else ():
         _cluster_by(job, descriptor, name, ks)
@@ -91,30 +94,53 @@ def clustering_path(path: str, algorithm: str, k: int | None) -> str:
     return f"{path}/clusterings/{algorithm}" + ("" if k is None else f"-{k}")
 
 
-def _fitting(job: Job, descriptor: str, further: tuple[int, ...]) -> tuple[int, ...]:
-    """The numbers of clusters asked for, found to be no more than there are different rows.
+def check_rows(job: Job, descriptors: Sequence[str]) -> None:
+    """Refuse explicit numbers of clusters for which a set has too few different rows.
 
     Raises
     ------
     SettingsError
-        When one is not; of an automatic sweep only where none is.
+        For them: it names what each such set has, and the most that all allow.
     """
-    ks = further or job.settings.ks
-    n_valid = job.n_valid(descriptor)
-    n_distinct = _count_distinct(job.rows_of(descriptor, "reduced"), max(ks) + 1)
-    most = min(n_distinct, n_valid - 1)
-    fitting = tuple(k for k in ks if k <= most)
-    if fitting == ks:
-        return ks
-    found = f"{n_valid} valid rows" + (f", {n_distinct} of them distinct," * (n_distinct < n_valid))
-    if further:
-        return fitting
-    if not fitting or job.settings.n_clusters != AUTO:
+    if job.settings.n_clusters == AUTO:
+        return
+    most = max(job.settings.ks)
+    limits = {name: _limit(job, name, most) for name in descriptors}
+    few = {name: limit for name, limit in limits.items() if limit.most < most}
+    if few:
+        least = min(limit.most for limit in few.values())
+        told = "; ".join(f"{name}: {limit.found}" for name, limit in few.items())
         raise SettingsError(
-            f"{descriptor}: {found} are too few for {min(set(ks) - set(fitting))} clusters: "
-            f"ask for {most} at most with --n-clusters"
+            f"too few rows for {most} clusters: {told}: ask for {least} at most with --n-clusters, "
+            "or choose sets with --descriptors"
         )
-    job.events.warn(f"{descriptor}: the sweep ends at {fitting[-1]} clusters of {found}")
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """The most clusters that a set has rows for, and what rows those are."""
+
+    most: int
+    found: str
+
+
+def _limit(job: Job, descriptor: str, wanted: int) -> _Limit:
+    n_valid = job.n_valid(descriptor)
+    n_distinct = _count_distinct(job.rows_of(descriptor, "reduced"), wanted + 1)
+    found = f"{n_valid} valid rows" + (f", {n_distinct} of them distinct" * (n_distinct < n_valid))
+    return _Limit(min(n_distinct, n_valid - 1), found)
+
+
+def _fitting(job: Job, descriptor: str, further: tuple[int, ...]) -> tuple[int, ...]:
+    """The k that a set has different rows enough for."""
+    ks = further or job.settings.ks
+    limit = _limit(job, descriptor, max(ks))
+    fitting = tuple(k for k in ks if k <= limit.most)
+    if fitting == ks or further:
+        return fitting
+    if not fitting:
+        raise SettingsError(f"{descriptor}: {limit.found}: too few to cluster")
+    job.events.warn(f"{descriptor}: the sweep ends at {fitting[-1]} clusters of {limit.found}")
     return fitting
 
 

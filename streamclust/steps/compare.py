@@ -11,14 +11,13 @@ Written are, through `Outputs`:
   other sets, and with the values of attributes; cells that are not empty.
 - ``attributes.csv``: agreement of every clustering with every attribute, and its consistency
   within groups of rows, such as folders.
-- ``mixing.csv``: each mixture against the best of its sets.
+- ``mixing.csv``: each mixed set against the best of its sets.
 - ``yield.csv``: what naming the clusters of every clustering gives.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from streamclust.memory import Need
 from streamclust.outputs import Outputs
 from streamclust.passes import Passes
 from streamclust.sources import fingerprint as file_fingerprint
+from streamclust.steps.attribute_table import AttributeTable
 from streamclust.steps.attributes import (
     ATTRIBUTES,
     YIELD,
@@ -50,7 +50,7 @@ from streamclust.steps.equal_footing import COLUMNS as FOOTING
 from streamclust.steps.equal_footing import equal_footing, footing_needs
 from streamclust.steps.groups import GROUP, groups, paths_file
 from streamclust.steps.job import Job, planned
-from streamclust.steps.labelled import Labelled, labelled, of_same_number, recommended
+from streamclust.steps.labelled import Labelled, labelled, of_same_number, recommended, sound
 from streamclust.steps.mixing_gain import COLUMNS as MIXING
 from streamclust.steps.mixing_gain import gain_lines, in_words
 from streamclust.steps.paths import PATH
@@ -73,23 +73,23 @@ AGREEMENT = (
 CONTINGENCY = ("set", "algorithm", "n_clusters", "kind", "cluster", "with", "value", "rows")
 
 
-def compare(job: Job, outputs: Outputs, attributes: Path | None = None) -> None:
+def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None) -> None:
     """Compare the chosen descriptor sets and write the tables, unless that is done.
 
     Parameters
     ----------
     job : Job
     outputs : Outputs
-    attributes : Path, optional
+    attributes : AttributeTable, optional
         What is known of images: `streamclust.sources.attributes.read_attributes`. Without it
         ``yield.csv`` is removed, and ``attributes.csv`` tells of groups of rows alone.
 
     Raises
     ------
     SettingsError
-        When no set has a recommended clustering.
+        When no set has a recommended clustering, or the table has no such column.
     SourceError
-        When the table of attributes cannot be used; before any pass.
+        When the table of attributes cannot be used. Both before any pass.
     MemoryBudgetError
         When it does not fit the budget.
     """
@@ -108,7 +108,8 @@ def compare(job: Job, outputs: Outputs, attributes: Path | None = None) -> None:
     group = None if job.workspace.get(PATH) is None else job.settings.group
     if attributes is None:
         outputs.remove(YIELD_FILE)
-    mark = _mark(job, names, chosen, clusterings, attributes)
+    unrefused = {name: sound(job.workspace, name) for name in names}
+    mark = _mark(job, unrefused, chosen, clusterings, attributes)
     if all(outputs.is_current(file, mark) for file in _files(attributes)):
         job.skip(STEP, None)
         return
@@ -129,13 +130,13 @@ def compare(job: Job, outputs: Outputs, attributes: Path | None = None) -> None:
             outputs.table(ATTRIBUTES_FILE, ATTRIBUTES, map(_written, found.agreement), mark)
             if known is not None:
                 outputs.table(YIELD_FILE, YIELD, map(_written, found.yields), mark)
-            gains = gain_lines(job.workspace, names, found.agreement, footing)
+            gains = gain_lines(job.workspace, unrefused, found.agreement, footing)
             outputs.table(MIXING_FILE, MIXING, map(_written, gains), mark)
     for sentence in in_words(gains):
         job.events.note(sentence)
 
 
-def _files(attributes: Path | None) -> list[str]:
+def _files(attributes: AttributeTable | None) -> list[str]:
     files = [COMPARISON_FILE, AGREEMENT_FILE, CONTINGENCY_FILE, ATTRIBUTES_FILE, MIXING_FILE]
     return files if attributes is None else [*files, YIELD_FILE]
 
@@ -148,31 +149,36 @@ def _groups(job: Job) -> Any:
 
 def _mark(
     job: Job,
-    names: list[str],
+    unrefused: dict[str, set[tuple[str, int]]],
     chosen: dict[str, Labelled],
     clusterings: list[Labelled],
-    attributes: Path | None,
+    attributes: AttributeTable | None,
 ) -> str:
     """What the tables are made of."""
     workspace, settings = job.workspace, job.settings
     scores = [workspace.root[own.path].attrs["scores"] for own in chosen.values()]
     by_column = settings.group not in ("none", "folder") and paths_file(workspace)
+    table = attributes and [file_fingerprint(attributes.file), attributes.columns]
     return fingerprint(
-        *(STEP, 3, names, [own.path for own in chosen.values()], scores),
+        *(STEP, 4, [own.path for own in chosen.values()], scores),
+        [(name, sorted(own)) for name, own in unrefused.items()],
         [(own.path, workspace.fingerprint_of(own.path)) for own in clusterings],
         [settings.group, workspace.fingerprint_of(PATH), by_column and file_fingerprint(by_column)],
-        *(settings.random_state, attributes and file_fingerprint(attributes)),
+        *(settings.random_state, table),
     )
 
 
 def compare_needs(
-    job: Job, judged: list[Labelled], clusterings: list[Labelled], attributes: Path | None
+    job: Job,
+    judged: list[Labelled],
+    clusterings: list[Labelled],
+    attributes: AttributeTable | None,
 ) -> list[Need]:
     """Memory of each part: clusterings `judged` in all spaces, and all `clusterings` counted.
 
     Raises
     ------
-    SourceError
+    SettingsError, SourceError
         When the header of the table of attributes cannot be used.
     """
     spaces = {own.descriptor: job.rows_of(own.descriptor, "reduced") for own in judged}

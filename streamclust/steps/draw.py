@@ -7,7 +7,8 @@ import numpy as np
 from streamclust.accumulators.histogram import DensityMap, DensityMaps, map_edges
 from streamclust.accumulators.sample import UniformSample
 from streamclust.memory import MIB, Need
-from streamclust.models.choice import is_degenerate, recommend
+from streamclust.models.choice import recommend
+from streamclust.models.degenerate import is_degenerate
 from streamclust.models.discriminant import discriminant_axes
 from streamclust.outputs import Outputs
 from streamclust.passes import Passes, Rows
@@ -33,13 +34,14 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    name, _ = choose(job.workspace, descriptor)
+    name, choice = choose(job.workspace, descriptor)
     table = [
         {**line, "refused": is_degenerate(line)} for line in measured(job.workspace, descriptor)
     ]
     path = f"descriptors/{descriptor}"
     shown = [job.workspace.fingerprint_of(f"{path}/clusterings/{line['name']}") for line in table]
-    mark = fingerprint(STEP, 3, name, shown, table, job.workspace.fingerprint_of(f"{path}/pca"))
+    pca = job.workspace.fingerprint_of(f"{path}/pca")
+    mark = fingerprint(STEP, 4, name, choice.reasons, shown, table, pca)
     kinds = ("variance", "metrics", "dendrogram", *_MAPS)
     variance, metrics, tree, *maps = (_file(descriptor, kind) for kind in kinds)
     cut = _best_cut(table)
@@ -53,9 +55,9 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
     rows = job.rows_of(descriptor, "reduced")
     k = 2 if name is None else _n_clusters(job, descriptor, name)
     with job.step(STEP, descriptor, draw_needs(descriptor, rows, k), rows.n_rows) as passes:
-        _curves(job, descriptor, table, name, outputs, mark)
+        _curves(job, descriptor, table, name, outputs, mark, *choice.reasons[:1])
         if cut is not None:
-            _tree(job, descriptor, cut, outputs, mark)
+            _tree(job, descriptor, cut, name, outputs, mark)
         if name is not None:
             _maps(job, passes, descriptor, rows, name, outputs, mark)
 
@@ -89,6 +91,7 @@ def _curves(
     name: str | None,
     outputs: Outputs,
     mark: str,
+    reason: str = "",
 ) -> None:
     from streamclust.figures import metric_curves, variance_curve
 
@@ -99,7 +102,7 @@ def _curves(
     if table:
         shown = next(((x["algorithm"], x["n_clusters"]) for x in table if x["name"] == name), None)
         with outputs.writing(_file(descriptor, "metrics"), mark) as path:
-            metric_curves(path, table, shown, f"{descriptor}: clusterings")
+            metric_curves(path, table, shown, f"{descriptor}: clusterings", reason)
 
 
 def _best_cut(table: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -110,14 +113,27 @@ def _best_cut(table: list[dict[str, Any]]) -> dict[str, Any] | None:
     return cuts[recommend(cuts).index or 0]
 
 
-def _tree(job: Job, descriptor: str, cut: dict[str, Any], outputs: Outputs, mark: str) -> None:
+def _tree(
+    job: Job,
+    descriptor: str,
+    cut: dict[str, Any],
+    recommended: str | None,
+    outputs: Outputs,
+    mark: str,
+) -> None:
     from streamclust.figures import dendrogram
+
+    note = f"labels: descriptors/{descriptor}/clusterings/{cut['name']}/labels"
+    if cut["name"] == recommended:
+        note = "the recommended clustering"
+    elif recommended is not None:
+        note = f"recommended of all: {recommended}  ·  {note}"
 
     clustering = job.workspace.root[f"descriptors/{descriptor}/clusterings/{cut['name']}"]
     merges, weights = clustering["merges"][...], clustering["weights"][...]
     title = f"{descriptor}: {cut['algorithm']}, cut into {cut['n_clusters']} clusters"
     with outputs.writing(_file(descriptor, "dendrogram"), mark) as path:
-        dendrogram(path, merges, weights, cut["n_clusters"], title)
+        dendrogram(path, merges, weights, cut["n_clusters"], title, note)
 
 
 def _maps(

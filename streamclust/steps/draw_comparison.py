@@ -24,7 +24,8 @@ from streamclust.steps.job import Job
 from streamclust.workspace import fingerprint
 
 STEP = "draw comparison"
-# Pairs of sets of which the flows are drawn: those that agree most.
+# Pairs of sets of which the flows are drawn: those whose recommended clusterings have the largest
+# adjusted mutual information.
 MOST_PAIRS = 10
 # Clusters of a set up to which flows can be followed; beyond, a table is drawn.
 MOST_IN_FLOWS = 30
@@ -76,6 +77,11 @@ def draw_comparison(job: Job, outputs: Outputs) -> None:
         if yields:
             _draw_yields(outputs, yields, mark)
         _draw_pairs(outputs, pairs, _shared(folder, sets, pairs.values()), mark)
+    if len(pairs) < (n_pairs := math.comb(len(sets), 2)):
+        job.events.note(
+            f"flows are drawn of the {len(pairs)} of {n_pairs} pairs of sets that agree most; "
+            "streamclust compare OUT --descriptors A,B draws those of two (and compares no others)"
+        )
 
 
 def draw_comparison_needs() -> list[Need]:

@@ -1,23 +1,27 @@
-"""What the choice among clusterings takes beside their indices: empty borders, and gaps."""
+"""What the choice among clusterings takes beside indices: borders, groups, gaps, consensus."""
 
 import warnings
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
 
+from streamclust.accumulators.contingency import Contingency
 from streamclust.accumulators.sample import UniformSample
 from streamclust.memory import MIB, Need
-from streamclust.models.evidence import SAMPLE_ROWS, gather
-from streamclust.models.mixture_groups import COLUMNS
+from streamclust.models.agreement import adjusted_mutual_information, occupied
+from streamclust.models.evidence import SAMPLE_ROWS, groups, overlap, separated
+from streamclust.models.mixture_groups import COLUMNS, MOST_COMPONENTS
 from streamclust.models.sample_kmeans import ignore_convergence
 from streamclust.models.structureless import MOST_ROWS, Structureless, gap
 from streamclust.passes import Passes, Rows
+from streamclust.passes.blocks import Columns
 from streamclust.steps.job import Job
+from streamclust.steps.raw import mixed_labels
+from streamclust.steps.tables import GROUPS, measured
 
 STEP = "evidence"
-VERSION = 2
+VERSION = 3
 # Noise leaves the tight rows to the clusters: their gap would be no merit.
 _MOST_NOISE = 0.001
 
@@ -30,36 +34,78 @@ def evidence(job: Job, descriptor: str) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    root = job.workspace.root[f"descriptors/{descriptor}/clusterings"]
-    groups = {
-        name: root[name]
+    path = f"descriptors/{descriptor}"
+    root = job.workspace.root[f"{path}/clusterings"]
+    found: dict[str, dict[str, Any]] = {
+        name: {"version": VERSION}
         for name in job.workspace.clusterings(descriptor)
         if root[name].attrs.get(STEP, {}).get("version") != VERSION
     }
-    if not groups:
+    if not found:
         job.skip(STEP, descriptor)
         return
     rows = job.rows_of(descriptor, "reduced")
-    n_clusters = [int(group.attrs["n_clusters"]) for group in groups.values()]
+    clusterings = {name: root[name] for name in found}
+    n_clusters = [int(own.attrs["n_clusters"]) for own in clusterings.values()]
     needs = evidence_needs(descriptor, rows, n_clusters)
-    seed = job.settings.random_state
+    mixed = mixed_labels(job.workspace, descriptor)
     with job.step(STEP, descriptor, needs, rows.n_rows) as passes:
-        drawn = UniformSample(SAMPLE_ROWS, seed)
-        sample = passes.reduce("sampling rows", rows.having(numbered=True), drawn).result()[0]
-        gaps = _gaps(job, descriptor, passes, groups)
-        for _, names in groupby(groups, lambda name: groups[name].attrs["algorithm"]):
-            own = list(names)
-            clusters = [(groups[n]["means"][...], groups[n]["sizes"][...]) for n in own]
-            for name, found in zip(own, gather(sample, clusters, passes), strict=True):
-                told = {"version": VERSION, **found, **gaps[name]}
-                job.workspace.annotate(
-                    f"descriptors/{descriptor}/clusterings/{name}", **{STEP: told}
-                )
+        for name, told in _gaps(job, descriptor, passes, clusterings).items():
+            found[name].update(told)
+        if mixed is None:
+            _borders(job, descriptor, passes, clusterings, found)
+        else:
+            for name, told in _consensus(passes, clusterings, *mixed).items():
+                found[name].update(told)
+        for name, told in found.items():
+            job.workspace.annotate(f"{path}/clusterings/{name}", **{STEP: told})
+
+
+def _borders(
+    job: Job,
+    descriptor: str,
+    passes: Passes,
+    clusterings: dict[str, Any],
+    found: dict[str, dict[str, Any]],
+) -> None:
+    """Find the separated clusters and, where groups overlap, how many there are in the set."""
+    rows, seed = job.rows_of(descriptor, "reduced"), job.settings.random_state
+    drawn = UniformSample(SAMPLE_ROWS, seed)
+    sample = passes.reduce("sampling rows", rows.having(numbered=True), drawn).result()[0]
+    clusters = [(own["means"][...], own["sizes"][...]) for own in clusterings.values()]
+    for told, number in zip(found.values(), separated(sample, clusters, passes), strict=True):
+        told["separated"] = number
+    lines = [
+        {**line, **found.get(line["name"], {})} for line in measured(job.workspace, descriptor)
+    ]
+    reduced = f"descriptors/{descriptor}/reduced"
+    if GROUPS not in job.workspace.root[reduced].attrs and overlap(lines):
+        job.workspace.annotate(reduced, **{GROUPS: groups(sample, passes, seed)})
+
+
+def _consensus(
+    passes: Passes, clusterings: dict[str, Any], labels: Any, n_codes: list[int]
+) -> dict[str, dict[str, float]]:
+    """How well each clustering agrees with the labels that a consensus mixes.
+
+    The mean over them of the mutual information (Strehl, A. & Ghosh, J. (2002). Cluster ensembles:
+    a knowledge reuse framework for combining multiple partitions. Journal of Machine Learning
+    Research 3), here adjusted for chance, which grows with the number of clusters.
+    """
+    n_mixed = len(n_codes)
+    own_codes = [int(own.attrs["n_clusters"]) for own in clusterings.values()]
+    pairs = [(n_mixed + i, j) for i in range(len(own_codes)) for j in range(n_mixed)]
+    rows = Rows(labels, extras=(Columns([own["labels"] for own in clusterings.values()]),))
+    counts = Contingency([*n_codes, *own_codes], pairs)
+    tables = passes.reduce("agreement", rows, counts).result()
+    values = np.reshape([adjusted_mutual_information(occupied(t)) for t in tables], (-1, n_mixed))
+    told = ({"consensus": float(value)} for value in values.mean(axis=1))
+    return dict(zip(clusterings, told, strict=True))
 
 
 def evidence_needs(descriptor: str, rows: Rows, n_clusters: Sequence[int]) -> list[Need]:
     """Memory of the sample, and of the rows that are drawn and clustered beside it."""
-    k = max(n_clusters, default=2)
+    k = max(MOST_COMPONENTS, *n_clusters)
     row_bytes = rows.n_columns * 8
     sample = SAMPLE_ROWS * row_bytes
     block = rows.rows_a_block * row_bytes
@@ -79,12 +125,12 @@ def evidence_needs(descriptor: str, rows: Rows, n_clusters: Sequence[int]) -> li
 
 
 def _gaps(
-    job: Job, descriptor: str, passes: Passes, groups: dict[str, Any]
+    job: Job, descriptor: str, passes: Passes, clusterings: dict[str, Any]
 ) -> dict[str, dict[str, float]]:
     """The gap of each clustering without noise, where it is defined."""
     scatter = job.workspace.root[f"descriptors/{descriptor}/pca/reduced_scatter"][...]
     n_valid = job.n_valid(descriptor)
-    scores = {name: group.attrs["scores"] for name, group in groups.items()}
+    scores = {name: own.attrs["scores"] for name, own in clusterings.items()}
     judged = {
         name: len(own["sizes"])
         for name, own in scores.items()
@@ -95,7 +141,7 @@ def _gaps(
     with warnings.catch_warnings():
         ignore_convergence()
         within = dict(zip(ks, passes.map("structureless data", reference, ks, "k"), strict=True))
-    found: dict[str, dict[str, float]] = {name: {} for name in groups}
+    found: dict[str, dict[str, float]] = {name: {} for name in clusterings}
     for name, k in judged.items():
         value, error = gap(within[k], scores[name]["inertia"], sum(scores[name]["sizes"]))
         if value == value:

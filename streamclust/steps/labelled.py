@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.steps.tables import choose
+from streamclust.models.degenerate import is_degenerate
+from streamclust.steps.tables import choose, measured
 from streamclust.workspace import Workspace
 
 
@@ -47,6 +48,15 @@ def recommended(workspace: Workspace, descriptors: Sequence[str]) -> dict[str, L
         descriptor: _stored(workspace, descriptor, name)
         for descriptor, name in names.items()
         if name is not None
+    }
+
+
+def sound(workspace: Workspace, descriptor: str) -> set[tuple[str, int]]:
+    """Algorithm and number of clusters of a set's clusterings that are measured, not refused."""
+    return {
+        (scores["algorithm"], int(scores["n_clusters"]))
+        for scores in measured(workspace, descriptor)
+        if not is_degenerate(scores)
     }
 
 

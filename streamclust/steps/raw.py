@@ -39,6 +39,16 @@ def raw_dtype(workspace: Workspace, descriptor: str) -> np.dtype:
     return Joined.dtype if "mixture" in group.attrs else group["raw"].dtype
 
 
+def mixed_labels(workspace: Workspace, descriptor: str) -> tuple[Any, list[int]] | None:
+    """The labels that a consensus mixes, an array (n_rows, n_sets), and how many clusters each
+    column has; None for other sets."""
+    group = workspace.root[f"descriptors/{descriptor}"]
+    if group.attrs.get("mixture", {}).get("of") != LABELS:
+        return None
+    n_mixed = group["labels"].shape[1]
+    return group["labels"], [group[f"blocks/{i}/factor"].shape[0] for i in range(n_mixed)]
+
+
 def stale_sources(workspace: Workspace, descriptor: str) -> list[str]:
     """The sets of a mixture that are not those any more that it was made of."""
     mixture = workspace.root[f"descriptors/{descriptor}"].attrs.get("mixture")

@@ -32,7 +32,10 @@ METRICS = (
     "noise",
     "separated",
     "groups",
+    "consensus",
 )
+# Attribute of a set's reduced rows: groups that a mixture finds in them where clusters overlap.
+GROUPS = "mixture_groups"
 # What it took to fit and label the whole sweep that a clustering is of: no two runs are alike.
 COSTS = ("descriptor", "algorithm", "n_clusters", "seconds", "peak_mib")
 CLUSTERS = ("descriptor", "algorithm", "n_clusters", "cluster", "size", "share")
@@ -44,19 +47,21 @@ def measured(workspace: Workspace, descriptor: str) -> list[dict[str, Any]]:
     for name in workspace.clusterings(descriptor):
         scores = scores_of(workspace, descriptor, name)
         if scores is not None:
-            attributes = workspace.root[f"descriptors/{descriptor}/clusterings/{name}"].attrs
-            lines.append({"descriptor": descriptor, "name": name, **_known(attributes), **scores})
+            root = workspace.root[f"descriptors/{descriptor}"]
+            known = _known(root[f"clusterings/{name}"].attrs, root["reduced"].attrs)
+            lines.append({"descriptor": descriptor, "name": name, **known, **scores})
     return lines
 
 
-def _known(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known of a clustering beside its scores; NaN where it is not."""
+def _known(attributes: Mapping[str, Any], of_set: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a clustering and its set beside scores; NaN where it is not."""
     evidence = attributes.get("evidence", {})
     known = {
         "algorithm": attributes["algorithm"],
         "n_clusters": attributes["n_clusters"],
         "separated": evidence.get("separated"),
-        "groups": evidence.get("groups"),
+        "groups": of_set.get(GROUPS),
+        "consensus": evidence.get("consensus"),
         "gap": evidence.get("gap"),
         "gap_error": evidence.get("gap_error"),
         "stability": attributes.get("stability", {}).get("value"),

@@ -8,8 +8,9 @@ from scipy.spatial.distance import cdist
 from sklearn.datasets import make_blobs
 
 from streamclust.accumulators.clusters import Assignment, ClusterSums
-from streamclust.models.choice import is_degenerate, recommend
-from streamclust.models.evidence import gather
+from streamclust.models.choice import recommend
+from streamclust.models.degenerate import is_degenerate
+from streamclust.models.evidence import groups, overlap, separated
 from streamclust.models.structureless import Structureless, gap
 from streamclust.models.sweep import SweepSettings, fit_sweep
 from streamclust.passes import Passes, Rows
@@ -38,8 +39,9 @@ def test_the_most_separated_clusters_decide_and_the_fewer_where_two_tie():
     choice = recommend(sweep)
     assert sweep[choice.index]["n_clusters"] == 6
     assert "most separated clusters: 5 of its 6" in choice.reasons[0]
-    assert "simplified silhouette alone: 4" in choice.reasons[0]
-    assert "says nothing about k" in choice.reasons[1]
+    assert "runner-up: k = 4, which has the largest simplified silhouette" in choice.reasons[0]
+    assert "simplified silhouette 4" in choice.reasons[1]
+    assert "says nothing about k" in choice.reasons[2]
     assert (choice.structure, choice.edge, choice.warnings) == (True, None, [])
 
 
@@ -60,16 +62,25 @@ def test_a_few_more_separated_clusters_do_not_outweigh_fewer_clusters():
 
 
 @pytest.mark.parametrize(
-    ("groups", "k"),
-    [(4, 4), (1, 3), (5.4, 5), (9, 8), (10, 3), (math.nan, 3)],
+    ("groups", "k"), [(4, 4), (1, 3), (5.4, 5), (9, 8), (20, 10), (math.nan, 3)]
 )
-def test_where_groups_overlap_a_mixture_decides_unless_it_merged_hardly_any(groups, k):
-    sweep = [clustering(k, 1 / k, separated=2) for k in (3, 4, 5, 8, 10)]
-    sweep[1]["groups"] = 7
-    sweep[-1]["groups"] = groups
-    if math.isnan(groups):
-        del sweep[1]["groups"]
+def test_where_groups_overlap_a_mixture_decides(groups, k):
+    sweep = [clustering(k, 1 / k, separated=2, groups=groups) for k in (3, 4, 5, 8, 10)]
     assert chosen(sweep) == k
+    reason = recommend(sweep).reasons[0]
+    assert ("runner-up: k = 3" in reason) is (k != 3)
+    clear = [
+        {**scores, "separated": 5} if scores["n_clusters"] == 5 else scores for scores in sweep
+    ]
+    assert chosen(clear) == 5
+    assert "mixture" not in recommend(clear).reasons[0]
+
+
+def test_a_consensus_is_judged_by_its_agreement_alone():
+    sweep = [
+        clustering(k, 1 / k, consensus=c) for k, c in ((2, 0.3), (5, 0.6), (9, math.nan), (12, 0.5))
+    ]
+    assert chosen(sweep) == 5
 
 
 def test_three_separated_clusters_are_better_than_the_silhouette():
@@ -150,35 +161,22 @@ def test_a_single_clustering_has_no_edge():
     assert recommend([]).index is None
 
 
-def test_of_several_algorithms_the_best_silhouette_of_all_rows_wins():
-    sweep = [
-        clustering(5, 0.40, algorithm="kmeans", separated=5),
-        clustering(6, 0.90, algorithm="kmeans", separated=4),
-        clustering(4, 0.45, algorithm="gaussian-mixture", separated=4),
-        clustering(8, 0.60, algorithm="hdbscan", separated=8, noise=0.3),
-    ]
-    choice = recommend(sweep)
-    assert choice.index == 2
-    assert "hdbscan (k = 8) 0.420" in choice.reasons[1]
-    sampled = [{**scores, "silhouette": 0.5 if i == 0 else 0.1} for i, scores in enumerate(sweep)]
-    assert recommend(sampled).index == 0
-
-
 def measured(rows, ks):
-    """The lines of a sweep, with their evidence."""
+    """The lines of a sweep, with the evidence that a run gathers."""
     fitted = fit_sweep(Rows(rows), ks, SweepSettings(n_init=4), Passes())
     assignment = Assignment([fitted[k].centers for k in ks])
     sums = ClusterSums(list(ks), assignment.shift)
     sums.update(rows, assignment(rows)[0])
     clusters = [(means, sizes) for sizes, means in sums.result()]
-    evidence = gather(rows, clusters, Passes())
+    counts = separated(rows, clusters, Passes())
     reference = Structureless(np.cov(rows, rowvar=False, bias=True), len(rows), 0)
     lines = []
-    for k, (means, sizes), found in zip(ks, clusters, evidence, strict=True):
+    for k, (means, sizes), number in zip(ks, clusters, counts, strict=True):
         inertia = cdist(rows, means, "sqeuclidean").min(axis=1).sum()
         own = dict(zip(("gap", "gap_error"), gap(reference(k), inertia, len(rows)), strict=True))
-        lines.append(clustering(k, 1 / k, sizes=sizes.tolist(), **found, **own))
-    return lines
+        lines.append(clustering(k, 1 / k, sizes=sizes.tolist(), separated=number, **own))
+    found = groups(rows, Passes(), 0) if overlap(lines) else None
+    return [{**line, "groups": found} for line in lines]
 
 
 def test_six_groups_are_found():

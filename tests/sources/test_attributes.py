@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streamclust.errors import SourceError
+from streamclust.errors import SettingsError, SourceError
 from streamclust.sources.attributes import attributes_bytes, read_attributes
 from streamclust.sources.row_finder import path_tail
 
@@ -52,6 +52,38 @@ def test_separators(tmp_path, separator):
     assert known.rows.tolist() == [0, 1, 3, 4]
     assert known.attributes["colour"].values == ["a,b;c\td", "red"]
     assert attributes_bytes(file, 5) > 0
+
+
+def mixed_columns(folder: Path) -> Path:
+    """200 rows: 98 % and 99 % of one value, numbers, a column that tells rows apart, one value."""
+    lines = [
+        f"{row},{'bus' if row < 4 else 'car'},{'x' if row < 2 else 'y'},{row % 60},"
+        f"v{row // 1.5},u,glare"
+        for row in range(200)
+    ]
+    return table(folder, ["row,type,rare,width,apart,single,outlier_kind", *lines])
+
+
+def test_attributes_of_one_value_for_nearly_all_rows_are_left_out(tmp_path):
+    known = read_attributes(mixed_columns(tmp_path), 200)
+    assert list(known.attributes) == ["type"]
+    assert known.dominated == {"rare": "99.00% of its known rows are 'y'"}
+    assert set(known.skipped) == {"width", "apart", "single"}
+    only = table(tmp_path, ["row,kind", "0,x", *(f"{row},y" for row in range(1, 200))])
+    with pytest.raises(SourceError, match=r"\(kind: 99.50% of its known rows are 'y'\)"):
+        read_attributes(only, 200)
+
+
+def test_columns_that_are_named_are_used_whatever_they_hold(tmp_path):
+    file = mixed_columns(tmp_path)
+    known = read_attributes(file, 200, columns=["apart", "single", "rare", "width"])
+    assert list(known.attributes) == ["rare", "width", "apart"]
+    assert (set(known.skipped), known.dominated) == ({"single"}, {})
+    assert attributes_bytes(file, 200, ["rare"]) < attributes_bytes(file, 200)
+    there = "has no column 'row', 'outlier_kind' of attributes: there are type, rare, width, ap"
+    for reader in (read_attributes, attributes_bytes):
+        with pytest.raises(SettingsError, match=there):
+            reader(file, 200, columns=["type", "row", "outlier_kind"])
 
 
 def test_a_large_table_may_hold_a_small_case_and_a_small_one_part_of_a_large_case(tmp_path):

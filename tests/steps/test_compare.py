@@ -10,9 +10,11 @@ from sklearn import metrics
 
 from streamclust import api
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
+from streamclust.events import PassStarted, StepFinished
 from streamclust.pipeline import working
 from streamclust.settings import Settings
 from streamclust.steps import attributes
+from streamclust.steps.attribute_table import AttributeTable
 from streamclust.steps.compare import compare
 from streamclust.workspace import Workspace
 
@@ -52,11 +54,11 @@ def attribute_file(folder: Path, colours: np.ndarray) -> Path:
     return file
 
 
-def run(workspace: Workspace, file: Path | None = None, **settings) -> list:
+def run(workspace: Workspace, file: Path | None = None, columns=None, **settings) -> list:
     """Compare; what the steps told of themselves is returned."""
     told: list = []
     with working(workspace, Settings(**settings), "compare", told.append) as (job, outputs):
-        compare(job, outputs, file)
+        compare(job, outputs, file and AttributeTable(file, columns))
     return [event for event in told if getattr(event, "step", "") == "compare"]
 
 
@@ -184,6 +186,8 @@ def test_nothing_is_done_twice(compared, colours, tmp_path):
     assert [event.skipped for event in run(compared, file)] == [True]
     (compared.folder / "yield.csv").unlink()
     assert [event.skipped for event in run(compared, file)] == [False]
+    assert [event.skipped for event in run(compared, file, ("colour",))] == [False]
+    assert [event.skipped for event in run(compared, file, ("colour",))] == [True]
     run(compared)
     assert not (compared.folder / "yield.csv").exists()
 
@@ -212,6 +216,17 @@ def test_what_cannot_be_compared_is_told(workspace, tmp_path):
     found = r"only 1 of its 1,001 lines .* has 3,000: .* not found: veriwild/1/00900/000900.jpg, "
     with pytest.raises(SourceError, match=found):
         run(workspace, file)
+
+
+def test_an_unknown_column_is_told_before_any_pass(workspace, colours, tmp_path):
+    told: list = []
+    named = AttributeTable(attribute_file(tmp_path, colours), ("shade",))
+    with (
+        working(workspace, Settings(), "compare", told.append) as (job, outputs),
+        pytest.raises(SettingsError, match=r"no column 'shade' of attributes: there are colour$"),
+    ):
+        compare(job, outputs, named)
+    assert not [event for event in told if isinstance(event, PassStarted | StepFinished)]
 
 
 def test_sets_without_clusterings(case_folder, tmp_path):

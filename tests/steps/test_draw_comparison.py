@@ -12,6 +12,8 @@ from streamclust import api
 from streamclust.errors import SettingsError
 from streamclust.pipeline import working
 from streamclust.settings import Settings
+from streamclust.steps import draw_comparison as drawing
+from streamclust.steps.attribute_table import AttributeTable
 from streamclust.steps.compare import compare
 from streamclust.steps.draw_comparison import (
     MOST_PAIRS,
@@ -29,7 +31,7 @@ OF_SETS = {"comparison-agreement.png", "comparison-a-a+b.png", "comparison-attri
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory, blobs) -> Workspace:
-    """Two sets, one called as a mixture is."""
+    """Two sets, one called as a mixed set is."""
     values, _ = blobs
     folder = tmp_path_factory.mktemp("draw")
     case = write_case(folder / "case", **{"a": values, "a+b": values[:, :9] ** 2})
@@ -54,7 +56,7 @@ def run(workspace: Workspace, *, compared: bool = False, file: Path | None = Non
     told: list = []
     with working(workspace, Settings(), "compare", told.append) as (job, outputs):
         if compared:
-            compare(job, outputs, file)
+            compare(job, outputs, file and AttributeTable(file))
         draw_comparison(job, outputs)
     return [event.skipped for event in told if getattr(event, "step", "") == "draw comparison"]
 
@@ -105,6 +107,16 @@ def test_the_pairs_that_agree_most_are_drawn():
     assert pairs == sorted(pairs)
     assert ("s3", "s5") in pairs
     assert not {("s4", "s5"), ("s0", "s1")} & set(pairs)
+
+
+def test_pairs_that_are_left_out_are_told(workspace, monkeypatch):
+    monkeypatch.setattr(drawing, "MOST_PAIRS", 0)
+    told: list = []
+    with working(workspace, Settings(), "compare", told.append) as (job, outputs):
+        compare(job, outputs)
+        draw_comparison(job, outputs)
+    (note,) = (event.text for event in told if "flows" in getattr(event, "text", ""))
+    assert "of the 0 of 1 pairs of sets that agree most; streamclust compare OUT --desc" in note
 
 
 def test_sets_with_noise_tell_their_rows():

@@ -251,7 +251,7 @@ def test_a_comparison_says_whether_mixing_helped(made, sets, tmp_path):
     assert "a+b against the best of its sets" in told
     with open(tmp_path / "out/mixing.csv", newline="") as file:
         lines = {(line["measure"], line["attribute"]): line for line in csv.DictReader(file)}
-    whole = lines["ami", "mean of all"]
+    whole = lines["ami", "mean of first, second"]
     assert float(whole["mixed"]) > float(whole["best"]) + 0.05
     assert float(lines["ami", "first"]["rows"]) == N_ROWS
     # What was named once is known to the next comparison.

@@ -1,0 +1,91 @@
+"""The command compare: which table of attributes and which of its columns it uses."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from streamclust import api
+from streamclust.cli import commands
+from streamclust.errors import SettingsError
+from streamclust.summary import WITHIN
+
+
+@pytest.fixture(scope="module")
+def clustered(case_folder, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("compare") / "out"
+    api.ingest(case_folder, out)
+    for step in (api.reduce, api.cluster, api.measure):
+        step(out, n_clusters=(4, 5))
+    return out
+
+
+@pytest.fixture
+def out(clustered, tmp_path) -> Path:
+    """Results that were never compared."""
+    return shutil.copytree(clustered, tmp_path / "out")
+
+
+@pytest.fixture(scope="module")
+def known(blobs, tmp_path_factory) -> Path:
+    """Types, their halves, and a mark that hardly any row has."""
+    file = tmp_path_factory.mktemp("known") / "known.csv"
+    rare = np.arange(3000) < 30
+    lines = zip(range(3000), blobs[1], blobs[1] % 2, rare.astype(int), strict=True)
+    text = "\n".join(",".join(map(str, line)) for line in lines)
+    file.write_text(f"row,type,half,rare\n{text}\n")
+    return file
+
+
+def attributes(out: Path) -> list[str]:
+    """Those that the tables tell of."""
+    told = []
+    for name in ("attributes.csv", "yield.csv"):
+        with open(out / name, newline="") as file:
+            told.append(dict.fromkeys(line["attribute"] for line in csv.DictReader(file)))
+    assert list(told[0]) == [*told[1], "folder"]
+    return list(told[1])
+
+
+def test_columns_are_remembered_until_a_table_is_named(out, known):
+    said: list = []
+    api.compare(out, known, None, said.append)
+    assert attributes(out) == ["type", "half"]
+    words = "known.csv: left out, as they say nothing of clusters: rare (99.00% of its known rows "
+    (warning,) = (event.text for event in said if words in getattr(event, "text", ""))
+    assert warning.endswith("--columns rare takes one in all the same")
+    api.compare(out, columns=["rare", "type"])
+    assert attributes(out) == ["type", "rare"]
+    before = (out / "attributes.csv").read_bytes()
+    for column in ("type", "half"):
+        api.compare(out, known, columns=column)
+        assert attributes(out) == [column]
+    api.compare(out, columns="rare,type")
+    api.compare(out)
+    assert (out / "attributes.csv").read_bytes() == before
+    api.compare(out, known)
+    assert attributes(out) == ["type", "half"]
+
+
+def test_columns_of_no_table(out, known, tmp_path):
+    with pytest.raises(SettingsError, match="columns type of no table: name it with --attributes"):
+        api.compare(out, columns="type")
+    copy = shutil.copy(known, tmp_path / "copy.csv")
+    api.compare(out, copy)
+    (tmp_path / "copy.csv").unlink()
+    with pytest.raises(SettingsError, match=r"of no table: .*copy.csv is gone: name it with --att"):
+        api.compare(out, columns="type")
+
+
+def test_the_command_ends_with_what_can_be_compared(out, known):
+    arguments = ["compare", str(out), "--attributes", str(known), "--columns", "half, type"]
+    done = CliRunner().invoke(commands, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert attributes(out) == ["type", "half"]
+    assert WITHIN in done.output
+    alone = CliRunner().invoke(commands, ["compare", str(out), "--descriptors", "a"])
+    assert "kmeans-" in alone.output
+    assert WITHIN not in alone.output
