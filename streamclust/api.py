@@ -240,7 +240,7 @@ def mix(
         Two or more; each once.
     weights : "auto", or sequence of float, optional
         Shares of the variance that the sets get, relative to each other; equal ones by default.
-        auto searches those at which the set that the mixture serves worst is served best.
+        auto searches those at which the set that is served worst is served best.
     consensus : bool
         Mix the labels of the sets' recommended clusterings in place of their descriptors.
     name : str, optional
@@ -252,10 +252,10 @@ def mix(
         When a set is not there or named twice, or a weight is not above 0.
     """
     from streamclust import pipeline
-    from streamclust.steps.mix import Mixture
+    from streamclust.steps.mix import MixedSet
 
     names = tuple(sets.split(",")) if isinstance(sets, str) else tuple(sets)
-    mixture = Mixture(names, weights, consensus, name)
+    mixture = MixedSet(names, weights, consensus, name)
     chosen = _settings(settings, changes)
     with pipeline.working(Workspace(out), chosen, "mix", *observers) as (job, outputs):
         pipeline.mix_sets(job, mixture, outputs)

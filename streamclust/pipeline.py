@@ -15,7 +15,7 @@ from streamclust.events import Events, Observer
 from streamclust.models.inputs import largest_spread
 from streamclust.outputs import Outputs
 from streamclust.passes import Executor, LocalExecutor
-from streamclust.planning import Inputs, check_mixture, check_outlier_budget
+from streamclust.planning import Inputs, check_mixed_set, check_outlier_budget
 from streamclust.record import RunRecord
 from streamclust.settings import Settings
 from streamclust.steps.attribute_table import named_or_last, remember
@@ -29,12 +29,12 @@ from streamclust.steps.export import export, forget_outliers
 from streamclust.steps.groups import check_group, groups, paths_file
 from streamclust.steps.ingest import ingest
 from streamclust.steps.job import Job
-from streamclust.steps.mix import Mixture, mix
+from streamclust.steps.mix import MixedSet, mix
 from streamclust.steps.neighbors import neighbors
 from streamclust.steps.outlier_tables import write_outliers
 from streamclust.steps.outliers import LEAST_ROWS, outliers
 from streamclust.steps.paths import PATH, store_paths
-from streamclust.steps.raw import is_mixture
+from streamclust.steps.raw import is_mixed
 from streamclust.steps.reduce import reduce
 from streamclust.steps.scan import scan_images
 from streamclust.steps.space import space
@@ -84,7 +84,7 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
         for name in workspace.descriptors
         if workspace.root[f"descriptors/{name}"].attrs["n_rows"] != inputs.n_rows
     ]
-    mixed = {name for name in workspace.descriptors if is_mixture(workspace, name)}
+    mixed = {name for name in workspace.descriptors if is_mixed(workspace, name)}
     foreign = [name for name in others if name not in inputs.sources and name not in mixed]
     if foreign:
         raise SourceError(
@@ -120,9 +120,9 @@ def reduce_set(job: Job, descriptor: str) -> None:
     reduce(job, descriptor)
 
 
-def mix_sets(job: Job, mixture: Mixture, outputs: Outputs) -> None:
-    """Make a mixture and its clusterings, tables and figures."""
-    check_mixture(job, mixture)
+def mix_sets(job: Job, mixture: MixedSet, outputs: Outputs) -> None:
+    """Make a mixed set and its clusterings, tables and figures."""
+    check_mixed_set(job, mixture)
     name = mix(job, mixture)
     reduce_set(job, name)
     cluster_sets(job, [name])
@@ -132,8 +132,8 @@ def mix_sets(job: Job, mixture: Mixture, outputs: Outputs) -> None:
     tell_choice(job, name)
 
 
-def _tell_other_algorithms(job: Job, name: str, mixture: Mixture) -> None:
-    """Say which algorithms clustered the sets of a mixture and not the mixture."""
+def _tell_other_algorithms(job: Job, name: str, mixture: MixedSet) -> None:
+    """Say which algorithms clustered the sets of a mixed one and not it."""
     used = [_algorithms(job, one) for one in (name, *mixture.sets)]
     others = sorted(set().union(*used[1:]) - used[0])
     if others:
@@ -214,11 +214,11 @@ def find_outliers(job: Job, outputs: Outputs) -> None:
 
 
 def _scored_sets(job: Job) -> list[str]:
-    """The chosen sets; mixtures, which would count their sets twice, where they are named."""
+    """The chosen sets; mixed ones, which would count their sets twice, where they are named."""
     chosen = job.chosen()
     if job.settings.descriptors is not None:
         return chosen
-    return [name for name in chosen if not is_mixture(job.workspace, name)]
+    return [name for name in chosen if not is_mixed(job.workspace, name)]
 
 
 def _scanned(job: Job) -> bool:

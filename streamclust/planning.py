@@ -23,7 +23,7 @@ from streamclust.steps.groups import check_group, group_needs
 from streamclust.steps.ingest import ingest_needs
 from streamclust.steps.job import Job, Planned, planned
 from streamclust.steps.measure import measure_needs
-from streamclust.steps.mix import Mixture, mix_needs, mixture_shape
+from streamclust.steps.mix import MixedSet, mix_needs, mixed_shape
 from streamclust.steps.neighbors import neighbor_needs
 from streamclust.steps.outlier_tables import outlier_table_needs
 from streamclust.steps.outliers import outlier_needs
@@ -128,16 +128,16 @@ def check_n_clusters(settings: Settings, n_rows: int) -> None:
         )
 
 
-def check_mixture(job: Job, mixture: Mixture) -> None:
-    """Refuse a mixture whose rows are too few for the clusters asked for, or which the budget does
-    not allow to be mixed, reduced and clustered.
+def check_mixed_set(job: Job, mixture: MixedSet) -> None:
+    """Refuse a mixed set whose rows are too few for the clusters asked for, or which the budget
+    does not allow to be mixed, reduced and clustered.
 
     Raises
     ------
     SettingsError, MemoryBudgetError
-        As `plan_steps`, and as `steps.mix.mixture_shape`.
+        As `plan_steps`, and as `steps.mix.mixed_shape`.
     """
-    name, raw = mixture.own_name, mixture_shape(job, mixture)
+    name, raw = mixture.own_name, mixed_shape(job, mixture)
     settings = job.settings.having(scaling="none")
     check_n_clusters(settings, raw.n_rows)
     sketched = is_sketched(raw.n_columns, job.budget)

@@ -107,6 +107,6 @@ def weighted_block(array: Any, moments: ColumnMoments, scaling: str, weight: flo
     scale = column_scale(scaling, moments)
     variance = float((moments.variance / scale**2).sum())
     if not variance > 0:
-        raise SettingsError("all rows are equal: leave the set out of the mixture")
+        raise SettingsError("all rows are equal: leave the set out")
     factor = np.sqrt(weight / variance) / scale
     return Block(array, moments.mean, factor, unit=scaling == "l2")

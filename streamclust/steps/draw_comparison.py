@@ -21,6 +21,7 @@ from streamclust.steps.compare import (
 )
 from streamclust.steps.draw import FIGURE_BYTES
 from streamclust.steps.job import Job
+from streamclust.steps.raw import parts_of
 from streamclust.workspace import fingerprint
 
 STEP = "draw comparison"
@@ -56,10 +57,11 @@ def draw_comparison(job: Job, outputs: Outputs) -> None:
     missing = [name for name in _TABLES if not (folder / name).exists()]
     if missing:
         raise SettingsError(f"no {missing[0]} in {folder}: run streamclust compare first")
-    mark = fingerprint(STEP, 3, [_digest(folder / name) for name in (*_TABLES, YIELD_FILE)])
+    mark = fingerprint(STEP, 4, [_digest(folder / name) for name in (*_TABLES, YIELD_FILE)])
     sets = {line["set"]: line for line in _lines(folder / COMPARISON_FILE) if line["algorithm"]}
     agreement = _agreement(folder, sets)
-    pairs = {_pair_file(pair, list(sets)): pair for pair in _closest(agreement)}
+    parts = {name: parts_of(job.workspace, name) for name in sets}
+    pairs = {_pair_file(pair, list(sets)): pair for pair in _closest(agreement, parts)}
     carried = _carried(folder, sets)
     yields = _yields(folder, sets)
     wanted = [*([_AGREEMENT] if pairs else []), *([_ATTRIBUTES] if carried else [])]
@@ -132,14 +134,19 @@ def _agreement(folder: Path, sets: dict[str, Line]) -> dict[Pair, Line]:
     }
 
 
-def _closest(agreement: dict[Pair, Line]) -> list[Pair]:
-    """The pairs of different sets that agree most, in the order of the sets."""
+def _closest(agreement: dict[Pair, Line], parts: dict[str, set[str]]) -> list[Pair]:
+    """The pairs of different sets that agree most, in the order of the sets.
+
+    Pairs that have a part in common, as a mixed set and one that it is mixed of, come last: they
+    agree by their making.
+    """
     known: dict[Pair, float] = {}
     for (a, b), line in agreement.items():
         if a != b and (b, a) not in known:
             ami = _number(line["ami"])
             known[a, b] = -math.inf if math.isnan(ami) else ami
-    kept = set(sorted(known, key=lambda pair: -known[pair])[:MOST_PAIRS])
+    shared = {(a, b): bool(parts[a] & parts[b]) for a, b in known}
+    kept = set(sorted(known, key=lambda pair: (shared[pair], -known[pair]))[:MOST_PAIRS])
     return [pair for pair in known if pair in kept]
 
 

@@ -63,7 +63,7 @@ class Job:
         return Budget(self.settings.memory_bytes)
 
     def chosen(self) -> list[str]:
-        """The stored descriptor sets that the settings ask for; mixtures of sets that changed
+        """The stored descriptor sets that the settings ask for; those mixed of sets that changed
         since are left out, which is said.
 
         Raises
@@ -94,7 +94,7 @@ class Job:
         group = self.workspace.root[f"descriptors/{descriptor}"]
         valid = group["valid"] if group.attrs["n_invalid"] else None
         array = raw_array(self.workspace, descriptor) if name == "raw" else group[name]
-        # A mixture is not stored, and has no chunks.
+        # A mixed set is not stored, and has no chunks.
         return Rows(array, valid, rows_a_block=getattr(array, "chunks", [0])[0])
 
     @contextmanager

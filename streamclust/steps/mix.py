@@ -1,4 +1,4 @@
-"""Mixtures: several sets, or the labels of their clusterings, as one set like any other."""
+"""Mixed sets: several sets, or the labels of their clusterings, as one set like any other."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from streamclust.settings import AUTO, Settings
 from streamclust.steps.ingest import BLOCKS_A_TASK
 from streamclust.steps.job import Job
 from streamclust.steps.mixing_weights import find_weights
-from streamclust.steps.raw import DESCRIPTORS, LABELS, LabelColumn, is_mixture
+from streamclust.steps.raw import DESCRIPTORS, LABELS, LabelColumn, is_mixed
 from streamclust.steps.sums import (
     empty_sums,
     is_sketched,
@@ -37,7 +37,7 @@ _LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
-class Mixture:
+class MixedSet:
     """What to mix.
 
     Parameters
@@ -64,7 +64,7 @@ class Mixture:
         if twice:
             raise SettingsError(f"{', '.join(twice)} is named twice: name each set once")
         if len(self.sets) < 2:
-            raise SettingsError("a mixture takes two sets at least: --sets a,b")
+            raise SettingsError("a mixed set takes two sets at least: --sets a,b")
         if not _is_name(self.own_name):
             raise SettingsError(
                 f"name={self.own_name!r} must be a name for a folder: up to {_LONGEST_NAME} bytes, "
@@ -105,13 +105,13 @@ class Mixture:
         return f"consensus-{joined}" if self.consensus else joined
 
 
-def mix(job: Job, mixture: Mixture) -> str:
-    """Make a mixture, unless it is there; gives the name of its set.
+def mix(job: Job, mixture: MixedSet) -> str:
+    """Make a mixed set, unless it is there; gives the name of its set.
 
     Raises
     ------
     SettingsError
-        When a set is not there, a mixture itself, of equal rows or not clustered, or the name
+        When a set is not there, a mixed one itself, of equal rows or not clustered, or the name
         is that of a set which is no mixture.
     MemoryBudgetError
         When it does not fit the budget.
@@ -136,7 +136,7 @@ def mix(job: Job, mixture: Mixture) -> str:
         told["weights"], told["searched"] = find_weights(job, mixture.sets)
     else:
         told["weights"] = list(mixture.weights or (1.0,) * len(mixture.sets))
-    rows = mixture_shape(job, mixture)
+    rows = mixed_shape(job, mixture)
     n_rows = rows.n_rows
     needs = mix_needs(name, rows, job.settings)
     with job.step(STEP, name, needs, n_rows) as passes, job.workspace.staging() as staged:
@@ -151,7 +151,7 @@ def mix(job: Job, mixture: Mixture) -> str:
     return name
 
 
-def mixture_shape(job: Job, mixture: Mixture) -> Rows:
+def mixed_shape(job: Job, mixture: MixedSet) -> Rows:
     """The rows that a mixture will have, before any is put together.
 
     Raises
@@ -175,7 +175,7 @@ def mix_needs(name: str, rows: Rows, settings: Settings) -> list[Need]:
     return [Need(f"{STEP} of {name}", fixed=total + 32 * MIB, per_block=3 * block + sums)]
 
 
-def _check(job: Job, mixture: Mixture) -> None:
+def _check(job: Job, mixture: MixedSet) -> None:
     workspace = job.workspace
     stored = workspace.descriptors
     missing = [name for name in mixture.sets if name not in stored]
@@ -184,15 +184,15 @@ def _check(job: Job, mixture: Mixture) -> None:
             f"no descriptor set {', '.join(missing)} in {workspace.folder}: "
             f"there are {', '.join(stored) or 'none'}"
         )
-    mixed = [name for name in mixture.sets if is_mixture(workspace, name)]
+    mixed = [name for name in mixture.sets if is_mixed(workspace, name)]
     if mixed and not mixture.consensus:
-        raise SettingsError(f"{', '.join(mixed)} is a mixture: name the sets that it mixes")
+        raise SettingsError(f"{', '.join(mixed)} is a mixed set: name the sets that it mixes")
     name = mixture.own_name
-    if name in stored and not is_mixture(workspace, name):
-        raise SettingsError(f"{name} is a set of this case: give the mixture another --name")
+    if name in stored and not is_mixed(workspace, name):
+        raise SettingsError(f"{name} is a set of this case: give the mixed set another --name")
 
 
-def _source(job: Job, mixture: Mixture, name: str) -> str:
+def _source(job: Job, mixture: MixedSet, name: str) -> str:
     """Where in the store that is which a set brings into the mixture."""
     if not mixture.consensus:
         return f"descriptors/{name}"
@@ -205,7 +205,7 @@ def _source(job: Job, mixture: Mixture, name: str) -> str:
     return f"descriptors/{name}/clusterings/{clustering}"
 
 
-def _searched(job: Job, mixture: Mixture) -> list[Any]:
+def _searched(job: Job, mixture: MixedSet) -> list[Any]:
     """What a search for weights reads beside the descriptors."""
     root = "descriptors/{}/reduced"
     reduced = [job.workspace.fingerprint_of(root.format(name)) for name in mixture.sets]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamclust.steps.raw import LABELS, is_mixture
+from streamclust.steps.raw import LABELS, is_mixed
 from streamclust.workspace import Workspace
 
 COLUMNS = (
@@ -60,7 +60,7 @@ def gain_lines(
     scores, rows = _scores(sound, agreement)
     lines = []
     for name in sound:
-        if not is_mixture(workspace, name):
+        if not is_mixed(workspace, name):
             continue
         about = workspace.root[f"descriptors/{name}"].attrs["mixture"]
         sets = [one for one in about["sets"] if one in sound]

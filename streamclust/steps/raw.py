@@ -1,4 +1,4 @@
-"""The rows of a set as they are: those that were ingested, or the mixture that it is."""
+"""The rows of a set as they are: those that were ingested, or mixed of others."""
 
 from typing import Any
 
@@ -12,18 +12,27 @@ from streamclust.workspace import Workspace
 DESCRIPTORS, LABELS = "descriptors", "labels"
 
 
-def is_mixture(workspace: Workspace, descriptor: str) -> bool:
-    """Whether a set is a mixture of others."""
+def is_mixed(workspace: Workspace, descriptor: str) -> bool:
+    """Whether a set is mixed of others."""
     return "mixture" in workspace.root[f"descriptors/{descriptor}"].attrs
 
 
+def parts_of(workspace: Workspace, descriptor: str) -> set[str]:
+    """The sets that one is mixed of, and those that these are mixed of; itself where it is not."""
+    mixture = workspace.root[f"descriptors/{descriptor}"].attrs.get("mixture")
+    if mixture is None:
+        return {descriptor}
+    stored = [name for name in mixture["sets"] if name in workspace.descriptors]
+    return set().union(*(parts_of(workspace, name) for name in stored))
+
+
 def raw_array(workspace: Workspace, descriptor: str) -> Any:
-    """An array of shape (n_rows, n_columns); that of a mixture is put together as it is read.
+    """An array of shape (n_rows, n_columns); that of a mixed set is put together as it is read.
 
     Raises
     ------
     SettingsError
-        When a mixture's sets are not those any more that it was made of.
+        When a mixed set's sets are not those any more that it was made of.
     """
     group = workspace.root[f"descriptors/{descriptor}"]
     if "mixture" not in group.attrs:
@@ -50,7 +59,7 @@ def mixed_labels(workspace: Workspace, descriptor: str) -> tuple[Any, list[int]]
 
 
 def stale_sources(workspace: Workspace, descriptor: str) -> list[str]:
-    """The sets of a mixture that are not those any more that it was made of."""
+    """The sets of a mixed one that are not those any more that it was made of."""
     mixture = workspace.root[f"descriptors/{descriptor}"].attrs.get("mixture")
     if mixture is None:
         return []
@@ -59,7 +68,7 @@ def stale_sources(workspace: Workspace, descriptor: str) -> list[str]:
 
 
 def stale_words(workspace: Workspace, descriptor: str) -> str:
-    """What a person should know of a mixture whose sets changed; empty where they did not."""
+    """What a person should know of a mixed set whose sets changed; empty where they did not."""
     changed = stale_sources(workspace, descriptor)
     if not changed:
         return ""

@@ -20,7 +20,7 @@ from streamclust.passes.blocks import REDUCED_BLOCK_BYTES, block_rows
 from streamclust.settings import Settings
 from streamclust.steps.ingest import BLOCKS_A_TASK
 from streamclust.steps.job import Job
-from streamclust.steps.raw import is_mixture
+from streamclust.steps.raw import is_mixed
 from streamclust.steps.sums import (
     load_moments,
     load_scatter,
@@ -44,7 +44,7 @@ def reduce(job: Job, descriptor: str) -> None:
         When it does not fit the budget.
     """
     path = f"descriptors/{descriptor}"
-    if is_mixture(job.workspace, descriptor):
+    if is_mixed(job.workspace, descriptor):
         # Its blocks are scaled as they are mixed: another scaling would undo their weights.
         job = replace(job, settings=job.settings.having(scaling="none"))
     settings = job.settings

@@ -77,6 +77,15 @@ def test_a_position_does_not_depend_on_the_other_rows(placing):
     assert placing(rows[:0]).shape == (0, 2)
 
 
+def test_landmarks_that_are_as_far_are_taken_in_their_order():
+    rng = np.random.default_rng(5)
+    corners = np.array(np.meshgrid([0, 1], [0, 1], [0, 1])).reshape(3, -1).T.astype(np.float32)
+    placing = LandmarkMap(corners, rng.standard_normal((8, 2)).astype(np.float32), **CURVE)
+    rows = rng.integers(-2, 3, (3000, 3)) / np.float32(2)
+    parts = [placing(rows[start : start + 101]) for start in range(0, 3000, 101)]
+    np.testing.assert_array_equal(np.concatenate(parts), placing(rows))
+
+
 def test_fewer_landmarks_than_neighbors():
     landmarks = np.array([[0.0], [4.0]])
     placed = LandmarkMap(landmarks, np.array([[0, 0], [1, 1]], np.float32), **CURVE)(landmarks)

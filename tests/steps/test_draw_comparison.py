@@ -102,11 +102,15 @@ def test_the_pairs_that_agree_most_are_drawn():
     names = [f"s{i}" for i in range(6)]
     lines = {(a, b): {"ami": f"{i + j}"} for i, a in enumerate(names) for j, b in enumerate(names)}
     lines["s4", "s5"] = lines["s5", "s4"] = {"ami": ""}
-    pairs = _closest(lines)
+    parts = {name: {name} for name in names}
+    pairs = _closest(lines, parts)
     assert len(pairs) == MOST_PAIRS
     assert pairs == sorted(pairs)
     assert ("s3", "s5") in pairs
     assert not {("s4", "s5"), ("s0", "s1")} & set(pairs)
+    # A mixed set agrees with what it is mixed of by its making.
+    mixed = _closest(lines, {**parts, "s5": {"s2", "s3"}})
+    assert not {("s2", "s5"), ("s3", "s5")} & set(mixed)
 
 
 def test_pairs_that_are_left_out_are_told(workspace, monkeypatch):

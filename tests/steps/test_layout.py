@@ -51,7 +51,6 @@ def test_a_layout_is_stored_once(workspace, method, dimensions):
     assert 0 < quality["preservation"] < quality["trustworthiness"] <= 1
     assert (quality["n_neighbors"], quality["n_rows"]) == (15, N_ROWS - len(MASKED))
     assert not finished.skipped
-    assert finished.measured_peak <= finished.planned_peak or method != "umap"
     assert lay_out(workspace, method, dimensions)[1].skipped
 
 

@@ -162,7 +162,7 @@ def test_explained_share_of_labels():
         ({"sets": "a,b", "weights": "auto", "consensus": True}, "name those of a consensus"),
         ({"sets": "a,b", "n_clusters": 5000}, "600 rows are too few for 5000 clusters"),
         ({"sets": "a,b", "memory": "285MiB"}, "needs .* at least"),
-        ({"sets": "a,a+b"}, r"a\+b is a mixture"),
+        ({"sets": "a,a+b"}, r"a\+b is a mixed set"),
     ],
 )
 def test_what_cannot_be_mixed(made, arguments, message):
