@@ -122,8 +122,8 @@ def _answers(sweep: Sequence[Scores]) -> Iterator[_Answer]:
     groups = next((int(s["groups"]) for s in sweep if is_known(s, "groups")), None)
     if clear is None and groups is not None:
         best = min(sweep, key=lambda scores: abs(scores["n_clusters"] - groups))
-        nearest = "" if best["n_clusters"] == groups else "nearest to "
-        told = f"is {nearest}the {groups} that a Gaussian mixture finds, as groups overlap"
+        nearest = "the number of" if best["n_clusters"] == groups else f"nearest to the {groups}"
+        told = f"is {nearest} groups that a Gaussian mixture finds, as they overlap"
         yield _Answer(best, told)
     most = _most_separated(sweep)
     if most is not None and sweep[most]["separated"] >= LEAST_SEPARATED:
