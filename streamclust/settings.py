@@ -24,6 +24,7 @@ ALGORITHMS = (
     "hdbscan",
     "spectral",
 )
+LAYOUTS = ("pca", "lda", "umap")
 COVARIANCE_TYPES = ("diag", "full")
 AUTO, ALL = "auto", "all"
 # An automatic sweep begins here; it is widened while the best lies at its upper edge.

@@ -6,12 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from streamclust.settings import ALGORITHMS
+
 BENCH = Path(__file__).parents[1] / "scripts" / "bench"
 
 
 def bench(name, *options):
     command = [sys.executable, BENCH / name, *map(str, options)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def test_the_whole_job_twice(tmp_path):
@@ -36,6 +42,35 @@ def test_k_means_against_its_peer():
 def test_pickles_of_every_kind():
     told = bench("pickles", "--rows", 200, "--columns", 8)
     assert told.count("opened in") == 4
+
+
+def test_algorithms_against_their_peers():
+    told = bench("algorithms", "--rows", 600, "--columns", 6, "--only", "ward")
+    *_, separated, _, _, _ = cells(told.splitlines()[-1])
+    assert float(separated) > 0.99
+
+
+@pytest.mark.slow
+def test_all_algorithms_within_their_plans():
+    told = bench("algorithms", "--full", "--rows", 1500, "--columns", 6)
+    ours = [cells(line) for line in told.splitlines()[4:] if "one k by one" not in line]
+    assert len(ours) == len(ALGORITHMS) + 1  # mixtures of two kinds
+    assert all(float(peak) < float(planned) for *_, peak, planned, _ in ours)
+
+
+@pytest.mark.slow
+def test_spectral_against_dask_ml():
+    told = bench("algorithms", "--sizes", 800, "--columns", 6, "--limit", 2)
+    assert told.count("| 800 |") == 3
+    assert "over 2 s" in told
+
+
+@pytest.mark.slow
+def test_layouts_beside_the_plain_mean():
+    told = bench("layout", "--rows", 1500, "--columns", 6, "--ways", "streamclust", "plain-mean")
+    ours, plain = (cells(line) for line in told.splitlines()[-2:])
+    assert ours[-2:] == plain[-2:]  # all of so few rows are landmarks
+    assert float(ours[-1]) > 0.9
 
 
 @pytest.mark.slow

@@ -42,8 +42,8 @@ class SweepSettings:
     tol : float
         A clustering has converged when its centres move, squared and summed, by less than this
         times the mean variance of the columns, or when its inertia falls by less than a
-        hundredth of this, relatively: measured, what later passes would gain is 0.01 % of the
-        inertia on average, for twice the passes.
+        twentieth of this, relatively: measured, a fifth of that would gain 0.003 % of the inertia
+        on average, for up to twice the passes.
     batch_size : int
         Rows of a mini-batch.
     seed : int
@@ -215,7 +215,7 @@ def _lloyd(
             means, moved_empty = reseeded(means, sizes == 0, samples[k])
             moved = float(((means - fit.centers) ** 2).sum())
             fallen = fit.inertia - inertia
-            still = moved <= tolerances[k] or fallen <= settings.tol / 100 * inertia
+            still = moved <= tolerances[k] or fallen <= settings.tol / 20 * inertia
             fit.centers = means.astype(fit.centers.dtype)
             fit.sizes, fit.inertia, fit.n_iter = sizes, inertia, number
             fit.converged = still and not moved_empty

@@ -9,11 +9,11 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from streamclust.errors import SettingsError
-from streamclust.layouts import METHODS, Known, load_layout
+from streamclust.layouts import Known, load_layout
 from streamclust.layouts import umap as umap_layout
 from streamclust.models.layout_quality import layout_quality
 from streamclust.passes import LocalExecutor, Passes, Rows
-from streamclust.settings import Settings
+from streamclust.settings import LAYOUTS, Settings
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ DEGENERATE = {
 }
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", LAYOUTS)
 @pytest.mark.parametrize("kind", DEGENERATE)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_degenerate_rows(name, kind, dtype):
@@ -134,7 +134,7 @@ def test_unknown_methods_are_refused():
         load_layout("tsne")
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_the_plan_does_not_grow_with_the_rows(name):
     few, many = (Rows(np.broadcast_to(np.float32(0), (n, 128))) for n in (400_000, 40_000_000))
     peaks = [[need.peak(3) for need in load_layout(name).needs("x", r, 2)] for r in (few, many)]
