@@ -21,6 +21,7 @@ from streamclust.figures.canvas import (
     write,
     write_title,
 )
+from streamclust.figures.contours import outline
 from streamclust.figures.labels import density_middles, spread_labels
 from streamclust.figures.palette import cluster_colors
 from streamclust.figures.shading import density_image
@@ -29,6 +30,9 @@ WIDTH, HEIGHT = 11.0, 7.6
 LEFT, BOTTOM, TOP = 0.72, 0.95, 0.78  # room around the plane in inches
 LEGEND_COLUMN, LEGEND_ROWS, LEGEND_COLUMNS = 1.2, 20, 3
 MOST_LABELS = 60
+NOISE = np.array([0.62, 0.64, 0.66])
+# Where a smaller share of bins is so near to rows, numbers are written beside the clusters.
+ISLANDS, REACH = 0.25, 3
 
 
 def density_map(
@@ -40,8 +44,10 @@ def density_map(
     sizes: np.ndarray,
     title: str,
     axis_names: tuple[str, str],
+    noise: np.ndarray | None = None,
+    ticks: bool = True,
 ) -> None:
-    """Draw where the rows of all clusters lie on a plane.
+    """Draw where the rows of all clusters lie on a plane, with outlines of clusters that lie apart.
 
     Parameters
     ----------
@@ -56,14 +62,49 @@ def density_map(
         Rows of each cluster, those outside included.
     title : str
     axis_names : (str, str)
+    noise : ndarray of shape (n_bins_x, n_bins_y), optional
+        Rows of no cluster, drawn in grey.
+    ticks : bool
+        False where positions along the axes mean nothing.
     """
     colors = cluster_colors(len(counts))
-    n_columns = min(LEGEND_COLUMNS, -(-len(counts) // LEGEND_ROWS))
     figure = new_figure(WIDTH, HEIGHT)
-    width = WIDTH - LEFT - 0.35 - n_columns * LEGEND_COLUMN
+    width = WIDTH - LEFT - 0.35 - legend_columns(len(counts)) * LEGEND_COLUMN
     height = HEIGHT - BOTTOM - TOP
     plane = (LEFT / WIDTH, BOTTOM / HEIGHT, width / WIDTH, height / HEIGHT)
     axes = clean(figure.add_axes(plane))
+    show_density(axes, counts, colors, edges_x, edges_y, noise)
+    extent = (edges_x[0], edges_x[-1], edges_y[0], edges_y[-1])
+    total = counts.sum(axis=0)
+    for layer, color in zip(counts, colors, strict=True):
+        outline(axes, layer, total, extent, tuple(0.6 * color))
+    name_axes(axes, *axis_names)
+    if not ticks:
+        axes.set_xticks([])
+        axes.set_yticks([])
+    label_clusters(axes, counts, sizes, colors, (72 * width, 72 * height))
+    legend(figure, sizes, colors)
+    write_title(figure, title, 0.2 / WIDTH, 1 - 0.2 / HEIGHT)
+    words = outside_in_words(outside, int(np.sum(sizes)))
+    if noise is not None and noise.any():
+        words += f" Grey: {int(noise.sum()):,} rows of no cluster."
+    words += " Outlines: half of a cluster's rows, where they are most of those within."
+    write(figure, LEFT / WIDTH, 0.2 / HEIGHT, words, size=9, color=QUIET)
+    save_png(figure, path)
+
+
+def show_density(
+    axes: Axes,
+    counts: np.ndarray,
+    colors: np.ndarray,
+    edges_x: np.ndarray,
+    edges_y: np.ndarray,
+    noise: np.ndarray | None = None,
+) -> None:
+    """Shade the bins of a plane by cluster, `noise` in grey; arrays as `density_map` takes them."""
+    if noise is not None and noise.any():
+        counts = np.concatenate([counts, noise[None]])
+        colors = np.vstack([colors, NOISE])
     axes.imshow(
         np.rint(255 * density_image(counts, colors)).astype(np.uint8),
         extent=(edges_x[0], edges_x[-1], edges_y[0], edges_y[-1]),
@@ -72,13 +113,6 @@ def density_map(
         interpolation="nearest",
     )
     axes.grid(visible=False)
-    name_axes(axes, *axis_names)
-    _label(axes, counts, sizes, colors, (72 * width, 72 * height))
-    _legend(figure, sizes, colors, n_columns)
-    write_title(figure, title, 0.2 / WIDTH, 1 - 0.2 / HEIGHT)
-    words = outside_in_words(outside, int(np.sum(sizes)))
-    write(figure, LEFT / WIDTH, 0.2 / HEIGHT, words, size=9, color=QUIET)
-    save_png(figure, path)
 
 
 def outside_in_words(outside: int, n_rows: int) -> str:
@@ -94,20 +128,27 @@ def legend_entry(size: int, n_rows: int) -> str:
     return "empty" if size == 0 else percent(size / n_rows)
 
 
-def _label(
+def label_clusters(
     axes: Axes,
     counts: np.ndarray,
     sizes: np.ndarray,
     colors: np.ndarray,
     points: tuple[float, float],
+    is_small: bool = False,
 ) -> None:
-    """Write the numbers of the (largest) clusters; `points` is the size of the axes."""
+    """Write the numbers of the (largest) clusters; `points` is the size of the axes.
+
+    In one that `is_small` there is no room beside the clusters.
+    """
     named = np.sort(np.argsort(-np.asarray(sizes), kind="stable")[:MOST_LABELS])
     middles = density_middles(counts)[named] / counts.shape[1:] * points
     named, middles = named[~np.isnan(middles[:, 0])], middles[~np.isnan(middles[:, 0])]
     font = 12 if len(named) <= 12 else 10 if len(named) <= 30 else 8
+    font -= 2 * is_small
     boxes = np.array([(font * (0.72 * len(str(j)) + 0.35), 1.2 * font) for j in named])
-    placed = spread_labels(middles, boxes.reshape(-1, 2), points)
+    placed = spread_labels(
+        middles, boxes.reshape(-1, 2), points, None if is_small else _islands(counts)
+    )
     for j, middle, place in zip(named, middles / points, placed / points, strict=True):
         moved = np.hypot(*((place - middle) * points))
         if moved > 1.5 * font:
@@ -128,7 +169,22 @@ def _label(
         )
 
 
-def _legend(figure: Figure, sizes: np.ndarray, colors: np.ndarray, n_columns: int) -> None:
+def _islands(counts: np.ndarray) -> np.ndarray | None:
+    """Bins with rows, where they are so few that numbers find room beside them."""
+    from scipy.ndimage import binary_dilation
+
+    occupied = binary_dilation(counts.any(axis=0), iterations=REACH)
+    return occupied if occupied.mean() < ISLANDS else None
+
+
+def legend_columns(n_clusters: int) -> int:
+    """Columns that the shares of so many clusters take beside the picture."""
+    return min(LEGEND_COLUMNS, -(-n_clusters // LEGEND_ROWS))
+
+
+def legend(figure: Figure, sizes: np.ndarray, colors: np.ndarray) -> None:
+    """Write the clusters' colours and shares on the right of a figure of `WIDTH` and `HEIGHT`."""
+    n_columns = legend_columns(len(sizes))
     left, n_rows = WIDTH - n_columns * LEGEND_COLUMN, int(np.sum(sizes))
     shown = min(len(sizes), n_columns * LEGEND_ROWS)
     per_column = -(-shown // n_columns)

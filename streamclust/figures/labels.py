@@ -40,7 +40,12 @@ def density_middles(counts: np.ndarray) -> np.ndarray:
     return middles + 0.5
 
 
-def spread_labels(points: np.ndarray, boxes: np.ndarray, size: tuple[float, float]) -> np.ndarray:
+def spread_labels(
+    points: np.ndarray,
+    boxes: np.ndarray,
+    size: tuple[float, float],
+    occupied: np.ndarray | None = None,
+) -> np.ndarray:
     """Put boxes as near to points as others and a frame allow.
 
     Boxes are placed one after the other, each at the nearest free place of a spiral around its
@@ -53,6 +58,8 @@ def spread_labels(points: np.ndarray, boxes: np.ndarray, size: tuple[float, floa
         Width and height of each box.
     size : (float, float)
         Width and height of the frame, whose lower left corner is (0, 0).
+    occupied : ndarray of bool of shape (n_bins_x, n_bins_y), optional
+        Bins of the frame that boxes should not cover, where there is room beside them.
 
     Returns
     -------
@@ -63,12 +70,34 @@ def spread_labels(points: np.ndarray, boxes: np.ndarray, size: tuple[float, floa
     turn = np.arange(PLACES)
     angle = GOLDEN_ANGLE * turn
     spiral = np.sqrt(turn)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    covered = None if occupied is None else _Covered(occupied, size)
     for i, (point, box) in enumerate(zip(points, boxes, strict=True)):
         places = np.clip(point + STEP * box.min() * spiral, box / 2, np.array(size) - box / 2)
         apart = np.abs(places[:, None] - placed[:i])
         taken = (apart < (box + boxes[:i]) / 2).all(axis=2).any(axis=1)
-        placed[i] = places[taken.argmin()]
+        best = taken.argmin()
+        if covered is not None and not (blocked := taken | covered(places, box)).all():
+            best = blocked.argmin()
+        placed[i] = places[best]
     return placed
+
+
+class _Covered:
+    """Whether boxes cover bins that are occupied, by sums over rectangles."""
+
+    def __init__(self, occupied: np.ndarray, size: tuple[float, float]) -> None:
+        self.sums = np.pad(
+            occupied.astype(np.int64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0))
+        )
+        self.bins_a_unit = np.array(occupied.shape) / size
+
+    def __call__(self, places: np.ndarray, box: np.ndarray) -> np.ndarray:
+        limit = np.array(self.sums.shape) - 1
+        low = np.clip(np.floor((places - box / 2) * self.bins_a_unit), 0, limit).astype(int)
+        high = np.clip(np.ceil((places + box / 2) * self.bins_a_unit), 0, limit).astype(int)
+        (x0, y0), (x1, y1) = low.T, high.T
+        sums = self.sums
+        return sums[x1, y1] - sums[x0, y1] - sums[x1, y0] + sums[x0, y0] > 0
 
 
 def _box_sums(layer: np.ndarray, reach: list[int]) -> np.ndarray:

@@ -12,8 +12,9 @@ FULL_DEPTH = 0.98
 # Shares are raised to this power before colours are mixed: the largest cluster of a pixel sets
 # its hue, since an even mixture of many hues is only grey.
 DOMINANCE = 2.0
-# Where rows are so few that they hardly ever share a pixel, each is drawn as a soft dot.
-SPARSE = 3.0
+# Where rows are so few that they hardly ever share a pixel, or all of them in so small a share of
+# the plane that islands would be specks, each is drawn as a soft dot.
+SPARSE, SMALL = 3.0, 0.08
 DOT_RADIUS = 1.2
 
 
@@ -53,7 +54,8 @@ def density_image(counts: np.ndarray, colors: np.ndarray) -> np.ndarray:
 def dot_radius(counts: np.ndarray) -> float:
     """Standard deviation in bins of the dot that stands for a row; 0 to fill just its bin."""
     occupied = np.count_nonzero(counts.sum(axis=0))
-    return DOT_RADIUS if occupied and counts.sum() < SPARSE * occupied else 0.0
+    few = counts.sum() < SPARSE * occupied or occupied < SMALL * counts[0].size
+    return DOT_RADIUS if occupied and few else 0.0
 
 
 def dotted(layer: np.ndarray, radius: float) -> np.ndarray:
