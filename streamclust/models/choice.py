@@ -49,7 +49,7 @@ def recommend(clusterings: Sequence[Scores]) -> Choice:
 
     The rule: degenerate splits are refused. Of the others of an algorithm, that with the most
     separated clusters is the best; of those within 5 % of the most, the one of the fewest clusters,
-    unless their number rises to the largest k, and none there is tiny.
+    unless their number, still of two thirds, rises to the largest k, and none there is tiny.
     Where less than two thirds of its clusters are separated, or less than three, groups overlap:
     the best is that of as many clusters as a mixture finds groups; where that is not known, that of
     the most separated clusters if there are three, or else that of the largest simplified
@@ -58,9 +58,11 @@ def recommend(clusterings: Sequence[Scores]) -> Choice:
 
     Of several algorithms, one is taken by `duel.winner`: by silhouette and stability at the same k.
 
-    Data are without structure where no two clusters are separated, and no gap to structureless
-    data is more than chance. There, too, a clustering is recommended: it divides the rows into
-    parts of alike ones, which may be of use; but a warning says that there are no groups.
+    Data are without structure where no two clusters of a sound clustering are separated, and none
+    that other rows would give again (a stability of 0.35) has a gap to structureless data that is
+    more than chance: skewed columns alone make gaps. There, too, a clustering is recommended: it
+    divides the rows into parts of alike ones, which may be of use; but a warning says that there
+    are no groups, and a mixture is not asked for their number.
 
     Parameters
     ----------
@@ -74,11 +76,11 @@ def recommend(clusterings: Sequence[Scores]) -> Choice:
     """
     sound = [scores for scores in clusterings if not is_degenerate(scores)]
     warnings = refusals(clusterings)
-    structure = _structure(clusterings)
+    structure = _structure(sound)
     if not sound:
         return Choice(None, [], [*warnings, "no clustering is recommended"], structure)
     sweeps = {name: _sweep(sound, name) for name in dict.fromkeys(map(algorithm_of, sound))}
-    answers = {name: _distinct(_answers(sweep)) for name, sweep in sweeps.items()}
+    answers = {name: _distinct(_answers(sweep, structure)) for name, sweep in sweeps.items()}
     name, won = winner(sound, {name: own[0].scores for name, own in answers.items()})
     best, everything = answers[name][0].scores, _sweep(clusterings, name)
     why = [_reason(everything, sweeps[name], answers[name])]
@@ -108,7 +110,7 @@ def _sweep(clusterings: Sequence[Scores], algorithm: str) -> list[Scores]:
     return sorted(own, key=lambda scores: scores["n_clusters"])
 
 
-def _answers(sweep: Sequence[Scores]) -> Iterator[_Answer]:
+def _answers(sweep: Sequence[Scores], structure: bool | None) -> Iterator[_Answer]:
     """What each part of the rule says that can tell, the first that decides first."""
     agreeing = [scores for scores in sweep if is_known(scores, "consensus")]
     if agreeing:
@@ -120,10 +122,9 @@ def _answers(sweep: Sequence[Scores]) -> Iterator[_Answer]:
         best = sweep[-1] if _still_rises(sweep) else sweep[clear]
         yield _Answer(best, _separated(best))
     groups = next((int(s["groups"]) for s in sweep if is_known(s, "groups")), None)
-    if clear is None and groups is not None:
+    if clear is None and groups is not None and structure is not False:
         best = min(sweep, key=lambda scores: abs(scores["n_clusters"] - groups))
-        nearest = "the number of" if best["n_clusters"] == groups else f"nearest to the {groups}"
-        told = f"is {nearest} groups that a Gaussian mixture finds, as they overlap"
+        told = f"is nearest to a rough count of groups that overlap: {groups} by a Gaussian mixture"
         yield _Answer(best, told)
     most = _most_separated(sweep)
     if most is not None and sweep[most]["separated"] >= LEAST_SEPARATED:
@@ -166,10 +167,12 @@ def clearest(sweep: Sequence[Scores]) -> int | None:
 
 
 def _still_rises(sweep: Sequence[Scores]) -> bool:
-    """Whether the largest k, with no outliers' clusters, has more separated ones than any other."""
+    """Whether the largest k, with no outliers' clusters, has more separated ones than any other,
+    and most of its clusters are."""
     counts = [scores["separated"] for scores in sweep if is_known(scores, "separated")]
     rises = len(counts) == len(sweep) > 1 and counts[-1] > max(counts[:-1])
-    return rises and sweep[-1]["smallest_cluster"] >= SMALLEST_SHARE
+    most = rises and counts[-1] >= SEPARATED_SHARE * sweep[-1]["n_clusters"]
+    return most and sweep[-1]["smallest_cluster"] >= SMALLEST_SHARE
 
 
 def _most_separated(sweep: Sequence[Scores]) -> int | None:
@@ -186,8 +189,9 @@ def _on_structure(structure: bool | None) -> list[str]:
     if structure is not False:
         return []
     return [
-        "no structure: no clusters are set off from each other, and none are tighter than those of "
-        "structureless data; the recommended labels divide rows, they find no groups"
+        "no structure: no clusters are set off from each other, and none that other rows would give "
+        "again are tighter than those of structureless data; the recommended labels divide rows, "
+        "they find no groups"
     ]
 
 
@@ -196,11 +200,12 @@ def _doubts(best: Scores, structure: bool | None) -> list[str]:
     told = []
     k, separated = best["n_clusters"], best.get("separated")
     if structure is not False and is_known(best, "separated") and separated < k / 2:
+        which = f"only {separated}" if separated else "none"
         told.append(
-            f"only {separated} of the {k} clusters are set off from their neighbours: groups "
-            "overlap, and other k may serve as well"
+            f"{which} of the {k} clusters are set off from their neighbours: groups overlap, and "
+            "other k may serve as well"
         )
-    if is_known(best, "stability") and best["stability"] < LEAST_STABILITY:
+    if _is_unstable(best):
         told.append(
             f"its labels are not stable: two halves of the rows agree on them to "
             f"{best['stability']:.2f} (adjusted Rand), other rows would give others"
@@ -208,14 +213,18 @@ def _doubts(best: Scores, structure: bool | None) -> list[str]:
     return told
 
 
-def _structure(clusterings: Sequence[Scores]) -> bool | None:
+def _structure(sound: Sequence[Scores]) -> bool | None:
     """Whether there are clusters at all, as far as it is known."""
-    if any(is_known(s, "separated") and s["separated"] >= 2 for s in clusterings):
+    if any(is_known(s, "separated") and s["separated"] >= 2 for s in sound):
         return True
-    gaps = [s for s in clusterings if is_known(s, "gap") and is_known(s, "gap_error")]
+    gaps = [s for s in sound if is_known(s, "gap") and is_known(s, "gap_error")]
     if not gaps:
         return None
-    return any(is_gap(s["gap"], s["gap_error"]) for s in gaps)
+    return any(is_gap(s["gap"], s["gap_error"]) and not _is_unstable(s) for s in gaps)
+
+
+def _is_unstable(scores: Scores) -> bool:
+    return is_known(scores, "stability") and scores["stability"] < LEAST_STABILITY
 
 
 def _edges(
@@ -228,7 +237,7 @@ def _edges(
     if len(everything) == 1:
         return [], None
     if k == 2:
-        return ["k = 2 is the least there can be: no finer structure is seen"], "lower"
+        return ["k = 2 is the least there can be: look at the runner-up, too"], "lower"
     if k == min(everything):
         return [f"k = {k} lies at the lower end of the sweep: widen --n-clusters"], "lower"
     if k == max(everything):

@@ -11,6 +11,9 @@ _INDICES = (
     ("calinski_harabasz", 1, "Calinski-Harabasz"),
     ("davies_bouldin", -1, "Davies-Bouldin"),
     ("silhouette_simplified", 1, "simplified silhouette"),
+    ("silhouette", 1, "silhouette"),
+    ("stability", 1, "stability"),
+    ("bic", -1, "BIC"),
 )
 
 
@@ -18,24 +21,36 @@ def about_sweep(sweep: Sequence[Scores], sound: Sequence[Scores], best: Scores) 
     """What else to know of a sweep by ascending k, and of the one that is recommended of it."""
     told = []
     if len(sound) > 1:
-        told += _votes(sound)
+        told += _votes(sound, best["n_clusters"])
     values = [scores.get("calinski_harabasz", math.nan) for scores in sweep]
-    if len(values) > 2 and all(b < a for a, b in itertools.pairwise(values)):
-        told.append("Calinski-Harabasz falls with every further cluster: it says nothing about k")
+    peak = max(range(len(values)), key=lambda i: values[i])
+    falling = values[peak:]
+    if len(falling) > max(2, len(values) / 2) and all(
+        b < a for a, b in itertools.pairwise(falling)
+    ):
+        since = f" from k = {sweep[peak]['n_clusters']} on" if peak else ""
+        told.append(
+            f"Calinski-Harabasz falls with every further cluster{since}: it says nothing about k"
+        )
     if is_known(best, "stability"):
         words = f"two halves of the rows agree on its labels to {best['stability']:.2f}"
         told.append(f"{words} (adjusted Rand)")
     return told
 
 
-def _votes(sound: Sequence[Scores]) -> list[str]:
-    """What each index alone would take."""
-    told = []
+def _votes(sound: Sequence[Scores], k: int) -> list[str]:
+    """What each index alone would take, and how many of them agree on k within one or 10 %."""
+    taken = {}
     for column, sign, name in _INDICES:
         known = [(sign * s[column], s["n_clusters"]) for s in sound if is_known(s, column)]
         if known:
-            told.append(f"{name} {max(known, key=lambda pair: pair[0])[1]}")
-    return [f"alone, each index would take: {', '.join(told)}"] if told else []
+            taken[name] = max(known, key=lambda pair: pair[0])[1]
+    if not taken:
+        return []
+    agreeing = [name for name, other in taken.items() if abs(other - k) <= max(1, 0.1 * k)]
+    which = ", ".join(agreeing) or "none"
+    each = ", ".join(f"{name} {other}" for name, other in taken.items())
+    return [f"of the indices, each alone, {which} would take about k = {k} ({each})"]
 
 
 def listed(numbers: Sequence[int]) -> str:

@@ -13,13 +13,14 @@ _EXACT = ("silhouette_simplified",) * 3
 
 
 def winner(sound: Sequence[Scores], bests: dict[str, Scores]) -> tuple[str, str]:
-    """The algorithm that wins, and why in words.
+    """The algorithm that wins most duels, and why in words.
 
-    Each is set against the one that holds out so far, and takes its place where its silhouette is
-    larger beyond the intervals of both; where they overlap, where its stability times its balance
-    is larger: one giant cluster among slivers is stable, and of no use. Balance is the effective
-    number of clusters, of k. All are means over the k of the two bests that both algorithms have;
-    where they have none in common, the clusterings nearest to these k are compared.
+    Of two algorithms, that wins whose silhouette is larger beyond the intervals of both; where they
+    overlap, that whose stability times its balance is larger: one giant cluster among slivers is
+    stable, and of no use. Balance is the effective number of clusters, of k. All are means over the
+    k of the two bests that both algorithms have; where they have none in common, the clusterings
+    nearest to these k are compared. Of several that win as many, the one that wins by the larger
+    silhouettes is taken.
 
     Parameters
     ----------
@@ -29,11 +30,17 @@ def winner(sound: Sequence[Scores], bests: dict[str, Scores]) -> tuple[str, str]
         The best of each algorithm.
     """
     sweeps = {name: [s for s in sound if algorithm_of(s) == name] for name in bests}
-    held, *others = bests
-    for name in others:
-        if _duel(sweeps, bests, held, name).is_lost:
-            held = name
-    return held, _words(held, {n: _duel(sweeps, bests, held, n) for n in bests if n != held})
+    duels = {
+        name: {other: _duel(sweeps, bests, name, other) for other in bests if other != name}
+        for name in sorted(bests)
+    }
+
+    def worth(name: str) -> tuple[int, float]:
+        own = duels[name].values()
+        return sum(not duel.is_lost for duel in own), sum(duel.lead for duel in own)
+
+    best = max(duels, key=worth)
+    return best, _words(best, duels[best])
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,12 @@ class _Duel:
         uses = math.prod(self.own_use), math.prod(self.other_use)
         if self.is_tie and not math.isnan(sum(uses)):
             return uses[1] > uses[0]
-        return bool(self.other[0] > self.own[0])
+        return self.lead < 0
+
+    @property
+    def lead(self) -> float:
+        """By how much the silhouette is larger than the other's."""
+        return float(self.own[0] - self.other[0])
 
 
 def _duel(sweeps: dict[str, list[Scores]], bests: dict[str, Scores], own: str, other: str) -> _Duel:

@@ -19,5 +19,6 @@ def algorithm_of(scores: Scores) -> str:
 
 def of_all_rows(scores: Scores, column: str) -> float:
     """A mean silhouette of all rows, noise counting 0; the least there is where it is not known."""
-    value = scores[column] if is_known(scores, column) else -1.0
-    return float(value) * (1 - (scores.get("noise") or 0.0))
+    if not is_known(scores, column):
+        return -1.0
+    return float(scores[column]) * (1 - (scores.get("noise") or 0.0))

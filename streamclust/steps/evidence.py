@@ -21,7 +21,7 @@ from streamclust.steps.raw import mixed_labels
 from streamclust.steps.tables import GROUPS, measured
 
 STEP = "evidence"
-VERSION = 3
+VERSION = 4
 # Noise leaves the tight rows to the clusters: their gap would be no merit.
 _MOST_NOISE = 0.001
 
@@ -50,9 +50,10 @@ def evidence(job: Job, descriptor: str) -> None:
     needs = evidence_needs(descriptor, rows, n_clusters)
     mixed = mixed_labels(job.workspace, descriptor)
     with job.step(STEP, descriptor, needs, rows.n_rows) as passes:
-        for name, told in _gaps(job, descriptor, passes, clusterings).items():
-            found[name].update(told)
+        # Columns of 0 and 1 fall into few places: borders and gaps say nothing of them.
         if mixed is None:
+            for name, told in _gaps(job, descriptor, passes, clusterings).items():
+                found[name].update(told)
             _borders(job, descriptor, passes, clusterings, found)
         else:
             for name, told in _consensus(passes, clusterings, *mixed).items():
@@ -79,8 +80,11 @@ def _borders(
         {**line, **found.get(line["name"], {})} for line in measured(job.workspace, descriptor)
     ]
     reduced = f"descriptors/{descriptor}/reduced"
-    if GROUPS not in job.workspace.root[reduced].attrs and overlap(lines):
-        job.workspace.annotate(reduced, **{GROUPS: groups(sample, passes, seed)})
+    known = job.workspace.root[reduced].attrs.get(GROUPS, {})
+    made_of = {"version": VERSION, "seed": seed}
+    if overlap(lines) and known.get("made_of") != made_of:
+        told = {"number": groups(sample, passes, seed), "made_of": made_of}
+        job.workspace.annotate(reduced, **{GROUPS: told})
 
 
 def _consensus(

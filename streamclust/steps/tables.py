@@ -35,7 +35,7 @@ METRICS = (
     "consensus",
 )
 # Attribute of a set's reduced rows: groups that a mixture finds in them where clusters overlap.
-GROUPS = "mixture_groups"
+GROUPS = "groups_of_mixture"
 # What it took to fit and label the whole sweep that a clustering is of: no two runs are alike.
 COSTS = ("descriptor", "algorithm", "n_clusters", "seconds", "peak_mib")
 CLUSTERS = ("descriptor", "algorithm", "n_clusters", "cluster", "size", "share")
@@ -60,7 +60,7 @@ def _known(attributes: Mapping[str, Any], of_set: Mapping[str, Any]) -> dict[str
         "algorithm": attributes["algorithm"],
         "n_clusters": attributes["n_clusters"],
         "separated": evidence.get("separated"),
-        "groups": of_set.get(GROUPS),
+        "groups": of_set.get(GROUPS, {}).get("number"),
         "consensus": evidence.get("consensus"),
         "gap": evidence.get("gap"),
         "gap_error": evidence.get("gap_error"),

@@ -40,7 +40,8 @@ def test_the_most_separated_clusters_decide_and_the_fewer_where_two_tie():
     assert sweep[choice.index]["n_clusters"] == 6
     assert "most separated clusters: 5 of its 6" in choice.reasons[0]
     assert "runner-up: k = 4, which has the largest simplified silhouette" in choice.reasons[0]
-    assert "simplified silhouette 4" in choice.reasons[1]
+    assert "none would take about k = 6 (Calinski-Harabasz 4, " in choice.reasons[1]
+    assert "simplified silhouette 4)" in choice.reasons[1]
     assert "says nothing about k" in choice.reasons[2]
     assert (choice.structure, choice.edge, choice.warnings) == (True, None, [])
 
@@ -56,9 +57,10 @@ def test_most_clusters_that_run_into_each_other_are_said():
 def test_a_few_more_separated_clusters_do_not_outweigh_fewer_clusters():
     counts = {20: 20, 23: 21, 24: 19}
     assert chosen([clustering(k, separated=n) for k, n in counts.items()]) == 20
-    # To the end of the sweep it is a rise that may go on.
+    # To the end of the sweep it is a rise that may go on, where most clusters are separated.
     rising = [clustering(k, separated=n) for k, n in list(counts.items())[:2]]
     assert chosen(rising) == 23
+    assert chosen([rising[0], clustering(55, separated=21)]) == 20
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,10 @@ def test_the_gap_tells_structure_where_no_clusters_are_separated(gap, structure)
     choice = recommend(sweep)
     assert choice.structure is structure
     assert choice.index is not None
+    # Skewed columns alone make gaps; other rows would not give such clusters again.
+    unstable = [{**scores, "stability": 0.1, "groups": 4} for scores in sweep]
+    assert recommend(unstable).structure is False
+    assert "mixture" not in recommend(unstable).reasons[0]
     assert any(w.startswith("no structure") for w in choice.warnings) is not structure
 
 
@@ -117,10 +123,10 @@ def test_the_gap_tells_structure_where_no_clusters_are_separated(gap, structure)
 )
 def test_degenerate_splits_are_refused_however_well_they_score(refused):
     assert is_degenerate(refused)
-    sweep = [clustering(3, 0.1), {**refused, "separated": 9}]
+    sweep = [clustering(3, 0.1, separated=0, gap=0, gap_error=0.1), {**refused, "separated": 9}]
     choice = recommend(sweep)
-    assert choice.index == 0
-    assert f"k = {refused['n_clusters']}: " in choice.warnings[0]
+    assert (choice.index, choice.structure) == (0, False)
+    assert any(f"k = {refused['n_clusters']}: " in told for told in choice.warnings)
     nothing = recommend([refused])
     assert nothing.index is None
     assert "no clustering is recommended" in nothing.warnings[-1]

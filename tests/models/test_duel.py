@@ -1,5 +1,6 @@
 """Which algorithm wins: at the same k, by silhouette, and by stability where intervals overlap."""
 
+import itertools
 import math
 
 import pytest
@@ -50,6 +51,13 @@ def test_one_giant_cluster_among_slivers_does_not_win_by_its_stability():
 
 def test_the_silhouette_decides_where_stability_is_not_known():
     assert won([scored("a", 5, 0.30), scored("b", 5, 0.31)], a=5, b=5)[0] == "b"
+
+
+def test_the_order_of_the_algorithms_says_nothing():
+    sweep = [scored("a", 5, 0.30, 0.03, 0.5), scored("b", 5, 0.34, 0.03, 0.4)]
+    sweep += [scored("c", 5, 0.38, 0.03, 0.3), scored("d", 5, 0.20, 0.03, 0.9)]
+    orders = itertools.permutations("abcd")
+    assert {won(sweep, **dict.fromkeys(order, 5))[0] for order in orders} == {"c"}
 
 
 def test_without_a_common_k_the_nearest_clusterings_are_compared():
