@@ -42,7 +42,7 @@ _WHERE_KNOWN = (
     Panel("silhouette", "Silhouette (sampled)", "higher is better", "max", band=_SILHOUETTE),
     _SEPARATED,
     Panel("stability", "Stability (ARI of two halves)", "higher is better", "max"),
-    Panel("gap", "Gap to structureless data", "above 0: structure", "max", "plain", _ERROR, True),
+    Panel("gap", "Gap to structureless data", "above 0: structure", "", "plain", _ERROR, True),
 )
 _EXPLAINED = Panel("explained", "Explained share of variance", "look for the bend", scale="share")
 _INERTIA = Panel("inertia", "Inertia", "look for the bend")
@@ -171,7 +171,7 @@ def _draw(
         write(axes, 0.5, 0.5, "not measured", **note)
         axes.tick_params(labelleft=False)
     scale_numbers(axes, (int(row["n_clusters"]) for row in table))
-    _scale_scores(axes, panel, drawn)
+    _scale_scores(axes, panel, drawn, _sound(table, panel.column) / 10.0**power)
     head_panel(axes, panel.name, _reading(panel, drawn, power, table))
 
 
@@ -247,8 +247,19 @@ def _mark(axes: Axes, curves: dict[str, _Curve], recommended: tuple[str, int]) -
         axes.plot(own.numbers[there], own.scores[there], "o", color=MARK, ms=5, zorder=3.5)
 
 
-def _scale_scores(axes: Axes, panel: Panel, drawn: np.ndarray) -> None:
+def _sound(table: Sequence[dict[str, Any]], column: str) -> np.ndarray:
+    """The scores of clusterings that are not refused."""
+    values = [row.get(column) for row in table if not row.get("refused")]
+    return np.array([value for value in values if value is not None and np.isfinite(value)])
+
+
+def _scale_scores(axes: Axes, panel: Panel, drawn: np.ndarray, sound: np.ndarray) -> None:
     axes.margins(y=0.12)
+    if panel.scale == "plain" and len(sound) > 1 and np.ptp(sound) > 0 and not panel.has_zero:
+        # Scores of refused clusterings may lie far off: those that count fill the panel.
+        room = 0.3 * np.ptp(sound)
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, sound.min() - room), min(high, sound.max() + room))
     if panel.scale == "share":
         axes.set_ylim(0, 1.04)
         axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
