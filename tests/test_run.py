@@ -54,6 +54,7 @@ METRICS = [
     "noise",
     "separated",
     "groups",
+    "consensus",
 ]
 CLUSTERS = ["descriptor", "algorithm", "n_clusters", "cluster", "size", "share"]
 

@@ -42,8 +42,6 @@ def cluster(job: Job, descriptor: str, further: Sequence[int] = ()) -> tuple[int
     MemoryBudgetError
         When it does not fit the budget.
     """
-    if job.workspace.get(f"descriptors/{descriptor}/reduced") is None:
-        raise SettingsError(f"{descriptor} is not reduced yet: run streamclust reduce first")
     if not further:
         check_rows(job, [descriptor])
     ks = _fitting(job, descriptor, tuple(further))
@@ -95,13 +93,17 @@ def clustering_path(path: str, algorithm: str, k: int | None) -> str:
 
 
 def check_rows(job: Job, descriptors: Sequence[str]) -> None:
-    """Refuse explicit numbers of clusters for which a set has too few different rows.
+    """Refuse sets that are not reduced, and explicit numbers of clusters for which one has too few
+    different rows.
 
     Raises
     ------
     SettingsError
         For them: it names what each such set has, and the most that all allow.
     """
+    for name in descriptors:
+        if job.workspace.get(f"descriptors/{name}/reduced") is None:
+            raise SettingsError(f"{name} is not reduced yet: run streamclust reduce first")
     if job.settings.n_clusters == AUTO:
         return
     most = max(job.settings.ks)
