@@ -9,6 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from streamclust.errors import SettingsError
+
+# What a spreadsheet takes for the beginning of a formula.
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
 
 class Outputs:
     """The files of one results folder.
@@ -48,6 +53,47 @@ class Outputs:
             self._note(name, [digest], mark)
         finally:
             staged.unlink(missing_ok=True)
+
+    @contextmanager
+    def elsewhere(self, path: str | Path, step: str, *, overwrite: bool = False) -> Iterator[Path]:
+        """Give a path to write a file to that a person named, in any folder.
+
+        Raises
+        ------
+        SettingsError
+            At once, when a file is there that this step did not write so, unless `overwrite`; or
+            when the path is that of a folder, or in none.
+        """
+        target = Path(path).resolve()
+        self._check_elsewhere(target, step, overwrite)
+        staged = target.with_name(f".{target.name}.part")
+        try:
+            yield staged
+            digest = _digest(staged)
+            self._note(str(target), [*self._known(str(target))["digests"], digest], step)
+            os.replace(staged, target)
+            self._note(str(target), [digest], step)
+        finally:
+            staged.unlink(missing_ok=True)
+
+    def _check_elsewhere(self, target: Path, step: str, overwrite: bool) -> None:
+        if not target.parent.is_dir():
+            raise SettingsError(f"{target.parent} is no folder: make it first, or name another")
+        inner = (self.folder / "workspace.zarr", self.folder / ".streamclust")
+        if target.is_dir() or any(folder in target.parents for folder in inner):
+            raise SettingsError(f"{target} cannot be written: name a file elsewhere")
+        if self._known(self._short(target))["digests"]:
+            raise SettingsError(f"{target} is a table of these results: name another file")
+        if target.exists() and not overwrite and not self.is_current(str(target), step):
+            raise SettingsError(
+                f"{target} is there, and not as this command wrote it: name another file, or "
+                "--overwrite it"
+            )
+
+    def _short(self, target: Path) -> str:
+        """The name by which a file of the results folder is known."""
+        inside = target.is_relative_to(self.folder)
+        return str(target.relative_to(self.folder)) if inside else ""
 
     def is_current(self, name: str, mark: str | None = None) -> bool:
         """Whether the file is there as it was written, from what `mark` tells."""
@@ -115,6 +161,16 @@ class Outputs:
             number += 1
         os.replace(target, kept)
         self._warn(f"{name} had been changed since it was written: kept as {kept.name}")
+
+
+def safe_cell(text: str) -> str:
+    """A cell of a CSV that no spreadsheet takes for a formula: an apostrophe stands before one."""
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULAS) else text
+
+
+def plain_cell(text: str) -> str:
+    """The text that `safe_cell` made safe."""
+    return text[text.startswith("'") :] if text.lstrip("'").startswith(_FORMULAS) else text
 
 
 def _digest(path: Path) -> str:

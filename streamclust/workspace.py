@@ -232,6 +232,25 @@ class Workspace:
         os.replace(kept, self.store / path)
         return True
 
+    def find(self, path: str, mark: str) -> Any:
+        """The group that was published at `path` with fingerprint `mark`, for reading; None where
+        it is no more. The archive is looked through, too, also for groups that held it."""
+        import zarr
+
+        if self.fingerprint_of(path) == mark:
+            return self.get(path)
+        parts = Path(path).parts
+        for depth in range(len(parts), 0, -1):
+            folder = self._kept("/".join(parts[:depth]), mark).parent
+            for kept in sorted(folder.iterdir()) if folder.exists() else ():
+                place = kept.joinpath(*parts[depth:])
+                if (place / "zarr.json").exists():
+                    with self._intact(place):
+                        node = zarr.open_group(place, mode="r")
+                    if node.attrs.get("fingerprint") == mark:
+                        return node
+        return None
+
     def _kept(self, path: str, mark: str) -> Path:
         return self._hidden / "archive" / path.replace("/", "~") / mark
 

@@ -74,9 +74,23 @@ def test_layouts_beside_the_plain_mean():
 
 
 @pytest.mark.slow
+def test_rows_are_assigned(tmp_path):
+    sizes = ("--rows", 3000, "--stored", 900, "--columns", 8, "--clusters", 4)
+    told = bench("assign", *sizes, "--endings", ".jsonl", "--folder", tmp_path)
+    assert told.count("| 3,000 | .jsonl |") == 2
+
+
+@pytest.mark.slow
 def test_outliers_against_their_peers():
     options = ("--rows", 600, "--columns", 8, "--times", 0, "--sizes", 5)
     told = bench("outliers", *options)  # runs the bench of the neighbours, too
     assert "streamclust / pynndescent" in told
     assert float(told.split("off by ")[1].split()[0]) < 1e-6
     assert float(told.splitlines()[-1].split()[2]) > 0.97
+
+
+@pytest.mark.slow
+def test_descriptions_against_truth():
+    told = bench("describe", "--rows", 300, "--n-clusters", "5,6").splitlines()
+    assert len(told) == 1 + 4 + 1
+    assert " 0/" in told[-1].partition("named, ")[2]

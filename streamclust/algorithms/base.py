@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -36,6 +36,22 @@ class Labeller(Protocol):
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Labels, int32 of shape (n_rows, n_clusterings), of rows (n_rows, n_columns)."""
+
+
+class Posterior(Protocol):
+    """The probability of the clusters that rows are labelled with; can be pickled."""
+
+    def __call__(self, values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Of rows (n_rows, n_columns) and their labels, 0 and above: (n_rows,), from 0 to 1."""
+
+
+@runtime_checkable
+class Probabilistic(Protocol):
+    """An algorithm whose clusters have posteriors; of others `streamclust.algorithms.confidence`
+    takes distances."""
+
+    def posterior(self, clustering: Clustering) -> Posterior:
+        """What tells the posteriors of rows by a clustering of this algorithm."""
 
 
 class Algorithm(Protocol):

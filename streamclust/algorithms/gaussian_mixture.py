@@ -40,6 +40,31 @@ class HighestPosterior:
         return self.densities.labels(values)
 
 
+class LabelPosterior:
+    """Posteriors of the components that rows are labelled with, by a mixture.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        As `GaussianMixture.fit` makes it.
+    """
+
+    def __init__(self, clustering: Clustering) -> None:
+        self.densities = HighestPosterior([clustering]).densities
+
+    def __call__(self, values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        found = np.empty(len(values))
+        step = self.densities.components.piece_rows
+        for start in range(0, len(values), step):
+            piece = slice(start, start + step)
+            rows = self.densities.units.of(values[piece])
+            logs = self.densities.components.log_densities(rows, np.float64)
+            own = logs[labels[piece], np.arange(len(rows))]
+            highest = logs.max(axis=0)
+            found[piece] = np.exp(own - highest) / np.exp(logs - highest).sum(axis=0)
+        return found
+
+
 class GaussianMixture:
     """See `streamclust.models.mixture`."""
 
@@ -88,6 +113,9 @@ class GaussianMixture:
 
     def labeller(self, clusterings: Sequence[Clustering]) -> HighestPosterior:
         return HighestPosterior(clusterings)
+
+    def posterior(self, clustering: Clustering) -> LabelPosterior:
+        return LabelPosterior(clustering)
 
 
 def _clustering_of(fit: FittedMixture) -> Clustering:

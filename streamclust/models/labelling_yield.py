@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Total variation distance from which on known rows lie in other clusters than all rows.
+FAR_APART = 0.25
 # Quantile of the normal distribution for 95 %.
 _NORMAL = 1.959963984540054
 
@@ -30,6 +32,41 @@ class LabellingYield:
     high: float
     baseline: float
     n_known: int
+
+
+def known_apart(known: np.ndarray, sizes: np.ndarray) -> float:
+    """How far the clusters' shares among the known rows are from those among all rows.
+
+    Parameters
+    ----------
+    known, sizes : ndarray of int, shape (n_clusters,)
+        Rows of each cluster: those whose value is known, and all.
+
+    Returns
+    -------
+    float
+        The total variation distance: 0 (as a uniform sample) to 1 (no cluster in common); NaN
+        where no row of a cluster is known.
+    """
+    if not known.sum():
+        return math.nan
+    return float(np.abs(known / known.sum() - sizes / sizes.sum()).sum() / 2)
+
+
+def are_elsewhere(known: np.ndarray, sizes: np.ndarray) -> bool:
+    """Whether the known rows lie in other clusters than all rows, by `FAR_APART` more than a
+    uniform sample of so many would on the average.
+
+    Its shares differ from those of all rows as those of a hypergeometric distribution do, near to
+    normal: their mean deviation is √(2 / π) standard deviations.
+    """
+    n, n_rows = int(known.sum()), int(sizes.sum())
+    if not 0 < n < n_rows:
+        return False
+    shares = sizes / n_rows
+    variances = shares * (1 - shares) / n * (n_rows - n) / (n_rows - 1)
+    by_chance = math.sqrt(2 / math.pi) * float(np.sqrt(variances).sum()) / 2
+    return known_apart(known, sizes) > FAR_APART + by_chance
 
 
 def labelling_yield(table: np.ndarray, totals: np.ndarray, n_rows: int) -> LabellingYield:

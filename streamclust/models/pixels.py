@@ -87,8 +87,26 @@ def measure_image(data: bytes) -> np.ndarray:
         eighth of the width and height of a JPEG will do unless it is progressive. The message
         goes on from the image's path.
     """
-    with open_bounded(data, 2 * SIDE) as ((width, height), image):
-        pixels = _shrunk(image)
+    return measure_picture(*small_picture(data))
+
+
+def small_picture(data: bytes) -> tuple[tuple[int, int], np.ndarray]:
+    """Decode an image file as `measure_image` does.
+
+    Returns
+    -------
+    size : tuple of int
+        Width and height in the file.
+    pixels : ndarray of shape (height, width, 3), float32
+        The working copy, of about `SIDE`² pixels: RGB, 0 to 255.
+    """
+    with open_bounded(data, 2 * SIDE) as (size, image):
+        return size, _shrunk(image)
+
+
+def measure_picture(size: tuple[int, int], pixels: np.ndarray) -> np.ndarray:
+    """The measures of `measure_image`, of what `small_picture` gives."""
+    width, height = size
     luma = pixels @ _LUMA
     saturated = _saturated(pixels)
     measures = (

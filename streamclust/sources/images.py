@@ -77,6 +77,21 @@ class ImageStore:
             MISSING,
         )
 
+    def file_of(self, path: str) -> Path | None:
+        """The file of a path as it stands in the case's list; None in a zip file.
+
+        Raises
+        ------
+        ImageError
+            If there is no such image.
+        """
+        if self._zip is not None:
+            return None
+        for name in self._candidates(path):
+            if (self.path / name).is_file():
+                return self.path / name
+        raise ImageError(f"{self.path}: holds no image {path!r}", MISSING)
+
     def _read(self, name: str) -> bytes | None:
         return self._read_file(name) if self._zip is None else self._zip.read(name, MOST_BYTES)
 

@@ -7,6 +7,7 @@ from streamclust.outputs import Outputs
 from streamclust.steps.draw_outliers import outlier_figures
 from streamclust.steps.duplicates import FILE as DUPLICATES
 from streamclust.steps.job import Job
+from streamclust.steps.named import write_named
 from streamclust.steps.outlier_tables import TABLES
 from streamclust.steps.paths import PATH
 from streamclust.steps.raw import stale_sources
@@ -58,6 +59,7 @@ def export(job: Job, outputs: Outputs) -> None:
         outputs.table("costs.csv", COSTS, costs_table(workspace, stored))
         outputs.table("clusters.csv", CLUSTERS, clusters_table(workspace, stored))
         _labels(job, outputs, stored, n_rows)
+    write_named(job, outputs)
 
 
 def _is_old(workspace: Workspace, descriptor: str) -> bool:

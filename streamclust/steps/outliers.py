@@ -127,7 +127,7 @@ def _score(made: Any, rows: Rows, residual: Any, passes: Passes) -> None:
     del near, far, gap
     columns = {"residual": residual, **dict(made.arrays())}
     scales |= {name: RobustScale.of(column[...]) for name, column in columns.items()}
-    score = _Score(list(columns), scales)
+    score = SetScore(list(columns), scales)
     flat = Rows(_Flat(rows), rows.valid, tuple(columns.values()), rows_a_block=rows.rows_a_block)
     out = stage_array(
         made, "score", (rows.n_rows,), np.float32, rows.rows_a_block, fill_value=np.nan
@@ -169,7 +169,7 @@ class _Flat:
         return np.zeros((part.stop - part.start, 1), self.dtype)
 
 
-class _Score:
+class SetScore:
     """Measures to the score of a set, as a transform."""
 
     def __init__(self, names: list[str], scales: dict[str, RobustScale]) -> None:

@@ -166,6 +166,20 @@ def store_components(staged: Any, principal: PrincipalComponents, settings: Sett
         store_array(group, name, getattr(principal, name))
 
 
+def load_components(group: Any) -> PrincipalComponents:
+    """Read what `store_components` wrote."""
+    names = ("components", "explained_variance", "explained_variance_ratio", "singular_values")
+    arrays = {name: group[name][...] for name in (*names, "mean", "scale")}
+    told = ("noise_variance", "n_samples", "scaling", "share_reached")
+    return PrincipalComponents(**arrays, **{name: group.attrs[name] for name in told})
+
+
+def load_projection(group: Any) -> Projection:
+    """The projection that made a set's reduced rows, out of what `store_components` wrote."""
+    whiten, normalize = bool(group.attrs["whiten"]), bool(group.attrs["normalize"])
+    return load_components(group).projection(whiten=whiten, normalize=normalize)
+
+
 def _project(
     passes: Passes,
     descriptor: str,

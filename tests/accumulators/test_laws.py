@@ -20,6 +20,7 @@ from streamclust.accumulators.histogram import DensityMap, DensityMaps
 from streamclust.accumulators.mixtures import EMStep, Mixture, Units
 from streamclust.accumulators.mixtures import Moments as MixtureMoments
 from streamclust.accumulators.moments import Moments
+from streamclust.accumulators.picks import ClusterPicks
 from streamclust.accumulators.sample import UniformSample
 from streamclust.accumulators.silhouette import DistanceSums
 from streamclust.accumulators.sketch import CovarianceSketch
@@ -115,6 +116,16 @@ CASES = [
         lambda: UniformSample(20, 3),
         lambda rng: (*plain_rows(rng), np.arange(N_ROWS)),
         lambda result: {str(i): column for i, column in enumerate(result)},
+    ),
+    Case(
+        "cluster picks",
+        lambda: ClusterPicks(CENTERS[1], 6, 3, 3),
+        lambda rng: (*plain_rows(rng), rng.integers(-1, 5, N_ROWS), np.arange(N_ROWS)),
+        lambda result: {
+            f"{type(part).__name__} {name}": column
+            for part in result
+            for name, column in part._asdict().items()
+        },
     ),
     Case(
         "reference samples",

@@ -1,0 +1,217 @@
+"""How clusters differ from the rest of the rows, in shares and in levels, and how surely.
+
+Claims are of the rows of the case and of no others. So rows of one vehicle count as they are: of a
+uniform sample of rows, tests tell what all rows would show. Rows of a sample stand for as many rows
+as their weight.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Contrast(NamedTuple):
+    """Each cluster against the rest of the rows, by feature: arrays of shape (k, n_features).
+
+    Attributes
+    ----------
+    inside, outside : ndarray
+        Share, or median level, in the cluster and in the rest; NaN where nothing is known.
+    effect : ndarray
+        Lift, `inside` as a multiple of `outside`; or of levels the chance that a row of the cluster
+        has a larger one than a row of the rest (0.5: no difference).
+    p : ndarray
+        Two-sided; 1 where there is nothing to test.
+    n : ndarray
+        Known rows of the cluster that were counted.
+    """
+
+    inside: np.ndarray
+    outside: np.ndarray
+    effect: np.ndarray
+    p: np.ndarray
+    n: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Rows that were looked at, of all clusters.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n_rows,)
+        0 to k - 1.
+    sizes : ndarray of shape (k,)
+        Rows of each cluster, of which these are a uniform sample.
+    """
+
+    labels: np.ndarray
+    sizes: np.ndarray
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Rows that each row stands for, (n_rows,)."""
+        counts = np.bincount(self.labels, minlength=len(self.sizes))
+        return (self.sizes / np.maximum(counts, 1))[self.labels]
+
+    def sides(self) -> "list[Sides]":
+        """Of each cluster its rows, those of the rest, and how much both are worth in a test."""
+        weights = self.weights
+        return [
+            Sides.of(self.labels == cluster, self.labels != cluster, weights)
+            for cluster in range(len(self.sizes))
+        ]
+
+    def between(self, cluster: int, other: int) -> "Sides":
+        """The rows of one cluster, against those of another."""
+        return Sides.of(self.labels == cluster, self.labels == other, self.weights)
+
+
+class Sides(NamedTuple):
+    """Rows of two sides, (n_rows,) bool, their weights, and the equal rows that they are worth."""
+
+    inside: np.ndarray
+    outside: np.ndarray
+    weights: np.ndarray
+    worth: tuple[float, float]
+
+    @classmethod
+    def of(cls, inside: np.ndarray, outside: np.ndarray, weights: np.ndarray) -> "Sides":
+        worth = independent(weights[inside]), independent(weights[outside])
+        return cls(inside, outside, weights, worth)
+
+
+def independent(weights: np.ndarray) -> float:
+    """Rows of equal weight that would tell as much of a mean: the square of the sum of weights over
+    the sum of their squares (Kish 1965, "Survey Sampling", section 11.7)."""
+    return float(weights.sum() ** 2 / np.square(weights).sum()) if len(weights) else 0.0
+
+
+def contrast_shares(has: np.ndarray, sides: Sequence[Sides]) -> Contrast:
+    """Shares of rows with each feature.
+
+    Parameters
+    ----------
+    has : ndarray of bool, shape (n_rows, n_features)
+    sides : sequence of Sides
+        One line of the result each.
+    """
+    shares = np.full((2, len(sides), has.shape[1]), np.nan)
+    counts = np.zeros((len(sides), has.shape[1]))
+    for line, own in enumerate(sides):
+        for side, rows in enumerate((own.inside, own.outside)):
+            if rows.any():
+                shares[side, line] = np.average(has[rows], axis=0, weights=own.weights[rows])
+        counts[line] = own.inside.sum()
+    worth = np.array([own.worth for own in sides]).T[:, :, None]
+    inside, outside = shares
+    return Contrast(inside, outside, _lift(inside, outside), fisher(*shares, *worth), counts)
+
+
+def contrast_counts(table: np.ndarray) -> Contrast:
+    """Shares of the values of an attribute, of all rows.
+
+    Parameters
+    ----------
+    table : ndarray of int, shape (n_values, k)
+        Rows of each value in each cluster.
+    """
+    here = table.sum(axis=0)[:, None].astype(np.float64)
+    rest = here.sum() - here
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inside = table.T / here
+        outside = (table.sum(axis=1) - table.T) / rest
+    p = fisher(inside, outside, here, rest)
+    return Contrast(inside, outside, _lift(inside, outside), p, np.broadcast_to(here, p.shape))
+
+
+def contrast_levels(values: np.ndarray, sides: Sequence[Sides]) -> Contrast:
+    """Levels of measures, by ranks: the normal approximation of Mann & Whitney (1947), "On a test
+    of whether one of two random variables is stochastically larger than the other", Annals of
+    Mathematical Statistics 18, without its correction for ties, which would lower p.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_measures)
+    sides : sequence of Sides
+    """
+    from scipy.stats import norm
+
+    shape = (len(sides), values.shape[1])
+    medians, above, p = np.full((2, *shape), np.nan), np.full(shape, 0.5), np.ones(shape)
+    for line, own in enumerate(sides):
+        if not (own.inside.any() and own.outside.any()):
+            continue
+        for column in range(shape[1]):
+            level = values[:, column]
+            medians[0, line, column] = np.median(level[own.inside])
+            medians[1, line, column] = _median(level[own.outside], own.weights[own.outside])
+            above[line, column] = _chance_above(level, own)
+        n, m = own.worth
+        error = np.sqrt((n + m + 1) / (12 * n * m))
+        p[line] = 2 * norm.sf(np.abs(above[line] - 0.5) / error)
+    counts = np.array([own.inside.sum() for own in sides])[:, None]
+    counts = np.broadcast_to(counts, shape)
+    return Contrast(medians[0], medians[1], above, np.minimum(p, 1), counts)
+
+
+def _median(values: np.ndarray, weights: np.ndarray) -> float:
+    order = np.argsort(values, kind="stable")
+    upto = np.cumsum(weights[order])
+    return float(values[order[np.searchsorted(upto, upto[-1] / 2)]])
+
+
+def _chance_above(values: np.ndarray, own: Sides) -> float:
+    """Chance that a row inside has a larger value than one outside, ties counted half."""
+    order = np.argsort(values[own.outside], kind="stable")
+    below = np.concatenate([[0.0], np.cumsum(own.weights[own.outside][order])])
+    ordered, inside = values[own.outside][order], values[own.inside]
+    first, last = (np.searchsorted(ordered, inside, side) for side in ("left", "right"))
+    return float(((below[first] + below[last]) / 2).mean() / below[-1])
+
+
+def fisher(
+    inside: np.ndarray, outside: np.ndarray, n_inside: np.ndarray, n_outside: np.ndarray
+) -> np.ndarray:
+    """Fisher's exact test that two shares differ, two-sided (twice the smaller tail).
+
+    Counts are rounded, towards no difference where rows are worth less than one each.
+    """
+    from scipy.stats import hypergeom
+
+    n, m = np.floor(n_inside), np.floor(n_outside)
+    here, there = np.nan_to_num(inside) * n, np.nan_to_num(outside) * m
+    more = here * m > there * n
+    x = np.where(more, np.floor(here), np.ceil(here)).astype(np.int64)
+    y = np.where(more, np.ceil(there), np.floor(there)).astype(np.int64)
+    total, having = (n + m).astype(np.int64), x + y
+    drawn = np.broadcast_to(n, x.shape).astype(np.int64)
+    total = np.broadcast_to(total, x.shape)
+    upper = hypergeom.sf(x - 1, total, having, drawn)
+    lower = hypergeom.cdf(x, total, having, drawn)
+    p = np.minimum(1.0, 2 * np.minimum(upper, lower))
+    return np.where((n < 1) | (m < 1) | np.isnan(p), 1.0, p)
+
+
+def adjusted(p: np.ndarray) -> np.ndarray:
+    """Adjusted p of all tests of a family: of those below a level, that part at most is expected
+    to be owed to chance (Benjamini & Hochberg 1995, "Controlling the false discovery rate",
+    Journal of the Royal Statistical Society B 57).
+
+    Parameters
+    ----------
+    p : ndarray of shape (n_tests,)
+    """
+    order = np.argsort(p, kind="stable")
+    steps = p[order] * len(p) / np.arange(1, len(p) + 1)
+    found = np.empty(len(p))
+    found[order] = np.minimum.accumulate(steps[::-1])[::-1]
+    return found
+
+
+def _lift(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """`inside` as a multiple of `outside`; infinite where none is outside."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(inside == outside, 1.0, inside / outside)

@@ -1,0 +1,196 @@
+"""All that is known of clusters, put together for their descriptions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from streamclust.accumulators.contingency import Contingency
+from streamclust.models.apart import nearest_clusters, told_apart
+from streamclust.models.claims import Facts, Looks, claims
+from streamclust.models.consistency import GroupConsistency
+from streamclust.models.contrasts import Sample
+from streamclust.models.pixels import MEASURES
+from streamclust.models.readability import readability
+from streamclust.models.reasons import Yardstick
+from streamclust.models.whole_groups import whole_groups
+from streamclust.passes import Passes, Rows
+from streamclust.passes.blocks import Columns
+from streamclust.steps.attributes import Known, count_values
+from streamclust.steps.crosswise import count_shared
+from streamclust.steps.descriptions import LOOKED_AT, Description
+from streamclust.steps.job import Job
+from streamclust.steps.labelled import Labelled
+from streamclust.steps.raw import is_mixed
+from streamclust.steps.suspects import OUTLIERS
+from streamclust.steps.witnesses import Witnesses
+
+# Values of an attribute that a tree may ask for: the commonest.
+_MOST_ASKED = 32
+
+
+class Seen:
+    """What the images of some rows look like.
+
+    Parameters
+    ----------
+    rows : ndarray of int64, shape (n_rows,)
+        Ascending.
+    values, colours : ndarray
+        As `streamclust.steps.looks.looks_of` gives them.
+    """
+
+    def __init__(self, rows: np.ndarray, values: np.ndarray, colours: np.ndarray) -> None:
+        self.rows, self.values, self.colours = rows, values, colours
+        measures = values[:, : len(MEASURES)]
+        self.kinds = Yardstick.fit(measures).first_kinds(measures)
+
+    def looks(self, rows: np.ndarray, labels: np.ndarray, sizes: np.ndarray) -> Looks | None:
+        """Those of rows with labels, of which only images that could be read; None without any."""
+        at = np.searchsorted(self.rows, rows)
+        good = self.colours[at] >= 0
+        if not good.any():
+            return None
+        at, rows = at[good], rows[good]
+        sample = Sample(labels[good], sizes)
+        return Looks(sample, self.values[at], self.colours[at], self.kinds[at], rows)
+
+
+class Counted:
+    """What is counted of all rows, of all clusterings together.
+
+    Parameters
+    ----------
+    passes : Passes
+    job : Job
+    clusterings : sequence of Labelled
+    known : Known, optional
+        Attributes of the rows.
+    group : str, optional
+        Where the groups of siblings are in the store.
+    """
+
+    def __init__(
+        self,
+        passes: Passes,
+        job: Job,
+        clusterings: Sequence[Labelled],
+        known: Known | None = None,
+        group: str | None = None,
+    ) -> None:
+        self.job, self.known = job, known
+        self.clusterings = {own.descriptor: own for own in clusterings}
+        self.values: dict[str, dict[str, np.ndarray]] = {}
+        if known is not None:
+            counted = count_values(passes, clusterings, known)
+            self.values = {own.descriptor: tables for own, tables in counted}
+        self.shared = count_shared(passes, self.clusterings)
+        self.flagged = _flagged(passes, job, clusterings)
+        stored = None if group is None else job.workspace.root[group]
+        self.groups = None if stored is None else stored[...]
+        self.consistency = None if self.groups is None else GroupConsistency(self.groups)
+
+    def description(self, own: Labelled, found: Witnesses, seen: Seen | None) -> Description:
+        """All of a clustering; without images where `seen` is None."""
+        clustering = self.job.workspace.root[own.path]
+        sizes = clustering["sizes"][...].astype(np.int64)
+        nearest = nearest_clusters(clustering["means"][...])
+        rows, labels = found.to_look_at()
+        looks = None if seen is None else seen.looks(rows, labels, sizes)
+        if looks is not None:
+            rows, labels = looks.rows, looks.sample.labels
+        facts = self._facts(own, looks)
+        readable, of_clusters = self._readable(own, rows, labels, looks)
+        shares = np.full(len(sizes), np.nan)
+        if facts.outliers is not None:
+            shares = facts.outliers[1] / np.maximum(facts.outliers.sum(axis=0), 1)
+        looked_at = [rows[labels == c] if looks else rows[:0] for c in range(len(sizes))]
+        return Description(
+            sizes=sizes,
+            rows={**found.rows, LOOKED_AT: looked_at},
+            nearest=nearest,
+            outlier_shares=shares,
+            claims=claims(facts),
+            apart=told_apart(facts, nearest),
+            readability=readable,
+            of_clusters=of_clusters,
+        )
+
+    def _facts(self, own: Labelled, looks: Looks | None) -> Facts:
+        name, folders = own.descriptor, None
+        if self.groups is not None:
+            folders = whole_groups(self.groups, own.labels[...], own.n_clusters)
+        values = {} if self.known is None else self.known.values
+        return Facts(
+            looks=looks,
+            attributes={n: (v, self.values[name][n]) for n, v in values.items()},
+            sets={
+                other: ([str(c) for c in range(one.n_clusters)], self._shared(other, name))
+                for other, one in self.clusterings.items()
+                if other != name and not is_mixed(self.job.workspace, other)
+            },
+            outliers=self.flagged.get(name),
+            folders=folders,
+        )
+
+    def _shared(self, other: str, name: str) -> np.ndarray:
+        """Rows of each cluster of another set in each of this one's."""
+        pair = (other, name)
+        return self.shared[pair] if pair in self.shared else self.shared[name, other].T
+
+    def _readable(
+        self, own: Labelled, rows: np.ndarray, labels: np.ndarray, looks: Looks | None
+    ) -> tuple[dict[str, float], np.ndarray]:
+        """The numbers of a line of readability.csv, and the readability of each cluster."""
+        features = [np.empty((len(rows), 0))]
+        if looks is not None:
+            features += [looks.values, looks.coloured()]
+        if self.known is not None:
+            features.append(_asked(self.known, rows))
+        seed = self.job.settings.random_state
+        groups = None if self.groups is None else self.groups[rows]
+        told = readability(np.hstack(features), labels, own.n_clusters, groups, seed)
+        line: dict[str, float] = {
+            "readability": told.readability,
+            "accuracy": told.accuracy,
+            "chance": told.chance,
+            "rows": float(len(rows)),
+        }
+        if self.consistency is not None:
+            share, chance, _ = self.consistency.shares(own.labels[...], seed)
+            line |= {"consistency": share, "consistency_by_chance": chance}
+        return line, told.of_clusters
+
+
+def _asked(known: Known, rows: np.ndarray) -> np.ndarray:
+    """Whether rows have each of the commonest values of each attribute, (n_rows, n_values)."""
+    codes = _rows_of(known.codes, rows)
+    columns = [
+        codes[:, column, None] == np.argsort(-total, kind="stable")[:_MOST_ASKED]
+        for column, total in enumerate(known.totals.values())
+    ]
+    return np.hstack(columns)
+
+
+def _rows_of(array: Any, rows: np.ndarray) -> np.ndarray:
+    """Rows of a stored array in any order, a chunk in memory at a time."""
+    chunk = array.chunks[0]
+    found = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    for number in np.unique(rows // chunk):
+        here = rows // chunk == number
+        start = int(number) * chunk
+        found[here] = array[start : start + chunk][rows[here] - start]
+    return found
+
+
+def _flagged(passes: Passes, job: Job, clusterings: Sequence[Labelled]) -> dict[str, np.ndarray]:
+    """Rows of each cluster that are not flagged as outliers, and that are; nothing where they
+    were not looked for."""
+    group = job.workspace.get(OUTLIERS)
+    if group is None:
+        return {}
+    codes = [2, *(own.n_clusters for own in clusterings)]
+    pairs = [(0, place) for place in range(1, len(codes))]
+    rows = Rows(Columns([group["flagged"], *(own.labels for own in clusterings)]))
+    tables = passes.reduce("flagged rows", rows, Contingency(codes, pairs)).result()
+    return {own.descriptor: table for own, table in zip(clusterings, tables, strict=True)}

@@ -1,0 +1,55 @@
+"""Files in folders of a person's choosing."""
+
+import pytest
+
+from streamclust.errors import SettingsError
+from streamclust.outputs import Outputs
+
+
+@pytest.fixture
+def outputs(tmp_path):
+    (tmp_path / "out" / ".streamclust").mkdir(parents=True)
+    return Outputs(tmp_path / "out", pytest.fail)
+
+
+def write(outputs, path, text="new", step="export", **more):
+    with outputs.elsewhere(path, step, **more) as staged:
+        staged.write_text(text)
+    return path.read_text()
+
+
+def test_only_what_this_step_wrote_is_written_over(outputs, tmp_path):
+    file = tmp_path / "a.csv"
+    assert write(outputs, file) == "new"
+    assert write(outputs, file, "newer") == "newer"
+    with pytest.raises(SettingsError, match="not as this command wrote it"):
+        write(outputs, file, step="label")
+    file.write_text("mine")
+    with pytest.raises(SettingsError, match="or --overwrite it"):
+        write(outputs, file)
+    assert file.read_text() == "mine"
+    assert write(outputs, file, overwrite=True) == "new"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "out"]
+
+
+def test_tables_of_the_results_and_the_store_are_out_of_bounds(outputs, tmp_path):
+    outputs.table("labels.csv", ["row"], [])
+    inner = tmp_path / "out" / "workspace.zarr"
+    inner.mkdir()
+    with pytest.raises(SettingsError, match="a table of these results"):
+        write(outputs, tmp_path / "out" / "labels.csv", overwrite=True)
+    for place in (inner / "zarr.json", tmp_path / "out" / ".streamclust" / "lock", tmp_path):
+        with pytest.raises(SettingsError, match="cannot be written"):
+            write(outputs, place, overwrite=True)
+    with pytest.raises(SettingsError, match="is no folder"):
+        write(outputs, tmp_path / "none" / "a.csv")
+    assert write(outputs, tmp_path / "out" / "mine.csv") == "new"
+
+
+def test_an_error_leaves_what_was_there(outputs, tmp_path):
+    file = tmp_path / "a.csv"
+    write(outputs, file, "old")
+    with pytest.raises(FileNotFoundError), outputs.elsewhere(file, "export"):
+        pass  # nothing is staged
+    assert file.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir() if p.suffix != ""] == ["a.csv"]
