@@ -146,6 +146,44 @@ def outliers(
     return Case(out)
 
 
+def layout(
+    out: PathLike,
+    method: str = "umap",
+    dimensions: int = 2,
+    settings: Settings | None = None,
+    *observers: Observer,
+    clustering: str | None = None,
+    **changes: Any,
+) -> Case:
+    """Place all rows of the chosen sets on a plane or in space.
+
+    Positions and how well they keep neighbours are stored in
+    ``descriptors/<set>/layouts/<method>-<dimensions>``, see `streamclust.steps.layout`, and drawn.
+
+    Parameters
+    ----------
+    out : path
+        A results folder with reduced sets.
+    method : {"umap", "pca", "lda"}
+        Of a neighbourhood graph of landmarks (McInnes et al. 2018; needs umap-learn), by principal
+        components, or by the axes that tell a clustering's clusters apart.
+    dimensions : {2, 3}
+    clustering : str, optional
+        Which one lda tells apart, such as ``"kmeans-12"``: the recommended one by default.
+
+    Raises
+    ------
+    SettingsError
+        When a set is not reduced, has no such clustering, or umap-learn is not installed.
+    """
+    from streamclust import pipeline
+
+    chosen = _settings(settings, changes)
+    with pipeline.working(Workspace(out), chosen, "layout", *observers) as (job, outputs):
+        pipeline.lay_out(job, outputs, method, dimensions, clustering)
+    return Case(out)
+
+
 def evaluate(
     out: PathLike,
     truth: PathLike,
@@ -220,6 +258,96 @@ def compare(
     return Case(out)
 
 
+def describe(
+    out: PathLike,
+    attributes: PathLike | None = None,
+    settings: Settings | None = None,
+    *observers: Observer,
+    columns: Sequence[str] | None = None,
+    algorithm: str | None = None,
+    n_clusters: int | None = None,
+    language: str = "en",
+    **changes: Any,
+) -> Case:
+    """Describe clusters: rows to look at, what sets each apart, in sentences and numbers.
+
+    Parameters
+    ----------
+    out : path
+        A results folder with clustered and measured sets.
+    attributes, columns
+        As for `compare`.
+    algorithm : str, optional
+    n_clusters : int, optional
+        Which clustering of each set; the recommended one by default.
+    language : {"en", "ru"}
+        Of the names and sentences of ``descriptions.csv``.
+
+    Returns
+    -------
+    Case
+        With ``descriptions.csv``, ``description_evidence.csv`` and ``readability.csv`` in its
+        folder; see docs/descriptions.md.
+
+    Raises
+    ------
+    SourceError
+        When the table cannot be used, or a zip file of images is replaced while it is read.
+    SettingsError
+        When no set has such a clustering, or there are no words of the language.
+    """
+    from streamclust import pipeline
+    from streamclust.models.languages import LANGUAGES
+
+    if language not in LANGUAGES:
+        raise SettingsError(f"language={language!r} is none of {', '.join(LANGUAGES)}")
+    chosen = _settings(settings, changes)
+    table = None if attributes is None else Path(attributes)
+    wanted = columns.split(",") if isinstance(columns, str) else columns
+    with pipeline.working(Workspace(out), chosen, "describe", *observers) as (job, outputs):
+        pipeline.describe_sets(job, outputs, table, wanted, algorithm, n_clusters, language)
+    return Case(out)
+
+
+def report(
+    out: PathLike,
+    to: PathLike | None = None,
+    settings: Settings | None = None,
+    *observers: Observer,
+    language: str = "en",
+    overwrite: bool = False,
+    **changes: Any,
+) -> Case:
+    """Write one HTML page to look at results, and to name clusters in.
+
+    Parameters
+    ----------
+    out : path
+        A results folder with reduced sets; what else it holds is shown.
+    to : path, optional
+        The file; ``report.html`` in the results folder by default.
+    language : {"en", "ru"}
+        Of the names and sentences of described clusters.
+    overwrite : bool
+        Write over a file `to` of another origin.
+
+    Raises
+    ------
+    SettingsError
+        When no set is reduced, there are no words of the language, or a file would be overwritten.
+    """
+    from streamclust import pipeline
+    from streamclust.models.languages import LANGUAGES
+    from streamclust.report.report import report as step
+
+    if language not in LANGUAGES:
+        raise SettingsError(f"language={language!r} is none of {', '.join(LANGUAGES)}")
+    chosen = _settings(settings, changes)
+    with pipeline.working(Workspace(out), chosen, "report", *observers) as (job, outputs):
+        step(job, outputs, None if to is None else Path(to), language, overwrite=overwrite)
+    return Case(out)
+
+
 def mix(
     out: PathLike,
     sets: Sequence[str],
@@ -263,20 +391,154 @@ def mix(
 
 
 def export(
-    out: PathLike, settings: Settings | None = None, *observers: Observer, **changes: Any
+    out: PathLike,
+    settings: Settings | None = None,
+    *observers: Observer,
+    to: PathLike | None = None,
+    form: str | None = None,
+    folders: PathLike | None = None,
+    clustering: str | None = None,
+    overwrite: bool = False,
+    **changes: Any,
 ) -> Case:
     """Write labels.csv, metrics.csv, clusters.csv and the clusterings' figures from what is stored.
 
-    Tables and figures of the outliers and duplicates come with `outliers`.
+    Tables and figures of the outliers and duplicates come with `outliers`. With `to` or `folders`
+    only these are written: see docs/labels.md.
+
+    Parameters
+    ----------
+    to : path, optional
+        A file with a line a row, ``.csv``, ``.parquet``, ``.json`` or ``.jsonl``: label, name,
+        distance, confidence, outlier score and reason.
+    form : {"coco", "fiftyone"}, optional
+        Image labels in the form of these tools, in a ``.json``.
+    folders : path, optional
+        A folder a name, of links to the images.
+    clustering : str, optional
+        Such as ``"kmeans-12"``, of all chosen sets; their recommended ones by default.
+    overwrite : bool
+        Write `to` over a file of another origin.
+
+    Raises
+    ------
+    SettingsError
+        When there is no such clustering, or a file that would be overwritten.
     """
     from streamclust import pipeline
 
     settings = _settings(settings, changes)
+    if to is not None or folders is not None or form is not None:
+        from streamclust.steps.take_away import TakeAway, take_away
+
+        paths = (None if path is None else Path(path) for path in (to, folders))
+        file, folder = paths
+        wanted = TakeAway(file, form, folder, clustering, overwrite)
+        with pipeline.working(Workspace(out), settings, "export", *observers) as (job, outputs):
+            take_away(job, outputs, wanted)
+        return Case(out)
     with pipeline.working(Workspace(out), settings, "export", *observers) as (job, outputs):
         pipeline.export(job, outputs)
         for descriptor in job.chosen():
             if job.workspace.get(f"descriptors/{descriptor}/reduced") is not None:
                 pipeline.draw(job, descriptor, outputs)
+    return Case(out)
+
+
+def label(
+    out: PathLike,
+    names: PathLike | None = None,
+    settings: Settings | None = None,
+    *observers: Observer,
+    template: PathLike | None = None,
+    overwrite: bool = False,
+    **changes: Any,
+) -> Case:
+    """Give names to clusters, and with them to all rows; or write the table to fill in.
+
+    Parameters
+    ----------
+    out : path
+        A results folder with clustered and measured sets.
+    names : path, optional
+        A CSV with the columns ``set,clustering,cluster,name,outlier,mark``, of which ``cluster``
+        and ``name`` must be there; clusters of equal names are merged. See docs/labels.md.
+    template : path, optional
+        Where to write such a table of the recommended clusterings, to fill in.
+    overwrite : bool
+        Write the template over a file of another origin.
+
+    Returns
+    -------
+    Case
+        With ``named.csv`` in its folder, where names were given.
+
+    Raises
+    ------
+    SourceError
+        When the table cannot be read.
+    SettingsError
+        When it tells of what is not there, of another run, or of a cluster in two ways; nothing is
+        stored then.
+    """
+    from streamclust import pipeline
+    from streamclust.steps.named import write_template
+
+    if (names is None) == (template is None):
+        raise SettingsError("name a table of --names, or a --template to write")
+    chosen = _settings(settings, changes)
+    with pipeline.working(Workspace(out), chosen, "label", *observers) as (job, outputs):
+        if names is not None:
+            pipeline.name_clusters(job, outputs, Path(names))
+        if template is not None:
+            write_template(job, outputs, Path(template), overwrite=overwrite)
+    return Case(out)
+
+
+def assign(
+    out: PathLike,
+    new: CaseLike,
+    to: PathLike,
+    settings: Settings | None = None,
+    *observers: Observer,
+    clustering: str | None = None,
+    outliers: bool = True,
+    overwrite: bool = False,
+    **changes: Any,
+) -> Case:
+    """Assign rows that come later to the stored clusters, and tell how they differ from the old.
+
+    Parameters
+    ----------
+    out : path
+        A results folder with clustered and measured sets.
+    new : path or sequence of paths
+        A case folder, or descriptor files that are called as the sets.
+    to : path
+        A file with a line a row, ``.csv``, ``.parquet``, ``.json`` or ``.jsonl``; ``drift.csv``
+        is written beside it. See docs/assign.md.
+    clustering : str, optional
+        Such as ``"kmeans-12"``, of all sets; their recommended ones by default.
+    outliers : bool
+        Score the rows, which takes most of the time.
+    overwrite : bool
+        Write over files of another origin.
+
+    Raises
+    ------
+    SourceError
+        When a file cannot be read, or is of another width or type than its set.
+    SettingsError
+        When there is no such clustering, or a file that would be overwritten.
+    """
+    from streamclust import pipeline
+    from streamclust.steps.assign import Assignment
+    from streamclust.steps.assign import assign as step
+
+    chosen = _settings(settings, changes)
+    wanted = Assignment(new, Path(to), clustering, outliers, overwrite)
+    with pipeline.working(Workspace(out), chosen, "assign", *observers) as (job, outputs):
+        step(job, outputs, wanted)
     return Case(out)
 
 

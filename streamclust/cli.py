@@ -12,6 +12,7 @@ from streamclust._version import __version__
 from streamclust.errors import StreamclustError
 from streamclust.events import Observer
 from streamclust.interrupts import interrupts
+from streamclust.models.languages import LANGUAGES
 from streamclust.options import (
     CLUSTER,
     FILE,
@@ -23,12 +24,13 @@ from streamclust.options import (
     REDUCE,
     RUN,
     case_argument,
+    clustering_options,
     observed,
     out_argument,
     out_option,
     settings_options,
 )
-from streamclust.settings import Settings
+from streamclust.settings import ALGORITHMS, LAYOUTS, Settings
 
 Observers = tuple[Observer, ...]
 
@@ -151,6 +153,62 @@ def compare(
 
 @commands.command()
 @out_argument
+@click.option("--algorithm", type=click.Choice(ALGORITHMS), help="Of the clusterings described.")
+@click.option("--n-clusters", type=int, help="Their number of clusters [the recommended ones].")
+@click.option(
+    "--attributes",
+    type=FILE,
+    help="CSV with what is known of the images, or VERI-Wild's vehicle_info.txt [the last one].",
+)
+@click.option(
+    "--columns", metavar="A,B", help="Attributes of it to use [all that tell kinds apart]."
+)
+@click.option(
+    "--language", type=click.Choice(LANGUAGES), default="en", help="Of names and sentences [en]."
+)
+@settings_options("descriptors", "group", "random_state", *PASSES)
+@observed
+def describe(
+    out: str,
+    algorithm: str | None,
+    n_clusters: int | None,
+    attributes: str | None,
+    columns: str | None,
+    language: str,
+    settings: Settings,
+    observers: Observers,
+) -> None:
+    """Describe the clusters of OUT in sentences: descriptions.csv."""
+    names = None if columns is None else tuple(part.strip() for part in columns.split(","))
+    which: dict[str, Any] = {"algorithm": algorithm, "n_clusters": n_clusters, "columns": names}
+    api.describe(out, attributes, settings, *observers, language=language, **which)
+
+
+@commands.command()
+@out_argument
+@click.option("--out", "to", type=FILE, metavar="FILE", help="The page [OUT/report.html].")
+@click.option(
+    "--language", type=click.Choice(LANGUAGES), default="en", help="Of names and sentences [en]."
+)
+@click.option("--overwrite", is_flag=True, help="Write FILE over one of another origin.")
+@settings_options("descriptors", "random_state", *PASSES)
+@observed
+def report(
+    out: str,
+    to: str | None,
+    language: str,
+    overwrite: bool,
+    settings: Settings,
+    observers: Observers,
+) -> None:
+    """Write a page to look at OUT in a browser, and to name its clusters: report.html."""
+    case = api.report(out, to, settings, *observers, language=language, overwrite=overwrite)
+    if not click.get_current_context().params["quiet"]:
+        click.echo(f"open it in a browser: {to or case.folder / 'report.html'}")
+
+
+@commands.command()
+@out_argument
 @click.option("--sets", required=True, metavar="A,B", help="Sets to mix, two or more.")
 @click.option(
     "--weights",
@@ -178,14 +236,113 @@ def mix(
 
 @commands.command()
 @out_argument
+@click.argument("new", nargs=-1, required=True, type=click.Path())
+@click.option("--to", required=True, metavar="FILE", type=FILE, help="As of the command export.")
+@clustering_options
+@click.option("--outliers/--no-outliers", default=True, help="Score the rows [they are scored].")
+@click.option("--overwrite", is_flag=True, help="Write over files of another origin.")
 @settings_options("descriptors", *PASSES)
 @observed
-def export(out: str, settings: Settings, observers: Observers) -> None:
-    """Write the tables and figures of OUT from what is stored.
+def assign(
+    out: str,
+    new: tuple[str, ...],
+    to: str,
+    clustering: str | None,
+    outliers: bool,
+    overwrite: bool,
+    settings: Settings,
+    observers: Observers,
+) -> None:
+    """Assign NEW rows, a case folder or descriptor files, to the clusters of OUT."""
+    api.assign(
+        out,
+        _one(new),
+        to,
+        settings,
+        *observers,
+        clustering=clustering,
+        outliers=outliers,
+        overwrite=overwrite,
+    )
+
+
+@commands.command()
+@out_argument
+@click.option("--names", type=FILE, help="CSV with names of clusters: docs/labels.md.")
+@click.option("--template", type=FILE, help="Write such a CSV of the recommended clusterings.")
+@click.option("--overwrite", is_flag=True, help="Write it over a file of another origin.")
+@settings_options("descriptors", *PASSES)
+@observed
+def label(
+    out: str,
+    names: str | None,
+    template: str | None,
+    overwrite: bool,
+    settings: Settings,
+    observers: Observers,
+) -> None:
+    """Name clusters of OUT, and with them all rows: named.csv."""
+    api.label(out, names, settings, *observers, template=template, overwrite=overwrite)
+
+
+@commands.command()
+@out_argument
+@click.option(
+    "--method", type=click.Choice(LAYOUTS), default="umap", help="How to place rows [umap]."
+)
+@click.option("--dimensions", type=click.IntRange(2, 3), default=2, help="2 or 3 [2].")
+@click.option(
+    "--clustering",
+    metavar="NAME",
+    help="Which lda tells apart, such as kmeans-12 [the recommended one].",
+)
+@settings_options("descriptors", "random_state", *PASSES)
+@observed
+def layout(
+    out: str,
+    method: str,
+    dimensions: int,
+    clustering: str | None,
+    settings: Settings,
+    observers: Observers,
+) -> None:
+    """Place all rows of the reduced sets of OUT on a plane or in space."""
+    api.layout(out, method, dimensions, settings, *observers, clustering=clustering)
+
+
+@commands.command()
+@out_argument
+@click.option("--to", metavar="FILE", type=FILE, help="A line a row: .csv .parquet .json .jsonl.")
+@click.option("--format", "form", type=click.Choice(("coco", "fiftyone")), help="Of a .json.")
+@click.option("--folders", metavar="DIR", type=FOLDER, help="A folder a cluster of linked images.")
+@clustering_options
+@click.option("--overwrite", is_flag=True, help="Write FILE over one of another origin.")
+@settings_options("descriptors", *PASSES)
+@observed
+def export(
+    out: str,
+    to: str | None,
+    form: str | None,
+    folders: str | None,
+    clustering: str | None,
+    overwrite: bool,
+    settings: Settings,
+    observers: Observers,
+) -> None:
+    """Write the tables and figures of OUT from what is stored; or --to FILE labels to take away.
 
     Those of the outliers and duplicates come with the command outliers; labels.csv tells of them.
     """
-    api.export(out, settings, *observers)
+    api.export(
+        out,
+        settings,
+        *observers,
+        to=to,
+        form=form,
+        folders=folders,
+        clustering=clustering,
+        overwrite=overwrite,
+    )
 
 
 @commands.command()

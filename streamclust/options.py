@@ -178,6 +178,31 @@ OUTLIERS = (
 RUN = tuple(_SETTINGS)
 
 
+def clustering_options(command: Callable) -> Callable:
+    """Give a command the options that name one clustering of a set; it receives ``clustering``:
+    its name, or None for the recommended one."""
+
+    @click.option("--clustering", metavar="NAME", help="Such as kmeans-12 [the recommended one].")
+    @click.option("--algorithm", type=click.Choice(ALGORITHMS), help="That of the clustering.")
+    @click.option("--n-clusters", metavar="K", type=int, help="Its number of clusters.")
+    @functools.wraps(command)
+    def with_clustering(
+        *args: Any,
+        clustering: str | None,
+        algorithm: str | None,
+        n_clusters: int | None,
+        **given: Any,
+    ) -> Any:
+        if clustering and (algorithm or n_clusters):
+            raise click.UsageError("name --clustering, or its --algorithm and --n-clusters")
+        if algorithm or n_clusters:
+            parts = (algorithm or ALGORITHMS[0], n_clusters)
+            clustering = "-".join(str(part) for part in parts if part)
+        return command(*args, clustering=clustering, **given)
+
+    return with_clustering
+
+
 def settings_options(*names: str) -> Callable:
     """Give a command the options of these settings and ``--config``.
 

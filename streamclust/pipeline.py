@@ -21,15 +21,21 @@ from streamclust.settings import Settings
 from streamclust.steps.attribute_table import named_or_last, remember
 from streamclust.steps.cluster_distances import cluster_distances
 from streamclust.steps.compare import compare
+from streamclust.steps.describe import chosen_clusterings, describe_clusterings
+from streamclust.steps.description_tables import write_descriptions
 from streamclust.steps.draw import draw
 from streamclust.steps.draw_comparison import draw_comparison
+from streamclust.steps.draw_layouts import draw_layouts
 from streamclust.steps.draw_outliers import draw_outliers
 from streamclust.steps.duplicates import duplicates
 from streamclust.steps.export import export, forget_outliers
 from streamclust.steps.groups import check_group, groups, paths_file
 from streamclust.steps.ingest import ingest
 from streamclust.steps.job import Job
+from streamclust.steps.layout import layout
 from streamclust.steps.mix import MixedSet, mix
+from streamclust.steps.named import write_named
+from streamclust.steps.naming import store_names
 from streamclust.steps.neighbors import neighbors
 from streamclust.steps.outlier_tables import write_outliers
 from streamclust.steps.outliers import LEAST_ROWS, outliers
@@ -162,6 +168,50 @@ def compare_sets(
     if table is not None:
         remember(job, table)
     draw_comparison(job, outputs)
+
+
+def name_clusters(job: Job, outputs: Outputs, file: Path) -> None:
+    """Store the names of a table, and give them to all rows."""
+    store_names(job, file)
+    write_named(job, outputs)
+
+
+def describe_sets(
+    job: Job,
+    outputs: Outputs,
+    attributes: Path | None = None,
+    columns: Sequence[str] | None = None,
+    algorithm: str | None = None,
+    n_clusters: int | None = None,
+    language: str = "en",
+) -> None:
+    """Describe a clustering of each chosen set, with the attributes of the last time where none
+    are named.
+
+    Raises
+    ------
+    SettingsError
+        When no set has such a clustering, or columns are named of a table that is not known.
+    """
+    chosen = chosen_clusterings(job, algorithm, n_clusters)
+    table = named_or_last(job, attributes, columns)
+    told = describe_clusterings(job, chosen, table)
+    if table is not None:
+        remember(job, table)
+    write_descriptions(job, outputs, chosen, told, language)
+    for name, description in told.items():
+        readable = description.readability["readability"]
+        if readable == readable:
+            job.events.note(f"{name}: {chosen[name].name} has a readability of {readable:.2f}")
+
+
+def lay_out(
+    job: Job, outputs: Outputs, method: str, dimensions: int, clustering: str | None
+) -> None:
+    """Lay the chosen sets out, and draw what is laid out."""
+    for descriptor in job.chosen():
+        layout(job, descriptor, method, dimensions, clustering)
+        draw_layouts(job, descriptor, outputs)
 
 
 def check_scored(job: Job, descriptor: str) -> None:

@@ -131,6 +131,39 @@ class Case:
 
         return api.compare(self.folder, attributes, None, *observers, columns=columns, **changes)
 
+    def describe(
+        self,
+        attributes: PathLike | None = None,
+        *observers: Observer,
+        columns: Sequence[str] | None = None,
+        algorithm: str | None = None,
+        n_clusters: int | None = None,
+        language: str = "en",
+        **changes: Any,
+    ) -> "Case":
+        """See `streamclust.api.describe`."""
+        from streamclust import api
+
+        own: dict[str, Any] = {"columns": columns, "algorithm": algorithm, "n_clusters": n_clusters}
+        return api.describe(
+            self.folder, attributes, None, *observers, language=language, **own, **changes
+        )
+
+    def report(
+        self,
+        to: PathLike | None = None,
+        *observers: Observer,
+        language: str = "en",
+        overwrite: bool = False,
+        **changes: Any,
+    ) -> "Case":
+        """See `streamclust.api.report`."""
+        from streamclust import api
+
+        return api.report(
+            self.folder, to, None, *observers, language=language, overwrite=overwrite, **changes
+        )
+
     def mix(
         self,
         sets: Sequence[str],
@@ -147,11 +180,66 @@ class Case:
             self.folder, sets, weights, None, *observers, consensus=consensus, name=name, **changes
         )
 
+    def layout(
+        self,
+        method: str = "umap",
+        dimensions: int = 2,
+        *observers: Observer,
+        clustering: str | None = None,
+        **changes: Any,
+    ) -> "Case":
+        """See `streamclust.api.layout`."""
+        from streamclust import api
+
+        return api.layout(
+            self.folder, method, dimensions, None, *observers, clustering=clustering, **changes
+        )
+
     def evaluate(self, truth: PathLike, *observers: Observer, **changes: Any) -> "Evaluation":
         """See `streamclust.api.evaluate`."""
         from streamclust import api
 
         return api.evaluate(self.folder, truth, None, *observers, **changes)
+
+    def label(
+        self,
+        names: PathLike | None = None,
+        *observers: Observer,
+        template: PathLike | None = None,
+        overwrite: bool = False,
+        **changes: Any,
+    ) -> "Case":
+        """See `streamclust.api.label`."""
+        from streamclust import api
+
+        return api.label(
+            self.folder, names, None, *observers, template=template, overwrite=overwrite, **changes
+        )
+
+    def assign(
+        self,
+        new: PathLike | Sequence[PathLike],
+        to: PathLike,
+        *observers: Observer,
+        clustering: str | None = None,
+        outliers: bool = True,
+        overwrite: bool = False,
+        **changes: Any,
+    ) -> "Case":
+        """See `streamclust.api.assign`."""
+        from streamclust import api
+
+        return api.assign(
+            self.folder,
+            new,
+            to,
+            None,
+            *observers,
+            clustering=clustering,
+            outliers=outliers,
+            overwrite=overwrite,
+            **changes,
+        )
 
     def export(self, *observers: Observer, **changes: Any) -> "Case":
         """See `streamclust.api.export`."""

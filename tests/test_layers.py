@@ -23,6 +23,7 @@ LAYERS = [
     {"algorithms", "layouts"},
     {"figures"},
     {"steps", "record"},
+    {"report"},
     {"planning", "clustering", "pipeline", "inventory"},
     {"demo", "template", "progress", "interrupts"},
     {"api", "results", ""},

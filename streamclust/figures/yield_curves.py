@@ -12,6 +12,10 @@ from streamclust.figures.canvas import INK, QUIET, TICK_SIZE, percent, save_png,
 from streamclust.figures.panels import LineLook, head_panel, line_looks, panel_grid, scale_numbers
 
 MOST_PANELS, MOST_LINES = 12, 16
+_KNOWN = (
+    "Shares are of the rows whose value is known; the band, the interval of 95 %, holds for all "
+    "rows only if these are a uniform sample."
+)
 
 
 def yield_curves(path: Path, table: Sequence[dict[str, Any]], title: str) -> None:
@@ -34,11 +38,12 @@ def yield_curves(path: Path, table: Sequence[dict[str, Any]], title: str) -> Non
     looks = dict(zip(names, line_looks(len(names)), strict=True))
     attributes = list(dict.fromkeys(str(line["attribute"]) for line in known))
     shown = _most_gained(known, attributes)
-    words = "Each cluster is named once, by its commonest value. Band: interval of 95 %."
+    words = "Each cluster is named once, by its commonest value."
     if len(shown) < len(attributes):
         words += f" {len(attributes) - len(shown)} attributes that gain less are not shown."
     n_panels = max(1, len(shown))
-    figure, grid = panel_grid(n_panels, title, [(words, QUIET)], looks, "names to give")
+    both = [(words, QUIET), (_KNOWN, QUIET)]
+    figure, grid = panel_grid(n_panels, title, both, looks, "names to give")
     for axes, attribute in zip(grid, shown, strict=False):
         own = [line for line in known if str(line["attribute"]) == attribute]
         _draw(axes, own, looks)

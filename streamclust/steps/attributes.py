@@ -10,7 +10,7 @@ from streamclust.accumulators.contingency import Contingency
 from streamclust.memory import MIB, Need
 from streamclust.models.agreement import agreement
 from streamclust.models.consistency import BYTES_A_ROW, FIXED_BYTES, GroupConsistency
-from streamclust.models.labelling_yield import labelling_yield
+from streamclust.models.labelling_yield import are_elsewhere, known_apart, labelling_yield
 from streamclust.passes import Passes, Rows
 from streamclust.passes.blocks import Columns
 from streamclust.sources.attributes import attributes_bytes, most_values, read_attributes
@@ -28,7 +28,7 @@ ATTRIBUTES = (
 )
 YIELD = (
     *("set", "algorithm", "n_clusters", "attribute", "names", "yield", "low", "high"),
-    *("baseline", "rows_known"),
+    *("baseline", "rows_known", "known_apart"),
 )
 # Clusterings, and cells of their tables, that are counted in one pass: more clusterings would make
 # its blocks short. One with more cells goes alone.
@@ -156,20 +156,26 @@ def attribute_lines(own: Labelled, tables: dict[str, np.ndarray]) -> Iterator[di
 
 
 def yield_lines(
-    own: Labelled, tables: dict[str, np.ndarray], known: Known, n_names: int
+    own: Labelled, tables: dict[str, np.ndarray], known: Known, sizes: np.ndarray
 ) -> Iterator[dict[str, Any]]:
-    """Lines of yield.csv of one clustering, of which so many clusters get a name."""
+    """Lines of yield.csv of one clustering, with so many rows in its clusters."""
     for name, table in tables.items():
         told = labelling_yield(table, known.totals[name], known.codes.shape[0])
         yield {
             **_own(own, name),
-            "names": n_names,
+            "names": int(np.count_nonzero(sizes)),
             "yield": told.share,
             "low": told.low,
             "high": told.high,
             "baseline": told.baseline,
             "rows_known": told.n_known,
+            "known_apart": known_apart(table.sum(axis=0), sizes),
         }
+
+
+def known_elsewhere(tables: dict[str, np.ndarray], sizes: np.ndarray) -> list[str]:
+    """Attributes known of rows that lie in other clusters than all rows."""
+    return [name for name, table in tables.items() if are_elsewhere(table.sum(axis=0), sizes)]
 
 
 def consistency_lines(

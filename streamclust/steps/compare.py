@@ -2,8 +2,8 @@
 
 Written are, through `Outputs`:
 
-- ``comparison.csv``: a line a set, its recommended clustering with the indices of `measure`, and
-  on equal footing (`steps.equal_footing`).
+- ``comparison.csv``: a line a set, its recommended clustering with the indices of `measure`, its
+  readability where it was described, and on equal footing (`steps.equal_footing`).
 - ``agreement.csv``: a line for the labels of each set in the space of each set, itself too, of the
   recommended clusterings and of those with one number of clusters (``same``): adjusted mutual
   information and Rand index of both sets' labels, and the internal indices in that space.
@@ -16,11 +16,8 @@ Written are, through `Outputs`:
 """
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.memory import Need
@@ -36,9 +33,11 @@ from streamclust.steps.attributes import (
     attribute_needs,
     consistency_lines,
     count_values,
+    known_elsewhere,
     stage_attributes,
     yield_lines,
 )
+from streamclust.steps.cells import CONTINGENCY, cells, set_cells
 from streamclust.steps.crosswise import (
     Tables,
     agreement_lines,
@@ -46,6 +45,7 @@ from streamclust.steps.crosswise import (
     crosswise_needs,
     judge_in_space,
 )
+from streamclust.steps.descriptions import description_path, load_description
 from streamclust.steps.equal_footing import COLUMNS as FOOTING
 from streamclust.steps.equal_footing import equal_footing, footing_needs
 from streamclust.steps.groups import GROUP, groups, paths_file
@@ -65,12 +65,14 @@ MEASURED = (
     *("algorithm", "n_clusters", "calinski_harabasz", "davies_bouldin", "silhouette_simplified"),
     *("silhouette", "explained", "smallest_cluster", "largest_cluster"),
 )
-COMPARISON = ("set", "rows", "columns", "components", "variance", *MEASURED, *FOOTING)
+COMPARISON = (
+    *("set", "rows", "columns", "components", "variance", *MEASURED, "readability"),
+    *FOOTING,
+)
 AGREEMENT = (
     *("clusterings", "labels", "space", "algorithm", "n_clusters", "rows", "ami", "ari"),
     *("calinski_harabasz", "davies_bouldin", "silhouette_simplified"),
 )
-CONTINGENCY = ("set", "algorithm", "n_clusters", "kind", "cluster", "with", "value", "rows")
 
 
 def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None) -> None:
@@ -113,7 +115,7 @@ def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None
     if all(outputs.is_current(file, mark) for file in _files(attributes)):
         job.skip(STEP, None)
         return
-    same = of_same_number(job.workspace, chosen)
+    same = of_same_number(job.workspace, chosen, unrefused)
     judged = [*chosen.values(), *same.values()]
     needs = compare_needs(job, judged, clusterings, attributes)
     planned(STEP, None, needs, job.budget, job.executor.threads_a_process)
@@ -125,13 +127,20 @@ def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None
             found = _compare_attributes(passes, job, clusterings, chosen, known)
             if stored is not None:
                 found.agreement += consistency_lines(job, str(group), stored[...], clusterings)
-            cells = [*_set_cells(chosen, tables), *found.cells]
-            outputs.table(CONTINGENCY_FILE, CONTINGENCY, cells, mark)
+            shared = [*set_cells(chosen, tables), *found.cells]
+            outputs.table(CONTINGENCY_FILE, CONTINGENCY, shared, mark)
             outputs.table(ATTRIBUTES_FILE, ATTRIBUTES, map(_written, found.agreement), mark)
             if known is not None:
                 outputs.table(YIELD_FILE, YIELD, map(_written, found.yields), mark)
-            gains = gain_lines(job.workspace, unrefused, found.agreement, footing)
+            named = attributes is not None and attributes.columns is not None
+            gains = gain_lines(job.workspace, unrefused, found.agreement, footing, named=named)
             outputs.table(MIXING_FILE, MIXING, map(_written, gains), mark)
+    if found.elsewhere:
+        which = " or ".join(dict.fromkeys(found.elsewhere))
+        job.events.warn(
+            f"the rows whose {which} is known lie in other clusters than all rows (known_apart in "
+            f"{YIELD_FILE}): the yield tells of rows like those"
+        )
     for sentence in in_words(gains):
         job.events.note(sentence)
 
@@ -160,7 +169,8 @@ def _mark(
     by_column = settings.group not in ("none", "folder") and paths_file(workspace)
     table = attributes and [file_fingerprint(attributes.file), attributes.columns]
     return fingerprint(
-        *(STEP, 4, [own.path for own in chosen.values()], scores),
+        *(STEP, 5, [own.path for own in chosen.values()], scores),
+        [workspace.fingerprint_of(description_path(own)) for own in chosen.values()],
         [(name, sorted(own)) for name, own in unrefused.items()],
         [(own.path, workspace.fingerprint_of(own.path)) for own in clusterings],
         [settings.group, workspace.fingerprint_of(PATH), by_column and file_fingerprint(by_column)],
@@ -239,6 +249,9 @@ def _comparison(
     if own is None:
         return told
     scores = next(x for x in measured(job.workspace, name) if x["name"] == own.name)
+    described = load_description(job.workspace, own)
+    if described is not None:
+        told["readability"] = described.readability["readability"]
     return told | {column: scores[column] for column in MEASURED} | footing
 
 
@@ -249,6 +262,7 @@ class _Found:
     agreement: list[dict[str, Any]] = field(default_factory=list)
     yields: list[dict[str, Any]] = field(default_factory=list)
     cells: list[dict[str, Any]] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
 
 
 def _compare_attributes(
@@ -264,37 +278,12 @@ def _compare_attributes(
         for own, tables in count_values(passes, clusterings, known):
             found.agreement += attribute_lines(own, tables)
             sizes = job.workspace.root[own.path]["sizes"][...]
-            found.yields += yield_lines(own, tables, known, int(np.count_nonzero(sizes)))
+            found.yields += yield_lines(own, tables, known, sizes)
             if own.path in paths:
+                found.elsewhere += known_elsewhere(tables, sizes)
                 for name, table in tables.items():
-                    found.cells += _cells("attribute", own, name, table.T, known.values[name])
+                    found.cells += cells("attribute", own, name, table.T, known.values[name])
     return found
-
-
-def _set_cells(chosen: dict[str, Labelled], tables: Tables) -> Iterator[dict[str, Any]]:
-    for (name, other), table in tables.items():
-        if name != other:
-            yield from _cells("set", chosen[name], other, table, range(table.shape[1]))
-
-
-def _cells(
-    kind: str, own: Labelled, other: str, table: np.ndarray, values: Sequence[Any]
-) -> Iterator[dict[str, Any]]:
-    """Lines of contingency.csv: the cells of a table (clusters, values) that are not empty.
-
-    `kind` is that of `other`: a ``set``, or an ``attribute``, which may have the name of one.
-    """
-    for cluster, value in np.argwhere(table).tolist():
-        yield {
-            "set": own.descriptor,
-            "algorithm": own.algorithm,
-            "n_clusters": own.n_clusters,
-            "kind": kind,
-            "cluster": cluster,
-            "with": other,
-            "value": values[value],
-            "rows": table[cluster, value],
-        }
 
 
 def _written(line: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.outputs import Outputs
+from streamclust.steps.carried import Carried, Line, carried, number
 from streamclust.steps.compare import (
     AGREEMENT_FILE,
     ATTRIBUTES_FILE,
@@ -21,6 +22,7 @@ from streamclust.steps.compare import (
 )
 from streamclust.steps.draw import FIGURE_BYTES
 from streamclust.steps.job import Job
+from streamclust.steps.labelled import sound
 from streamclust.steps.raw import parts_of
 from streamclust.workspace import fingerprint
 
@@ -37,7 +39,6 @@ _AGREEMENT, _ATTRIBUTES, _YIELD = (
 )
 _TABLES = (COMPARISON_FILE, AGREEMENT_FILE, ATTRIBUTES_FILE, CONTINGENCY_FILE)
 
-Line = dict[str, str]
 Pair = tuple[str, str]
 
 
@@ -57,14 +58,16 @@ def draw_comparison(job: Job, outputs: Outputs) -> None:
     missing = [name for name in _TABLES if not (folder / name).exists()]
     if missing:
         raise SettingsError(f"no {missing[0]} in {folder}: run streamclust compare first")
-    mark = fingerprint(STEP, 4, [_digest(folder / name) for name in (*_TABLES, YIELD_FILE)])
     sets = {line["set"]: line for line in _lines(folder / COMPARISON_FILE) if line["algorithm"]}
     agreement = _agreement(folder, sets)
     parts = {name: parts_of(job.workspace, name) for name in sets}
     pairs = {_pair_file(pair, list(sets)): pair for pair in _closest(agreement, parts)}
-    carried = _carried(folder, sets)
+    unrefused = {name: sound(job.workspace, name) for name in sets}
+    told = carried(list(_lines(folder / ATTRIBUTES_FILE)), sets, unrefused)
+    digests = [_digest(folder / name) for name in (*_TABLES, YIELD_FILE)]
+    mark = fingerprint(STEP, 5, digests, told.algorithm, told.n_clusters)
     yields = _yields(folder, sets)
-    wanted = [*([_AGREEMENT] if pairs else []), *([_ATTRIBUTES] if carried else [])]
+    wanted = [*([_AGREEMENT] if pairs else []), *([_ATTRIBUTES] if told.values else [])]
     wanted += [*([_YIELD] if yields else []), *pairs]
     for stale in _drawn(folder) - set(wanted):
         outputs.remove(stale)
@@ -74,8 +77,8 @@ def draw_comparison(job: Job, outputs: Outputs) -> None:
     with job.step(STEP, None, draw_comparison_needs(), 0):
         if pairs:
             _draw_agreement(outputs, sets, agreement, mark)
-        if carried:
-            _draw_attributes(outputs, sets, _named(sets, agreement), carried, mark)
+        if told.values:
+            _draw_attributes(outputs, sets, _named(sets, agreement), told, mark)
         if yields:
             _draw_yields(outputs, yields, mark)
         _draw_pairs(outputs, pairs, _shared(folder, sets, pairs.values()), mark)
@@ -102,10 +105,6 @@ def _lines(path: Path) -> Iterator[Line]:
     if path.exists():
         with open(path, newline="", encoding="utf-8") as file:
             yield from csv.DictReader(file)
-
-
-def _number(text: str | None) -> float:
-    return float(text) if text else math.nan
 
 
 def _drawn(folder: Path) -> set[str]:
@@ -143,32 +142,11 @@ def _closest(agreement: dict[Pair, Line], parts: dict[str, set[str]]) -> list[Pa
     known: dict[Pair, float] = {}
     for (a, b), line in agreement.items():
         if a != b and (b, a) not in known:
-            ami = _number(line["ami"])
+            ami = number(line["ami"])
             known[a, b] = -math.inf if math.isnan(ami) else ami
     shared = {(a, b): bool(parts[a] & parts[b]) for a, b in known}
     kept = set(sorted(known, key=lambda pair: (shared[pair], -known[pair]))[:MOST_PAIRS])
     return [pair for pair in known if pair in kept]
-
-
-def _is_recommended(line: Line, sets: dict[str, Line]) -> bool:
-    own = sets.get(line["set"])
-    return own is not None and all(own[c] == line[c] for c in ("algorithm", "n_clusters"))
-
-
-def _carried(folder: Path, sets: dict[str, Line]) -> dict[str, dict[str, float]]:
-    """How far each attribute is carried by each set's recommended clustering."""
-    carried: dict[str, dict[str, float]] = {}
-    for line in _lines(folder / ATTRIBUTES_FILE):
-        if not _is_recommended(line, sets):
-            continue
-        name, value = line["attribute"], _number(line["ami"])
-        if line["consistency"]:
-            chance = _number(line["consistency_by_chance"])
-            above = _number(line["consistency"]) - chance
-            name = f"within a {name} *"
-            value = above / (1 - chance) if chance < 1 else math.nan
-        carried.setdefault(name, {})[line["set"]] = value
-    return carried
 
 
 def _yields(folder: Path, sets: dict[str, Line]) -> list[dict[str, Any]]:
@@ -177,7 +155,7 @@ def _yields(folder: Path, sets: dict[str, Line]) -> list[dict[str, Any]]:
         {
             **line,
             "names": int(line["names"]),
-            **{column: _number(line[column]) for column in ("yield", "low", "high", "baseline")},
+            **{column: number(line[column]) for column in ("yield", "low", "high", "baseline")},
         }
         for line in _lines(folder / YIELD_FILE)
         if line["set"] in sets and line["algorithm"] == sets[line["set"]]["algorithm"]
@@ -200,7 +178,7 @@ def _draw_agreement(
 
     names = list(sets)
     ami, ari = (
-        np.array([[_number(agreement[a, b][column]) for b in names] for a in names])
+        np.array([[number(agreement[a, b][column]) for b in names] for a in names])
         for column in ("ami", "ari")
     )
     n_clusters = [int(own["n_clusters"]) for own in sets.values()]
@@ -213,20 +191,19 @@ def _draw_attributes(
     outputs: Outputs,
     sets: dict[str, Line],
     names: list[str],
-    carried: dict[str, dict[str, float]],
+    told: Carried,
     mark: str,
 ) -> None:
     from streamclust.figures.heatmap import attribute_heatmap
 
-    attributes = list(carried)
-    values = np.array([[carried[a].get(name, math.nan) for a in attributes] for name in sets])
-    words = (
-        "Adjusted mutual information of the recommended clusters (k behind the set) and attribute: "
-        "0 as by chance."
-    )
-    names = [
-        f"{name}, k = {own['n_clusters']}" for name, own in zip(names, sets.values(), strict=True)
-    ]
+    attributes = list(told.values)
+    values = np.array([[told.values[a].get(name, math.nan) for a in attributes] for name in sets])
+    words = f"Adjusted mutual information of {told.of_clusters()} and attribute: 0 as by chance."
+    if told.algorithm is None:
+        ks = [own["n_clusters"] for own in sets.values()]
+        names = [f"{name}, k = {k}" for name, k in zip(names, ks, strict=True)]
+    else:
+        names = list(sets)
     if any(name.endswith("*") for name in attributes):
         words += " *: rows in their group's largest cluster, above chance."
     with outputs.writing(_ATTRIBUTES, mark) as path:

@@ -16,11 +16,13 @@ from streamclust.passes import Passes, Rows
 from streamclust.steps.crosswise import indices
 from streamclust.steps.job import Job
 from streamclust.steps.labelled import Labelled
+from streamclust.steps.raw import mixed_labels
 
 SAMPLE_ROWS = 16_384
 COLUMNS = (
     "same_rows",
     "same_columns",
+    "same_algorithm",
     "same_n_clusters",
     "same_calinski_harabasz",
     "same_davies_bouldin",
@@ -28,6 +30,8 @@ COLUMNS = (
     "same_gap",
     "same_gap_error",
 )
+# Of mixed labels: columns of 0 and 1 fall into few places, and are tight whatever they mean.
+_MEANINGLESS = dict.fromkeys(("same_silhouette_simplified", "same_gap", "same_gap_error"), math.nan)
 
 
 def equal_footing(passes: Passes, job: Job, same: dict[str, Labelled]) -> dict[str, dict[str, Any]]:
@@ -35,7 +39,8 @@ def equal_footing(passes: Passes, job: Job, same: dict[str, Labelled]) -> dict[s
 
     The labels of clusterings with one number of clusters are judged on one uniform sample of the
     rows that are valid and labelled in all sets, in as many leading components as the smallest
-    set has. The gap is that of k-means on this sample: `streamclust.models.structureless`.
+    set has. The gap is not of these labels but of a k-means of this sample:
+    `streamclust.models.structureless`. NaN, of sets that mix labels, are the gap and silhouette.
     """
     if not same:
         return {}
@@ -44,14 +49,19 @@ def equal_footing(passes: Passes, job: Job, same: dict[str, Labelled]) -> dict[s
     labelled = np.all([labels >= 0 for _, labels in samples.values()], axis=0)
     if labelled.sum() <= max(own.n_clusters for own in same.values()):
         return {}
-    kept = [(values[labelled], labels[labelled]) for values, labels in samples.values()]
+    kept = {
+        name: (values[labelled], labels[labelled]) for name, (values, labels) in samples.items()
+    }
     k, seed = next(iter(same.values())).n_clusters, job.settings.random_state
-    gaps = passes.map("structureless data", _Gap(k, seed), [values for values, _ in kept], "set")
+    told = [name for name in same if mixed_labels(job.workspace, name) is None]
+    spaces = [kept[name][0] for name in told]
+    found = passes.map("structureless data", _Gap(k, seed), spaces, "set")
+    gaps = dict(zip(told, found, strict=True))
     # Outside of tasks: the rounding must not depend on the machine's cores.
     with threadpool_limits(limits=1):
         return {
-            name: _judged(values, labels, k) | {"same_gap": gap, "same_gap_error": error}
-            for name, (values, labels), (gap, error) in zip(same, kept, gaps, strict=True)
+            name: _judged(*kept[name], own) | gaps.get(name, _MEANINGLESS)
+            for name, own in same.items()
         }
 
 
@@ -92,9 +102,9 @@ class _AllValid:
         return np.all([mask[part] for mask in self.masks], axis=0)
 
 
-def _judged(values: np.ndarray, labels: np.ndarray, k: int) -> dict[str, Any]:
+def _judged(values: np.ndarray, labels: np.ndarray, own: Labelled) -> dict[str, Any]:
     shift, column = values.mean(axis=0), labels[:, None]
-    sums = ClusterSums([k], shift)
+    sums = ClusterSums([own.n_clusters], shift)
     sums.update(values, column)
     ((sizes, means),) = sums.result()
     spread = ClusterSpread([means], shift)
@@ -104,23 +114,25 @@ def _judged(values: np.ndarray, labels: np.ndarray, k: int) -> dict[str, Any]:
     return {
         "same_rows": len(values),
         "same_columns": values.shape[1],
-        "same_n_clusters": k,
+        "same_algorithm": own.algorithm,
+        "same_n_clusters": own.n_clusters,
         **{f"same_{name}": value for name, value in told.items()},
     }
 
 
 @dataclass(frozen=True)
 class _Gap:
-    """The gap of a k-means of a sample, and its error; NaN where there are too few rows."""
+    """The gap of a k-means of a sample, and its error; nothing where there are too few rows."""
 
     k: int
     seed: int
 
-    def __call__(self, values: np.ndarray) -> tuple[float, float]:
+    def __call__(self, values: np.ndarray) -> dict[str, float]:
         if len(values) <= 2 * self.k:
-            return math.nan, math.nan
+            return {}
         centers = sample_centers(values, self.k, state(self.seed, self.k))
         inertia = float(squared_distances(values, centers).min(axis=1).sum())
         covariance = np.atleast_2d(np.cov(values, rowvar=False))
         reference = Structureless(covariance, len(values), self.seed)
-        return gap(reference(self.k), inertia, len(values))
+        value, error = gap(reference(self.k), inertia, len(values))
+        return {"same_gap": value, "same_gap_error": error}

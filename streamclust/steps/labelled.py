@@ -1,14 +1,19 @@
 """The stored clusterings of the sets, and which of them are compared."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from streamclust.models.degenerate import is_degenerate
+from streamclust.settings import ALGORITHMS
 from streamclust.steps.tables import choose, measured
 from streamclust.workspace import Workspace
+
+# Algorithm and number of clusters.
+Key = tuple[str, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +56,7 @@ def recommended(workspace: Workspace, descriptors: Sequence[str]) -> dict[str, L
     }
 
 
-def sound(workspace: Workspace, descriptor: str) -> set[tuple[str, int]]:
+def sound(workspace: Workspace, descriptor: str) -> set[Key]:
     """Algorithm and number of clusters of a set's clusterings that are measured, not refused."""
     return {
         (scores["algorithm"], int(scores["n_clusters"]))
@@ -60,23 +65,57 @@ def sound(workspace: Workspace, descriptor: str) -> set[tuple[str, int]]:
     }
 
 
-def of_same_number(workspace: Workspace, chosen: dict[str, Labelled]) -> dict[str, Labelled]:
-    """A clustering of each set with one number of clusters that all have; none if there is none.
+def in_common(
+    unrefused: Mapping[str, Set[Key]], recommended: Iterable[str]
+) -> tuple[str, list[int]] | None:
+    """The algorithm of which all sets have sound clusterings with the same numbers of clusters,
+    and these numbers.
 
-    The number is that nearest to the median of the recommended ones, the smaller of two; the
-    algorithm that of the set's recommended clustering where it has that number.
+    Of several algorithms, the commonest of the recommended ones; None where there is none.
+
+    Parameters
+    ----------
+    unrefused : mapping of str to set of (str, int)
+        `sound` of each set.
+    recommended : iterable of str
+        The algorithm of each set's recommended clustering.
     """
+    shared = set.intersection(*map(set, unrefused.values())) if unrefused else set()
+    names = [name for name in ALGORITHMS if any(name == algorithm for algorithm, _ in shared)]
+    if not names:
+        return None
+    votes = Counter(recommended)
+    best = max(names, key=lambda name: votes[name])
+    return best, sorted(k for algorithm, k in shared if algorithm == best)
+
+
+def of_same_number(
+    workspace: Workspace, chosen: dict[str, Labelled], unrefused: Mapping[str, Set[Key]]
+) -> dict[str, Labelled]:
+    """A sound clustering of each set with one number of clusters that all have; none if there is
+    none.
+
+    They are of one algorithm where all sets have one `in_common`, else of that of the set's
+    recommended clustering where it has that number. The number is that nearest to the median of
+    the recommended ones, the smaller of two.
+    """
+    usable = {name: unrefused[name] for name in chosen}
+    common = in_common(usable, [own.algorithm for own in chosen.values()])
+    if common is not None:
+        algorithm, ks = common
+        usable = {name: {(algorithm, k) for k in ks} for name in chosen}
     by_number: dict[str, dict[int, Labelled]] = {}
     for descriptor, own in chosen.items():
         others = labelled(workspace, descriptor)
+        others = [o for o in others if (o.algorithm, o.n_clusters) in usable[descriptor]]
         others.sort(key=lambda other: other.algorithm == own.algorithm)
         by_number[descriptor] = {other.n_clusters: other for other in others}
-    common = set.intersection(*map(set, by_number.values())) - {0, 1} if by_number else set()
-    if not common:
+    numbers = set.intersection(*map(set, by_number.values())) if by_number else set()
+    if not numbers:
         return {}
     median = float(np.median([own.n_clusters for own in chosen.values()]))
-    k = min(sorted(common), key=lambda number: abs(number - median))
-    return {descriptor: numbers[k] for descriptor, numbers in by_number.items()}
+    k = min(sorted(numbers), key=lambda number: abs(number - median))
+    return {descriptor: own[k] for descriptor, own in by_number.items()}
 
 
 def _stored(workspace: Workspace, descriptor: str, name: str) -> Labelled:

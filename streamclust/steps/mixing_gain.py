@@ -1,11 +1,13 @@
 """Whether mixing helped: a mixed set's clusters against those of the best of its sets."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from streamclust.steps.labelled import Key
 from streamclust.steps.raw import LABELS, is_mixed
 from streamclust.workspace import Workspace
 
@@ -21,9 +23,11 @@ LEAST_ROWS = 200
 MEAN_OF = "mean of "
 # Columns on equal footing in which more is better.
 _FOOTING = ("same_silhouette_simplified", "same_gap")
-
-# Algorithm and number of clusters.
-Key = tuple[str, int]
+# Attributes that are averaged without having been named: among more, copies of each other and
+# what has no meaning would weigh as much as what matters.
+MOST_UNNAMED = 3
+# Attributes that a sentence lists of a kind.
+_LISTED = 4
 
 
 class _Pair(NamedTuple):
@@ -39,12 +43,15 @@ def gain_lines(
     sound: Mapping[str, Set[Key]],
     agreement: Iterable[dict[str, Any]],
     footing: dict[str, dict[str, Any]],
+    *,
+    named: bool = False,
 ) -> list[dict[str, Any]]:
     """Lines of ``mixing.csv``.
 
     Of each attribute the adjusted mutual information is compared, as the mean over the clusterings
     (algorithm and number of clusters) that the mixed set and the other have in common, and that
-    are refused of neither; and the indices on equal footing.
+    are refused of neither; and the indices on equal footing. The mean over attributes is told where
+    these were `named`, or are `MOST_UNNAMED` at most.
 
     Parameters
     ----------
@@ -56,6 +63,8 @@ def gain_lines(
         Lines of ``attributes.csv``.
     footing : dict of str to dict
         `equal_footing`.
+    named : bool
+        Whether a person chose the attributes.
     """
     scores, rows = _scores(sound, agreement)
     lines = []
@@ -67,7 +76,8 @@ def gain_lines(
         for attribute in rows:
             pairs = {one: _common(scores, name, one, attribute) for one in sets}
             lines += _line(name, "ami", attribute, rows[attribute], pairs)
-        lines += _mean_line(name, scores, sets, rows)
+        if named or len(rows) <= MOST_UNNAMED:
+            lines += _mean_line(name, scores, sets, rows)
         # Columns of 0 and 1 fall into few places: their clusters are tight whatever they mean.
         for column in () if about["of"] == LABELS else _FOOTING:
             lines += _footing_line(name, column, sets, footing)
@@ -81,6 +91,7 @@ def in_words(lines: Sequence[dict[str, Any]]) -> list[str]:
         own = [line for line in lines if line["mixed_set"] == name and line["measure"] == "ami"]
         few = [line["attribute"] for line in own if line["rows"] < LEAST_ROWS]
         own = [line for line in own if line["rows"] >= LEAST_ROWS]
+        n_averaged = sum(not _is_mean(line) for line in own)
         parts = []
         for words, chosen in (
             ("better", [x for x in own if x["gain"] >= LEAST_GAIN]),
@@ -88,17 +99,30 @@ def in_words(lines: Sequence[dict[str, Any]]) -> list[str]:
             ("worse", [x for x in own if x["gain"] <= -LEAST_GAIN]),
         ):
             if chosen:
-                which = ", ".join(
-                    f"{x['attribute']} ({x['mixed']:.2f}; {x['best_set']} {x['best']:.2f})"
-                    for x in chosen
-                )
-                parts.append(f"{words} {which}")
+                chosen.sort(key=lambda x: (not _is_mean(x), -abs(x["gain"])))
+                parts.append(f"{words} {_listed([_compared(x, n_averaged) for x in chosen])}")
         if few:
-            parts.append(f"too few known rows to tell {', '.join(few)}")
+            parts.append(f"too few known rows to tell {_listed(few)}")
         if parts:
             mean = f"mean AMI over {_numbers(own)}" if own else "mean AMI"
             told.append(f"{name} against the best of its sets ({mean}): {'; '.join(parts)}")
     return told
+
+
+def _is_mean(line: dict[str, Any]) -> bool:
+    return str(line["attribute"]).startswith(MEAN_OF)
+
+
+def _compared(line: dict[str, Any], n_averaged: int) -> str:
+    many = _is_mean(line) and n_averaged > _LISTED
+    name = f"{MEAN_OF}{n_averaged} attributes" if many else line["attribute"]
+    return f"{name} ({line['mixed']:.2f}; {line['best_set']} {line['best']:.2f})"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = len(parts) - _LISTED
+    return ", ".join(parts[:_LISTED]) + (f" and {more} more (mixing.csv)" if more > 0 else "")
 
 
 def _numbers(lines: Sequence[dict[str, Any]]) -> str:
@@ -115,14 +139,17 @@ _Scores = dict[tuple[str, str], dict[Key, float]]
 def _scores(
     sound: Mapping[str, Set[Key]], agreement: Iterable[dict[str, Any]]
 ) -> tuple[_Scores, dict[str, int]]:
-    """AMI by set and attribute of the clusterings that count, and the known rows of attributes."""
+    """AMI by set and attribute of the clusterings that count, and the known rows of attributes.
+
+    It is NaN where no row with a known value is in a cluster.
+    """
     scores: _Scores = defaultdict(dict)
     rows: dict[str, int] = {}
     for line in agreement:
         if "ami" in line:
             rows[line["attribute"]] = max(line["rows"], rows.get(line["attribute"], 0))
             key = line["algorithm"], line["n_clusters"]
-            if key in sound[line["set"]]:
+            if key in sound[line["set"]] and not math.isnan(line["ami"]):
                 scores[line["set"], line["attribute"]][key] = line["ami"]
     return scores, rows
 
@@ -175,7 +202,7 @@ def _line(
     mixed_set: str, measure: str, attribute: str, rows: int, pairs: Mapping[str, _Pair | None]
 ) -> list[dict[str, Any]]:
     """The mixed set against the best of the sets that can be compared with it, if there is one."""
-    known = {name: pair for name, pair in pairs.items() if pair}
+    known = {name: pair for name, pair in pairs.items() if pair and not math.isnan(pair.own)}
     if not known:
         return []
     best = max(known, key=lambda name: known[name].own)

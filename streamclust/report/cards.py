@@ -1,0 +1,123 @@
+"""What is shown of each cluster: names, sentences, shares, and the rows of its images."""
+
+import math
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from streamclust.accumulators.contingency import Contingency
+from streamclust.passes import Passes, Rows
+from streamclust.passes.blocks import Columns
+from streamclust.report.bounds import (
+    BY_CHANCE,
+    CARDS,
+    CLUSTERINGS,
+    GALLERIES,
+    IMAGES,
+    TEXT_CHARACTERS,
+)
+from streamclust.report.points import Points
+from streamclust.sources.names import LONGEST, clean_name
+from streamclust.steps.descriptions import Description, load_description
+from streamclust.steps.job import Job
+from streamclust.steps.labelled import Labelled, labelled, recommended
+from streamclust.steps.naming import naming_of
+from streamclust.steps.suspects import stored_outliers
+from streamclust.workspace import Workspace
+
+# Of a description's rows those on a card, in this order.
+SHOWN = ("typical", "varied", "borderline")
+CHANCE = "by chance"
+
+Card = dict[str, Any]
+
+
+def clusterings_with_cards(workspace: Workspace, descriptor: str) -> list[Labelled]:
+    """The recommended clustering of a set, and others that were described."""
+    chosen = list(recommended(workspace, [descriptor]).values())
+    taken = {own.name for own in chosen}
+    others = (own for own in labelled(workspace, descriptor) if own.name not in taken)
+    described = (own for own in others if load_description(workspace, own) is not None)
+    return [*chosen, *described][:CLUSTERINGS]
+
+
+def cards(job: Job, passes: Passes, own: Labelled, points: Points, language: str) -> list[Card]:
+    """The cards of a clustering, one a cluster, the `CARDS` largest, by number.
+
+    Keys of a card: ``cluster``, ``size``, ``share``, ``suggested`` and ``name`` (empty where there
+    is none), ``marked``, ``text``, ``nearest``, ``outliers`` (share, or None) and ``rows``, lists
+    of row numbers by kind.
+    """
+    workspace = job.workspace
+    sizes = workspace.root[own.path]["sizes"][...].astype(np.int64)
+    told = load_description(workspace, own)
+    words = told.in_words(language) if told else []
+    applied = naming_of(workspace, own.descriptor, own.name)
+    outliers = _outlier_shares(passes, workspace, own, sizes, told)
+    largest = np.argsort(-sizes, kind="stable")
+    with_images = set(largest[:GALLERIES].tolist())
+    found = []
+    for cluster in sorted(largest[:CARDS].tolist()):
+        rows = _rows(told, points.rows, points.labels[own.name], cluster)
+        found.append(
+            {
+                "cluster": cluster,
+                "size": int(sizes[cluster]),
+                "share": float(sizes[cluster] / max(1, sizes.sum())),
+                "suggested": clean_name(words[cluster].name)[:LONGEST] if words else "",
+                "text": words[cluster].text[:TEXT_CHARACTERS] if words else "",
+                "name": applied.naming.names[cluster] if applied else "",
+                "marked": bool(applied and applied.naming.outliers[cluster]),
+                "nearest": int(told.nearest[cluster]) if told else -1,
+                "outliers": _known(outliers[cluster]),
+                "rows": rows if cluster in with_images else {},
+            }
+        )
+    return found
+
+
+def wanted_images(groups: list[list[Card]]) -> Iterator[int]:
+    """Rows of cards' images: the first of each card and kind, then the second of each, …"""
+    lists = [rows for made in groups for card in made for rows in card["rows"].values()]
+    for rank in zip_longest(*lists):
+        yield from (row for row in rank if row is not None)
+
+
+def _rows(
+    told: Description | None, sampled: np.ndarray, labels: np.ndarray, cluster: int
+) -> dict[str, list[int]]:
+    if told is None:
+        chance = sampled[labels == cluster][:BY_CHANCE].tolist()
+        return {CHANCE: chance} if chance else {}
+    shown: dict[str, list[int]] = {}
+    taken: set[int] = set()
+    for kind in SHOWN:
+        others = [row for row in told.rows[kind][cluster].tolist() if row not in taken]
+        shown[kind] = others[:IMAGES]
+        taken |= set(shown[kind])
+    return {kind: rows for kind, rows in shown.items() if rows}
+
+
+def _outlier_shares(
+    passes: Passes,
+    workspace: Workspace,
+    own: Labelled,
+    sizes: np.ndarray,
+    told: Description | None,
+) -> np.ndarray:
+    """Share of the rows of each cluster that are flagged; NaN where outliers are not known."""
+    group = stored_outliers(workspace)
+    if group is None:
+        return np.full(len(sizes), np.nan)
+    if told is not None and np.isfinite(told.outlier_shares).any():
+        return told.outlier_shares
+    flagged = Rows(Columns([own.labels, group["flagged"]]))
+    counts = Contingency([len(sizes), 2], [(0, 1)])
+    (table,) = passes.reduce("outliers by cluster", flagged, counts).result()
+    return table[:, 1] / np.maximum(1, sizes)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,258 @@
+"""The step that gathers what a results folder holds and writes its page."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamclust.errors import SettingsError
+from streamclust.figures.palette import cluster_colors
+from streamclust.memory import MIB, Need
+from streamclust.outputs import Outputs
+from streamclust.report.bounds import PATH_BYTES, POINT_IMAGES, SETS, THUMBNAILS
+from streamclust.report.cards import Card, cards, clusterings_with_cards, wanted_images
+from streamclust.report.comparison import comparison_tables
+from streamclust.report.figures import (
+    Figure,
+    embed,
+    figures_of_comparison,
+    figures_of_outliers,
+    figures_of_set,
+)
+from streamclust.report.outliers import OutlierSheet, outlier_sheets, rows_of_sheets
+from streamclust.report.overview import about_set, easiest_to_read, what_was_run
+from streamclust.report.page import write_page
+from streamclust.report.points import Points, packed, point_needs, sample_points
+from streamclust.report.thumbnails import thumbnails
+from streamclust.steps.descriptions import load_description
+from streamclust.steps.job import Job
+from streamclust.steps.labelled import Labelled, labelled, recommended
+from streamclust.steps.layout import layouts_of
+from streamclust.steps.paths import paths_of
+from streamclust.steps.scan import scan_need
+from streamclust.steps.suspects import stored_images
+from streamclust.workspace import fingerprint
+
+STEP = "report"
+FILE = "report.html"
+# The page's parts, the page, and what the template engine holds of both.
+PAGE_NEED = 128 * MIB
+
+
+def report(
+    job: Job,
+    outputs: Outputs,
+    file: Path | None = None,
+    language: str = "en",
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write the page of a results folder, with what is there.
+
+    Parameters
+    ----------
+    job : Job
+    outputs : Outputs
+    file : Path, optional
+        Where to; ``report.html`` in the results folder by default.
+    language : str
+        Of the names and sentences of clusters, one of `streamclust.models.languages.LANGUAGES`.
+    overwrite : bool
+        Write over a `file` of another origin.
+
+    Raises
+    ------
+    SettingsError
+        When no set is reduced, or the file is there and was not written by this.
+    MemoryBudgetError
+        When it does not fit the budget.
+    """
+    sets = [n for n in job.chosen() if job.workspace.get(f"descriptors/{n}/reduced") is not None]
+    if not sets:
+        raise SettingsError("there is no reduced set to report on: run streamclust run first")
+    with _place(outputs, file, overwrite) as staged:
+        made = [_SetParts(job, name, language) for name in _shown(job, sets)]
+        write_page(staged, *_contents(job, sets, made))
+
+
+def _place(outputs: Outputs, file: Path | None, overwrite: bool) -> AbstractContextManager[Path]:
+    if file is None:
+        return outputs.writing(FILE)
+    return outputs.elsewhere(file, STEP, overwrite=overwrite)
+
+
+def _shown(job: Job, sets: list[str]) -> list[str]:
+    if len(sets) > SETS:
+        job.events.note(
+            f"the report shows {SETS} of {len(sets)} sets in full: --descriptors names others"
+        )
+    return sets[:SETS]
+
+
+class _SetParts:
+    """What the page holds of one set."""
+
+    def __init__(self, job: Job, descriptor: str, language: str) -> None:
+        self.name = descriptor
+        self.clusterings = clusterings_with_cards(job.workspace, descriptor)
+        needs = point_needs(job, descriptor, len(self.clusterings))
+        n_rows = job.rows_of(descriptor, "reduced").n_rows
+        with job.step(STEP, descriptor, needs, n_rows) as passes:
+            self.points = sample_points(passes, job, descriptor, self.clusterings)
+            self.cards: dict[str, list[Card]] = {
+                own.name: cards(job, passes, own, self.points, language) for own in self.clusterings
+            }
+        layouts = list(layouts_of(job.workspace, descriptor))
+        self.figures = figures_of_set(job.workspace.folder, descriptor, layouts)
+
+
+def _contents(
+    job: Job, sets: list[str], made: list[_SetParts]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the template and what the script of the page take."""
+    folder = job.workspace.folder
+    about = [about_set(job, name) for name in sets]
+    told, sheets = outlier_sheets(job)
+    of_comparison, of_outliers = figures_of_comparison(folder), figures_of_outliers(folder)
+    figures = [figure for one in made for figure in one.figures]
+    embed(folder, [*figures, *of_outliers, *of_comparison])
+    points = _fitting(job, [one.points for one in made])
+    content = {
+        "title": f"Clusters of {folder.name}",
+        "run": what_was_run(job, sets),
+        "sets": about,
+        "readable": easiest_to_read(about),
+        "shown": [
+            {"about": about[sets.index(one.name)], "figures": _embedded(one.figures)}
+            for one in made
+        ],
+        "outliers": told,
+        "sheets": sheets,
+        "outlier_figures": _embedded(of_outliers),
+        "tables": comparison_tables(folder, recommended(job.workspace, sets)),
+        "comparison_figures": _embedded(of_comparison),
+        "left_out": _left_out([*figures, *of_outliers, *of_comparison]),
+    }
+    data = {
+        "mark": _mark(job, made),
+        "sets": [_of_script(job, one, own) for one, own in zip(made, points, strict=True)],
+        "images": _images(job, made, sheets, points),
+        "paths": _paths(job, made, points),
+    }
+    return content, data
+
+
+def _mark(job: Job, made: list[_SetParts]) -> str:
+    """What edits in the page belong to: they are kept by it."""
+    return fingerprint(STEP, [_fingerprint(job, own) for one in made for own in one.clusterings])
+
+
+def _fingerprint(job: Job, own: Labelled) -> str | None:
+    return job.workspace.fingerprint_of(own.path)
+
+
+def _fitting(job: Job, points: list[Points]) -> list[Points]:
+    """As many points of each set as their paths find room for."""
+    n_points = max((len(own.rows) for own in points), default=0)
+    while n_points > 1:
+        rows = _union([own.first(n_points).rows for own in points])
+        n_bytes = sum(len(path) + 16 for path in paths_of(job.workspace, rows))
+        if n_bytes <= PATH_BYTES:
+            break
+        n_points = n_points * PATH_BYTES // (n_bytes + 1)
+    return [own.first(n_points) for own in points]
+
+
+def _union(parts: list[np.ndarray]) -> np.ndarray:
+    return np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
+
+
+def _of_script(job: Job, one: _SetParts, points: Points) -> dict[str, Any]:
+    best = next(iter(recommended(job.workspace, [one.name])), None)
+    shown = {own.name: own for own in one.clusterings}
+    return {
+        "name": one.name,
+        "points": len(points.rows),
+        "rows": packed(points.rows, "<u4"),
+        "plots": [
+            {
+                "name": plot.name,
+                "axis": plot.axis,
+                "dimensions": plot.positions.shape[1],
+                "at": packed(plot.positions, "<u2"),
+                "beyond": plot.n_beyond,
+            }
+            for plot in points.plots
+        ],
+        "clusterings": [
+            _clustering(job, one, points, own, own.name in shown)
+            for own in labelled(job.workspace, one.name)
+        ],
+        "recommended": next(iter(shown), "") if best else "",
+    }
+
+
+def _clustering(
+    job: Job, one: _SetParts, points: Points, own: Labelled, with_cards: bool
+) -> dict[str, Any]:
+    about: dict[str, Any] = {"name": own.name, "algorithm": own.algorithm, "k": own.n_clusters}
+    if with_cards:
+        made = one.cards[own.name]
+        about |= {
+            "mark": _fingerprint(job, own),
+            "described": load_description(job.workspace, own) is not None,
+            "cards": made,
+            "colors": [_hex(color) for color in cluster_colors(own.n_clusters)],
+            "labels": packed(points.labels[own.name], "<i4"),
+        }
+    return about
+
+
+def _hex(color: np.ndarray) -> str:
+    return "#" + "".join(f"{round(255 * part):02x}" for part in color.tolist())
+
+
+def _images(
+    job: Job, made: list[_SetParts], sheets: list[OutlierSheet], points: list[Points]
+) -> dict[int, str]:
+    images = stored_images(job)
+    if images is None:
+        return {}
+    need = scan_need(0)
+    needs = [Need(STEP, fixed=need.fixed + PAGE_NEED, per_block=need.per_block)]
+    with job.step(STEP, None, needs, 0, "images") as passes:
+        return thumbnails(passes, job, images, _wanted(made, sheets, points))
+
+
+def _wanted(
+    made: list[_SetParts], sheets: list[OutlierSheet], points: list[Points]
+) -> Iterator[int]:
+    yield from rows_of_sheets(sheets)
+    yield from wanted_images([own for one in made for own in one.cards.values()])
+    for own in points:
+        yield from own.rows[:POINT_IMAGES].tolist()
+
+
+def _paths(job: Job, made: list[_SetParts], points: list[Points]) -> dict[int, str]:
+    """Paths of the points, and of rows on cards as far as they find room."""
+    of_points = _union([own.rows for own in points])
+    found = dict(zip(of_points.tolist(), paths_of(job.workspace, of_points), strict=True))
+    groups = [own for one in made for own in one.cards.values()]
+    on_cards = [row for row in islice(wanted_images(groups), THUMBNAILS) if row not in found]
+    left = PATH_BYTES
+    for row, path in zip(on_cards, paths_of(job.workspace, np.array(on_cards, int)), strict=True):
+        left -= len(path) + 16
+        if left > 0:
+            found[row] = path
+    return {row: path for row, path in found.items() if path}
+
+
+def _embedded(figures: list[Figure]) -> list[Figure]:
+    return [figure for figure in figures if figure.uri]
+
+
+def _left_out(figures: list[Figure]) -> list[str]:
+    return [figure.file for figure in figures if not figure.uri]

@@ -1,0 +1,98 @@
+"""Small pictures of rows as data URIs, the most wanted first, within a budget."""
+
+import base64
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from streamclust.errors import ImageError, SourceError
+from streamclust.passes import Passes
+from streamclust.report.bounds import THUMBNAIL_BYTES, THUMBNAIL_PIXELS, THUMBNAILS
+from streamclust.sources.images import ImageStore
+from streamclust.steps.job import Job
+from streamclust.steps.paths import paths_of
+
+_BATCH_ROWS = 32
+# Rows whose images are read before it is asked whether there is room for more.
+_ROUND_ROWS = 512
+_QUALITY = 78
+_TYPE = "data:image/jpeg;base64,"
+
+
+def thumbnails(
+    passes: Passes,
+    job: Job,
+    images: Path,
+    wanted: Iterable[int],
+    most_bytes: int = THUMBNAIL_BYTES,
+) -> dict[int, str]:
+    """Data URIs of the images of rows.
+
+    Parameters
+    ----------
+    passes : Passes
+    job : Job
+    images : Path
+        A zip file, or the top of a folder tree.
+    wanted : iterable of int
+        Rows, the most wanted first; each is read once.
+    most_bytes : int
+        Characters of all: what comes after they are spent is left out.
+
+    Returns
+    -------
+    dict of int to str
+        Without the rows whose image is missing or damaged.
+    """
+    rows = np.array(list(dict.fromkeys(wanted))[:THUMBNAILS], np.int64)
+    try:
+        task = _Small(ImageStore(images))
+        return _within(passes, job, task, rows, most_bytes)
+    except SourceError as error:
+        job.events.warn(f"{error}; the report comes without images")
+        return {}
+
+
+def _within(
+    passes: Passes, job: Job, task: "_Small", rows: np.ndarray, most_bytes: int
+) -> dict[int, str]:
+    found: dict[int, str] = {}
+    left = most_bytes
+    for start in range(0, len(rows), _ROUND_ROWS):
+        part = rows[start : start + _ROUND_ROWS]
+        paths = paths_of(job.workspace, part)
+        batches = [paths[i : i + _BATCH_ROWS] for i in range(0, len(paths), _BATCH_ROWS)]
+        unit = f"batches of {_BATCH_ROWS}"
+        made = [uri for own in passes.map("small images", task, batches, unit) for uri in own]
+        for row, uri in zip(part.tolist(), made, strict=True):
+            left -= len(uri)
+            if left < 0:
+                return found
+            if uri:
+                found[row] = uri
+    return found
+
+
+class _Small:
+    """Makes data URIs of the images of paths; an empty text where there is no good image."""
+
+    def __init__(self, store: ImageStore) -> None:
+        self.store = store
+
+    def __call__(self, paths: list[str]) -> list[str]:
+        return [self._one(path) for path in paths]
+
+    def _one(self, path: str) -> str:
+        from PIL import Image
+
+        from streamclust.figures.contact_sheet import thumbnail
+
+        try:
+            pixels = thumbnail(self.store.read(path), THUMBNAIL_PIXELS)
+        except (ImageError, ValueError):
+            return ""
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", quality=_QUALITY, optimize=True)
+        return _TYPE + base64.b64encode(file.getvalue()).decode()
