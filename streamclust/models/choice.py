@@ -189,9 +189,9 @@ def _on_structure(structure: bool | None) -> list[str]:
     if structure is not False:
         return []
     return [
-        "no structure: no clusters are set off from each other, and none that other rows would give "
-        "again are tighter than those of structureless data; the recommended labels divide rows, "
-        "they find no groups"
+        "no structure: no clusters are set off from each other, and none that other rows would "
+        "give again are tighter than those of structureless data; the recommended labels divide "
+        "rows, they find no groups"
     ]
 
 

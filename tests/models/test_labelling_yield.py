@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from streamclust.accumulators.contingency import count_pairs
-from streamclust.models.labelling_yield import _leave_one_out, labelling_yield
+from streamclust.models.labelling_yield import (
+    _leave_one_out,
+    are_elsewhere,
+    known_apart,
+    labelling_yield,
+)
 
 
 def test_it_is_exact_where_all_is_known():
@@ -52,3 +57,23 @@ def test_the_interval_holds_the_yield_of_all_rows(n_clusters, n_known):
         errors.append(told.share - true)
     assert held >= 93
     assert abs(np.mean(errors)) < 0.01
+
+
+def test_how_far_known_rows_are_from_all():
+    sizes = np.array([40, 40, 20])
+    assert known_apart(sizes // 4, sizes) == 0
+    assert known_apart(np.array([0, 0, 7]), sizes) == pytest.approx(0.8)
+    assert known_apart(np.array([5, 5, 10]), sizes) == pytest.approx(0.3)
+    assert known_apart(np.array([3, 0]), np.array([3, 9_999_997])) == pytest.approx(1)
+    assert math.isnan(known_apart(np.zeros(3, int), sizes))
+
+
+def test_few_rows_of_a_uniform_sample_lie_where_all_do():
+    rng, sizes = np.random.default_rng(0), np.full(50, 100)
+    few = [rng.multivariate_hypergeometric(sizes, 60) for _ in range(100)]
+    assert min(known_apart(known, sizes) for known in few) > 0.25
+    assert not any(are_elsewhere(known, sizes) for known in few)
+    half = np.repeat([12, 0], 25)
+    assert are_elsewhere(half, sizes)
+    assert not are_elsewhere(sizes, sizes)
+    assert not are_elsewhere(0 * sizes, sizes)

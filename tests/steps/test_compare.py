@@ -98,6 +98,7 @@ def test_equal_footing(compared):
     """All valid rows are fewer than the sample: the figures are those of all of them."""
     lines = table(compared, "comparison.csv")
     (k,) = {own["same_n_clusters"] for own in lines}
+    assert {own["same_algorithm"] for own in lines} == {"kmeans"}
     n_columns = min(int(own["components"]) for own in lines)
     valid = np.arange(3000) != 7
     for own in lines:
@@ -178,6 +179,22 @@ def test_the_yield_of_naming_clusters(compared, colours):
     assert (own["names"], own["rows_known"]) == ("5", str(known.sum()))
     assert float(own["low"]) < float(own["yield"]) <= right / known.sum() < float(own["high"])
     assert float(own["baseline"]) < float(own["low"])
+    shares = [np.bincount(labels[rows], minlength=5) / rows.sum() for rows in (known, labels >= 0)]
+    expected = np.abs(shares[0] - shares[1]).sum() / 2
+    assert float(own["known_apart"]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_values_that_are_known_in_some_clusters_alone_are_told(compared, colours, blobs, tmp_path):
+    def warned(known: np.ndarray) -> list[str]:
+        told: list = []
+        named = AttributeTable(attribute_file(tmp_path, known))
+        with working(compared, Settings(), "compare", told.append) as (job, outputs):
+            compare(job, outputs, named)
+        return [own.text for own in told if "lie in other clusters" in getattr(own, "text", "")]
+
+    (words,) = warned(np.where(blobs[1] < 2, colours, ""))
+    assert words.startswith("the rows whose colour is known lie in other clusters than all rows")
+    assert warned(colours) == []
 
 
 def test_nothing_is_done_twice(compared, colours, tmp_path):

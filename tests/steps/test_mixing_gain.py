@@ -1,5 +1,6 @@
 """Gains of mixing: means over the clusterings that count, and what is said of them."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -88,3 +89,47 @@ def test_indices_on_equal_footing(workspace):
     (line,) = gain_lines(workspace, sound(), [], footing)
     assert (line["measure"], line["rows"], line["clusterings"]) == ("same_gap", 900, 1)
     assert (line["best_set"], line["gain"]) == ("b", pytest.approx(0.1))
+
+
+def line(attribute: str, gain: float) -> dict:
+    about = {"mixed_set": MIXED, "measure": "ami", "attribute": attribute, "rows": 500}
+    return {
+        **about,
+        "clusterings": 4,
+        "mixed": 0.5 + gain,
+        "best_set": "a",
+        "best": 0.5,
+        "gain": gain,
+    }
+
+
+def test_a_sentence_lists_four_of_a_kind_the_largest_first():
+    many = [line(f"x{i}", i / 100) for i in range(3, 9)]
+    (told,) = in_words([*many, line("mean of x3, x4, x5, x6, x7, x8", 0.05)])
+    assert told.endswith(
+        "better mean of 6 attributes (0.55; a 0.50), x8 (0.58; a 0.50), x7 (0.57; a 0.50), "
+        "x6 (0.56; a 0.50) and 3 more (mixing.csv)"
+    )
+
+
+def test_many_attributes_have_a_mean_only_where_they_were_named(workspace):
+    lines = agreement()
+    lines += [{**own, "attribute": "copy"} for own in lines if own["attribute"] == "type"]
+    assert len({own["attribute"] for own in lines}) == 4
+    for named in (False, True):
+        found = by_attribute(gain_lines(workspace, sound(), lines, {}, named=named))
+        assert ("mean of type, colour, copy" in found) is named
+
+
+@pytest.mark.parametrize("unknown", ["a", "b"])
+def test_what_is_not_known_is_not_the_best(workspace, unknown):
+    lines = agreement()
+    for own in lines:
+        if own["set"] == unknown:
+            own["ami"] = math.nan
+    other = {"a": "b", "b": "a"}[unknown]
+    found = by_attribute(gain_lines(workspace, sound(), lines, {}))
+    assert {own["best_set"] for own in found.values()} == {other}
+    footing = {n: {"same_gap": math.nan if n == unknown else 0.2, "same_rows": 9} for n in AMI}
+    (gap,) = gain_lines(workspace, sound(), [], footing)
+    assert (gap["best_set"], gap["gain"]) == (other, 0)
