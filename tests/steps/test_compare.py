@@ -1,6 +1,7 @@
 """Sets compared: the tables against scikit-learn's figures from the label arrays."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,17 @@ def test_equal_footing(compared):
         assert float(own["same_davies_bouldin"]) == pytest.approx(expected, rel=1e-5)
         # Five groups that stand apart are tighter than structureless data.
         assert float(own["same_gap"]) > 0.1
+
+
+def test_mixed_labels_are_not_told_to_be_tight(workspace, tmp_path):
+    out = shutil.copytree(workspace.folder, tmp_path / "out")
+    api.mix(out, "a,b", consensus=True, n_clusters=(4, 5, 6))
+    run(Workspace(out))
+    lines = table(Workspace(out), "comparison.csv")
+    for column in ("same_gap", "same_gap_error", "same_silhouette_simplified"):
+        told = {own["set"] for own in lines if own[column]}
+        assert told == set(NAMES)
+    assert all(own["same_davies_bouldin"] for own in lines)
 
 
 def test_labels_of_one_set_in_the_space_of_another(compared):
