@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any
 
+from streamclust.report.bounds import CLUSTERING_LINES
 from streamclust.report.words import counted, number, percent, whole
 from streamclust.steps.descriptions import load_description
 from streamclust.steps.job import Job
@@ -21,6 +22,7 @@ _SCALINGS = {
     "l2": "each row to unit length",
 }
 _MADE_BY = ("run", "cluster", "mix")
+_NONE: dict[str, Any] = {"name": "", "n_clusters": ""}
 # A difference of readability that is worth a word.
 _READS_BETTER = 0.02
 
@@ -63,8 +65,8 @@ def about_set(job: Job, descriptor: str) -> dict[str, Any]:
         "warnings": choice.warnings,
         "structure": choice.structure,
         "readability": math.nan,
-        "best": next((_cells(line) for line in lines if line["name"] == name), {}),
-        "lines": [_cells(line) for line in lines],
+        "best": _cells(next((line for line in lines if line["name"] == name), _NONE)),
+        "lines": [_cells(line) for line in lines[:CLUSTERING_LINES]],
     }
     if "pca" in group:
         kept = float(group["pca/explained_variance_ratio"][...].sum())

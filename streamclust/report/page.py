@@ -46,8 +46,9 @@ def write_page(path: Path, content: dict[str, Any], data: dict[str, Any]) -> Non
 
 
 def as_json(data: Any) -> str:
-    """JSON in ASCII that may stand in a script element: nothing in it ends the element."""
-    return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    """JSON that may stand in a script element: nothing in it ends the element."""
+    text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
 
 
 def content_policy(style: str, script: str) -> str:

@@ -12,7 +12,8 @@ from streamclust.errors import SettingsError
 from streamclust.figures.palette import cluster_colors
 from streamclust.memory import MIB, Need
 from streamclust.outputs import Outputs
-from streamclust.report.bounds import PATH_BYTES, POINT_IMAGES, SETS, THUMBNAILS
+from streamclust.passes import Passes
+from streamclust.report.bounds import PAGE_BYTES, PATH_BYTES, POINT_IMAGES, SETS, THUMBNAILS
 from streamclust.report.cards import Card, cards, clusterings_with_cards, wanted_images
 from streamclust.report.comparison import comparison_tables
 from streamclust.report.figures import (
@@ -24,16 +25,16 @@ from streamclust.report.figures import (
 )
 from streamclust.report.outliers import OutlierSheet, outlier_sheets, rows_of_sheets
 from streamclust.report.overview import about_set, easiest_to_read, what_was_run
-from streamclust.report.page import write_page
+from streamclust.report.page import as_json, write_page
 from streamclust.report.points import Points, packed, point_needs, sample_points
-from streamclust.report.thumbnails import thumbnails
+from streamclust.report.thumbnails import fewer, thumbnails
 from streamclust.steps.descriptions import load_description
 from streamclust.steps.job import Job
 from streamclust.steps.labelled import Labelled, labelled, recommended
 from streamclust.steps.layout import layouts_of
 from streamclust.steps.paths import paths_of
 from streamclust.steps.scan import scan_need
-from streamclust.steps.suspects import stored_images
+from streamclust.steps.suspects import BYTES_A_ROW, stored_images
 from streamclust.workspace import fingerprint
 
 STEP = "report"
@@ -75,7 +76,23 @@ def report(
         raise SettingsError("there is no reduced set to report on: run streamclust run first")
     with _place(outputs, file, overwrite) as staged:
         made = [_SetParts(job, name, language) for name in _shown(job, sets)]
-        write_page(staged, *_contents(job, sets, made))
+        n_rows = job.rows_of(sets[0], "reduced").n_rows
+        images = stored_images(job)
+        with job.step(STEP, None, page_needs(n_rows, images is not None), n_rows) as passes:
+            content, data = _contents(job, passes, sets, made, images)
+            write_page(staged, content, data)
+            excess = staged.stat().st_size - PAGE_BYTES
+            if excess > 0:
+                write_page(staged, content, {**data, "images": fewer(data["images"], excess)})
+
+
+def page_needs(n_rows: int, with_images: bool) -> list[Need]:
+    """Memory of the page, of the outliers' columns, and of images in work."""
+    held = PAGE_NEED + BYTES_A_ROW * n_rows
+    if not with_images:
+        return [Need(STEP, fixed=held)]
+    image = scan_need(n_rows)
+    return [Need(STEP, fixed=held + image.fixed, per_block=image.per_block)]
 
 
 def _place(outputs: Outputs, file: Path | None, overwrite: bool) -> AbstractContextManager[Path]:
@@ -110,7 +127,7 @@ class _SetParts:
 
 
 def _contents(
-    job: Job, sets: list[str], made: list[_SetParts]
+    job: Job, passes: Passes, sets: list[str], made: list[_SetParts], images: Path | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the template and what the script of the page take."""
     folder = job.workspace.folder
@@ -139,7 +156,7 @@ def _contents(
     data = {
         "mark": _mark(job, made),
         "sets": [_of_script(job, one, own) for one, own in zip(made, points, strict=True)],
-        "images": _images(job, made, sheets, points),
+        "images": thumbnails(passes, job, images, _wanted(made, sheets, points)) if images else {},
         "paths": _paths(job, made, points),
     }
     return content, data
@@ -159,7 +176,7 @@ def _fitting(job: Job, points: list[Points]) -> list[Points]:
     n_points = max((len(own.rows) for own in points), default=0)
     while n_points > 1:
         rows = _union([own.first(n_points).rows for own in points])
-        n_bytes = sum(len(path) + 16 for path in paths_of(job.workspace, rows))
+        n_bytes = sum(map(_bytes_of, paths_of(job.workspace, rows)))
         if n_bytes <= PATH_BYTES:
             break
         n_points = n_points * PATH_BYTES // (n_bytes + 1)
@@ -215,18 +232,6 @@ def _hex(color: np.ndarray) -> str:
     return "#" + "".join(f"{round(255 * part):02x}" for part in color.tolist())
 
 
-def _images(
-    job: Job, made: list[_SetParts], sheets: list[OutlierSheet], points: list[Points]
-) -> dict[int, str]:
-    images = stored_images(job)
-    if images is None:
-        return {}
-    need = scan_need(0)
-    needs = [Need(STEP, fixed=need.fixed + PAGE_NEED, per_block=need.per_block)]
-    with job.step(STEP, None, needs, 0, "images") as passes:
-        return thumbnails(passes, job, images, _wanted(made, sheets, points))
-
-
 def _wanted(
     made: list[_SetParts], sheets: list[OutlierSheet], points: list[Points]
 ) -> Iterator[int]:
@@ -244,10 +249,15 @@ def _paths(job: Job, made: list[_SetParts], points: list[Points]) -> dict[int, s
     on_cards = [row for row in islice(wanted_images(groups), THUMBNAILS) if row not in found]
     left = PATH_BYTES
     for row, path in zip(on_cards, paths_of(job.workspace, np.array(on_cards, int)), strict=True):
-        left -= len(path) + 16
+        left -= _bytes_of(path)
         if left > 0:
             found[row] = path
     return {row: path for row, path in found.items() if path}
+
+
+def _bytes_of(path: str) -> int:
+    """What a path takes in the page, with the number of its row."""
+    return len(as_json(path).encode("utf-8", "replace")) + 12
 
 
 def _embedded(figures: list[Figure]) -> list[Figure]:

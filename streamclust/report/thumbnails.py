@@ -55,6 +55,15 @@ def thumbnails(
         return {}
 
 
+def fewer(images: dict[int, str], excess: int) -> dict[int, str]:
+    """Without so many of the least wanted that `excess` characters are saved."""
+    kept = dict(images)
+    while kept and excess > 0:
+        _, uri = kept.popitem()
+        excess -= len(uri)
+    return kept
+
+
 def _within(
     passes: Passes, job: Job, task: "_Small", rows: np.ndarray, most_bytes: int
 ) -> dict[int, str]:

@@ -52,9 +52,7 @@ class Browser:
         self._loop.run_until_complete(self._connect(self._port()))
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        self.call(
-            "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(self.folder)
-        )
+        self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(self.folder))
         return self
 
     def __exit__(self, *_: Any) -> None:

@@ -18,6 +18,10 @@ function drawCards(view, again) {
 
 function hintOf(set, clustering) {
   const own = "streamclust describe OUT --descriptors " + set.name;
+  if (!set.clusterings.length) {
+    return "This set is not clustered: run “streamclust cluster OUT” and “streamclust measure OUT”, " +
+      "then “streamclust report OUT”.";
+  }
   if (!clustering.cards) {
     const options = ` --algorithm ${clustering.algorithm} --n-clusters ${clustering.k}`;
     return `There are no cards of ${clustering.name}: run “${own}${options}”, then “streamclust ` +

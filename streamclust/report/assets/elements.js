@@ -31,6 +31,11 @@ function percent(share) {
   return (value >= 10 || value === 0 ? value.toFixed(0) : value.toPrecision(2)) + " %";
 }
 
+// `1 point`, `2,003 points`.
+function counted(count, noun) {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 function pathOf(row) {
   return DATA.paths[row] ?? "row " + row;
 }

@@ -36,7 +36,7 @@ function showPlot() {
   map.at = unpacked(map.plot.at, Uint16Array);
   const beyond = map.plot.beyond ? ` ${map.plot.beyond} lie beyond the edges.` : "";
   byId("map-note").textContent =
-    `${set.points.toLocaleString("en")} rows drawn by chance, by ${map.plot.axis}, coloured by ` +
+    `${counted(set.points, "row")} drawn by chance, by ${map.plot.axis}, coloured by ` +
     `cluster.${beyond}`;
   setTool();
   place();
@@ -147,7 +147,11 @@ function select(test) {
   map.selected.clear();
   for (let i = 0; i < map.rows.length; i += 1) if (test(i)) map.selected.add(i);
   tellSelected();
-  say(`${map.selected.size.toLocaleString("en")} points are selected.`);
+  sayNumber();
+}
+
+function sayNumber() {
+  say(`Selected: ${counted(map.selected.size, "point")}.`);
 }
 
 function tellSelected() {
@@ -155,7 +159,7 @@ function tellSelected() {
   const box = byId("selected");
   box.hidden = !map.selected.size;
   byId("selected-title").textContent =
-    `Paths of the ${map.selected.size.toLocaleString("en")} selected points`;
+    `Selected: ${counted(map.selected.size, "path")}`;
   byId("paths").value = [...map.selected].map((i) => pathOf(map.rows[i])).join("\n");
 }
 
@@ -168,7 +172,8 @@ function clearSelection() {
 }
 
 function copyPaths() {
-  const area = byId("paths"), said = () => say(`${map.selected.size} paths are copied.`);
+  const area = byId("paths");
+  const said = () => say(`Copied: ${counted(map.selected.size, "path")}.`);
   area.focus();
   area.select();
   const byHand = () => {
@@ -261,7 +266,7 @@ function mapKey(event) {
   else if (event.key === " " && map.focus >= 0) {
     if (!map.selected.delete(map.focus)) map.selected.add(map.focus);
     tellSelected();
-    say(`${map.selected.size} points are selected.`);
+    sayNumber();
   } else if (event.key === "Escape") {
     clearSelection();
     say("Nothing is selected.");
@@ -277,7 +282,10 @@ function listenToMap() {
   canvas.addEventListener("pointermove", pointerMove);
   canvas.addEventListener("pointerup", pointerUp);
   canvas.addEventListener("pointercancel", () => { map.path = []; map.drag = null; paint(); });
-  canvas.addEventListener("pointerleave", () => { if (!map.drag) pointTo(-1); });
+  // A finger that is lifted leaves, too: what it pointed at stays to be read.
+  canvas.addEventListener("pointerleave", (event) => {
+    if (!map.drag && event.pointerType === "mouse") pointTo(-1);
+  });
   canvas.addEventListener("blur", () => pointTo(-1));
   canvas.addEventListener("keydown", mapKey);
   byId("plot").addEventListener("change", () => { pointTo(-1); showPlot(); });

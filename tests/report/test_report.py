@@ -1,0 +1,237 @@
+"""`streamclust report`: what is on the page, with what there is, and how large it gets."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cases import write_case
+from click.testing import CliRunner
+
+from streamclust import api
+from streamclust.cli import commands
+from streamclust.errors import MemoryBudgetError, SettingsError
+from streamclust.events import Message, StepFinished
+from streamclust.passes import LocalExecutor, Passes
+from streamclust.report import bounds
+from streamclust.report.page import as_json, content_policy
+from streamclust.report.points import sample_points
+from streamclust.report.thumbnails import fewer, thumbnails
+from streamclust.settings import Settings
+from streamclust.steps.job import Job
+from streamclust.steps.labelled import recommended
+from streamclust.steps.suspects import stored_images
+from streamclust.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory) -> Path:
+    """Results with images, of which nothing is described."""
+    folder = tmp_path_factory.mktemp("report")
+    api.demo(folder, rows=300, n_clusters=(4, 6), descriptors="vdc_color,osnet")
+    return folder / "out"
+
+
+@pytest.fixture
+def out(demo, tmp_path) -> Path:
+    return shutil.copytree(demo, tmp_path / "out")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory, blobs) -> Path:
+    """Results of which nothing but the reduced rows is there."""
+    folder = tmp_path_factory.mktemp("plain")
+    case = write_case(folder / "case", a=blobs[0], b=blobs[0][:, :1])
+    api.ingest(case, folder / "out")
+    api.reduce(folder / "out")
+    return folder / "out"
+
+
+def data_of(page: Path) -> dict:
+    found = re.search(
+        r'<script type="application/json" id="data">(.*?)</script>', page.read_text("utf-8"), re.S
+    )
+    assert found is not None
+    return json.loads(found[1])
+
+
+def job_of(out: Path) -> Job:
+    return Job(Workspace(out), Settings(), LocalExecutor(2))
+
+
+def test_the_page_asks_nothing_of_a_network_and_allows_no_other_script(out):
+    api.report(out)
+    text = (out / "report.html").read_text("utf-8")
+    assert not re.search(r"https?://|@import|url\(", text)
+    (style,) = re.findall(r"<style>(.*?)</style>", text, re.S)
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.S)
+    policy = content_policy(style, script).replace("'", "&#39;")
+    assert f'content="{policy}"' in text
+    assert " style=" not in text
+
+
+def test_cards_tell_what_the_store_holds(out):
+    api.report(out)
+    for told in data_of(out / "report.html")["sets"]:
+        workspace = Workspace(out)
+        own = recommended(workspace, [told["name"]])[told["name"]]
+        labels, flagged = own.labels[...], workspace.root["outliers/flagged"][...]
+        (shown,) = [one for one in told["clusterings"] if "cards" in one]
+        assert shown["name"] == own.name == told["recommended"]
+        assert shown["mark"] == workspace.fingerprint_of(own.path)
+        assert len(shown["cards"]) == own.n_clusters
+        for card in shown["cards"]:
+            inside = labels == card["cluster"]
+            assert card["size"] == inside.sum()
+            assert card["share"] == pytest.approx(inside.mean())
+            assert card["outliers"] == pytest.approx(flagged[inside].mean())
+            assert (labels[card["rows"]["by chance"]] == card["cluster"]).all()
+        # Others are listed, without cards.
+        assert len(told["clusterings"]) == len(workspace.clusterings(told["name"]))
+
+
+def test_described_clusters_come_with_sentences_and_images_of_each_kind(out):
+    api.describe(out, descriptors="osnet")
+    api.report(out)
+    data = data_of(out / "report.html")
+    by_name = {one["name"]: one for one in data["sets"]}
+    (shown,) = [one for one in by_name["osnet"]["clusterings"] if "cards" in one]
+    assert shown["described"]
+    for card in shown["cards"]:
+        assert card["text"]
+        assert card["suggested"]
+        rows = [row for own in card["rows"].values() for row in own]
+        assert len(rows) == len(set(rows))
+        assert all(data["images"][str(row)].startswith("data:image/jpeg;base64,") for row in rows)
+    assert {kind for card in shown["cards"] for kind in card["rows"]} == {
+        *("typical", "varied", "borderline")
+    }
+    api.report(out, language="ru")
+    text = (out / "report.html").read_text("utf-8")
+    assert re.search("[а-я]{4}", text)
+
+
+def test_points_are_the_sampled_rows_at_their_places(out):
+    api.layout(out, "pca", 3, descriptors="osnet")
+    job = job_of(out)
+    own = recommended(job.workspace, ["osnet"])["osnet"]
+    points = sample_points(Passes(job.executor), job, "osnet", [own], 100)
+    assert len(set(points.rows.tolist())) == len(points.rows) == 100
+    np.testing.assert_array_equal(points.labels[own.name], own.labels[...][points.rows])
+    (plot,) = points.plots
+    layout = job.workspace.root["descriptors/osnet/layouts/pca-3"]
+    low, high = np.array(layout.attrs["limits"]).T
+    share = (layout["positions"][...][points.rows] - low) / (high - low)
+    np.testing.assert_allclose(plot.positions / 65_535, share.clip(0, 1), atol=1e-5)
+    assert points.first(7).rows.tolist() == points.rows[:7].tolist()
+
+
+def test_images_stay_within_their_bytes(out):
+    job = job_of(out)
+    images = stored_images(job)
+    assert images is not None
+    rows = [5, 3, 5, 9, 250]
+    found = thumbnails(Passes(job.executor), job, images, rows)
+    assert list(found) == [5, 3, 9, 250]
+    room = len(found[5]) + len(found[3])
+    assert list(thumbnails(Passes(job.executor), job, images, rows, room)) == [5, 3]
+    assert list(fewer(found, len(found[250]) + 1)) == [5, 3]
+    assert fewer(found, 10**9) == {}
+
+
+def test_with_nothing_but_reduced_rows_it_says_what_to_run(plain, tmp_path):
+    out = shutil.copytree(plain, tmp_path / "out")
+    api.report(out)
+    text = (out / "report.html").read_text("utf-8")
+    for command in ("cluster", "measure", "outliers", "compare", "export"):
+        assert f"streamclust {command} OUT" in text
+    data = data_of(out / "report.html")
+    assert data["images"] == {}
+    assert [one["clusterings"] for one in data["sets"]] == [[], []]
+    # A set of one column lies on a line.
+    assert [one["plots"][0]["dimensions"] for one in data["sets"]] == [2, 2]
+
+
+def test_the_page_of_many_rows_and_long_paths_is_bounded(tmp_path):
+    rng = np.random.default_rng(0)
+    case = write_case(tmp_path / "case", a=rng.normal(size=(9000, 4)).astype(np.float32))
+    paths = [f"{row:06}{'x' * 900}é\\.jpg" for row in range(9000)]
+    (case / "images_paths.csv").write_text("\n".join(["paths", *paths]) + "\n", encoding="utf-8")
+    api.ingest(case, tmp_path / "out")
+    api.reduce(tmp_path / "out")
+    api.report(tmp_path / "out")
+    page = tmp_path / "out" / "report.html"
+    own = data_of(page)["sets"][0]
+    assert 1000 < own["points"] < bounds.PATH_BYTES // 900
+    assert page.stat().st_size < 2 * bounds.PATH_BYTES
+
+
+def test_a_page_that_a_person_changed_is_kept(plain, tmp_path):
+    out = shutil.copytree(plain, tmp_path / "out")
+    api.report(out)
+    first = (out / "report.html").read_bytes()
+    api.report(out)
+    assert (out / "report.html").read_bytes() == first
+    assert not list(out.glob("report.kept-*"))
+    (out / "report.html").write_text("mine")
+    said: list[Message] = []
+    api.report(
+        out, None, None, lambda event: said.append(event) if isinstance(event, Message) else 0
+    )
+    assert (out / "report.kept-1.html").read_text() == "mine"
+    assert any("kept as report.kept-1.html" in message.text for message in said)
+
+
+def test_the_command_writes_where_it_is_told(plain, tmp_path):
+    out = shutil.copytree(plain, tmp_path / "out")
+    target = tmp_path / "page.html"
+    done = CliRunner().invoke(commands, ["report", str(out), "--out", str(target), "--quiet"])
+    assert (done.exit_code, done.output) == (0, "")
+    assert target.read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert not (out / "report.html").exists()
+    target.write_text("mine")
+    with pytest.raises(SettingsError, match="--overwrite"):
+        api.report(out, target)
+    api.report(out, target, overwrite=True)
+    assert target.read_text("utf-8") != "mine"
+
+
+def test_what_cannot_be_is_refused(case_folder, tmp_path):
+    out = tmp_path / "out"
+    api.ingest(case_folder, out)
+    with pytest.raises(SettingsError, match="no reduced set"):
+        api.report(out)
+    with pytest.raises(SettingsError, match="language"):
+        api.report(out, language="fr")
+    api.reduce(out)
+    with pytest.raises(MemoryBudgetError):
+        api.report(out, memory="280MiB")
+    assert not (out / "report.html").exists()
+
+
+def test_the_steps_keep_to_their_plan(out):
+    steps: list[StepFinished] = []
+    api.report(
+        out, None, None, lambda event: steps.append(event) if isinstance(event, StepFinished) else 0
+    )
+    assert [step.descriptor for step in steps] == ["osnet", "vdc_color", None]
+    assert all(step.step == "report" for step in steps)
+
+
+def test_a_gone_folder_of_images_and_broken_files_leave_a_page(out):
+    for name in ("comparison.csv", "mixing.csv"):
+        (out / name).write_bytes(b"\xff\xfe\x00")
+    (out / "run.json").write_text('["no record"]')
+    (out / "figures" / "osnet-metrics.png").write_text("no picture")
+    api.report(out, descriptors="osnet")
+    text = (out / "report.html").read_text("utf-8")
+    assert "no picture" not in text
+    assert "osnet-metrics.png" in text  # named as left out
+
+
+def test_data_cannot_end_their_element():
+    told = {"path": "</script><script>alert(1)</script><!--", "é": None}
+    assert "<" not in as_json(told)
+    assert json.loads(as_json(told)) == told

@@ -1,0 +1,274 @@
+"""The page of `streamclust report` in a browser: what a person does there, and what must not be."""
+
+import csv
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import Browser
+from cases import write_case
+
+from streamclust import api
+from streamclust.sources.names import read_names
+from streamclust.steps.labelled import recommended
+from streamclust.steps.naming import naming_of
+from streamclust.workspace import Workspace
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory) -> Path:
+    """A demo with images of which one set is described and laid out, with its page."""
+    folder = tmp_path_factory.mktemp("page")
+    api.demo(folder, rows=300, n_clusters=(5, 7), descriptors="vdc_color,osnet")
+    api.describe(folder / "out", descriptors="osnet")
+    api.layout(folder / "out", "pca", 3, descriptors="osnet")
+    api.layout(folder / "out", "lda", 2, descriptors="osnet")
+    api.compare(folder / "out", folder / "case" / "truth.csv")
+    api.report(folder / "out")
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def evil(tmp_path_factory) -> Path:
+    """Results whose paths, set and attributes are HTML, without images."""
+    folder = tmp_path_factory.mktemp("evil")
+    rng = np.random.default_rng(4)
+    values = (rng.normal(size=(240, 6)) + 9 * rng.integers(0, 3, (240, 1))).astype(np.float32)
+    case = write_case(folder / "case", **{"<b>a": values})
+    paths = [f"{row}/{EVIL}</script><script>alert(2)</script>.jpg" for row in range(240)]
+    lines = "".join(f'"{path}"\n' for path in paths)
+    (case / "images_paths.csv").write_text("paths\n" + lines)
+    table = "".join(f"{row},<script>alert({row % 3})</script>\n" for row in range(240))
+    (folder / "known.csv").write_text(f"row,{EVIL}\n" + table)
+    api.run(case, folder / "out", n_clusters="3")
+    api.compare(folder / "out", folder / "known.csv")
+    api.describe(folder / "out")
+    names = f"set,cluster,name\n<b>a,0,{EVIL}\n<b>a,1,=1+1\n"
+    (folder / "names.csv").write_text(names)
+    api.label(folder / "out", folder / "names.csv")
+    api.report(folder / "out")
+    return folder / "out"
+
+
+@pytest.fixture
+def browser(tmp_path):
+    with Browser(tmp_path) as made:
+        yield made
+        assert made.problems == []
+
+
+def saved(browser: Browser) -> Path:
+    """The file of the button that saves names."""
+    file = browser.folder / "names.csv"
+    browser.click("#save")
+    browser.wait("document.querySelector('#message').textContent.startsWith('names.csv')")
+    for _ in range(100):
+        if file.exists() and file.stat().st_size:
+            break
+        browser.wait("new Promise((done) => setTimeout(() => done(true), 50))")
+    return file
+
+
+def middle(browser: Browser, selector: str) -> tuple[float, float, float, float]:
+    """Left, top, width and height of an element that is scrolled into view."""
+    return tuple(
+        browser.run(
+            f"(() => {{ const own = document.querySelector({json.dumps(selector)});"
+            "own.scrollIntoView({block: 'center', behavior: 'instant'});"
+            "const box = own.getBoundingClientRect();"
+            "return [box.left, box.top, box.width, box.height]; })()"
+        )
+    )
+
+
+def test_names_merges_and_marks_come_back_by_names_csv(out, browser):
+    browser.open(out / "report.html")
+    cards = browser.run("document.querySelectorAll('.card').length")
+    own = recommended(Workspace(out), ["osnet"])["osnet"]
+    assert cards == own.n_clusters >= 5
+    middle(browser, ".gallery")
+    browser.wait(
+        "[...document.querySelectorAll('.gallery img')].slice(0, 8).every((own) => "
+        "own.complete && own.naturalWidth > 0)"
+    )
+    browser.fill(".card[data-cluster='0'] input[type=text]", '=van, "big"\u2028  und groß')
+    for cluster in (1, 2):
+        browser.click(f".card[data-cluster='{cluster}'] input[type=checkbox]")
+    browser.fill("#merge-name", "lorry")
+    browser.click("#merge")
+    browser.click(".card[data-cluster='3'] .mark-outliers")
+    browser.fill(".card[data-cluster='4'] input[type=text]", "a mistake")
+    browser.click("#undo")
+    suggested = browser.run(
+        "document.querySelector('.card[data-cluster=\"4\"] input[type=text]').value"
+    )
+    file = saved(browser)
+
+    mark = Workspace(out).fingerprint_of(own.path)
+    lines = read_names(file)
+    assert [line.cluster for line in lines] == list(range(cards))
+    assert {(line.set, line.clustering, line.mark) for line in lines} == {("osnet", own.name, mark)}
+    api.label(out, file)
+    applied = naming_of(Workspace(out), "osnet", own.name)
+    assert applied is not None
+    names = applied.naming.names
+    assert names[:3] == ('=van, "big" und groß', "lorry", "lorry")
+    assert names[4] == suggested != "a mistake"
+    assert applied.naming.outliers == tuple(c == 3 for c in range(cards))
+    with open(out / "named.csv", newline="", encoding="utf-8") as text:
+        told = [line["osnet"] for line in csv.DictReader(text)]
+    labels = own.labels[...]
+    assert [name == "lorry" for name in told] == np.isin(labels, (1, 2)).tolist()
+
+
+def test_edits_outlive_the_page_where_the_browser_keeps_them(out, browser):
+    browser.open(out / "report.html")
+    browser.fill(".card[data-cluster='1'] input[type=text]", "bus")
+    browser.call("Page.reload")
+    browser.wait("document.querySelector('.card[data-cluster=\"1\"] input')?.value !== undefined")
+    named = "document.querySelector('.card[data-cluster=\"1\"] input[type=text]').value"
+    browser.wait(f"{named} === 'bus'")
+    # Not where it keeps nothing; the page works all the same.
+    barred = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('no'); }})"
+    browser.call("Page.addScriptToEvaluateOnNewDocument", source=barred)
+    browser.call("Page.reload")
+    browser.wait(f"document.readyState === 'complete' && {named} !== 'bus'")
+    browser.fill(".card[data-cluster='1'] input[type=text]", "bus")
+    assert browser.run(named) == "bus"
+
+
+def test_points_are_pointed_at_and_selected(out, browser):
+    browser.open(out / "report.html")
+    left, top, width, height = middle(browser, "#canvas")
+    browser.click("input[value=rectangle]")
+    inside = (left + 8, top + 8), (left + width / 2, top + height / 2)
+    browser.drag(*inside, (left + width - 8, top + height - 8))
+    assert browser.run("document.querySelector('#paths').value.split('\\n').length") == 300
+    browser.click("#clear")
+    assert browser.run("document.querySelector('#selected').hidden")
+
+    browser.click("input[value=lasso]")
+    around = [(0.01, 0.02), (0.99, 0.02), (0.99, 0.98), (0.5, 0.98), (0.5, 0.5), (0.01, 0.5)]
+    browser.drag(*[(left + width * x, top + height * y) for x, y in around])
+    assert 0 < browser.run("document.querySelector('#paths').value.split('\\n').length") < 300
+
+    browser.run("document.querySelector('#canvas').focus()")
+    browser.press("Escape")
+    assert browser.run("document.querySelector('#paths').value") == ""
+    browser.press("ArrowRight")
+    assert not browser.run("document.querySelector('#tip').hidden")
+    assert ".jpg" in browser.run("document.querySelector('#tip').textContent")
+    browser.press(" ", "Space")
+    assert browser.run("document.querySelector('#paths').value").endswith(".jpg")
+    browser.run("document.activeElement.blur()")
+
+    browser.fill("#plot", "pca-3")
+    browser.click("input[value=look]")
+    before = browser.run("document.querySelector('#canvas').toDataURL()")
+    browser.drag((left + 40, top + 40), (left + 90, top + 60))
+    assert browser.run("document.querySelector('#canvas').toDataURL()") != before
+    browser.fill("#pick", "0")
+    labels = recommended(Workspace(out), ["osnet"])["osnet"].labels[...]
+    paths = browser.run("document.querySelector('#paths').value.split('\\n').length")
+    assert paths == (labels == 0).sum()
+
+
+def test_sets_and_clusterings_are_switched_sorted_and_filtered(out, browser):
+    browser.open(out / "report.html")
+    clusters = "[...document.querySelectorAll('.card')].map((own) => +own.dataset.cluster)"
+    labels = recommended(Workspace(out), ["osnet"])["osnet"].labels[...]
+    sizes = np.bincount(labels)
+    browser.fill("#sort", "small")
+    shown = browser.run(clusters)
+    assert sizes[shown].tolist() == sorted(sizes.tolist())
+    browser.fill(".card[data-cluster='2'] input[type=text]", "Zeppelin")
+    browser.fill("#filter", "zeppelin")
+    assert browser.run(clusters) == [2]
+    browser.fill("#filter", "")
+
+    browser.fill("#set", "vdc_color")
+    hint = browser.run("document.querySelector('#hint').textContent")
+    assert "streamclust describe OUT --descriptors vdc_color" in hint
+    assert browser.run("document.querySelectorAll('.gallery img').length") > 0
+    other = browser.run(
+        "[...document.querySelector('#clustering').options].map((own) => own.value)"
+        ".find((own) => own !== document.querySelector('#clustering').value)"
+    )
+    browser.fill("#clustering", other)
+    assert browser.run("document.querySelectorAll('.card').length") == 0
+    assert f"no cards of {other}" in browser.run("document.querySelector('#hint').textContent")
+    marked = "document.querySelector('tr[aria-current]').dataset.clustering"
+    assert browser.run(marked) == other
+
+
+def test_all_that_can_be_used_has_a_name_and_the_phone_has_one_column(out, tmp_path):
+    with Browser(tmp_path, 390) as browser:
+        browser.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=390, height=800, deviceScaleFactor=2, mobile=True,
+        )  # fmt: skip
+        browser.open(out / "report.html")
+        assert browser.run("document.documentElement.scrollWidth") <= 390
+        lefts = "[...document.querySelectorAll('.card')].map((o) => o.getBoundingClientRect().left)"
+        assert len(set(browser.run(lefts))) == 1
+        nameless = browser.run(
+            "[...document.querySelectorAll('button, input, select, textarea, canvas')].filter("
+            "(own) => !(own.getAttribute('aria-label') || own.getAttribute('aria-labelledby') || "
+            "own.labels?.length || own.textContent.trim())).map((own) => own.outerHTML)"
+        )
+        assert nameless == []
+        tree = browser.call("Accessibility.getFullAXTree")["nodes"]
+        roles = {node["role"]["value"] for node in tree if "role" in node}
+        assert {"main", "banner", "navigation", "contentinfo", "region", "status"} <= roles
+        levels = browser.run(
+            "[...document.querySelectorAll('h1, h2, h3, h4')].map((own) => +own.tagName[1])"
+        )
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(b - a <= 1 for a, b in pairwise(levels))
+        assert browser.problems == []
+
+
+def test_without_clusters_the_page_has_its_map_and_says_what_to_run(case_folder, browser):
+    out = browser.folder / "out"
+    api.ingest(case_folder, out)
+    api.reduce(out)
+    api.report(out)
+    browser.open(out / "report.html")
+    assert "streamclust cluster OUT" in browser.run("document.querySelector('#hint').textContent")
+    browser.run("document.querySelector('#canvas').focus()")
+    browser.press("ArrowRight")
+    assert ".jpg" in browser.run("document.querySelector('#tip').textContent")
+    browser.click("#save")
+    said = browser.run("document.querySelector('#message').textContent")
+    assert said.startswith("There is nothing to save")
+    api.cluster(out, n_clusters="4")
+    api.report(out)
+    browser.call("Page.reload")
+    browser.wait("document.querySelector('#hint')?.textContent.includes('no cards of kmeans-4')")
+
+
+def test_html_in_paths_names_and_attributes_is_text(evil, browser):
+    browser.open(evil / "report.html")
+    assert browser.run("document.querySelectorAll('img[src=x], b, i').length") == 0
+    assert browser.run("document.querySelectorAll('script').length") == 2
+    own = "document.querySelector('.card[data-cluster=\"%d\"] input[type=text]').value"
+    assert [browser.run(own % cluster) for cluster in (0, 1)] == [EVIL, "=1+1"]
+    assert EVIL in browser.run("document.querySelector('#comparison').textContent")
+    browser.fill("#pick", "0")
+    assert EVIL + "</script><script>" in browser.run("document.querySelector('#paths').value")
+    browser.run("document.querySelector('#canvas').focus()")
+    browser.press("ArrowRight")
+    assert EVIL in browser.run("document.querySelector('#tip').textContent")
+    assert browser.run("document.querySelector('#tip img')") is None
+    browser.click("#save")
+    file = saved(browser)
+    assert "<b>a,kmeans-3,1,'=1+1,0," in file.read_text("utf-8")
+    api.label(evil, file)
+    applied = naming_of(Workspace(evil), "<b>a", "kmeans-3")
+    assert applied is not None
+    assert applied.naming.names[:2] == (EVIL, "=1+1")
