@@ -1,8 +1,8 @@
 import pickle
-import tracemalloc
 
 import numpy as np
 import pytest
+from tracing import traced
 
 from streamclust.accumulators import covariance as module
 from streamclust.accumulators.covariance import Covariance, compute_dtype, out_of_range, pieces
@@ -141,12 +141,14 @@ def test_results_cannot_be_written_to() -> None:
 @pytest.mark.parametrize(("n_rows", "n_features"), [(5000, 700), (100, 900), (3000, 20)])
 def test_nbytes_is_true(dtype: type, n_rows: int, n_features: int) -> None:
     values = np.ones((n_rows, n_features), dtype)
-    covariance = Covariance()
-    tracemalloc.start()
-    covariance.update(values)
-    covariance.update(values)
-    held, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+
+    def updated_twice() -> Covariance:
+        covariance = Covariance()
+        covariance.update(values)
+        covariance.update(values)
+        return covariance
+
+    held, peak = traced(updated_twice)
     stated = Covariance.nbytes(n_features, n_rows, values.itemsize)
     # A mean in float64 of float32 rows has numpy cast them in buffers of its own.
     assert 0.6 * stated < held <= peak <= stated + 2**18

@@ -1,7 +1,6 @@
-import tracemalloc
-
 import numpy as np
 import pytest
+from tracing import traced
 
 from streamclust.accumulators.moments import Moments
 from streamclust.errors import SettingsError
@@ -58,9 +57,5 @@ def test_rows_of_another_length_are_refused() -> None:
 @pytest.mark.parametrize("shape", [(8192, 512), (300, 40000), (20000, 30)])
 def test_nbytes_is_true(shape: tuple[int, int]) -> None:
     values = np.ones(shape, np.float32)
-    moments = Moments()
-    tracemalloc.start()
-    moments.update(values)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    _, peak = traced(lambda: moments_of(values))
     assert 0.5 * Moments.nbytes(shape[1]) < peak <= Moments.nbytes(shape[1]) + 65536

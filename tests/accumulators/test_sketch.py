@@ -1,7 +1,6 @@
-import tracemalloc
-
 import numpy as np
 import pytest
+from tracing import traced
 
 from streamclust.accumulators.sketch import CovarianceSketch
 from streamclust.errors import SettingsError
@@ -100,11 +99,13 @@ def test_a_test_matrix_of_other_columns_is_refused() -> None:
 @pytest.mark.parametrize(("n_rows", "n_features"), [(3000, 1500), (100, 20000)])
 def test_nbytes_is_true(dtype: type, n_rows: int, n_features: int) -> None:
     values = np.ones((n_rows, n_features), dtype)
-    sketch = CovarianceSketch(40)
-    tracemalloc.start()
-    sketch.update(values)
-    sketch.update(values)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+
+    def updated_twice() -> CovarianceSketch:
+        sketch = CovarianceSketch(40)
+        sketch.update(values)
+        sketch.update(values)
+        return sketch
+
+    _, peak = traced(updated_twice)
     stated = CovarianceSketch.nbytes(n_features, n_rows, 40, values.itemsize)
     assert 0.7 * stated < peak <= stated + 2**18

@@ -1,11 +1,11 @@
 """Consistency of labels within groups: against pandas, any number of groups, and chance."""
 
 import math
-import tracemalloc
 
 import numpy as np
 import pandas as pd
 import pytest
+from tracing import traced
 
 from streamclust.models import consistency
 from streamclust.models.consistency import BYTES_A_ROW, FIXED_BYTES, GroupConsistency
@@ -50,11 +50,6 @@ def test_rows_without_siblings_tell_nothing(groups):
 def test_memory_with_many_groups():
     n_rows = 300_000
     groups, labels = RNG.integers(0, n_rows // 10, n_rows), RNG.integers(0, 1000, n_rows)
-    tracemalloc.start()
-    try:
-        GroupConsistency(groups).shares(labels.astype(np.int32), 0)
-        taken = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    _, taken = traced(lambda: GroupConsistency(groups).shares(labels.astype(np.int32), 0))
     assert taken <= n_rows * BYTES_A_ROW + FIXED_BYTES
     assert taken >= n_rows * 8

@@ -5,12 +5,12 @@ import os
 import pickle
 import random
 import struct
-import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tracing import traced
 
 from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
 from streamclust.sources import images
@@ -215,11 +215,12 @@ def test_images_up_to_the_limit_are_read(make, monkeypatch):
 def test_a_file_too_large_is_not_read(tmp_path):
     with open(tmp_path / "a.tif", "wb") as file:
         file.truncate(MOST_BYTES + 1)
-    tracemalloc.start()
-    with pytest.raises(ImageError, match="has 33,554,433 bytes, more than 33,554,432: save it"):
-        ImageStore(tmp_path).read("a.tif")
-    assert tracemalloc.get_traced_memory()[1] < 2**20
-    tracemalloc.stop()
+
+    def refused() -> None:
+        with pytest.raises(ImageError, match="has 33,554,433 bytes, more than 33,554,432: save it"):
+            ImageStore(tmp_path).read("a.tif")
+
+    assert traced(refused)[1] < 2**20
 
 
 @pytest.mark.parametrize(
@@ -237,12 +238,13 @@ def test_no_more_of_a_member_is_unpacked_than_it_says(tmp_path, declared, messag
     struct.pack_into("<L", data, data.rindex(b"PK\1\2") + 24, declared)
     path.write_bytes(data)
     store = ImageStore(path)
-    tracemalloc.start()
-    with pytest.raises(SourceError, match=message) as error:
-        store.read("a.tif")
-    assert tracemalloc.get_traced_memory()[1] < 2**20
-    tracemalloc.stop()
-    assert error.value.kind == (TOO_LARGE if declared > MOST_BYTES else DAMAGED)
+
+    def refused() -> None:
+        with pytest.raises(SourceError, match=message) as error:
+            store.read("a.tif")
+        assert error.value.kind == (TOO_LARGE if declared > MOST_BYTES else DAMAGED)
+
+    assert traced(refused)[1] < 2**20
 
 
 def test_files_that_are_none(tmp_path):

@@ -1,10 +1,10 @@
 """Truth tables of several makes, and those that cannot be used."""
 
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tracing import traced
 
 from streamclust.errors import SourceError
 from streamclust.sources.truth import MOST_VALUES, read_truth, truth_bytes
@@ -114,12 +114,7 @@ def test_memory_is_planned_by_the_columns_of_the_file(tmp_path, n_columns):
     lines = [header, *(f"{name},{own}" for name, own in zip(names, cells, strict=True))]
     file = truth_file(tmp_path, "\n".join(lines))
     del lines, cells
-    tracemalloc.start()
-    try:
-        truth = read_truth(file, n_rows, [names])
-        taken = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert len(truth.attributes) == n_columns
+    assert len(read_truth(file, n_rows, [names]).attributes) == n_columns
+    _, taken = traced(lambda: read_truth(file, n_rows, [names]))
     assert taken <= truth_bytes(file, n_rows)
     assert taken >= n_rows * 4 * n_columns
