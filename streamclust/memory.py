@@ -73,8 +73,8 @@ class Budget:
 
     total: int
 
-    def in_flight(self, need: Need, wanted: int) -> int:
-        """How many of the blocks `wanted` in flight fit.
+    def in_flight(self, need: Need, wanted: int, left: int = 0) -> int:
+        """How many of the blocks `wanted` in flight fit, where `left` bytes are taken already.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class Budget:
             self.refuse(need, need.smallest)
         if need.per_block == 0:
             return wanted
-        spare = self.total - need.peak(0)
+        spare = self.total - left - need.peak(0)
         return max(1, min(wanted, spare // need.per_block))
 
     def refuse(self, need: Need, least: int) -> NoReturn:
@@ -113,15 +113,28 @@ def return_freed_memory() -> None:
         return
 
 
+def resident() -> int:
+    """Resident memory of this process in bytes (Linux; elsewhere 0, for it is not known)."""
+    return _of_status("VmRSS") or 0
+
+
 def peak_resident() -> int:
     """Peak resident memory of this process in bytes, since `reset_peak` where that works."""
+    peak = _of_status("VmHWM")
+    if peak is not None:
+        return peak
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _of_status(name: str) -> int | None:
+    """A line of what the kernel tells of this process, in bytes; None where it tells nothing."""
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return None
 
 
 def reset_peak() -> None:

@@ -19,8 +19,10 @@ def cells(line):
 
 
 def test_the_whole_job_twice(tmp_path):
-    told = bench("run", "--rows", 500, "--times", 2, "--folder", tmp_path, "--", "--n-clusters=2:3")
-    assert told.count("whole, with start and tables") == 2
+    options = ["--folder", tmp_path, "--read", "--", "--n-clusters=2:3"]
+    told = bench("run", "--rows", 500, "--times", 2, *options)
+    assert told.count("whole, with start and tables") == 2 * 4
+    assert told.count("layout, describe, report: ") == 2
     assert "rows x 2: time x" in told
     assert "OVER" not in told
 

@@ -111,6 +111,9 @@ def test_a_budget_gives_as_many_blocks_as_fit():
     need = Need("a step", fixed=100 * MIB, per_block=50 * MIB)
     assert Budget(need.peak(3)).in_flight(need, 8) == 3
     assert Budget(10**12).in_flight(need, 8) == 8
+    # What earlier steps left behind takes blocks, and is no reason to refuse.
+    assert Budget(need.peak(3)).in_flight(need, 8, left=need.per_block) == 2
+    assert Budget(need.peak(3)).in_flight(need, 8, left=10**12) == 1
     with pytest.raises(MemoryBudgetError, match=r"a step needs .* give it --memory") as error:
         Budget(need.smallest - 1).in_flight(need, 8)
     told = str(error.value).split("--memory ")[-1].split()[0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from streamclust.errors import SettingsError
 from streamclust.events import Events, StepFinished
-from streamclust.memory import Budget, Need, reset_peak, return_freed_memory
+from streamclust.memory import LIBRARIES, Budget, Need, reset_peak, resident, return_freed_memory
 from streamclust.passes import Executor, Passes, Rows
 from streamclust.settings import Settings
 from streamclust.steps.raw import raw_array, stale_words
@@ -26,18 +26,29 @@ class Planned:
 
 
 def planned(
-    step: str, descriptor: str | None, needs: Sequence[Need], budget: Budget, n_threads: int
+    step: str,
+    descriptor: str | None,
+    needs: Sequence[Need],
+    budget: Budget,
+    n_threads: int,
+    left: int = 0,
 ) -> Planned:
     """How many blocks a step may have in flight, and what it will take.
+
+    Parameters
+    ----------
+    left : int
+        Bytes that earlier steps of the process left behind: they leave less to the blocks.
 
     Raises
     ------
     MemoryBudgetError
-        When the step does not fit.
+        When the step does not fit, in a process where nothing is left.
     """
     needs = sorted(needs, key=lambda need: -need.smallest)
-    in_flight = min(budget.in_flight(need, n_threads + 1) for need in needs)
+    in_flight = min(budget.in_flight(need, n_threads + 1, left) for need in needs)
     peak = max(need.peak(in_flight) for need in needs)
+    peak = max(peak, min(peak + left, budget.total))
     return Planned(step, descriptor, tuple(needs), in_flight, peak)
 
 
@@ -107,9 +118,11 @@ class Job:
         algorithm: str | None = None,
     ) -> Iterator[Passes]:
         """Run a step within the budget; its time and peak memory are told to the events."""
-        plan = planned(step, descriptor, needs, self.budget, self.executor.threads_a_process)
         return_freed_memory()
         reset_peak()
+        left = max(0, resident() - LIBRARIES)
+        n_threads = self.executor.threads_a_process
+        plan = planned(step, descriptor, needs, self.budget, n_threads, left)
         started = time.perf_counter()
         about = ", ".join(name for name in (descriptor, algorithm) if name)
         yield Passes(self.executor, self.events, plan.in_flight, about)

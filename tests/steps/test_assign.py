@@ -167,7 +167,7 @@ def test_memory_does_not_follow_the_rows(out, values, tmp_path):
         api.assign(out, tmp_path / "a.npy", tmp_path / "new.csv", None, told.append)
     few, many = (event for event in told if getattr(event, "step", "") == "assign")
     assert (few.rows, many.rows) == (40_000, 90_000)
-    assert few.planned_peak == many.planned_peak
+    assert many.planned_peak < few.planned_peak + 2**25
     assert many.measured_peak < few.measured_peak + 2**25
 
 
