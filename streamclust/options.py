@@ -8,6 +8,7 @@ import click
 
 from streamclust.events import Observer
 from streamclust.interrupts import interrupts
+from streamclust.models.languages import LANGUAGES
 from streamclust.settings import (
     ALGORITHMS,
     ALL,
@@ -176,6 +177,37 @@ OUTLIERS = (
     *PASSES,
 )
 RUN = tuple(_SETTINGS)
+
+
+language_option = click.option(
+    "--language", type=click.Choice(LANGUAGES), default="en", help="Of names and sentences [en]."
+)
+
+
+def overwrite_option(what: str) -> Callable:
+    """The option that lets a file of another origin be written over, in these words."""
+    return click.option("--overwrite", is_flag=True, help=f"Write {what} of another origin.")
+
+
+def attributes_options(command: Callable) -> Callable:
+    """Give a command the options that name known attributes; it receives ``attributes``, the file,
+    and ``columns``, a tuple of names or None."""
+
+    @click.option(
+        "--attributes",
+        type=FILE,
+        help="CSV with what is known of the images, or VERI-Wild's vehicle_info.txt "
+        "[the last one].",
+    )
+    @click.option(
+        "--columns", metavar="A,B", help="Attributes of it to use [all that tell kinds apart]."
+    )
+    @functools.wraps(command)
+    def with_attributes(*args: Any, columns: str | None, **given: Any) -> Any:
+        names = None if columns is None else tuple(part.strip() for part in columns.split(","))
+        return command(*args, columns=names, **given)
+
+    return with_attributes
 
 
 def clustering_options(command: Callable) -> Callable:

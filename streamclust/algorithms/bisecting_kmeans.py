@@ -60,7 +60,7 @@ class TreeLabels:
 class BisectingKMeans:
     """See `streamclust.models.bisection`."""
 
-    version = 1
+    version = 2
     depends_on = ("max_iter", "tol", "random_state")
     takes_k = True
 

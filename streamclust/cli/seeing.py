@@ -6,8 +6,16 @@ import click
 
 from streamclust import api
 from streamclust.cli.common import Observers, summarise
-from streamclust.models.languages import LANGUAGES
-from streamclust.options import FILE, PASSES, observed, out_argument, settings_options
+from streamclust.options import (
+    FILE,
+    PASSES,
+    attributes_options,
+    language_option,
+    observed,
+    out_argument,
+    overwrite_option,
+    settings_options,
+)
 from streamclust.settings import ALGORITHMS, LAYOUTS, Settings
 
 
@@ -38,26 +46,18 @@ def layout(
 
 @click.command()
 @out_argument
-@click.option(
-    "--attributes",
-    type=FILE,
-    help="CSV with what is known of the images, or VERI-Wild's vehicle_info.txt [the last one].",
-)
-@click.option(
-    "--columns", metavar="A,B", help="Attributes of it to use [all that tell kinds apart]."
-)
+@attributes_options
 @settings_options("descriptors", "group", "random_state", *PASSES)
 @observed
 def compare(
     out: str,
     attributes: str | None,
-    columns: str | None,
+    columns: tuple[str, ...] | None,
     settings: Settings,
     observers: Observers,
 ) -> None:
     """Compare the clustered sets of OUT: with each other, and with known attributes."""
-    names = None if columns is None else tuple(part.strip() for part in columns.split(","))
-    case = api.compare(out, attributes, settings, *observers, columns=names)
+    case = api.compare(out, attributes, settings, *observers, columns=columns)
     summarise(case, settings)
 
 
@@ -65,17 +65,8 @@ def compare(
 @out_argument
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), help="Of the clusterings described.")
 @click.option("--n-clusters", type=int, help="Their number of clusters [the recommended ones].")
-@click.option(
-    "--attributes",
-    type=FILE,
-    help="CSV with what is known of the images, or VERI-Wild's vehicle_info.txt [the last one].",
-)
-@click.option(
-    "--columns", metavar="A,B", help="Attributes of it to use [all that tell kinds apart]."
-)
-@click.option(
-    "--language", type=click.Choice(LANGUAGES), default="en", help="Of names and sentences [en]."
-)
+@attributes_options
+@language_option
 @settings_options("descriptors", "group", "random_state", *PASSES)
 @observed
 def describe(
@@ -83,24 +74,21 @@ def describe(
     algorithm: str | None,
     n_clusters: int | None,
     attributes: str | None,
-    columns: str | None,
+    columns: tuple[str, ...] | None,
     language: str,
     settings: Settings,
     observers: Observers,
 ) -> None:
     """Describe the clusters of OUT in sentences: descriptions.csv."""
-    names = None if columns is None else tuple(part.strip() for part in columns.split(","))
-    which: dict[str, Any] = {"algorithm": algorithm, "n_clusters": n_clusters, "columns": names}
+    which: dict[str, Any] = {"algorithm": algorithm, "n_clusters": n_clusters, "columns": columns}
     api.describe(out, attributes, settings, *observers, language=language, **which)
 
 
 @click.command()
 @out_argument
 @click.option("--out", "to", type=FILE, metavar="FILE", help="The page [OUT/report.html].")
-@click.option(
-    "--language", type=click.Choice(LANGUAGES), default="en", help="Of names and sentences [en]."
-)
-@click.option("--overwrite", is_flag=True, help="Write FILE over one of another origin.")
+@language_option
+@overwrite_option("FILE over one")
 @settings_options("descriptors", "random_state", *PASSES)
 @observed
 def report(

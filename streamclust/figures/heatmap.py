@@ -20,7 +20,7 @@ from streamclust.figures.canvas import (
     write_title,
 )
 from streamclust.figures.fitting import fitted, text_width, title_width
-from streamclust.figures.palette import oklab, srgb
+from streamclust.models.oklab import oklab, srgb
 
 LEAST_WIDTH = 6.4  # inches
 LONGEST_NAME, LONGEST_SLANTED = 2.6, 2.0

@@ -4,6 +4,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from streamclust.models.oklab import linear_of_oklab, linear_rgb, oklab_of_linear, srgb
+
 # Matrices on linear RGB for full protanopia and deuteranopia: Machado, Oliveira &
 # Fernandes (2009), "A physiologically-based model for simulation of color vision deficiency".
 PROTANOPIA = np.array(
@@ -20,23 +22,6 @@ DEUTERANOPIA = np.array(
         [-0.011820, 0.042940, 0.968881],
     ]
 )
-
-# Björn Ottosson (2020), "A perceptual color space for image processing".
-_TO_LMS = np.array(
-    [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ]
-)
-_TO_OKLAB = np.array(
-    [
-        [0.2104542553, 0.7936177850, -0.0040720468],
-        [1.9779984951, -2.4285922050, 0.4505937099],
-        [0.0259040371, 0.7827717662, -0.8086757660],
-    ]
-)
-_FROM_OKLAB, _FROM_LMS = np.linalg.inv(_TO_OKLAB), np.linalg.inv(_TO_LMS)
 
 # Lightness, chroma and hue of the first colour, a calm blue.
 _FIRST = (0.55, 0.13, 255.0)
@@ -56,29 +41,6 @@ def cluster_colors(n_clusters: int) -> np.ndarray:
     """
     colors = _farthest_first(max(n_clusters, 1))[:n_clusters]
     return np.array(colors)
-
-
-def oklab(rgb: np.ndarray) -> np.ndarray:
-    """Convert sRGB in 0..1, shape (..., 3), to OKLab: lightness 0..1, green-red, blue-yellow."""
-    return _oklab_of_linear(_linear(rgb))
-
-
-def srgb(lab: np.ndarray) -> np.ndarray:
-    """Convert OKLab, shape (..., 3), to sRGB, clipped to 0..1."""
-    linear = np.clip(_linear_of_oklab(lab), 0, 1)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-
-
-def _linear(rgb: np.ndarray) -> np.ndarray:
-    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-
-
-def _oklab_of_linear(linear: np.ndarray) -> np.ndarray:
-    return np.cbrt(linear @ _TO_LMS.T) @ _TO_OKLAB.T
-
-
-def _linear_of_oklab(lab: np.ndarray) -> np.ndarray:
-    return (lab @ _FROM_OKLAB.T) ** 3 @ _FROM_LMS.T
 
 
 @lru_cache(maxsize=8)
@@ -104,12 +66,12 @@ def _candidates() -> np.ndarray:
     lightness, chroma, hue = np.column_stack([_FIRST, [axis.ravel() for axis in grid]])
     angle = np.deg2rad(hue)
     lab = np.stack([lightness, chroma * np.cos(angle), chroma * np.sin(angle)], axis=1)
-    linear = _linear_of_oklab(lab)
+    linear = linear_of_oklab(lab)
     return srgb(lab[((linear >= 0) & (linear <= 1)).all(axis=1)])
 
 
 def _as_seen(rgb: np.ndarray) -> np.ndarray:
     """OKLab of colours (n, 3) as normal, protanopic and deuteranopic eyes see them: (3, n, 3)."""
-    linear = _linear(rgb)
+    linear = linear_rgb(rgb)
     seen = (linear, *(np.clip(linear @ m.T, 0, 1) for m in (PROTANOPIA, DEUTERANOPIA)))
-    return np.stack([_oklab_of_linear(view) for view in seen])
+    return np.stack([oklab_of_linear(view) for view in seen])

@@ -21,7 +21,8 @@ from streamclust.figures.canvas import (
     write_title,
 )
 from streamclust.figures.fitting import fitted, text_width
-from streamclust.figures.palette import cluster_colors, oklab
+from streamclust.figures.palette import cluster_colors
+from streamclust.models.oklab import oklab
 
 WIDTH = 11.4
 LEFT, RIGHT, BETWEEN = 0.72, 0.28, 0.72  # inches

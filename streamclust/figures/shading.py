@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from streamclust.figures.palette import oklab, srgb
+from streamclust.models.oklab import oklab, srgb
 
 # A pixel with a single row is this much of the way from white to its cluster's colour.
 FAINTEST = 0.22

@@ -30,10 +30,22 @@ class OnAxes:
         return positions
 
 
-def projecting_needs(name: str, rows: Rows, n_dimensions: int) -> list[Need]:
-    """Memory of scatter matrices and their decomposition, and of blocks with their positions."""
-    square = 8 * rows.n_columns**2
-    block = rows.rows_a_block * rows.n_columns * np.dtype(rows.array.dtype).itemsize
-    placed = 2 * 4 * rows.rows_a_block * n_dimensions + 2 * 8 * PIECE_ROWS * rows.n_columns
-    summed = 4 * square + 8 * PIECE_ROWS * rows.n_columns
-    return [Need(name, fixed=8 * square, per_block=2 * block + max(placed, summed))]
+class AxesLayout:
+    """A layout by axes: all of a `Layout` but `fit`, which finds ``axes`` and ``origin``."""
+
+    version = 1
+    depends_on: tuple[str, ...] = ()
+
+    def check(self, n_rows: int) -> None:
+        """Whatever the rows, they have axes; those that they lack are 0."""
+
+    def needs(self, name: str, rows: Rows, n_dimensions: int) -> list[Need]:
+        """Memory of scatter matrices and their decomposition, and of blocks and positions."""
+        square = 8 * rows.n_columns**2
+        block = rows.rows_a_block * rows.n_columns * np.dtype(rows.array.dtype).itemsize
+        placed = 2 * 4 * rows.rows_a_block * n_dimensions + 2 * 8 * PIECE_ROWS * rows.n_columns
+        summed = 4 * square + 8 * PIECE_ROWS * rows.n_columns
+        return [Need(name, fixed=8 * square, per_block=2 * block + max(placed, summed))]
+
+    def placement(self, fitted: Fitted) -> OnAxes:
+        return OnAxes(fitted)

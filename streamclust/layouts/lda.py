@@ -2,27 +2,18 @@
 
 import numpy as np
 
-from streamclust.layouts.axes import OnAxes, projecting_needs
+from streamclust.layouts.axes import AxesLayout
 from streamclust.layouts.base import Fitted, Known
-from streamclust.memory import Need
 from streamclust.models.discriminant import discriminant_axes
 from streamclust.passes import Passes, Rows
 from streamclust.settings import Settings
 
 
-class LDA:
+class LDA(AxesLayout):
     """See `streamclust.models.discriminant`; rows in no cluster are placed like the others."""
 
-    version = 1
-    depends_on = ()
     of_clusters = True
     axis_name = "discriminant axis"
-
-    def check(self, n_rows: int) -> None:
-        """Whatever the rows, they have axes; those that they lack are 0."""
-
-    def needs(self, name: str, rows: Rows, n_dimensions: int) -> list[Need]:
-        return projecting_needs(name, rows, n_dimensions)
 
     def fit(
         self, rows: Rows, known: Known, n_dimensions: int, settings: Settings, passes: Passes
@@ -33,9 +24,6 @@ class LDA:
         there = known.sizes > 0
         origin = np.average(known.means[there], axis=0, weights=known.sizes[there])
         return Fitted({"axes": axes, "origin": origin})
-
-    def placement(self, fitted: Fitted) -> OnAxes:
-        return OnAxes(fitted)
 
 
 LAYOUT = LDA()

@@ -33,13 +33,13 @@ def told_apart(facts: Facts, nearest: np.ndarray) -> list[Claim]:
 
     Parameters
     ----------
-    known : Facts
+    facts : Facts
     nearest : ndarray of int, shape (k,)
         As `nearest_clusters` gives it.
     """
     tests, sizes = [], []
     for own, size in _tests(facts, nearest):
-        tests.append(own._replace(worth=np.abs(size) >= LEAST_APART))
+        tests.append(own)
         sizes.append(size)
     found = sure(tests)
     # Of a pair of values the one that is more often here is told.
@@ -61,7 +61,8 @@ def _tests(facts: Facts, nearest: np.ndarray) -> Iterator[tuple[Tests, np.ndarra
     if looks is not None:
         sides = [looks.sample.between(own, int(other)) for own, other in enumerate(nearest)]
         shares = contrast_shares(looks.coloured(), sides)
-        yield _tests_of("apart-colour", [("", name) for name in COLOURS], shares)
+        about = [("", name) for name in COLOURS]
+        yield _tests_of("apart-colour", about, shares, _of_shares(shares))
         values = looks.measures()
         levels = contrast_levels(values, sides)
         about = [(name, "") for name in TOLD_MEASURES]
@@ -70,7 +71,7 @@ def _tests(facts: Facts, nearest: np.ndarray) -> Iterator[tuple[Tests, np.ndarra
             if own.inside.sum() > 1 and own.outside.sum() > 1:
                 size[line] = np.abs(_cohen(values[own.inside], values[own.outside]))
         size *= np.sign(levels.effect - 0.5)
-        yield Tests("apart-measure", about, levels, size > 0), size
+        yield _tests_of("apart-measure", about, levels, size)
     for name, (names, table) in facts.attributes.items():
         pairs = [
             contrast_counts(table[:, [own, own if other < 0 else other]])
@@ -78,18 +79,22 @@ def _tests(facts: Facts, nearest: np.ndarray) -> Iterator[tuple[Tests, np.ndarra
         ]
         parts = (np.stack([part[0] for part in column]) for column in zip(*pairs, strict=True))
         about = [(name, value) for value in names]
-        yield _tests_of("apart-attribute", about, Contrast(*parts))
+        shares = Contrast(*parts)
+        yield _tests_of("apart-attribute", about, shares, _of_shares(shares))
 
 
 def _tests_of(
-    claim: str, about: list[tuple[str, str]], contrast: Contrast
+    claim: str, about: list[tuple[str, str]], contrast: Contrast, size: np.ndarray
 ) -> tuple[Tests, np.ndarray]:
-    """Of shares, whose standard deviations follow from them."""
+    return Tests(claim, about, contrast, np.abs(size) >= LEAST_APART), size
+
+
+def _of_shares(contrast: Contrast) -> np.ndarray:
+    """Differences of shares in standard deviations, which follow from the shares."""
     inside, outside = np.nan_to_num(contrast.inside), np.nan_to_num(contrast.outside)
     variance = (inside * (1 - inside) + outside * (1 - outside)) / 2
     # Shares of 0 and 1 have no spread, and nothing tells more apart.
-    size = (inside - outside) / np.sqrt(np.maximum(variance, 0.05**2))
-    return Tests(claim, about, contrast, size > 0), size
+    return (inside - outside) / np.sqrt(np.maximum(variance, 0.05**2))
 
 
 def _cohen(one: np.ndarray, other: np.ndarray) -> np.ndarray:

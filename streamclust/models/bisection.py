@@ -179,7 +179,7 @@ class _Growth:
             node.split_inertia = float(inertia.sum())
             node.converged = bool(
                 moved.sum() <= self.tolerance
-                or fallen <= self.settings.tol / 100 * node.split_inertia
+                or fallen <= self.settings.least_fall * node.split_inertia
             )
             if node.converged or node.n_iter >= self.settings.max_iter:
                 sides = _sides(node)

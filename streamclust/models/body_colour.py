@@ -1,14 +1,15 @@
 """The colour of what stands in the middle of a picture, by name.
 
-Colours are told apart in OKLab (Ottosson 2020, "A perceptual color space for image processing"),
-in which equal steps look equally large. Pixels count by their nearness to the middle, and for less
-the more of the picture's edge is of their colour: a vehicle is taken in the middle of its picture,
-sky and road reach the edge.
+Colours are told apart in OKLab. Pixels count by their nearness to the middle, and for less the more
+of the picture's edge is of their colour: a vehicle is taken in the middle of its picture, sky and
+road reach the edge.
 """
 
 from __future__ import annotations
 
 import numpy as np
+
+from streamclust.models.oklab import oklab
 
 COLOURS = (
     *("white", "silver", "grey", "black", "red", "orange", "yellow", "green", "blue", "purple"),
@@ -16,21 +17,6 @@ COLOURS = (
 )
 # What `body_colour` tells beside the name: the colour of the middle in OKLab.
 BODY = ("lightness", "redness", "yellowness")
-
-_TO_CONES = np.array(
-    [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ]
-)
-_TO_LAB = np.array(
-    [
-        [0.2104542553, 0.7936177850, -0.0040720468],
-        [1.9779984951, -2.4285922050, 0.4505937099],
-        [0.0259040371, 0.7827717662, -0.8086757660],
-    ]
-)
 
 # Standard deviations of the weight about the middle, in heights and widths of the picture; the
 # share of its sides that is edge; how much of a colour's weight an equal share of the edge takes.
@@ -54,24 +40,6 @@ _BODY_QUANTILE = 0.71
 _WHITE, _SILVER, _GREY = 0.81, 0.65, 0.53
 
 
-def oklab(rgb: np.ndarray) -> np.ndarray:
-    """OKLab of sRGB colours.
-
-    Parameters
-    ----------
-    rgb : ndarray of shape (..., 3)
-        0 to 255.
-
-    Returns
-    -------
-    ndarray of shape (..., 3), float64
-        Lightness, 0 to 1; redness (against green) and yellowness (against blue), within ±0.4.
-    """
-    share = np.asarray(rgb, np.float64) / 255
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-    return np.cbrt(linear @ _TO_CONES.T) @ _TO_LAB.T
-
-
 def body_colour(pixels: np.ndarray) -> tuple[int, np.ndarray]:
     """The colour of what stands in the middle.
 
@@ -87,7 +55,7 @@ def body_colour(pixels: np.ndarray) -> tuple[int, np.ndarray]:
     lab : ndarray of shape (3,), float64
         Mean of the pixels that tell it, in OKLab: the measures of `BODY`.
     """
-    lab = oklab(pixels)
+    lab = oklab(np.asarray(pixels, np.float64) / 255)
     weight = _weights(lab).ravel()
     lab = lab.reshape(-1, 3)
     names, coloured = _hues(lab)

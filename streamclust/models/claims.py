@@ -138,14 +138,18 @@ class Facts:
         Values, and rows of each in each cluster, (n_values, k).
     outliers : ndarray of int, shape (2, k), optional
         Rows of each cluster that are not flagged, and that are.
+    pictures : ndarray of int, shape (1 + len(KINDS), k), optional
+        Images of each cluster with nothing wrong, and of each kind of bad ones, where all were
+        looked at.
     folders : ndarray, shape (3, k), optional
-        As `streamclust.models.whole_groups.whole_groups` gives them.
+        As `streamclust.models.consistency.GroupConsistency.whole` gives them.
     """
 
     looks: Looks | None = None
     attributes: dict[str, tuple[Sequence[str], np.ndarray]] = field(default_factory=dict)
     sets: dict[str, tuple[Sequence[str], np.ndarray]] = field(default_factory=dict)
     outliers: np.ndarray | None = None
+    pictures: np.ndarray | None = None
     folders: np.ndarray | None = None
 
 
@@ -161,10 +165,7 @@ class Tests(NamedTuple):
 
 def claims(facts: Facts) -> list[Claim]:
     """What holds of each cluster, in the order of kinds and clusters."""
-    tests = [*_of_attributes(facts), *_of_flags(facts)]
-    if facts.looks is not None:
-        tests = [*_of_looks(facts.looks), *tests]
-    return sure(tests)
+    return sure([*_of_looks(facts), *_of_attributes(facts), *_of_flags(facts)])
 
 
 def sure(tests: Sequence[Tests]) -> list[Claim]:
@@ -185,13 +186,19 @@ def sure(tests: Sequence[Tests]) -> list[Claim]:
     return found
 
 
-def _of_looks(looks: Looks) -> Iterator[Tests]:
+def _of_looks(facts: Facts) -> Iterator[Tests]:
+    looks = facts.looks
+    if looks is None:
+        return
     sides = looks.sample.sides()
     yield _of_colours(looks, sides)
     levels = contrast_levels(looks.measures(), sides)
     far = np.abs(levels.effect - 0.5) >= LEAST_CHANCE - 0.5
     yield Tests("measure", [(name, "") for name in TOLD_MEASURES], levels, far)
-    bad = contrast_shares(looks.kinds[:, None] == np.arange(len(KINDS)), sides)
+    if facts.pictures is not None:
+        bad = _but_first(contrast_counts(facts.pictures))
+    else:
+        bad = contrast_shares(looks.kinds[:, None] == np.arange(len(KINDS)), sides)
     often = (bad.inside >= LEAST_BAD) & (bad.effect >= RARE_LIFT)
     yield Tests("picture", [("", kind) for kind in KINDS], bad, often)
 
@@ -237,21 +244,26 @@ def _of_attributes(facts: Facts) -> Iterator[Tests]:
 
 
 def _of_flags(facts: Facts) -> Iterator[Tests]:
+    if facts.outliers is not None:
+        flagged = _but_first(contrast_counts(facts.outliers))
+        often = (flagged.inside >= LEAST_OUTLIERS) & (flagged.effect >= RARE_LIFT)
+        yield Tests("outliers", [("", "yes")], flagged, often)
+    if facts.folders is not None:
+        whole = _more_than_chance(_but_first(contrast_counts(facts.folders[:2])), facts.folders)
+        more = (whole.effect >= LEAST_LIFT) & (whole.inside - whole.outside >= LEAST_MORE_FOLDERS)
+        yield Tests("folders", [("", "yes")], whole, more)
+
+
+def _more_than_chance(whole: Contrast, folders: np.ndarray) -> Contrast:
+    """Both tests must be passed, so p is the larger one (Berger 1982, "Multiparameter hypothesis
+    testing and acceptance sampling", Technometrics 24): a large cluster holds folders by chance, of
+    which so many are rare among counts with that mean."""
     from scipy.stats import poisson
 
-    if facts.outliers is not None:
-        flagged = contrast_counts(facts.outliers)
-        often = (flagged.inside >= LEAST_OUTLIERS) & (flagged.effect >= RARE_LIFT)
-        yield _second("outliers", flagged, often)
-    if facts.folders is not None:
-        whole = contrast_counts(facts.folders[:2])
-        # A large cluster holds folders by chance: of counts with this mean, so many are rare.
-        surely = poisson.sf(facts.folders[1] - 1, facts.folders[2])[:, None] < LEVEL
-        more = (whole.effect >= LEAST_LIFT) & (whole.inside - whole.outside >= LEAST_MORE_FOLDERS)
-        yield _second("folders", whole, more & surely)
+    by_chance = poisson.sf(folders[1] - 1, folders[2])[:, None]
+    return whole._replace(p=np.maximum(whole.p, by_chance))
 
 
-def _second(claim: str, contrast: Contrast, worth: np.ndarray) -> Tests:
-    """Of a table of no and yes, the tests of yes."""
-    told = Contrast(*(part[:, 1:] for part in contrast))
-    return Tests(claim, [("", "yes")], told, worth[:, 1:])
+def _but_first(contrast: Contrast) -> Contrast:
+    """Of a table whose first value is that nothing is found, the tests of the others."""
+    return Contrast(*(part[:, 1:] for part in contrast))

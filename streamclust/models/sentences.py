@@ -64,10 +64,10 @@ def describe(
     for claim in claims:
         own[claim.cluster].append(claim)
     against = {claim.cluster: claim for claim in apart}
-    sorted_claims = [sorted(own[c], key=_strength, reverse=True) for c in range(len(nearest))]
-    parts = [_parts(told, own, against.get(c)) for c, own in enumerate(sorted_claims)]
+    strongest = [sorted(own[c], key=_strength, reverse=True) for c in range(len(nearest))]
+    parts = [_parts(told, first, against.get(c)) for c, first in enumerate(strongest)]
     names = _names(parts, told)
-    chosen = [_chosen(own) for own in sorted_claims]
+    chosen = [_chosen(first) for first in strongest]
     described = []
     for cluster, other in enumerate(nearest.tolist()):
         neighbour = names[other] if other >= 0 else ""

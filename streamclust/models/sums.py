@@ -5,7 +5,13 @@ from typing import Self
 
 import numpy as np
 
-from streamclust.accumulators.covariance import PIECE_ROWS, Covariance, compute_dtype, pieces
+from streamclust.accumulators.covariance import (
+    PIECE_ROWS,
+    Covariance,
+    Scatter,
+    compute_dtype,
+    pieces,
+)
 from streamclust.accumulators.moments import ColumnMoments, Moments
 from streamclust.accumulators.sketch import CovarianceSketch, ScatterSketch
 from streamclust.errors import SettingsError
@@ -44,6 +50,18 @@ class PCASums:
         self.unit = unit
         self._settings: tuple | None = None
         self._principal: PrincipalComponents | None = None
+
+    @classmethod
+    def going_on(cls, moments: ColumnMoments, scatter: Scatter | ScatterSketch) -> Self:
+        """Sums that have seen, not made of unit length, what is told; its arrays become theirs."""
+        own: Covariance | CovarianceSketch
+        if isinstance(scatter, Scatter):
+            own = Covariance.going_on(scatter)
+        else:
+            own = CovarianceSketch.going_on(scatter)
+        sums = cls(own, unit=False)
+        sums.moments = Moments.going_on(moments)
+        return sums
 
     @property
     def sketched(self) -> bool:

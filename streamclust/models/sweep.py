@@ -41,9 +41,8 @@ class SweepSettings:
         Exact Lloyd passes at most; none leaves the centres as the mini-batches had them.
     tol : float
         A clustering has converged when its centres move, squared and summed, by less than this
-        times the mean variance of the columns, or when its inertia falls by less than a
-        twentieth of this, relatively: measured, a fifth of that would gain 0.003 % of the inertia
-        on average, for up to twice the passes.
+        times the mean variance of the columns, or when its inertia falls by less than
+        `least_fall`.
     batch_size : int
         Rows of a mini-batch.
     seed : int
@@ -55,6 +54,13 @@ class SweepSettings:
     tol: float = 1e-4
     batch_size: int = 4096
     seed: int = 0
+
+    @property
+    def least_fall(self) -> float:
+        """Fall of the inertia in a pass, as a share of it, below which passes end."""
+        # Measured: a fifth of it would gain 0.003 % of the inertia on average, for up to twice the
+        # passes.
+        return self.tol / 20
 
 
 @dataclass
@@ -215,7 +221,7 @@ def _lloyd(
             means, moved_empty = reseeded(means, sizes == 0, samples[k])
             moved = float(((means - fit.centers) ** 2).sum())
             fallen = fit.inertia - inertia
-            still = moved <= tolerances[k] or fallen <= settings.tol / 20 * inertia
+            still = moved <= tolerances[k] or fallen <= settings.least_fall * inertia
             fit.centers = means.astype(fit.centers.dtype)
             fit.sizes, fit.inertia, fit.n_iter = sizes, inertia, number
             fit.converged = still and not moved_empty

@@ -48,12 +48,12 @@ from streamclust.steps.crosswise import (
 from streamclust.steps.descriptions import description_path, load_description
 from streamclust.steps.equal_footing import COLUMNS as FOOTING
 from streamclust.steps.equal_footing import equal_footing, footing_needs
-from streamclust.steps.groups import GROUP, groups, paths_file
+from streamclust.steps.groups import GROUP, files_mark, groups
 from streamclust.steps.job import Job, planned
 from streamclust.steps.labelled import Labelled, labelled, of_same_number, recommended, sound
 from streamclust.steps.mixing_gain import COLUMNS as MIXING
 from streamclust.steps.mixing_gain import gain_lines, in_words
-from streamclust.steps.paths import PATH
+from streamclust.steps.paths import PATH, sources
 from streamclust.steps.tables import measured
 from streamclust.workspace import fingerprint
 
@@ -166,14 +166,14 @@ def _mark(
     """What the tables are made of."""
     workspace, settings = job.workspace, job.settings
     scores = [workspace.root[own.path].attrs["scores"] for own in chosen.values()]
-    by_column = settings.group not in ("none", "folder") and paths_file(workspace)
+    by_column = settings.group not in ("none", "folder") and sources(workspace)
     table = attributes and [file_fingerprint(attributes.file), attributes.columns]
     return fingerprint(
         *(STEP, 5, [own.path for own in chosen.values()], scores),
         [workspace.fingerprint_of(description_path(own)) for own in chosen.values()],
         [(name, sorted(own)) for name, own in unrefused.items()],
         [(own.path, workspace.fingerprint_of(own.path)) for own in clusterings],
-        [settings.group, workspace.fingerprint_of(PATH), by_column and file_fingerprint(by_column)],
+        [settings.group, workspace.fingerprint_of(PATH), by_column and files_mark(by_column)],
         *(settings.random_state, table),
     )
 

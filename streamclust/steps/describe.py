@@ -5,13 +5,15 @@ Of the recommended clustering of each set, or of one that is named. Stored, with
 `steps.description_tables`.
 """
 
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.sources import fingerprint as file_fingerprint
+from streamclust.sources.images import Images
 from streamclust.steps.attribute_table import AttributeTable
 from streamclust.steps.attributes import Known, attribute_needs, stage_attributes
 from streamclust.steps.descriptions import (
@@ -26,13 +28,14 @@ from streamclust.steps.job import Job, planned
 from streamclust.steps.labelled import Labelled, labelled, recommended
 from streamclust.steps.looks import looks_mark, looks_of
 from streamclust.steps.paths import PATH
-from streamclust.steps.scan import images_mark
-from streamclust.steps.suspects import OUTLIERS, stored_images
+from streamclust.steps.picture_kinds import picture_need
+from streamclust.steps.scan import images_mark, stored_pixels
+from streamclust.steps.suspects import stored_images, stored_outliers
 from streamclust.steps.witnesses import witness_need, witnesses
 from streamclust.workspace import fingerprint
 
 STEP = "describe"
-VERSION = 1
+VERSION = 2
 
 
 def chosen_clusterings(
@@ -91,17 +94,15 @@ def describe_clusterings(
     MemoryBudgetError
         When it does not fit the budget.
     """
-    images = stored_images(job)
-    of_images = None if images is None else looks_mark(job, images_mark(images))
-    group = _groups(job)
-    mark = _mark(job, chosen, table, of_images, group)
+    images, group = _images(job), _groups(job)
+    mark = _mark(job, chosen, table, images, group)
     marks = {name: fingerprint(mark, own.path) for name, own in chosen.items()}
     if not all(job.workspace.restore(description_path(chosen[n]), marks[n]) for n in chosen):
         needs = describe_needs(job, chosen, table)
         planned(STEP, None, needs, job.budget, job.executor.threads_a_process)
         with job.workspace.staging() as staged:
             known = None if table is None else stage_attributes(job, table, staged)
-            told = _described(job, chosen, known, images, of_images, group)
+            told = _described(job, chosen, known, images, group)
             for name, own in chosen.items():
                 part = staged.create_group(f"description-{len(list(staged.group_keys()))}")
                 store_description(part, told[name])
@@ -110,6 +111,23 @@ def describe_clusterings(
         job.skip(STEP, None)
     stored = {name: load_description(job.workspace, own) for name, own in chosen.items()}
     return {name: told for name, told in stored.items() if told is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class _Images:
+    """The images of a case: where they are, their state, and the measures of all, if scanned."""
+
+    place: Images
+    mark: str
+    pixels: Any
+
+
+def _images(job: Job) -> _Images | None:
+    place = stored_images(job)
+    if place is None:
+        return None
+    state = images_mark(place)
+    return _Images(place, looks_mark(job, state), stored_pixels(job, state))
 
 
 def _groups(job: Job) -> str | None:
@@ -142,17 +160,19 @@ def _mark(
     job: Job,
     chosen: dict[str, Labelled],
     table: AttributeTable | None,
-    of_images: str | None,
+    images: _Images | None,
     group: str | None,
 ) -> str:
     """What descriptions are made of: each tells of all clusterings that it is described with."""
     workspace = job.workspace
+    outliers = stored_outliers(workspace)
     return fingerprint(
-        *(STEP, VERSION, of_images, job.settings.random_state),
+        *(STEP, VERSION, job.settings.random_state),
+        images and (images.mark, images.pixels is not None),
         [(own.path, workspace.fingerprint_of(own.path)) for own in chosen.values()],
         table and [file_fingerprint(table.file), table.columns],
         group and workspace.fingerprint_of(group),
-        workspace.fingerprint_of(OUTLIERS),
+        None if outliers is None else outliers.attrs["fingerprint"],
     )
 
 
@@ -160,8 +180,7 @@ def _described(
     job: Job,
     chosen: dict[str, Labelled],
     known: Known | None,
-    images: Path | None,
-    of_images: str | None,
+    images: _Images | None,
     group: str | None,
 ) -> dict[str, Description]:
     clusterings = list(chosen.values())
@@ -171,14 +190,16 @@ def _described(
         needs = [witness_need(STEP, job, own)]
         with job.step(STEP, name, needs, n_rows) as passes:
             found[name] = witnesses(passes, job, own)
-    seen = None
-    if images is not None and of_images is not None:
-        rows = np.unique(np.concatenate([of.to_look_at()[0] for of in found.values()]))
-        seen = Seen(rows, *looks_of(job, images, rows, of_images))
+    seen, pixels = None, None
     needs = attribute_needs(STEP, None, n_rows, clusterings)
+    if images is not None:
+        rows = np.unique(np.concatenate([of.to_look_at()[0] for of in found.values()]))
+        seen, pixels = Seen(rows, *looks_of(job, images.place, rows, images.mark)), images.pixels
+    if pixels is not None:
+        needs.append(picture_need(STEP, pixels, clusterings))
     with job.step(STEP, None, needs, n_rows) as passes:
-        counted = Counted(passes, job, clusterings, known, group)
+        counted = Counted(passes, job, clusterings, known, seen, pixels, group)
         return {
-            name: counted.description(own, found[name], seen)
+            name: counted.description(own, found[name])
             for name, own in job.events.track(chosen.items(), "descriptions", len(chosen), "sets")
         }

@@ -1,7 +1,6 @@
 """The pictures of the outliers: scores with their threshold, and sheets of the images."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from streamclust.errors import ImageError, SourceError
 from streamclust.memory import Need
 from streamclust.outputs import Outputs
-from streamclust.sources.images import ImageStore
+from streamclust.sources.images import Images, ImageStore
 from streamclust.steps.draw import FIGURE_BYTES
 from streamclust.steps.job import Job
 from streamclust.steps.kinds import BAD_PICTURES, KINDS, load_reasons
@@ -113,7 +112,7 @@ def _draw_sheets(
     job: Job,
     outputs: Outputs,
     found: Suspects,
-    images: Path,
+    images: Images,
     sheets: dict[str, tuple[str, np.ndarray]],
     mark: str,
 ) -> None:
@@ -147,7 +146,7 @@ def _words(job: Job, rows: np.ndarray) -> dict[int, list[str]]:
     return words
 
 
-def _opened(images: Path) -> ImageStore | None:
+def _opened(images: Images) -> ImageStore | None:
     try:
         return ImageStore(images)
     except SourceError:
@@ -167,10 +166,10 @@ def _tiles(
     for row, path in zip(rows.tolist(), paths_of(job.workspace, rows), strict=True):
         reason = "; ".join(words.get(row, [KINDS[found.kind[row]]]))
         score = float(found.score[row])
-        yield Tile(path, score, reason, *_image(store, path), bool(found.flagged[row]))
+        yield Tile(path, score, reason, *image_or_problem(store, path), bool(found.flagged[row]))
 
 
-def _image(store: ImageStore, path: str) -> tuple[bytes | None, str]:
+def image_or_problem(store: ImageStore, path: str) -> tuple[bytes | None, str]:
     """The image file, or else why there is none, in a word."""
     try:
         return store.read(path), ""

@@ -13,7 +13,6 @@ from streamclust.models.contrasts import Sample
 from streamclust.models.pixels import MEASURES
 from streamclust.models.readability import readability
 from streamclust.models.reasons import Yardstick
-from streamclust.models.whole_groups import whole_groups
 from streamclust.passes import Passes, Rows
 from streamclust.passes.blocks import Columns
 from streamclust.steps.attributes import Known, count_values
@@ -21,8 +20,9 @@ from streamclust.steps.crosswise import count_shared
 from streamclust.steps.descriptions import LOOKED_AT, Description
 from streamclust.steps.job import Job
 from streamclust.steps.labelled import Labelled
+from streamclust.steps.picture_kinds import picture_kinds
 from streamclust.steps.raw import is_mixed
-from streamclust.steps.suspects import OUTLIERS
+from streamclust.steps.suspects import stored_outliers
 from streamclust.steps.witnesses import Witnesses
 
 # Values of an attribute that a tree may ask for: the commonest.
@@ -43,7 +43,8 @@ class Seen:
     def __init__(self, rows: np.ndarray, values: np.ndarray, colours: np.ndarray) -> None:
         self.rows, self.values, self.colours = rows, values, colours
         measures = values[:, : len(MEASURES)]
-        self.kinds = Yardstick.fit(measures).first_kinds(measures)
+        self.yardstick = Yardstick.fit(measures)
+        self.kinds = self.yardstick.first_kinds(measures)
 
     def looks(self, rows: np.ndarray, labels: np.ndarray, sizes: np.ndarray) -> Looks | None:
         """Those of rows with labels, of which only images that could be read; None without any."""
@@ -66,6 +67,10 @@ class Counted:
     clusterings : sequence of Labelled
     known : Known, optional
         Attributes of the rows.
+    seen : Seen, optional
+        Images that were looked at.
+    pixels : array, optional
+        Measures of all images, where they were scanned.
     group : str, optional
         Where the groups of siblings are in the store.
     """
@@ -76,9 +81,11 @@ class Counted:
         job: Job,
         clusterings: Sequence[Labelled],
         known: Known | None = None,
+        seen: Seen | None = None,
+        pixels: Any = None,
         group: str | None = None,
     ) -> None:
-        self.job, self.known = job, known
+        self.job, self.known, self.seen = job, known, seen
         self.clusterings = {own.descriptor: own for own in clusterings}
         self.values: dict[str, dict[str, np.ndarray]] = {}
         if known is not None:
@@ -86,17 +93,20 @@ class Counted:
             self.values = {own.descriptor: tables for own, tables in counted}
         self.shared = count_shared(passes, self.clusterings)
         self.flagged = _flagged(passes, job, clusterings)
-        stored = None if group is None else job.workspace.root[group]
-        self.groups = None if stored is None else stored[...]
+        self.pictures: dict[str, np.ndarray] = {}
+        if seen is not None and pixels is not None:
+            tables = picture_kinds(passes, pixels, seen.yardstick, clusterings)
+            self.pictures = dict(zip(self.clusterings, tables, strict=True))
+        self.groups = None if group is None else job.workspace.root[group][...]
         self.consistency = None if self.groups is None else GroupConsistency(self.groups)
 
-    def description(self, own: Labelled, found: Witnesses, seen: Seen | None) -> Description:
-        """All of a clustering; without images where `seen` is None."""
+    def description(self, own: Labelled, found: Witnesses) -> Description:
+        """All of a clustering."""
         clustering = self.job.workspace.root[own.path]
         sizes = clustering["sizes"][...].astype(np.int64)
         nearest = nearest_clusters(clustering["means"][...])
         rows, labels = found.to_look_at()
-        looks = None if seen is None else seen.looks(rows, labels, sizes)
+        looks = None if self.seen is None else self.seen.looks(rows, labels, sizes)
         if looks is not None:
             rows, labels = looks.rows, looks.sample.labels
         facts = self._facts(own, looks)
@@ -118,8 +128,8 @@ class Counted:
 
     def _facts(self, own: Labelled, looks: Looks | None) -> Facts:
         name, folders = own.descriptor, None
-        if self.groups is not None:
-            folders = whole_groups(self.groups, own.labels[...], own.n_clusters)
+        if self.consistency is not None:
+            folders = self.consistency.whole(own.labels[...], own.n_clusters)
         values = {} if self.known is None else self.known.values
         return Facts(
             looks=looks,
@@ -130,6 +140,7 @@ class Counted:
                 if other != name and not is_mixed(self.job.workspace, other)
             },
             outliers=self.flagged.get(name),
+            pictures=self.pictures.get(name),
             folders=folders,
         )
 
@@ -186,7 +197,7 @@ def _rows_of(array: Any, rows: np.ndarray) -> np.ndarray:
 def _flagged(passes: Passes, job: Job, clusterings: Sequence[Labelled]) -> dict[str, np.ndarray]:
     """Rows of each cluster that are not flagged as outliers, and that are; nothing where they
     were not looked for."""
-    group = job.workspace.get(OUTLIERS)
+    group = stored_outliers(job.workspace)
     if group is None:
         return {}
     codes = [2, *(own.n_clusters for own in clusterings)]

@@ -2,8 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
-from itertools import islice, zip_longest
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from streamclust.memory import MIB, Need
 from streamclust.sources import fingerprint as file_fingerprint
 from streamclust.sources.case import column_names, iter_column, normalise_path
 from streamclust.steps.job import Job
-from streamclust.steps.paths import PATH
-from streamclust.workspace import Workspace, fingerprint, stage_array
+from streamclust.steps.paths import PATH, sources
+from streamclust.workspace import fingerprint, stage_array
 
 GROUP = "images/group"
 STEP = "groups"
@@ -90,8 +90,8 @@ def group_needs(n_rows: int) -> list[Need]:
     return [Need(STEP, fixed=64 * MIB + n_rows * BYTES_A_ROW)]
 
 
-def check_group(group: str, file: Path | None) -> None:
-    """Refuse to group by a column that the paths file (None: there is none) does not have.
+def check_group(group: str, files: Sequence[Path]) -> None:
+    """Refuse to group by a column that one of the paths files does not have, or all, of none.
 
     Raises
     ------
@@ -102,39 +102,41 @@ def check_group(group: str, file: Path | None) -> None:
     """
     if group in ("none", "folder"):
         return
-    if file is None:
+    if not files:
         raise SettingsError(f"group={group!r}: the case has no paths file: use folder or none")
-    names = column_names(file)
-    if group not in names:
-        raise SettingsError(
-            f"group={group!r} is no column of {file} ({', '.join(names) or 'it has no header'}): "
-            "name one that is, or folder, or none"
-        )
-
-
-def paths_file(workspace: Workspace) -> Path | None:
-    """The file that the stored paths were read from."""
-    paths = workspace.get(PATH)
-    source = None if paths is None else paths.attrs.get("source")
-    return source and Path(source)
+    for file in files:
+        names = column_names(file)
+        if group not in names:
+            listed = ", ".join(names) or "it has no header"
+            raise SettingsError(
+                f"group={group!r} is no column of {file} ({listed}): name one that is, or folder, "
+                "or none"
+            )
 
 
 def _store(job: Job) -> str | None:
     """Write the group of every row, unless that is done; tell where, if rows have any."""
     workspace, wanted = job.workspace, job.settings.group
-    paths, file = workspace.get(PATH), paths_file(workspace)
-    check_group(wanted, file)
+    paths, files = workspace.get(PATH), sources(workspace)
+    check_group(wanted, files)
     if wanted == "none" or paths is None:
         return None
-    # A column is read from the file, which may have been edited since its paths were stored.
-    edited = None if wanted == "folder" or file is None else file_fingerprint(file)
+    # A column is read from the files, which may have been edited since their paths were stored.
+    by_folder = wanted == "folder" or not files
+    edited = None if by_folder else files_mark(files)
     mark = fingerprint(STEP, 3, workspace.fingerprint_of(PATH), wanted, edited)
     if workspace.restore(GROUP, mark):
         job.skip(STEP, None)
         return GROUP
-    names = _folders(paths) if file is None or wanted == "folder" else _cells(paths, file, wanted)
+    names = _folders(paths) if by_folder else _cells(paths, files, wanted)
     _write(job, names, paths.shape[0], mark)
     return GROUP
+
+
+def files_mark(files: Sequence[Path]) -> Any:
+    """The state of the paths files."""
+    marks = list(map(file_fingerprint, files))
+    return marks[0] if len(marks) == 1 else marks
 
 
 def _write(job: Job, names: Iterator[str], n_rows: int, mark: str) -> None:
@@ -172,12 +174,14 @@ def _stored(paths: Any) -> Iterator[str]:
         yield from paths[start : start + _CHUNK].tolist()
 
 
-def _cells(paths: Any, file: Path, name: str) -> Iterator[str]:
-    """The cell of each row in a column of the paths file, which must list the stored paths."""
-    for stored, listed in zip_longest(_stored(paths), iter_column(file, name)):
+def _cells(paths: Any, files: Sequence[Path], name: str) -> Iterator[str]:
+    """The cell of each row in a column of the paths files, which must list the stored paths."""
+    cells = chain.from_iterable(iter_column(file, name) for file in files)
+    for stored, listed in zip_longest(_stored(paths), cells):
         if listed is None or stored != listed[0]:
+            named = ", ".join(map(str, files))
             raise SettingsError(
-                f"group={name!r}: {file} lists other paths than when it was ingested: run "
+                f"group={name!r}: {named} lists other paths than when it was ingested: run "
                 "streamclust ingest again"
             )
         yield listed[1].strip()

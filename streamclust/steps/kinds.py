@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from streamclust.models.pixels import MEASURES
 from streamclust.models.reasons import KINDS as PIXEL_KINDS
 from streamclust.models.reasons import Reasons, Yardstick
 from streamclust.passes import Passes
-from streamclust.sources.images import ImageStore
+from streamclust.sources.images import Images, ImageStore
 from streamclust.steps.job import Job
 from streamclust.steps.paths import paths_of
 from streamclust.steps.scan import CHUNK_ROWS, PIXELS, PROBLEM, PROBLEMS, Problem, measure_rows
@@ -61,7 +60,7 @@ class Reason(NamedTuple):
 
 
 def tell_kinds(
-    job: Job, passes: Passes, found: "Suspects", images: Path
+    job: Job, passes: Passes, found: "Suspects", images: Images
 ) -> tuple[list[Reasons], Yardstick | None]:
     """Set the kinds of suspects from their pixels, and flag those whose picture is bad.
 
@@ -74,8 +73,7 @@ def tell_kinds(
     passes : Passes
     found : Suspects
         Its `flagged` and `kind` are changed in place.
-    images : Path
-        A zip file, or the top of a folder tree.
+    images : Images
 
     Returns
     -------
@@ -130,7 +128,7 @@ def _looked_at(job: Job, found: "Suspects") -> np.ndarray:
     return shown[:MOST_MEASURED]
 
 
-def _tell_problems(job: Job, images: Path, problems: list[Problem], n_read: int) -> None:
+def _tell_problems(job: Job, images: Images, problems: list[Problem], n_read: int) -> None:
     if problems:
         counts = Counter({problem.row: problem.kind for problem in problems}.values())
         listed = ", ".join(f"{kind} {count:,}" for kind, count in sorted(counts.items()))

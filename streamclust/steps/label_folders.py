@@ -3,8 +3,9 @@
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,7 @@ class _Links:
         self.n_missing = 0
         self.linked = True
         classes, self.of_cluster = chosen.classes()
-        self.folders = [folder / name for name in _distinct([*classes, NO_CLUSTER])]
+        self.folders = [folder / name for name in distinct_names([*classes, NO_CLUSTER])]
 
     def add(self, batch: "Batch") -> None:
         for row, (path, label) in enumerate(
@@ -101,11 +102,13 @@ class _Links:
         place.write_bytes(self.store.read(path))
 
 
-def _distinct(names: list[str]) -> list[str]:
+def distinct_names(names: Iterable[str]) -> list[str]:
     """Names of folders, which differ also where case does not count."""
-    taken: dict[str, int] = {}
+    taken: set[str] = set()
     made = []
     for name in map(file_name, names):
-        number = taken[name.casefold()] = taken.get(name.casefold(), 0) + 1
-        made.append(name if number == 1 else f"{name} ({number})")
+        numbered = (f"{name} ({number})" for number in count(2))
+        free = next(one for one in chain([name], numbered) if one.casefold() not in taken)
+        taken.add(free.casefold())
+        made.append(free)
     return made

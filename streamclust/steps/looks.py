@@ -1,6 +1,5 @@
 """What the images of some rows look like: read once, and kept for the next description."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from streamclust.memory import Need
 from streamclust.models.body_colour import body_colour
 from streamclust.models.claims import LOOKS
 from streamclust.models.pixels import measure_picture, small_picture
-from streamclust.sources.images import ImageStore
+from streamclust.sources.images import Images, ImageStore
 from streamclust.steps.job import Job
 from streamclust.steps.paths import PATH, paths_of
 from streamclust.steps.scan import scan_need
@@ -29,14 +28,15 @@ def looks_mark(job: Job, images: Any) -> str:
     return fingerprint(STEP, VERSION, job.workspace.fingerprint_of(PATH), images)
 
 
-def looks_of(job: Job, images: Path, rows: np.ndarray, mark: str) -> tuple[np.ndarray, np.ndarray]:
+def looks_of(
+    job: Job, images: Images, rows: np.ndarray, mark: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Measure the images of some rows, those that have not been measured yet.
 
     Parameters
     ----------
     job : Job
-    images : Path
-        A zip file, or the top of a folder tree.
+    images : Images
     rows : ndarray of int64, shape (n_rows,)
         In any order, each once.
     mark : str
@@ -80,7 +80,7 @@ def looks_need(job: Job) -> Need:
     return Need(STEP, fixed=need.fixed, per_block=need.per_block)
 
 
-def _tell(job: Job, images: Path, colours: np.ndarray, n_missing: int) -> None:
+def _tell(job: Job, images: Images, colours: np.ndarray, n_missing: int) -> None:
     bad = int(np.count_nonzero(colours == _UNKNOWN))
     if bad:
         job.events.warn(

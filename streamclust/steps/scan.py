@@ -16,7 +16,7 @@ from streamclust.memory import MIB, Need
 from streamclust.models.pixels import MEASURES, PEAK_BYTES, measure_image
 from streamclust.passes import Passes
 from streamclust.sources import fingerprint
-from streamclust.sources.images import MOST_BYTES, ImageStore
+from streamclust.sources.images import MOST_BYTES, Images, ImageStore
 from streamclust.sources.zip_index import BYTES_A_MEMBER
 from streamclust.steps.job import Job
 from streamclust.steps.paths import PATH
@@ -79,7 +79,7 @@ def measure_rows(
     return np.concatenate(measures), [problem for _, found in done for problem in found]
 
 
-def scan_images(job: Job, images: Path, scratch: Path) -> None:
+def scan_images(job: Job, images: Path | Images, scratch: Path) -> None:
     """Measure the images of all rows, unless that is done.
 
     Writes ``images/pixels``, float32 of shape (n_rows, len(MEASURES)) with NaN where there is
@@ -89,8 +89,7 @@ def scan_images(job: Job, images: Path, scratch: Path) -> None:
     Parameters
     ----------
     job : Job
-    images : Path
-        A zip file, or the top of a folder tree.
+    images : Images
     scratch : Path
         A folder that all workers see; what is put there is removed in the end.
 
@@ -101,7 +100,7 @@ def scan_images(job: Job, images: Path, scratch: Path) -> None:
     """
     if job.workspace.get(PATH) is None:
         raise SourceError("the case has no list of image paths: without it images are not found")
-    mark = digest(STEP, VERSION, job.workspace.fingerprint_of(PATH), images_mark(images))
+    mark = _mark(job, images_mark(images))
     if all(job.workspace.restore(path, mark) for path in (PIXELS, PROBLEM)):
         job.skip(STEP, None)
         return
@@ -114,11 +113,25 @@ def scan_images(job: Job, images: Path, scratch: Path) -> None:
     shutil.rmtree(parts)
 
 
-def images_mark(images: Path) -> Any:
+def stored_pixels(job: Job, images: Any) -> Any:
+    """The measures of all images; None where they were not scanned, or were others: `images` is
+    their `images_mark`."""
+    known = job.workspace.fingerprint_of(PIXELS) == _mark(job, images)
+    return job.workspace.get(PIXELS) if known else None
+
+
+def _mark(job: Job, images: Any) -> str:
+    return digest(STEP, VERSION, job.workspace.fingerprint_of(PATH), images)
+
+
+def images_mark(images: Path | Images) -> Any:
     """Tell whether a zip file, or all files of a folder, are still what they were.
 
     A folder takes about a second for 200,000 files: a command asks once.
     """
+    if isinstance(images, Images):
+        marks = list(map(images_mark, images.places))
+        return marks[0] if len(marks) == 1 else marks
     if not images.is_dir():
         return fingerprint(images)
     seen = hashlib.blake2b(digest_size=16)
@@ -213,7 +226,7 @@ def _parts(paths: Any, starts: list[int]) -> Iterator[tuple[int, list[str]]]:
         yield start, block[start - chunk : start - chunk + _PART_ROWS]
 
 
-def _publish(job: Job, images: Path, parts: Path, n_rows: int, mark: str) -> None:
+def _publish(job: Job, images: Path | Images, parts: Path, n_rows: int, mark: str) -> None:
     """Put the parts together, and say how many images are no good."""
     counts: Counter[str] = Counter()
     shown: list[int] = []
@@ -241,7 +254,7 @@ def _publish(job: Job, images: Path, parts: Path, n_rows: int, mark: str) -> Non
         job.workspace.publish(problem, PROBLEM, mark)
 
 
-def _summary(images: Path, counts: Counter[str], rows: list[int]) -> str:
+def _summary(images: Path | Images, counts: Counter[str], rows: list[int]) -> str:
     listed = ", ".join(map(str, rows[:_SHOWN])) + (", …" if counts.total() > _SHOWN else "")
     parts = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
     return f"{images.name}: {parts} (rows {listed}): see kind in outliers.csv"

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,10 @@ from streamclust.models.outlier_scores import (
 )
 from streamclust.models.reasons import Reasons, Yardstick
 from streamclust.passes import Passes
+from streamclust.sources.images import Images
 from streamclust.steps.job import Job
 from streamclust.steps.kinds import INVALID, KINDS, UNUSUAL, store_reasons, tell_kinds
-from streamclust.steps.paths import PATH
+from streamclust.steps.paths import PATH, image_places
 from streamclust.steps.scan import CHUNK_ROWS, PIXELS, images_mark, scan_need
 from streamclust.workspace import Workspace, fingerprint, stage_array
 
@@ -135,16 +135,11 @@ def set_scores(job: Job, sets: list[str]) -> Iterator[tuple[str, np.ndarray]]:
         yield name, job.workspace.root[f"descriptors/{name}/{OUTLIERS}/score"][...]
 
 
-def stored_images(job: Job) -> Path | None:
-    """Where the images are; None where they are no more."""
-    place = _images_of_ingest(job)
-    return place if place is not None and place.exists() else None
-
-
-def _images_of_ingest(job: Job) -> Path | None:
-    paths = job.workspace.get(PATH)
-    place = None if paths is None else paths.attrs.get("images")
-    return place and Path(place)
+def stored_images(job: Job) -> Images | None:
+    """Where the images are; None where any of them are no more."""
+    places = image_places(job.workspace)
+    there = bool(places) and all(place.exists() for place in places)
+    return Images(tuple(places)) if there else None
 
 
 def _flag(job: Job, sets: list[str], n_rows: int) -> Suspects:
@@ -167,14 +162,14 @@ def _flag(job: Job, sets: list[str], n_rows: int) -> Suspects:
 
 
 def _told(
-    job: Job, passes: Passes, found: Suspects, images: Path | None
+    job: Job, passes: Passes, found: Suspects, images: Images | None
 ) -> tuple[list[Reasons], Yardstick | None]:
     told: tuple[list[Reasons], Yardstick | None] = ([], None)
     if images is not None:
         told = tell_kinds(job, passes, found, images)
-    elif place := _images_of_ingest(job):
+    elif gone := [place for place in image_places(job.workspace) if not place.exists()]:
         job.events.warn(
-            f"{place} is gone: scores come without reasons from the images; put it back and run "
+            f"{gone[0]} is gone: scores come without reasons from the images; put it back and run "
             "again"
         )
     else:

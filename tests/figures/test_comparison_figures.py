@@ -17,10 +17,10 @@ from streamclust.figures.heatmap import (
     ink_on,
     shade,
 )
-from streamclust.figures.palette import oklab
 from streamclust.figures.panels import line_looks
 from streamclust.figures.seriation import column_order, seriated
 from streamclust.figures.yield_curves import MOST_PANELS, yield_curves
+from streamclust.models.oklab import oklab
 
 LONG = "a $very$ long_name " + "vit-large-patch16-224_" * 12 + " 漢字\n: 5 clusters"
 NAMES = [f"{number} $x$ 漢字 vit-large-patch16-224 {LONG[:60]}" for number in range(12)]

@@ -5,7 +5,8 @@ import colorsys
 import numpy as np
 import pytest
 
-from streamclust.models.body_colour import COLOURS, body_colour, oklab
+from streamclust.models.body_colour import COLOURS, body_colour
+from streamclust.models.oklab import oklab
 
 ROAD = (122, 120, 116)
 PAINTS = {
@@ -35,24 +36,11 @@ def vehicle(paint, background=ROAD):
     return (pixels + np.random.default_rng(0).normal(0, 4, pixels.shape)).clip(0, 255)
 
 
-def test_oklab_of_colours_that_ottosson_gives():
-    """From the table of XYZ and OKLab pairs: white, and the sRGB primaries as CSS Color 4 has
-    them."""
-    told = oklab(np.array([[255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]]))
-    known = [
-        [1.0, 0.0, 0.0],
-        [0.62796, 0.22486, 0.12585],
-        [0.86644, -0.23389, 0.17950],
-        [0.45201, -0.03246, -0.31153],
-    ]
-    np.testing.assert_allclose(told, known, atol=2e-5)
-
-
 @pytest.mark.parametrize("name", PAINTS)
 def test_a_painted_body_has_its_name(name):
     code, lab = body_colour(vehicle(PAINTS[name]))
     assert COLOURS[code] == name
-    assert abs(lab[0] - oklab(np.array(PAINTS[name]))[0]) < 0.1
+    assert abs(lab[0] - oklab(np.divide(PAINTS[name], 255))[0]) < 0.1
 
 
 def test_what_reaches_the_edge_is_background():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import poisson
 
 from streamclust.models.apart import nearest_clusters, told_apart
 from streamclust.models.body_colour import COLOURS
@@ -63,6 +64,17 @@ def test_bad_pictures():
     assert found(Facts(seen), "picture") == {(0, "", "glare")}
 
 
+def test_bad_pictures_of_all_images():
+    seen = looks([ALL] * K)
+    seen.kinds[:12] = KINDS.index("glare")
+    pictures = np.zeros((1 + len(KINDS), K), int)
+    pictures[0], pictures[1 + KINDS.index("blur"), 3] = 400, 80
+    told = [one for one in claims(Facts(seen, pictures=pictures)) if one.claim == "picture"]
+    assert [(one.cluster, one.value, one.inside, one.n) for one in told] == [
+        (3, "blur", 80 / 480, 480)
+    ]
+
+
 def test_attributes_that_abound_and_lack():
     table = np.array([[300, 80, 80, 80, 80], [100, 320, 320, 320, 0], [0, 0, 0, 0, 320]])
     known = Facts(attributes={"type": (["bus", "van", "bike"], table)})
@@ -78,6 +90,18 @@ def test_outliers_and_folders():
     assert found(Facts(folders=folders), "folders") == {(0, "", "yes")}
     by_chance = np.array([[5, 50, 50, 50, 50], [45, 1, 1, 1, 1], [44.0] * 5])
     assert found(Facts(folders=by_chance), "folders") == set()
+
+
+def test_folders_that_chance_may_put_inside_are_corrected_for_all_tests():
+    """Of many clusters, one in a hundred holds as many as this by chance: such is no claim."""
+    k = 40
+    folders = np.array([[20.0] * k, [2.0] * k, [11.0] * k])
+    folders[:, 0] = 5, 20, 11
+    by_chance = poisson.sf(19, 11)
+    assert 0.005 < by_chance < 0.01
+    assert found(Facts(folders=folders), "folders") == set()
+    folders[2, 0] = 4
+    assert found(Facts(folders=folders), "folders") == {(0, "", "yes")}
 
 
 def test_no_claim_of_what_differs_by_chance():

@@ -47,9 +47,24 @@ def test_rows_without_siblings_tell_nothing(groups):
     assert n_rows == 0
 
 
-def test_memory_with_many_groups():
+@pytest.mark.parametrize("cells", [3, 2**20])
+def test_split_and_whole_groups_counted_by_hand(monkeypatch, cells):
+    monkeypatch.setattr(consistency, "_CELLS", cells)
+    groups = GroupConsistency(np.array([7, 7, 7, 9, 9, 9, 4, 4, -1, -1, 3, 5, 5]))
+    told = groups.whole(np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 2, -1]), 3)
+    # 9 is split; 3 and what is labelled of 5 are single rows.
+    np.testing.assert_array_equal(told[:2], [[1, 1, 0], [1, 1, 0]])
+    share = 5 / 10
+    assert told[2, 0] == 2 * share**3 + share**2
+    assert groups.whole(np.full(13, -1), 3).sum() == 0
+
+
+@pytest.mark.parametrize("n_groups", [1, 30_000])
+def test_memory_with_any_number_of_groups(n_groups):
     n_rows = 300_000
-    groups, labels = RNG.integers(0, n_rows // 10, n_rows), RNG.integers(0, 1000, n_rows)
-    _, taken = traced(lambda: GroupConsistency(groups).shares(labels.astype(np.int32), 0))
-    assert taken <= n_rows * BYTES_A_ROW + FIXED_BYTES
-    assert taken >= n_rows * 8
+    groups = RNG.integers(0, n_groups, n_rows)
+    labels = RNG.integers(0, 1000, n_rows).astype(np.int32)
+    _, shared = traced(lambda: GroupConsistency(groups).shares(labels, 0))
+    _, whole = traced(lambda: GroupConsistency(groups).whole(labels, 1000))
+    assert max(shared, whole) <= n_rows * BYTES_A_ROW + FIXED_BYTES
+    assert min(shared, whole) >= n_rows * 8

@@ -16,6 +16,8 @@ from streamclust import api
 from streamclust.cli import commands
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import Message, StepFinished
+from streamclust.models.pixels import MEASURES
+from streamclust.models.reasons import KINDS, Yardstick
 from streamclust.steps.descriptions import load_description
 from streamclust.steps.labelled import labelled, recommended
 from streamclust.workspace import Workspace
@@ -176,6 +178,38 @@ def test_without_images(case_folder, tmp_path):
     assert not any(line["claim"] == "colour" for line in lines(out / FILES[1]))
     api.describe(out, tmp_path / "known.csv")
     assert abs(float(lines(out / FILES[2])[0]["readability"])) < 0.3
+
+
+def test_bad_pictures_are_counted_in_all_images_of_a_scan(demo, out):
+    api.describe(out, n_clusters=9)
+    of_sample = lines(out / FILES[1])
+    api.outliers(out, scan_images=True)
+    api.describe(out, n_clusters=9)
+    case, told = api.open(out), [one for one in lines(out / FILES[1]) if one["claim"] == "picture"]
+    assert told
+    pixels, looks = case.store["images/pixels"][:], case.store["images/looks/values"][:]
+    kinds = Yardstick.fit(looks[:, : len(MEASURES)]).first_kinds(pixels)
+    for line in told:
+        inside = case.labels(line["set"], 9)[:] == int(line["cluster"])
+        shares = [(kinds == KINDS.index(line["value"]))[rows].mean() for rows in (inside, ~inside)]
+        assert int(line["n"]) == inside.sum()
+        assert [float(line["in_cluster"]), float(line["elsewhere"])] == pytest.approx(
+            shares, rel=1e-5
+        )
+    # All else is told of the sample, as before.
+    seen = [{k: v for k, v in one.items() if k != "p"} for one in lines(out / FILES[1])]
+    assert all(
+        {k: v for k, v in one.items() if k != "p"} in seen
+        for one in of_sample
+        if one["claim"] == "colour"
+    )
+
+
+def test_outliers_of_other_rows_are_not_told(out):
+    workspace = Workspace(out)
+    workspace.root["outliers"].attrs["made_of"] = {"images/path": "of other rows"}
+    api.describe(out)
+    assert {line["outlier_share"] for line in lines(out / FILES[0])} == {""}
 
 
 def test_values_are_text_and_no_formula(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from streamclust.models.pixels import PEAK_BYTES
 from streamclust.sources.images import MOST_BYTES, ImageStore
 from streamclust.steps.draw import FIGURE_BYTES
-from streamclust.steps.draw_outliers import _image, draw_outlier_needs
+from streamclust.steps.draw_outliers import draw_outlier_needs, image_or_problem
 
 
 def test_the_need_covers_a_figure_or_an_image_and_grows_with_rows():
@@ -30,4 +30,4 @@ def test_planning_draws_nothing():
 def test_a_tile_says_what_is_wrong_with_its_file(tmp_path, path, problem):
     with open(tmp_path / "large.tif", "wb") as file:
         file.truncate(MOST_BYTES + 1)
-    assert _image(ImageStore(tmp_path), path) == (None, problem)
+    assert image_or_problem(ImageStore(tmp_path), path) == (None, problem)

@@ -16,7 +16,7 @@ from sklearn.datasets import make_blobs
 from streamclust import api
 from streamclust.cli import commands
 from streamclust.errors import SettingsError
-from streamclust.steps.label_folders import NO_CLUSTER, file_name
+from streamclust.steps.label_folders import NO_CLUSTER, distinct_names, file_name
 
 N_ROWS = 400
 COLUMNS = ["label", "name", "distance", "confidence"]
@@ -176,6 +176,7 @@ def test_names_of_folders():
     assert file_name("com1.txt") == "_com1.txt"
     assert file_name("") == "_"
     assert len(file_name("ж" * 300).encode()) <= 100
+    assert distinct_names(["a/b", "A?b", "a_b (2)"]) == ["a_b", "A_b (2)", "a_b (2) (2)"]
 
 
 @pytest.mark.parametrize(
