@@ -29,7 +29,7 @@ from streamclust.steps.draw_layouts import draw_layouts
 from streamclust.steps.draw_outliers import draw_outliers
 from streamclust.steps.duplicates import duplicates
 from streamclust.steps.export import export, forget_outliers
-from streamclust.steps.groups import check_group, groups, paths_file
+from streamclust.steps.groups import check_group, groups
 from streamclust.steps.ingest import ingest
 from streamclust.steps.job import Job
 from streamclust.steps.layout import layout
@@ -39,7 +39,7 @@ from streamclust.steps.naming import store_names
 from streamclust.steps.neighbors import neighbors
 from streamclust.steps.outlier_tables import write_outliers
 from streamclust.steps.outliers import LEAST_ROWS, outliers
-from streamclust.steps.paths import PATH, store_paths
+from streamclust.steps.paths import PATH, sources, store_paths
 from streamclust.steps.raw import is_mixed
 from streamclust.steps.reduce import reduce
 from streamclust.steps.scan import scan_images
@@ -106,7 +106,7 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
     joins = bool(set(workspace.descriptors) - set(inputs.sources) - mixed)
     if inputs.case.paths_file is not None or not joins:
         store_paths(job, inputs.case.paths_file, inputs.n_rows, inputs.case.images)
-    check_group(job.settings.group, paths_file(workspace))
+    check_group(job.settings.group, sources(workspace))
     for name, source in inputs.sources.items():
         ingest(job, name, source)
 

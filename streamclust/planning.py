@@ -74,7 +74,7 @@ def open_inputs(case: str | Path | Sequence[str | Path], settings: Settings) -> 
     sources = {name: _opened(path, found) for name, path in found.descriptors.items()}
     n_paths = None
     if found.paths_file is not None:
-        check_group(settings.group, found.paths_file)
+        check_group(settings.group, [found.paths_file])
         n_paths = count_paths(found.paths_file)
     return Inputs(found, sources, check_rows(sources, n_paths))
 

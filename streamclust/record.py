@@ -2,6 +2,7 @@
 
 import json
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -63,6 +64,15 @@ class RunRecord:
                 "earlier": [*before, earlier] if earlier else before,
             },
         )
+
+
+def settings_of_last(folder: Path, commands: Sequence[str]) -> dict[str, Any]:
+    """The settings of the last command of these that run.json tells of; none where it does not."""
+    latest = _read(folder / "run.json")
+    for record in (latest, *reversed(latest.get("earlier", []))):
+        if record.get("command") in commands and isinstance(record.get("settings"), dict):
+            return record["settings"]
+    return {}
 
 
 def _inputs(workspace: Workspace) -> dict[str, Any]:

@@ -1,23 +1,19 @@
-"""The results of a case as an object."""
+"""The results of a case as an object: what they hold, and the steps that add to them."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamclust.errors import SettingsError
+from streamclust.contents import Contents
 from streamclust.events import Observer
-from streamclust.workspace import Workspace
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import zarr
-
     from streamclust.steps.evaluate import Evaluation
 
 PathLike = str | Path
 
 
-class Case:
+class Case(Contents):
     """The results of a case, and the steps that add to them.
 
     Parameters
@@ -31,69 +27,6 @@ class Case:
     store : zarr.Group
         All that was computed, as plain Zarr arrays.
     """
-
-    def __init__(self, out: PathLike) -> None:
-        self._workspace = Workspace(out)
-        self.folder = self._workspace.folder
-
-    @property
-    def store(self) -> "zarr.Group":
-        import zarr
-
-        return zarr.open_group(self._workspace.store, mode="r")
-
-    @property
-    def descriptors(self) -> list[str]:
-        """Names of the descriptor sets."""
-        return self._workspace.descriptors
-
-    @property
-    def metrics(self) -> "pd.DataFrame":
-        """One line a clustering, as metrics.csv."""
-        from streamclust.steps.tables import METRICS, metrics_table
-
-        return _frame(metrics_table(self._workspace, self.descriptors), METRICS)
-
-    @property
-    def clusters(self) -> "pd.DataFrame":
-        """One line a cluster, as clusters.csv."""
-        from streamclust.steps.tables import CLUSTERS, clusters_table
-
-        return _frame(clusters_table(self._workspace, self.descriptors), CLUSTERS)
-
-    def recommended(self, descriptor: str) -> str | None:
-        """Name of a set's recommended clustering, such as ``"kmeans-12"``."""
-        from streamclust.steps.tables import choose
-
-        return choose(self._workspace, descriptor)[0]
-
-    def labels(self, descriptor: str, clustering: str | int | None = None) -> "zarr.Array":
-        """Labels of all rows, int32; those of the recommended clustering by default.
-
-        Parameters
-        ----------
-        descriptor : str
-        clustering : str or int, optional
-            A name such as ``"kmeans-12"`` or ``"hdbscan"``, or the number of clusters of a k-means.
-
-        Raises
-        ------
-        SettingsError
-            When there is no such set or clustering.
-        """
-        if descriptor not in self.descriptors:
-            known = ", ".join(self.descriptors)
-            raise SettingsError(f"no set {descriptor!r} in {self.folder}: there are {known}")
-        names = self._workspace.clusterings(descriptor)
-        name = clustering or self.recommended(descriptor)
-        if isinstance(name, int):
-            name = f"kmeans-{name}"
-        if name not in names:
-            raise SettingsError(
-                f"{descriptor} has no clustering {name} in {self.folder}: "
-                f"there are {', '.join(names) or 'none'}"
-            )
-        return self._workspace.get(f"descriptors/{descriptor}/clusterings/{name}/labels")
 
     def reduce(self, *observers: Observer, **changes: Any) -> "Case":
         """See `streamclust.api.reduce`."""
@@ -241,6 +174,14 @@ class Case:
             **changes,
         )
 
+    def update(
+        self, new: PathLike | Sequence[PathLike], *observers: Observer, **changes: Any
+    ) -> "Case":
+        """See `streamclust.api.update`."""
+        from streamclust import api
+
+        return api.update(self.folder, new, None, *observers, **changes)
+
     def export(self, *observers: Observer, **changes: Any) -> "Case":
         """See `streamclust.api.export`."""
         from streamclust import api
@@ -252,12 +193,3 @@ class Case:
         from streamclust import api
 
         return api.info(self.folder)
-
-    def __repr__(self) -> str:
-        return f"Case({str(self.folder)!r}: {', '.join(self.descriptors) or 'empty'})"
-
-
-def _frame(lines: list[dict[str, Any]], columns: Sequence[str]) -> "pd.DataFrame":
-    import pandas as pd
-
-    return pd.DataFrame(lines, columns=list(columns))

@@ -9,6 +9,7 @@ Layout of the results folder::
       descriptors/<set>/{space, neighbors, outliers}
       outliers/{score, flagged, kind}
     .streamclust/staging/           what is being written; swept when the next run begins
+    .streamclust/pending/           what is published together, until all of it is
     .streamclust/scratch/           parts of results that a killed run goes on from
     .streamclust/archive/           results of other settings, put back when those return
     .streamclust/lock               held by one run at a time
@@ -22,7 +23,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import zarr
 
 FORMAT = 1
+_COMMIT = "commit.json"
 
 
 def fingerprint(*parts: Any) -> str:
@@ -162,6 +164,7 @@ class Workspace:
                 "another --out"
             ) from None
         try:
+            self._finish_pending()
             # Only the holder sweeps: what another run left half-written is nobody's now.
             shutil.rmtree(self._hidden / "staging", ignore_errors=True)
             yield
@@ -203,6 +206,30 @@ class Workspace:
         self._ensure_group(Path(path).parent)
         self.archive(path)
         os.replace(Path(str(staged.store.root)) / staged.path, target)
+
+    def publish_together(self, results: Sequence[tuple[Any, str, str]]) -> None:
+        """Publish staged results, each with its path and fingerprint, so that all are there or
+        none: after a kill in between, whoever takes the lock next moves the rest in."""
+        pending = self._hidden / "pending"
+        shutil.rmtree(pending, ignore_errors=True)
+        pending.mkdir(parents=True)
+        for number, (staged, _, mark) in enumerate(results):
+            staged.attrs["fingerprint"] = mark
+            os.replace(Path(str(staged.store.root)) / staged.path, pending / str(number))
+        listed = pending / "listed.json"
+        listed.write_text(json.dumps([path for _, path, _ in results]))
+        os.replace(listed, pending / _COMMIT)
+        self._finish_pending()
+
+    def _finish_pending(self) -> None:
+        pending = self._hidden / "pending"
+        if (pending / _COMMIT).exists():
+            for number, path in enumerate(json.loads((pending / _COMMIT).read_text())):
+                if (pending / str(number)).exists():
+                    self._ensure_group(Path(path).parent)
+                    self.archive(path)
+                    os.replace(pending / str(number), self.store / path)
+        shutil.rmtree(pending, ignore_errors=True)
 
     def _ensure_group(self, path: Path) -> None:
         if str(path) != "." and not (self.store / path / "zarr.json").exists():

@@ -91,3 +91,11 @@ def test_descriptions_against_truth():
     told = bench("describe", "--rows", 300, "--n-clusters", "5,6").splitlines()
     assert len(told) == 1 + 4 + 1
     assert " 0/" in told[-1].partition("named, ")[2]
+
+
+@pytest.mark.slow
+def test_rows_are_added(tmp_path):
+    sizes = ("--old", 900, "--new", 200, "--columns", 8, "--clusters", "3:4")
+    told = bench("update", *sizes, "--no-outliers", "--folder", tmp_path)
+    assert "update / all rows from scratch: " in told
+    assert float(told.split("update / from scratch: ")[1].split()[0]) > 0.9

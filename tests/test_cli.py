@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from streamclust import cli
+from streamclust import api
 from streamclust.cli import commands
 from streamclust.interrupts import interrupts
 from streamclust.settings import Settings
@@ -60,7 +60,7 @@ def calls(monkeypatch):
     """What reaches the API."""
     seen = []
     for name in ("run", "ingest", "reduce", "cluster", "measure", "export"):
-        monkeypatch.setattr(cli.api, name, lambda *a, name=name, **k: seen.append((name, a, k)))
+        monkeypatch.setattr(api, name, lambda *a, name=name, **k: seen.append((name, a, k)))
     return seen
 
 

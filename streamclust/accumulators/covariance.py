@@ -61,6 +61,14 @@ class Covariance:
         self._scatter = np.empty((0, 0))
         self._scratch: _Scratch | None = None
 
+    @classmethod
+    def going_on(cls, known: Scatter) -> Self:
+        """One that has seen what `known` tells of, whose arrays become its own."""
+        covariance = cls()
+        covariance.count, covariance._mean = known.count, known.mean
+        covariance._scatter = known.scatter
+        return covariance
+
     @staticmethod
     def nbytes(n_features: int, block_rows: int, itemsize: int = 4) -> int:
         """Bytes held at the peak of an update, the block itself not counted.

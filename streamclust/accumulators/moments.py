@@ -61,6 +61,13 @@ class Moments:
     def __init__(self) -> None:
         self._known = ColumnMoments(0, *(np.empty(0) for _ in range(4)))
 
+    @classmethod
+    def going_on(cls, known: ColumnMoments) -> Self:
+        """Moments that have seen what `known` tells of."""
+        moments = cls()
+        moments._known = known
+        return moments
+
     @property
     def count(self) -> int:
         """Rows seen."""

@@ -88,6 +88,14 @@ class CovarianceSketch:
         self._precision = 0.0
         self._scratch: np.ndarray | None = None
 
+    @classmethod
+    def going_on(cls, known: ScatterSketch) -> Self:
+        """One that has seen what `known` tells of, whose arrays become its own."""
+        sketch = cls(known.test_matrix.shape[1], test_matrix=known.test_matrix)
+        sketch.count, sketch._mean = known.count, known.mean
+        sketch._product, sketch._precision = known.product, known.precision
+        return sketch
+
     @staticmethod
     def nbytes(n_features: int, block_rows: int, n_vectors: int, itemsize: int = 4) -> int:
         """Bytes held at the peak of an update, the block itself not counted."""

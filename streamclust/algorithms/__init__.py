@@ -7,9 +7,9 @@ is in ``gaussian_mixture.py``.
 
 from importlib import import_module
 
-from streamclust.algorithms.base import Algorithm, Clustering, Labeller
+from streamclust.algorithms.base import Algorithm, Clustering, Continuing, Labeller
 
-__all__ = ["Algorithm", "Clustering", "Labeller", "load_algorithm"]
+__all__ = ["Algorithm", "Clustering", "Continuing", "Labeller", "load_algorithm"]
 
 
 def load_algorithm(name: str) -> Algorithm:

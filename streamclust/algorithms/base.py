@@ -19,7 +19,8 @@ class Clustering:
     Attributes
     ----------
     n_clusters : int
-        Labels are 0 to ``n_clusters - 1``, the largest cluster first; -1 is noise.
+        Labels are 0 to ``n_clusters - 1``, the largest cluster first when it is fitted; clusters
+        keep their numbers when they go on learning. -1 is noise.
     arrays : dict of str to ndarray
         All that is needed to label rows, by name, such as ``centers``.
     attributes : dict
@@ -52,6 +53,46 @@ class Probabilistic(Protocol):
 
     def posterior(self, clustering: Clustering) -> Posterior:
         """What tells the posteriors of rows by a clustering of this algorithm."""
+
+
+@runtime_checkable
+class Continuing(Protocol):
+    """An algorithm whose clusterings go on learning from rows that come later; those of others
+    label such rows as they are."""
+
+    def partial_fit(
+        self,
+        clusterings: Sequence[Clustering],
+        counts: Sequence[np.ndarray],
+        rows: Rows,
+        new: Rows,
+        settings: Settings,
+        passes: Passes,
+    ) -> list[Clustering]:
+        """Take further rows into clusterings of this algorithm; cluster numbers stay.
+
+        Parameters
+        ----------
+        clusterings : sequence of Clustering
+            Of one sweep.
+        counts : sequence of ndarray of int, shape (n_clusters,)
+            Rows of each cluster of each clustering, without the new ones.
+        rows, new : Rows
+            All rows, and the new ones among them.
+        settings : Settings
+            That the clusterings were made with.
+        passes : Passes
+
+        Returns
+        -------
+        list of Clustering
+            In the order of `clusterings`.
+        """
+
+    def partial_fit_needs(
+        self, name: str, rows: Rows, ks: Sequence[int], settings: Settings
+    ) -> list[Need]:
+        """Memory of it, a `Need` called `name` for each stage."""
 
 
 class Algorithm(Protocol):

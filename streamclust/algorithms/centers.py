@@ -1,14 +1,16 @@
 """What algorithms whose clusters are centres have in common."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from streamclust.accumulators.clusters import PIECE_ROWS, Assignment
+from streamclust.accumulators.clusters import PIECE_ROWS, Assignment, LloydStep
 from streamclust.algorithms.base import Clustering
 from streamclust.memory import Need
+from streamclust.models.continuing import moved_centers
 from streamclust.models.sweep import Fitted, SweepSettings, sample_size
-from streamclust.passes import Rows
+from streamclust.passes import Passes, Rows
 from streamclust.passes.verbs import BLOCKS_A_WINDOW
 from streamclust.settings import Settings
 
@@ -30,6 +32,36 @@ class NearestCenter:
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         return self.assignment(values)[0]
+
+
+class ContinuingCenters:
+    """The part of an algorithm by which its centres go on learning: see
+    `streamclust.models.continuing.moved_centers`."""
+
+    def partial_fit(
+        self,
+        clusterings: Sequence[Clustering],
+        counts: Sequence[np.ndarray],
+        rows: Rows,
+        new: Rows,
+        settings: Settings,
+        passes: Passes,
+    ) -> list[Clustering]:
+        centers = [c.arrays["centers"] for c in clusterings]
+        told = passes.reduce("moving centres", new, LloydStep(centers)).result()
+        moved = [
+            moved_centers(own.astype(np.float64), count, sizes, means).astype(own.dtype)
+            for own, count, (sizes, means, _) in zip(centers, counts, told, strict=True)
+        ]
+        return [
+            replace(clustering, arrays={**clustering.arrays, "centers": own})
+            for clustering, own in zip(clusterings, moved, strict=True)
+        ]
+
+    def partial_fit_needs(
+        self, name: str, rows: Rows, ks: Sequence[int], settings: Settings
+    ) -> list[Need]:
+        return passing_needs(name, rows, ks)
 
 
 def sweep_settings(settings: Settings) -> SweepSettings:

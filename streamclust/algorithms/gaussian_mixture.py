@@ -1,6 +1,7 @@
 """Gaussian mixtures by expectation-maximisation, of diagonal or full covariances."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from streamclust.accumulators.mixtures import Densities, Mixture, Units
 from streamclust.algorithms.base import Clustering
 from streamclust.algorithms.centers import passing_needs, seeding_needs
 from streamclust.memory import Need
+from streamclust.models.continuing import continued_mixtures
 from streamclust.models.mixture import (
     GROUP_BYTES,
     FittedMixture,
@@ -31,10 +33,8 @@ class HighestPosterior:
     """
 
     def __init__(self, clusterings: Sequence[Clustering]) -> None:
-        arrays = [clustering.arrays for clustering in clusterings]
-        units = Units(arrays[0]["origin"], arrays[0]["scale"])
-        stored = [Mixture(a["weights"], a["component_means"], a["covariances"]) for a in arrays]
-        self.densities = Densities([units.mixture_in(mixture) for mixture in stored], units)
+        mixtures, units = _stored(clusterings)
+        self.densities = Densities(mixtures, units)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         return self.densities.labels(values)
@@ -78,15 +78,9 @@ class GaussianMixture:
         full = settings.covariance_type == "full"
         a_component = 8 * n_columns * (n_columns if full else 1)
         all_of_them, largest = sum(ks) * a_component, max(ks) * a_component
-        group = min(all_of_them, max(GROUP_BYTES, largest))
-        worked = PIECE_ROWS * (4 if full else 1) * (12 * sum(ks) + 48 * n_columns)
+        worked = _worked(rows, ks, full)
         seeding = [
             Need(n.step, n.fixed + sample, n.per_block) for n in seeding_needs(name, rows, ks)
-        ]
-        # A group's covariances as they were and become, whitened, and summed.
-        passing = [
-            Need(n.step, all_of_them + 4 * group, n.per_block + worked + 2 * group)
-            for n in passing_needs(name, rows, ks)
         ]
         labelling = [
             Need(n.step, 3 * all_of_them, n.per_block + worked)
@@ -95,8 +89,25 @@ class GaussianMixture:
         return [
             *seeding,
             Need(name, 2 * sample + all_of_them, 5 * sample + 6 * largest + worked),
-            *passing,
+            *self.partial_fit_needs(name, rows, ks, settings),
             *labelling,
+        ]
+
+    def partial_fit_needs(
+        self, name: str, rows: Rows, ks: Sequence[int], settings: Settings
+    ) -> list[Need]:
+        full = settings.covariance_type == "full"
+        a_component = 8 * rows.n_columns * (rows.n_columns if full else 1)
+        all_of_them = sum(ks) * a_component
+        group = min(all_of_them, max(GROUP_BYTES, max(ks) * a_component))
+        # A group's covariances as they were and become, whitened, and summed.
+        return [
+            Need(
+                n.step,
+                all_of_them + 4 * group,
+                n.per_block + _worked(rows, ks, full) + 2 * group,
+            )
+            for n in passing_needs(name, rows, ks)
         ]
 
     def fit(
@@ -114,8 +125,38 @@ class GaussianMixture:
     def labeller(self, clusterings: Sequence[Clustering]) -> HighestPosterior:
         return HighestPosterior(clusterings)
 
+    def partial_fit(
+        self,
+        clusterings: Sequence[Clustering],
+        counts: Sequence[np.ndarray],
+        rows: Rows,
+        new: Rows,
+        settings: Settings,
+        passes: Passes,
+    ) -> list[Clustering]:
+        mixtures, units = _stored(clusterings)
+        n_old = [int(count.sum()) for count in counts]
+        fitted = continued_mixtures(mixtures, units, n_old, rows, new, passes)
+        return [
+            _having_learned(clustering, _clustering_of(fit))
+            for clustering, fit in zip(clusterings, fitted, strict=True)
+        ]
+
     def posterior(self, clustering: Clustering) -> LabelPosterior:
         return LabelPosterior(clustering)
+
+
+def _stored(clusterings: Sequence[Clustering]) -> tuple[list[Mixture], Units]:
+    """The mixtures of a sweep, in the units that they were fitted in."""
+    arrays = [clustering.arrays for clustering in clusterings]
+    units = Units(arrays[0]["origin"], arrays[0]["scale"])
+    stored = [Mixture(a["weights"], a["component_means"], a["covariances"]) for a in arrays]
+    return [units.mixture_in(mixture) for mixture in stored], units
+
+
+def _worked(rows: Rows, ks: Sequence[int], full: bool) -> int:
+    """Bytes of the products of a block's piece."""
+    return PIECE_ROWS * (4 if full else 1) * (12 * sum(ks) + 48 * rows.n_columns)
 
 
 def _clustering_of(fit: FittedMixture) -> Clustering:
@@ -138,6 +179,12 @@ def _clustering_of(fit: FittedMixture) -> Clustering:
             "aic": fit.aic,
         },
     )
+
+
+def _having_learned(before: Clustering, after: Clustering) -> Clustering:
+    """What went on learning, with what is known of the fit that it began with."""
+    kept = {name: before.attributes[name] for name in ("n_iter", "converged")}
+    return replace(after, attributes={**after.attributes, **kept})
 
 
 ALGORITHM = GaussianMixture()

@@ -8,6 +8,7 @@ import numpy as np
 from streamclust.algorithms.base import Clustering
 from streamclust.algorithms.centers import (
     DEPENDS_ON,
+    ContinuingCenters,
     NearestCenter,
     clustering_of,
     passing_needs,
@@ -20,7 +21,7 @@ from streamclust.passes import Passes, Rows
 from streamclust.settings import Settings
 
 
-class KMeans:
+class KMeans(ContinuingCenters):
     """See `streamclust.models.sweep`."""
 
     version = 1

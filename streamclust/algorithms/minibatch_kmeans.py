@@ -6,6 +6,7 @@ from pathlib import Path
 
 from streamclust.algorithms.base import Clustering
 from streamclust.algorithms.centers import (
+    ContinuingCenters,
     NearestCenter,
     clustering_of,
     passing_needs,
@@ -21,7 +22,7 @@ from streamclust.settings import Settings
 _RESTARTS = 3
 
 
-class MiniBatchKMeans:
+class MiniBatchKMeans(ContinuingCenters):
     """See `streamclust.models.sweep`, its first three stages with few restarts."""
 
     version = 1

@@ -98,24 +98,39 @@ class EmbeddedCenters:
     Parameters
     ----------
     clusterings : sequence of Clustering
-        Of one fit: they share landmarks, and the weights of each begin those of the widest.
+        Those of one fit share landmarks, and the weights of each begin those of the widest: they
+        are embedded together.
     """
 
     def __init__(self, clusterings: Sequence[Clustering]) -> None:
-        widest = max(clusterings, key=lambda c: c.arrays["weights"].shape[1])
-        self.embedding = SpectralEmbedding(
-            widest.arrays["landmarks"], widest.attributes["gamma"], widest.arrays["weights"]
-        )
         self.n_vectors = [c.n_clusters for c in clusterings]
         self.assignments = [Assignment([c.arrays["centers"]]) for c in clusterings]
+        self.embeddings: list[SpectralEmbedding] = []
+        self.members: list[list[int]] = []
+        for i in sorted(range(len(clusterings)), key=lambda i: -self.n_vectors[i]):
+            self._join(i, clusterings[i])
+
+    def _join(self, i: int, clustering: Clustering) -> None:
+        arrays, gamma = clustering.arrays, clustering.attributes["gamma"]
+        own = SpectralEmbedding(arrays["landmarks"], gamma, arrays["weights"])
+        for embedding, members in zip(self.embeddings, self.members, strict=True):
+            first = embedding.weights[:, : own.weights.shape[1]]
+            same = np.array_equal(embedding.landmarks, own.landmarks)
+            if same and embedding.gamma == own.gamma and np.array_equal(first, own.weights):
+                members.append(i)
+                return
+        self.embeddings.append(own)
+        self.members.append([i])
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         labels = np.empty((len(values), len(self.n_vectors)), np.int32)
         for start in range(0, len(values), PIECE_ROWS):
             piece = slice(start, start + PIECE_ROWS)
-            embedded = self.embedding(values[piece])
-            for c, (k, assign) in enumerate(zip(self.n_vectors, self.assignments, strict=True)):
-                labels[piece, c] = assign(unit_prefix(embedded, k))[0][:, 0]
+            for embedding, members in zip(self.embeddings, self.members, strict=True):
+                embedded = embedding(values[piece])
+                for i in members:
+                    places = unit_prefix(embedded, self.n_vectors[i])
+                    labels[piece, i] = self.assignments[i](places)[0][:, 0]
         return labels
 
 

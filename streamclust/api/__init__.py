@@ -1,7 +1,7 @@
 """What streamclust does, as functions: one for each command."""
 
 from streamclust.api.folders import info, init, open
-from streamclust.api.labelling import assign, export, label
+from streamclust.api.labelling import assign, export, label, update
 from streamclust.api.running import (
     cluster,
     demo,
@@ -38,4 +38,5 @@ __all__ = [
     "reduce",
     "report",
     "run",
+    "update",
 ]

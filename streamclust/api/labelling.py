@@ -161,3 +161,46 @@ def assign(
     with pipeline.working(Workspace(out), chosen, "assign", *observers) as (job, outputs):
         step(job, outputs, wanted)
     return Case(out)
+
+
+def update(
+    out: PathLike,
+    new: CaseLike,
+    settings: Settings | None = None,
+    *observers: Observer,
+    **changes: Any,
+) -> Case:
+    """Add rows to results: their clusterings go on learning, and what changed is told.
+
+    The projection stays, clusters keep their numbers, and all that was measured, scored and
+    written is made anew with the settings that it was made with. Files that were added already
+    are not added again. See docs/update.md.
+
+    Parameters
+    ----------
+    out : path
+        A results folder with clustered sets.
+    new : path or sequence of paths
+        A case folder, or descriptor files that are called as the sets: one for each set that is
+        not mixed.
+
+    Returns
+    -------
+    Case
+        With ``label_changes.csv`` and ``cluster_changes.csv`` in its folder.
+
+    Raises
+    ------
+    SourceError
+        When files are missing, of another width or type than their set, without paths where there
+        are some, or of rows that are there.
+    SettingsError
+        When a set has no clusterings that could go on.
+    """
+    from streamclust import pipeline
+    from streamclust.updating import update_case
+
+    chosen = chosen_settings(settings, changes)
+    with pipeline.working(Workspace(out), chosen, "update", *observers) as (job, outputs):
+        update_case(job, outputs, new)
+    return Case(out)

@@ -11,6 +11,7 @@ from streamclust.options import (
     clustering_options,
     observed,
     out_argument,
+    overwrite_option,
     settings_options,
 )
 from streamclust.settings import Settings
@@ -20,7 +21,7 @@ from streamclust.settings import Settings
 @out_argument
 @click.option("--names", type=FILE, help="CSV with names of clusters: docs/labels.md.")
 @click.option("--template", type=FILE, help="Write such a CSV of the recommended clusterings.")
-@click.option("--overwrite", is_flag=True, help="Write it over a file of another origin.")
+@overwrite_option("it over a file")
 @settings_options("descriptors", *PASSES)
 @observed
 def label(
@@ -41,7 +42,7 @@ def label(
 @click.option("--format", "form", type=click.Choice(("coco", "fiftyone")), help="Of a .json.")
 @click.option("--folders", metavar="DIR", type=FOLDER, help="A folder a cluster of linked images.")
 @clustering_options
-@click.option("--overwrite", is_flag=True, help="Write FILE over one of another origin.")
+@overwrite_option("FILE over one")
 @settings_options("descriptors", *PASSES)
 @observed
 def export(
@@ -76,7 +77,7 @@ def export(
 @click.option("--to", required=True, metavar="FILE", type=FILE, help="As of the command export.")
 @clustering_options
 @click.option("--outliers/--no-outliers", default=True, help="Score the rows [they are scored].")
-@click.option("--overwrite", is_flag=True, help="Write over files of another origin.")
+@overwrite_option("over files")
 @settings_options("descriptors", *PASSES)
 @observed
 def assign(
@@ -100,3 +101,13 @@ def assign(
         outliers=outliers,
         overwrite=overwrite,
     )
+
+
+@click.command()
+@out_argument
+@click.argument("new", nargs=-1, required=True, type=click.Path())
+@settings_options("invalid", *PASSES)
+@observed
+def update(out: str, new: tuple[str, ...], settings: Settings, observers: Observers) -> None:
+    """Add NEW rows, a case folder or a file a set, to OUT, whose clusterings go on learning."""
+    api.update(out, one_or_all(new), settings, *observers)

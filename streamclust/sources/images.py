@@ -1,16 +1,20 @@
-"""Images by the paths of the case's list, from a folder or a zip file."""
+"""Images by the paths of the case's list, from folders or zip files."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
 from streamclust.sources.case import normalise_path
 from streamclust.sources.zip_index import ZipIndex, is_hidden, is_image_name
+
+T = TypeVar("T")
 
 # Of an image file, unpacked: a bound for what a hostile file can make a task hold.
 MOST_BYTES = 32 * 2**20
@@ -19,26 +23,92 @@ MOST_BYTES = 32 * 2**20
 _NO_PATH = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
+@dataclass(frozen=True)
+class Images:
+    """Where images are: folders or zip files, in which a path is looked for in turn.
+
+    Attributes
+    ----------
+    places : tuple of Path
+        One at least.
+    """
+
+    places: tuple[Path, ...]
+
+    @property
+    def name(self) -> str:
+        """What the places are called, for messages."""
+        return ", ".join(place.name for place in self.places)
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.places))
+
+
 class ImageStore:
     """Read images by path; safe to use from several threads, and can be pickled.
 
     A path of the list and a place in the store need not begin alike: a path is looked
     for as it is, without its first part, and both below the folders that all images
-    of the store are in.
+    of a place are in.
 
     Parameters
     ----------
-    path : path
-        A zip file, or the top of a folder tree.
+    images : path or Images
+        A zip file, or the top of a folder tree; of several, the first that has an image gives it.
 
     Raises
     ------
     SourceError
-        If it is neither.
+        If one is neither.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, images: str | Path | Images) -> None:
+        places = images.places if isinstance(images, Images) else (Path(images),)
+        self._places = [_Place(place) for place in places]
+
+    def names(self) -> Iterator[str]:
+        """Paths of all files in the store, with forward slashes, as the store has them."""
+        for place in self._places:
+            yield from place.names()
+
+    def read(self, path: str) -> bytes:
+        """Read the image file of a path as it stands in the case's list.
+
+        Raises
+        ------
+        ImageError
+            If there is no such image, or it cannot be read, or it has more than `MOST_BYTES`.
+        SourceError
+            If a zip file itself cannot be read any more.
+        """
+        return self._first(_Place.read, path)
+
+    def file_of(self, path: str) -> Path | None:
+        """The file of a path as it stands in the case's list; None in a zip file.
+
+        Raises
+        ------
+        ImageError
+            If there is no such image.
+        """
+        return self._first(_Place.file_of, path)
+
+    def _first(self, ask: Callable[[_Place, str], T], path: str) -> T:
+        *earlier, last = self._places
+        for place in earlier:
+            try:
+                return ask(place, path)
+            except ImageError as error:
+                if error.kind != MISSING:
+                    raise
+        return ask(last, path)
+
+
+class _Place:
+    """One folder or zip file of images."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._zip: ZipIndex | None = None
         if self.path.is_dir():
             self._prefix = _single_folders(self.path)
@@ -49,7 +119,6 @@ class ImageStore:
             raise SourceError(f"{self.path}: does not exist: check the path of the images")
 
     def names(self) -> Iterator[str]:
-        """Paths of all files in the store, with forward slashes, as the store has them."""
         if self._zip is not None:
             yield from self._zip.names()
             return
@@ -59,15 +128,6 @@ class ImageStore:
                 yield (Path(folder) / file).relative_to(self.path).as_posix()
 
     def read(self, path: str) -> bytes:
-        """Read the image file of a path as it stands in the case's list.
-
-        Raises
-        ------
-        ImageError
-            If there is no such image, or it cannot be read, or it has more than `MOST_BYTES`.
-        SourceError
-            If the zip file itself cannot be read any more.
-        """
         for name in self._candidates(path):
             data = self._read(name)
             if data is not None:
@@ -78,13 +138,6 @@ class ImageStore:
         )
 
     def file_of(self, path: str) -> Path | None:
-        """The file of a path as it stands in the case's list; None in a zip file.
-
-        Raises
-        ------
-        ImageError
-            If there is no such image.
-        """
         if self._zip is not None:
             return None
         for name in self._candidates(path):

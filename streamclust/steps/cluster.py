@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from streamclust.accumulators.clusters import ClusterSums
-from streamclust.algorithms import Clustering, Labeller, load_algorithm
+from streamclust.algorithms import Algorithm, Clustering, Labeller, load_algorithm
 from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.passes import Passes, Rows
@@ -55,7 +55,7 @@ def _cluster_by(job: Job, descriptor: str, name: str, ks: tuple[int, ...]) -> No
     path = f"descriptors/{descriptor}"
     chosen = {setting: getattr(job.settings, setting) for setting in algorithm.depends_on}
     reduced = job.workspace.fingerprint_of(f"{path}/reduced")
-    sweep = fingerprint(STEP, 3, reduced, name, algorithm.version, chosen)
+    sweep = sweep_mark(reduced, name, algorithm, chosen)
     _archive_others(job, descriptor, name, sweep)
     wanted: tuple[int | None, ...] = ks if algorithm.takes_k else (None,)
     places = {clustering_path(path, name, k): (k, fingerprint(sweep, k)) for k in wanted}
@@ -78,13 +78,19 @@ def _cluster_by(job: Job, descriptor: str, name: str, ks: tuple[int, ...]) -> No
         _tell_unfinished(job, descriptor, name, fitted)
         shift = job.workspace.root[f"{path}/pca/reduced_mean"][...]
         with job.workspace.staging() as staged:
-            groups = [_staged(staged, str(i), rows, fit) for i, fit in enumerate(fitted)]
-            _label(passes, rows, algorithm.labeller(fitted), groups, shift)
+            groups = [staged_clustering(staged, str(i), rows, fit) for i, fit in enumerate(fitted)]
+            label_rows(passes, rows, algorithm.labeller(fitted), groups, shift)
             # What it took to fit and label all that was fitted together.
             cost = {"seconds": time.perf_counter() - started, "peak": job.executor.peak()}
             for group, place in zip(groups, missing, strict=True):
                 group.attrs.update(algorithm=name, sweep=sweep, settings=chosen, cost=cost)
                 job.workspace.publish(group, place, places[place][1])
+
+
+def sweep_mark(reduced: str | None, name: str, algorithm: Algorithm, chosen: dict[str, Any]) -> str:
+    """The fingerprint of a sweep over reduced rows with the fingerprint `reduced`; that of its
+    clustering into k is `fingerprint(sweep, k)`."""
+    return fingerprint(STEP, 3, reduced, name, algorithm.version, chosen)
 
 
 def clustering_path(path: str, algorithm: str, k: int | None) -> str:
@@ -175,7 +181,7 @@ def cluster_needs(
     return load_algorithm(name).needs(f"{STEP} of {descriptor} by {name}", rows, ks, settings)
 
 
-def _staged(staged: Any, name: str, rows: Rows, fitted: Clustering) -> Any:
+def staged_clustering(staged: Any, name: str, rows: Rows, fitted: Clustering) -> Any:
     """A group with what was fitted, and room for the labels."""
     group = staged.create_group(name)
     for array, values in fitted.arrays.items():
@@ -187,14 +193,14 @@ def _staged(staged: Any, name: str, rows: Rows, fitted: Clustering) -> Any:
     return group
 
 
-def _label(
+def label_rows(
     passes: Passes, rows: Rows, labeller: Labeller, groups: list[Any], shift: np.ndarray
 ) -> None:
     """Label all rows; in the same pass the clusters' sizes and label means are summed."""
     n_clusters = [int(group.attrs["n_clusters"]) for group in groups]
     outputs = [group["labels"] for group in groups]
     sums = _SumsOfLabels(ClusterSums(n_clusters, shift))
-    seen = passes.write("labelling", rows, _Labels(labeller), outputs, sums)
+    seen = passes.write("labelling", rows, LabelsOf(labeller), outputs, sums)
     for group, (sizes, means) in zip(groups, seen.sums.result(), strict=True):
         store_array(group, "sizes", sizes.astype(np.int64))
         store_array(group, "means", means)
@@ -209,7 +215,7 @@ def _tell_unfinished(job: Job, descriptor: str, name: str, fitted: Sequence[Clus
         )
 
 
-class _Labels:
+class LabelsOf:
     """A labeller as a transform with one output a clustering."""
 
     def __init__(self, labeller: Labeller) -> None:

@@ -86,7 +86,7 @@ def _store(job: Job, passes: Any, source: ArraySource, path: str, mark: str) -> 
         seen = passes.write(
             "reading",
             rows,
-            _finite_rows,
+            finite_rows,
             (raw, valid),
             _Ingested(sums),
             BLOCKS_A_TASK,
@@ -102,11 +102,11 @@ def _store(job: Job, passes: Any, source: ArraySource, path: str, mark: str) -> 
         if seen.n_invalid == rows.n_rows:
             raise SourceError(f"{source.path}: every row holds NaN or infinity")
         if seen.n_invalid and settings.invalid == "error":
-            raise SourceError(_invalid_message(source.path, Rows(raw), valid, seen.n_invalid))
+            raise SourceError(invalid_message(source.path, Rows(raw), valid, seen.n_invalid))
         job.workspace.publish(staged, path, mark)
 
 
-def _finite_rows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def finite_rows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if values.dtype.kind != "f":
         return values, np.ones(len(values), bool)
     return values, np.isfinite(values).all(axis=1)
@@ -139,13 +139,13 @@ def _check_invalid(job: Job, descriptor: str, path: Path) -> None:
     n_invalid = group.attrs["n_invalid"]
     if not n_invalid:
         return
-    message = _invalid_message(path, Rows(group["raw"]), group["valid"], n_invalid)
+    message = invalid_message(path, Rows(group["raw"]), group["valid"], n_invalid)
     if job.settings.invalid == "error":
         raise SourceError(message)
     job.events.warn(f"{path.name}: {n_invalid} rows masked, with label -1")
 
 
-def _invalid_message(path: Path, rows: Rows, valid: Any, n_invalid: int) -> str:
+def invalid_message(path: Path, rows: Rows, valid: Any, n_invalid: int) -> str:
     shown: list[int] = []
     for span in rows.spans():
         shown += (span.start + np.flatnonzero(~valid[span.start : span.stop])).tolist()

@@ -19,9 +19,10 @@ from streamclust.memory import MIB, Need
 from streamclust.models.naming import Lost, Naming, carried
 from streamclust.passes import Passes, Rows
 from streamclust.passes.blocks import Columns
+from streamclust.passes.parts import Part
 from streamclust.sources.names import NameLine, read_names
 from streamclust.steps.job import Job
-from streamclust.steps.paths import PATH
+from streamclust.steps.paths import PATH, mark_of_rows, rows_with_mark
 from streamclust.steps.raw import stale_sources
 from streamclust.steps.tables import choose
 from streamclust.workspace import Workspace, fingerprint, stage_array
@@ -98,10 +99,11 @@ def naming_of(workspace: Workspace, descriptor: str, clustering: str) -> Applied
     if given.attrs["named"] == now.attrs["fingerprint"]:
         return Applied(descriptor, clustering, naming, [])
     n_clusters = len(naming.names), int(now.attrs["n_clusters"])
-    rows = Rows(Columns([given["labels"], now["labels"]]))
-    counts = Contingency(n_clusters, [(0, 1)])
-    (table,) = Passes().reduce("carrying names over", rows, counts).result()
-    return Applied(descriptor, clustering, *carried(naming, table, now["sizes"][...]))
+    labels = [given["labels"], Part(now["labels"], 0, given["labels"].shape[0])]
+    # Of the rows that they were given on, also those that were in no cluster then.
+    counts = Contingency(n_clusters, [(0, 1), (1, 1)])
+    table, own = Passes().reduce("carrying names over", Rows(Columns(labels)), counts).result()
+    return Applied(descriptor, clustering, *carried(naming, table, own.diagonal()))
 
 
 def why_unused(workspace: Workspace, descriptor: str, clustering: str) -> str:
@@ -113,9 +115,20 @@ def why_unused(workspace: Workspace, descriptor: str, clustering: str) -> str:
     if stale_sources(workspace, descriptor):
         return f"{about}: its sets changed since they were mixed"
     given, labels = workspace.root[place], workspace.root[path]["labels"]
-    if given["labels"].shape != labels.shape or given.attrs["paths"] != _paths_mark(workspace):
+    n_given = int(given["labels"].shape[0])
+    if given.attrs["paths"] is not None or workspace.get(PATH) is not None:
+        known = rows_with_mark(workspace, given.attrs["paths"]) == n_given
+    else:
+        known = n_given in _row_counts(workspace, descriptor)
+    if not known or n_given > labels.shape[0]:
         return f"{about}: they were given to the rows of another case"
     return ""
+
+
+def _row_counts(workspace: Workspace, descriptor: str) -> set[int]:
+    """How many rows a set has, and had before it was updated."""
+    attributes = workspace.root[f"descriptors/{descriptor}"].attrs
+    return {int(attributes["n_rows"]), *(one["first_row"] for one in attributes.get("added", []))}
 
 
 def _places(descriptor: str, clustering: str) -> tuple[str, str]:
@@ -124,10 +137,6 @@ def _places(descriptor: str, clustering: str) -> tuple[str, str]:
         f"{NAMES}/{descriptor}/{clustering}",
         f"descriptors/{descriptor}/clusterings/{clustering}",
     )
-
-
-def _paths_mark(workspace: Workspace) -> str | None:
-    return workspace.fingerprint_of(PATH)
 
 
 def _given(workspace: Workspace, file: Path, lines: Sequence[NameLine]) -> Iterator[_Given]:
@@ -187,7 +196,7 @@ def _named_group(
     named = workspace.find(path, mark)
     if named is None:
         named = _of_stored_names(workspace, descriptor, clustering, mark)
-    if named is None or named["labels"].shape != now["labels"].shape:
+    if named is None or named["labels"].shape[0] not in _row_counts(workspace, descriptor):
         raise SettingsError(
             f"{file}: its names of {descriptor} {clustering} are of another run (mark {mark}; "
             f"that in {workspace.folder} is {now.attrs['fingerprint']}): name the clusters anew, "
@@ -237,7 +246,8 @@ def _store(job: Job, given: _Given) -> None:
     # Stored names stand in for a clustering that is no more.
     named = given.group.attrs.get("named", given.group.attrs["fingerprint"])
     told = [list(naming.names), list(naming.outliers)]
-    mark = fingerprint(STEP, 1, named, _paths_mark(workspace), told)
+    paths = mark_of_rows(workspace, int(given.group["labels"].shape[0]))
+    mark = fingerprint(STEP, 1, named, paths, told)
     if not workspace.restore(place, mark):
         labels = given.group["labels"]
         n_rows = labels.shape[0]
@@ -251,7 +261,7 @@ def _store(job: Job, given: _Given) -> None:
                 names=told[0],
                 outliers=told[1],
                 named=named,
-                paths=_paths_mark(workspace),
+                paths=paths,
                 n_clusters=len(naming.names),
             )
             workspace.publish(made, place, mark)

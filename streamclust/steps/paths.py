@@ -53,6 +53,41 @@ def store_paths(job: Job, file: Path | None, n_rows: int, images: Path | None) -
         workspace.publish(array, PATH, mark)
 
 
+def sources(workspace: Workspace) -> list[Path]:
+    """The files that the stored paths were read from, in order; none where there are no paths."""
+    return _places(workspace, "source")
+
+
+def image_places(workspace: Workspace) -> list[Path]:
+    """Where the images were when paths were stored: folders and zip files."""
+    return _places(workspace, "images")
+
+
+def _places(workspace: Workspace, name: str) -> list[Path]:
+    paths = workspace.get(PATH)
+    told = None if paths is None else paths.attrs.get(name)
+    listed = told if isinstance(told, list) else [told] if told else []
+    return list(map(Path, listed))
+
+
+def rows_with_mark(workspace: Workspace, mark: str | None) -> int | None:
+    """How many of the stored rows, from the first on, had the list of paths with this
+    fingerprint; None where it was another list."""
+    paths = workspace.get(PATH)
+    if paths is None:
+        return None
+    earlier = {one["mark"]: one["n_rows"] for one in paths.attrs.get("earlier", [])}
+    return {**earlier, paths.attrs["fingerprint"]: int(paths.shape[0])}.get(mark)
+
+
+def mark_of_rows(workspace: Workspace, n_rows: int) -> str | None:
+    """The fingerprint of the list of paths when there were so many rows; None without one."""
+    paths = workspace.get(PATH)
+    earlier = [] if paths is None else paths.attrs.get("earlier", [])
+    marks = {one["n_rows"]: one["mark"] for one in earlier}
+    return marks.get(n_rows, workspace.fingerprint_of(PATH))
+
+
 def batched_paths(file: Path) -> Iterator[np.ndarray]:
     """Paths in blocks of the store's chunks, as they stand in the file."""
     paths = iter_paths(file)

@@ -77,9 +77,31 @@ def reduce(job: Job, descriptor: str) -> None:
 
 
 def _mark(job: Job, path: str) -> str:
-    settings = job.settings
+    return reduced_mark(job.workspace.fingerprint_of(path), _chosen(job.settings))
+
+
+def reduced_mark(made_of: str | None, chosen: dict[str, Any]) -> str:
+    """The fingerprint of the reduction of a set with the fingerprint `made_of`."""
+    return fingerprint(STEP, 1, made_of, chosen)
+
+
+def settings_of(group: Any, settings: Settings) -> dict[str, Any]:
+    """The settings that made the reduced rows of a stored set, as `reduced_mark` takes them.
+
+    Of a set that is older than their storing, they are those of `settings` that agree with it.
+    """
+    stored = group["pca"].attrs
+    if "settings" in stored:
+        return stored["settings"]
+    own = {name: stored[name] for name in ("scaling", "whiten", "normalize")}
+    own["n_components"] = stored["share"] or int(group["reduced"].shape[1])
+    own["compress"] = bool(group["raw"].compressors)
+    return _chosen(settings.having(**own))
+
+
+def _chosen(settings: Settings) -> dict[str, Any]:
     # Only what matters: settings that come to the same must find the same result.
-    chosen = {
+    return {
         "n_components": settings.share or int(settings.n_components),
         "max_components": settings.max_components if settings.share else None,
         "scaling": settings.scaling,
@@ -87,7 +109,6 @@ def _mark(job: Job, path: str) -> str:
         "normalize": settings.normalize,
         "compress": settings.compress,
     }
-    return fingerprint(STEP, 1, job.workspace.fingerprint_of(path), chosen)
 
 
 def reduce_needs(descriptor: str, raw: Rows, settings: Settings, sketched: bool) -> list[Need]:
@@ -159,6 +180,7 @@ def store_components(staged: Any, principal: PrincipalComponents, settings: Sett
             "share_reached": principal.share_reached,
             "whiten": settings.whiten or settings.normalize,
             "normalize": settings.normalize,
+            "settings": _chosen(settings),
         },
     )
     names = ("components", "explained_variance", "explained_variance_ratio", "singular_values")
@@ -201,11 +223,11 @@ def _project(
         fill_value=np.nan,
         compress=settings.compress,
     )
-    seen = passes.write("projecting", raw, _Project(projection), (reduced,), _ScatterOfResults())
+    seen = passes.write("projecting", raw, Project(projection), (reduced,), _ScatterOfResults())
     return seen.result()
 
 
-class _Project:
+class Project:
     """A projection as a transform with one output."""
 
     def __init__(self, projection: Projection) -> None:

@@ -69,6 +69,20 @@ def store_sums(staged: Any, sums: PCASums) -> None:
     store_array(group, "product", seen.product)
 
 
+def load_sums(group: Any) -> PCASums:
+    """Sums that go on from those that `ingest` stored."""
+    return PCASums.going_on(load_moments(group), load_scatter(group))
+
+
+def empty_like(sums: PCASums) -> PCASums:
+    """Sums that have seen nothing, and can be merged into others."""
+    seen = sums.scatter.result()
+    if isinstance(seen, Scatter):
+        return PCASums(Covariance(), unit=sums.unit)
+    sketch = CovarianceSketch(seen.test_matrix.shape[1], test_matrix=seen.test_matrix)
+    return PCASums(sketch, unit=sums.unit)
+
+
 def load_moments(group: Any) -> ColumnMoments:
     """Read the column moments that `ingest` stored."""
     names = ("mean", "m2", "minimum", "maximum")
