@@ -1,4 +1,4 @@
-"""What a results folder holds, as plain numbers and names."""
+"""What a results folder holds, as plain numbers and names, and a set in a line."""
 
 from typing import Any
 
@@ -49,3 +49,31 @@ def _descriptor(workspace: Workspace, name: str) -> dict[str, Any]:
     unmeasured = set(workspace.clusterings(name)) - set(about["clusterings"])
     about["unmeasured"] = sorted(unmeasured)
     return about
+
+
+def in_line(name: str, about: dict[str, Any]) -> dict[str, str]:
+    """A set in a line: cells by their headings, empty where something is not known yet.
+
+    Parameters
+    ----------
+    name : str
+    about : dict
+        What `inventory` tells of the set.
+    """
+    line = {
+        "set": name,
+        "recommended": about.get("recommended") or "none",
+        "rows": f"{about['rows']:,}",
+        "columns": str(about["columns"]),
+    }
+    line |= dict.fromkeys(("PCA", "variance", "CH", "DB", "silh.", "smallest"), "")
+    if "components" in about:
+        line["PCA"] = str(about["components"])
+        line["variance"] = f"{about['explained_variance']:.1%}"
+    scores = about.get("clusterings", {}).get(about.get("recommended"))
+    if scores is not None:
+        line["CH"] = f"{scores['calinski_harabasz']:,.0f}"
+        line["DB"] = f"{scores['davies_bouldin']:.2f}"
+        line["silh."] = f"{scores['silhouette_simplified']:.3f}"
+        line["smallest"] = f"{scores['smallest_cluster']:.1%}"
+    return line

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a bar on a terminal, plain lines elsewhere."""
+"""What a person sees of a run: a bar on a terminal or in a notebook, plain lines elsewhere."""
 
 import sys
 import time
@@ -13,15 +13,28 @@ from streamclust.events import (
     PassStarted,
     StepFinished,
 )
+from streamclust.markup import bar, bullets, folded
 from streamclust.memory import format_bytes
 
 _EVERY_SECONDS = 5.0
+# A notebook gets each state as a message, and redraws.
+_NOTEBOOK_SECONDS = 0.25
 
 
 def observer(stream: TextIO | None = None) -> Observer:
-    """The observer that suits `stream` (standard error by default)."""
+    """The observer that suits `stream`: by default the notebook, where there is one, or standard
+    error."""
+    if stream is None and _notebook() is not None:
+        return NotebookBar()
     stream = stream or sys.stderr
     return TerminalBar(stream) if stream.isatty() else PlainLines(stream)
+
+
+def _notebook() -> Any:
+    """The shell of the notebook this runs in; None elsewhere, also in IPython on a terminal."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return shell if hasattr(shell, "kernel") else None
 
 
 class TerminalBar:
@@ -84,42 +97,115 @@ class _Rated:
         self._progress.stop()
 
 
+class NotebookBar:
+    """One output below the cell that is rewritten: the pass that runs, warnings, and, folded, notes
+    and the steps that are done."""
+
+    def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        self._running: _Running | None = None
+        self._steps: list[str] = []
+        self._seconds = 0.0
+        self._said: dict[str, list[str]] = {"note": [], "warning": []}
+        self._output: Any = None
+        self._told = 0.0
+        self._cell = _notebook().execution_count
+
+    def __call__(self, event: Event) -> None:
+        # An observer may serve several cells: each has an output of its own.
+        if _notebook().execution_count != self._cell:
+            self._clear()
+        if isinstance(event, PassStarted):
+            self._running = _Running(event)
+        elif isinstance(event, PassAdvanced) and self._running is not None:
+            self._running.done += event.amount
+        elif isinstance(event, PassFinished):
+            self._running = None
+        elif isinstance(event, StepFinished):
+            self._steps.append(_step_line(event))
+            self._seconds += event.seconds
+        elif isinstance(event, Message):
+            self._said[event.level].append(_message(event))
+        passing = isinstance(event, PassStarted | PassAdvanced)
+        if not passing or time.monotonic() - self._told > _NOTEBOOK_SECONDS:
+            self._show()
+
+    def _show(self) -> None:
+        from IPython.display import display
+
+        self._told = time.monotonic()
+        lines = [*self._steps, *self._said["note"], *self._said["warning"]]
+        parts = {"text/html": self._html(), "text/plain": "\n".join(lines)}
+        if self._output is None:
+            self._output = display(parts, raw=True, display_id=True)
+        else:
+            self._output.update(parts, raw=True)
+
+    def _html(self) -> str:
+        running = self._running
+        told = "" if running is None else bar(running.name, running.share, running.in_words())
+        told += bullets(self._said["warning"])
+        told += folded(_counted(self._said["note"], "note"), bullets(self._said["note"]))
+        steps = f"{_counted(self._steps, 'step')} done, {self._seconds:,.1f} s"
+        return told + folded(steps, bullets(self._steps))
+
+
+def _counted(lines: list[str], what: str) -> str:
+    return f"{len(lines)} {what}{'s' * (len(lines) != 1)}"
+
+
 class PlainLines:
     """A line a step, and one every few seconds within a long pass."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._name, self._unit = "", ""
-        self._total = self._done = 0
-        self._started = self._told = 0.0
+        self._running: _Running | None = None
+        self._told = 0.0
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, PassStarted):
-            self._name, self._unit, self._total = event.name, event.unit, event.total
-            self._done, self._started = 0, time.monotonic()
-            self._told = self._started
-        elif isinstance(event, PassAdvanced):
-            self._done += event.amount
-            self._tell()
+            self._running = _Running(event)
+            self._told = time.monotonic()
+        elif isinstance(event, PassAdvanced) and self._running is not None:
+            self._running.done += event.amount
+            self._tell(self._running)
         elif isinstance(event, StepFinished):
             self._print(_step_line(event))
         elif isinstance(event, Message):
             self._print(_message(event))
 
-    def _tell(self) -> None:
+    def _tell(self, running: "_Running") -> None:
         now = time.monotonic()
-        if now - self._told < _EVERY_SECONDS or not self._done:
+        if now - self._told < _EVERY_SECONDS or not running.done:
             return
         self._told = now
-        rate = self._done / (now - self._started)
-        left = (self._total - self._done) / rate
-        self._print(
-            f"  {self._name}: {self._done:,} of {self._total:,} {self._unit} "
-            f"({rate:,.0f} {self._unit}/s, {left:,.0f} s left)"
-        )
+        self._print(f"  {running.name}: {running.in_words()}")
 
     def _print(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
+
+
+class _Running:
+    """How far a pass is."""
+
+    def __init__(self, event: PassStarted) -> None:
+        self.name, self.total, self._unit = event.name, event.total, event.unit
+        self.done = 0
+        self._started = time.monotonic()
+
+    @property
+    def share(self) -> float:
+        return self.done / max(1, self.total)
+
+    def in_words(self) -> str:
+        so_far = f"{self.done:,} of {self.total:,} {self._unit}"
+        if not self.done:
+            return so_far
+        rate = self.done / max(time.monotonic() - self._started, 1e-3)
+        left = (self.total - self.done) / rate
+        return f"{so_far} ({rate:,.0f} {self._unit}/s, {left:,.0f} s left)"
 
 
 def _message(event: Message) -> str:

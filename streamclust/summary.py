@@ -6,6 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from streamclust.inventory import in_line
 from streamclust.memory import format_bytes, parse_bytes
 from streamclust.settings import Settings
 
@@ -92,22 +93,7 @@ def _print_sets(console: Console, about: dict[str, Any], names: tuple[str, ...])
     for heading in ("rows", "columns", "PCA", "variance", "CH", "DB", "silh.", "smallest"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name in names:
-        table.add_row(*_line(name, about["descriptors"][name]))
+        table.add_row(*in_line(name, about["descriptors"][name]).values())
     console.print(table)
     if len(names) > 1:
         console.print(WITHIN)
-
-
-def _line(name: str, one: dict[str, Any]) -> list[str]:
-    line = [name, one.get("recommended") or "none", f"{one['rows']:,}", str(one["columns"])]
-    if "components" in one:
-        line += [str(one["components"]), f"{one['explained_variance']:.1%}"]
-    scores = one.get("clusterings", {}).get(one.get("recommended"))
-    if scores is not None:
-        line += [
-            f"{scores['calinski_harabasz']:,.0f}",
-            f"{scores['davies_bouldin']:.2f}",
-            f"{scores['silhouette_simplified']:.3f}",
-            f"{scores['smallest_cluster']:.1%}",
-        ]
-    return line

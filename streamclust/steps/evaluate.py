@@ -10,6 +10,8 @@ import numpy as np
 
 from streamclust.accumulators.contingency import count_pairs
 from streamclust.errors import SettingsError
+from streamclust.markup import bullets
+from streamclust.markup import table as html_table
 from streamclust.memory import MIB, Need
 from streamclust.models.agreement import agreement
 from streamclust.models.judge import (
@@ -87,6 +89,11 @@ class Evaluation:
             "recommended clusterings: AMI": self._grid("clustering", "set", "truth", "ami"),
         }
         return {heading: table for heading, table in tables.items() if table}
+
+    def _repr_html_(self) -> str:
+        shown = [html_table(lines, heading) for heading, lines in self.tables().items()]
+        unused = (f"{column}: not compared, {why}" for column, why in self.skipped.items())
+        return "".join([*shown, bullets(unused)])
 
     def _grid(
         self, what: str, down: str, across: str, *metrics: str, **only: str
