@@ -5,11 +5,14 @@ PAGE_BYTES = 30_000_000
 # Characters of base64.
 FIGURE_BYTES = 10_000_000
 THUMBNAIL_BYTES = 9_000_000
+# Of the points' labels in the clusterings; those of the recommended and described ones come
+# before, and clusterings without labels have no cards.
+LABEL_BYTES = 4_000_000
 # Of the paths of the points that can be selected, and as much of those on cards: there are fewer
 # where paths are long.
 PATH_BYTES = 1_500_000
 
-# Sets that are shown beyond the table of all, and clusterings of each with cards.
+# Sets that are shown beyond the table of all, and clusterings of each with what was described.
 SETS = 12
 CLUSTERINGS = 2
 # Clusters of a clustering with a card, the largest; with images on it; and images of each kind.

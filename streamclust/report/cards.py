@@ -43,19 +43,30 @@ def clusterings_with_cards(workspace: Workspace, descriptor: str) -> list[Labell
     return [*chosen, *described][:CLUSTERINGS]
 
 
-def cards(job: Job, passes: Passes, own: Labelled, points: Points, language: str) -> list[Card]:
+def clusterings_with_labels(workspace: Workspace, descriptor: str, most: int) -> list[Labelled]:
+    """Of at most so many clusterings, those first that have cards of their own."""
+    first = clusterings_with_cards(workspace, descriptor)
+    taken = {own.name for own in first}
+    return [*first, *(o for o in labelled(workspace, descriptor) if o.name not in taken)][:most]
+
+
+def cards(
+    job: Job, passes: Passes, own: Labelled, points: Points, language: str, *, brief: bool = False
+) -> list[Card]:
     """The cards of a clustering, one a cluster, the `CARDS` largest, by number.
 
     Keys of a card: ``cluster``, ``size``, ``share``, ``suggested`` and ``name`` (empty where there
-    is none), ``marked``, ``text``, ``nearest``, ``outliers`` (share, or None) and ``rows``, lists
-    of row numbers by kind.
+    is none), ``marked``, ``text``, ``nearest``, ``outliers`` and ``readability`` (or None) and
+    ``rows``, lists of row numbers by kind. A `brief` one is without outliers: they take a pass.
     """
     workspace = job.workspace
     sizes = workspace.root[own.path]["sizes"][...].astype(np.int64)
     told = load_description(workspace, own)
     words = told.in_words(language) if told else []
     applied = naming_of(workspace, own.descriptor, own.name)
-    outliers = _outlier_shares(passes, workspace, own, sizes, told)
+    unknown = np.full(len(sizes), np.nan)
+    outliers = unknown if brief else _outlier_shares(passes, workspace, own, sizes, told)
+    readable = told.of_clusters if told else unknown
     largest = np.argsort(-sizes, kind="stable")
     with_images = set(largest[:GALLERIES].tolist())
     found = []
@@ -72,6 +83,7 @@ def cards(job: Job, passes: Passes, own: Labelled, points: Points, language: str
                 "marked": bool(applied and applied.naming.outliers[cluster]),
                 "nearest": int(told.nearest[cluster]) if told else -1,
                 "outliers": _known(outliers[cluster]),
+                "readability": _known(readable[cluster]),
                 "rows": rows if cluster in with_images else {},
             }
         )

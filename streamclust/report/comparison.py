@@ -1,44 +1,29 @@
 """The tables of ``streamclust compare`` for the page: sets, what is known of images, mixtures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from streamclust.errors import SourceError
 from streamclust.report.bounds import LINES
-from streamclust.report.words import cell
+from streamclust.report.words import Words
 from streamclust.sources.tables import csv_lines
 from streamclust.steps.labelled import Labelled
 
-_SETS = {
-    "set": "set",
-    "components": "components",
-    "algorithm": "algorithm",
-    "n_clusters": "clusters",
-    "silhouette": "silhouette",
-    "same_rows": "rows",
-    "same_columns": "columns",
-    "same_n_clusters": "clusters ",
-    "same_silhouette_simplified": "silhouette, simplified",
-    "same_davies_bouldin": "Davies-Bouldin",
-    "same_calinski_harabasz": "Calinski-Harabasz",
-}
-_MIXING = {
-    "mixture": "mixed set",
-    "measure": "measure",
-    "attribute": "attribute",
-    "mixed": "of the mixture",
-    "best_set": "best of its sets",
-    "best": "of that",
-    "gain": "gain",
-}
-
-
-_MEASURES = {
-    "ami": "adjusted mutual information",
-    "same_silhouette_simplified": "silhouette on the same k and columns",
-    "same_gap": "gap on the same k and columns",
-}
+_SETS = (
+    "set",
+    "components",
+    "algorithm",
+    "n_clusters",
+    "silhouette",
+    "same_rows",
+    "same_columns",
+    "same_n_clusters",
+    "same_silhouette_simplified",
+    "same_davies_bouldin",
+    "same_calinski_harabasz",
+)
+_MIXING = ("mixture", "measure", "attribute", "mixed", "best_set", "best", "gain")
 
 
 @dataclass(frozen=True)
@@ -58,7 +43,7 @@ class Table:
     lines: list[list[str]] = field(default_factory=list)
 
 
-def comparison_tables(folder: Path, chosen: Mapping[str, Labelled]) -> list[Table]:
+def comparison_tables(folder: Path, chosen: Mapping[str, Labelled], words: Words) -> list[Table]:
     """What the files of the results folder tell, as they stand there; none without them.
 
     Parameters
@@ -66,20 +51,11 @@ def comparison_tables(folder: Path, chosen: Mapping[str, Labelled]) -> list[Tabl
     folder : Path
     chosen : mapping of str to Labelled
         The recommended clustering of each set: of the known attributes these are told.
+    words : Words
     """
-    sets = _columns(
-        _read(folder / "comparison.csv"),
-        _SETS,
-        "The sets: their recommended clusterings, and from “rows” on all sets with the same rows, "
-        "columns and clusters, which are the only ones to compare",
-    )
-    mixing = _columns(
-        _read(folder / "mixing.csv"),
-        _MIXING,
-        "Mixed sets against the best of the sets that they are mixed of; a gain above 0 favours "
-        "the mixture",
-    )
-    known = _attributes(_read(folder / "attributes.csv"), chosen)
+    sets = _columns(_read(folder / "comparison.csv"), _SETS, "compared", words)
+    mixing = _columns(_read(folder / "mixing.csv"), _MIXING, "mixing", words)
+    known = _attributes(_read(folder / "attributes.csv"), chosen, words)
     return [table for table in (sets, known, mixing) if table.lines]
 
 
@@ -95,18 +71,21 @@ def _read(file: Path) -> list[dict[str, str]]:
         return []
 
 
-def _columns(lines: list[dict[str, str]], wanted: dict[str, str], caption: str) -> Table:
+def _columns(
+    lines: list[dict[str, str]], wanted: Sequence[str], caption: str, words: Words
+) -> Table:
     there = [name for name in wanted if any(line.get(name) for line in lines)]
-    cells = [[_cell(line, name) for name in there] for line in lines[:LINES]]
-    return Table(caption, [wanted[name] for name in there], cells)
+    cells = [[_cell(line, name, words) for name in there] for line in lines[:LINES]]
+    return Table(words.told(caption), [words.name(name) for name in there], cells)
 
 
-def _cell(line: dict[str, str], name: str) -> str:
+def _cell(line: dict[str, str], name: str, words: Words) -> str:
     text = line.get(name, "")
-    return _MEASURES.get(text, text) if name == "measure" else cell(text)
+    told = words.name(f"measure {text}").removeprefix("measure ") if name == "measure" else text
+    return words.cell(told)
 
 
-def _attributes(lines: list[dict[str, str]], chosen: Mapping[str, Labelled]) -> Table:
+def _attributes(lines: list[dict[str, str]], chosen: Mapping[str, Labelled], words: Words) -> Table:
     """Adjusted mutual information of each set's recommended clustering with each attribute."""
     told: dict[str, dict[str, str]] = {}
     for line in lines:
@@ -117,8 +96,7 @@ def _attributes(lines: list[dict[str, str]], chosen: Mapping[str, Labelled]) -> 
             told.setdefault(own.descriptor, {})[line.get("attribute", "")] = line["ami"]
     names = list(dict.fromkeys(name for own in told.values() for name in own))[:LINES]
     return Table(
-        "Agreement of the recommended clusterings with what is known of the images (adjusted "
-        "mutual information: 0 by chance, 1 where they are the same)",
-        ["set", *map(cell, names)],
-        [[one, *(cell(own.get(name, "")) for name in names)] for one, own in told.items()],
+        words.told("known"),
+        [words.name("set"), *map(words.cell, names)],
+        [[one, *(words.cell(own.get(name, "")) for name in names)] for one, own in told.items()],
     )

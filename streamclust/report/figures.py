@@ -5,21 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamclust.report.bounds import COMPARISON_FIGURES, FIGURE_BYTES
+from streamclust.report.words import Words
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-# Of a set, by how soon they are let go: what the file is called, and what it shows.
+# Of a set, by how soon they are let go.
 _OF_SET = (
-    ("metrics", "The indices of all clusterings over the number of clusters", 0),
-    ("map-discriminant", "All rows on the axes that tell the recommended clusters apart best", 2),
-    ("map-pca", "All rows on the first two principal components", 3),
-    ("dendrogram", "The top of the tree that Ward's method builds", 4),
-    ("variance", "Share of the variance by number of components", 5),
+    ("metrics", 0),
+    ("map-discriminant", 2),
+    ("map-pca", 3),
+    ("dendrogram", 4),
+    ("variance", 5),
 )
-_COMPARISON = {
-    "agreement": "How far the sets' clusterings agree",
-    "attributes": "How well each set's clusters fit what is known of the images",
-    "yield": "Share of images labelled right by naming clusters only",
-}
+_COMPARISON = ("agreement", "attributes", "yield")
 
 
 @dataclass
@@ -41,31 +38,31 @@ class Figure:
     uri: str = ""
 
 
-def figures_of_set(folder: Path, descriptor: str, layouts: list[str]) -> list[Figure]:
+def figures_of_set(folder: Path, descriptor: str, layouts: list[str], words: Words) -> list[Figure]:
     """The figures that are there of a set and its layouts."""
-    wanted = list(_OF_SET)
+    wanted = [(kind, words.told(kind), urgency) for kind, urgency in _OF_SET]
     for name in layouts:
         method = name.partition("-")[0]
-        wanted.append((name, f"All rows laid out by {method}", 1))
-        wanted.append((f"{name}-clusters", f"Each cluster by itself, laid out by {method}", 3))
+        wanted.append((name, words.told("laid-out", method=method), 1))
+        wanted.append((f"{name}-clusters", words.told("each-cluster", method=method), 3))
     wanted.sort(key=lambda one: one[2])
     files = [Figure(f"{descriptor}-{kind}.png", told, urgency) for kind, told, urgency in wanted]
     return _there(folder, files)
 
 
-def figures_of_comparison(folder: Path) -> list[Figure]:
+def figures_of_comparison(folder: Path, words: Words) -> list[Figure]:
     """The figures that compare the sets; of the flows between pairs the first few."""
-    own = [Figure(f"comparison-{kind}.png", told, 1) for kind, told in _COMPARISON.items()]
+    own = [Figure(f"comparison-{kind}.png", words.told(kind), 1) for kind in _COMPARISON]
     names = {figure.file for figure in own}
     others = sorted(path.name for path in folder.glob("figures/comparison-*.png"))
     flows = [name for name in others if name not in names and ".kept-" not in name]
-    own += [Figure(name, "Which clusters of one set go into which of another", 4) for name in flows]
+    own += [Figure(name, words.told("flows"), 4) for name in flows]
     return _there(folder, own)[:COMPARISON_FIGURES]
 
 
-def figures_of_outliers(folder: Path) -> list[Figure]:
+def figures_of_outliers(folder: Path, words: Words) -> list[Figure]:
     """The histogram of the scores, where it is there."""
-    return _there(folder, [Figure("outlier-scores.png", "Outlier scores and their threshold", 1)])
+    return _there(folder, [Figure("outlier-scores.png", words.told("scores"), 1)])
 
 
 def embed(folder: Path, figures: list[Figure], most_bytes: int = FIGURE_BYTES) -> None:

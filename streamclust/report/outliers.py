@@ -6,19 +6,11 @@ from typing import Any
 import numpy as np
 
 from streamclust.report.bounds import WORST, WORST_OF_KIND
-from streamclust.report.words import counted
+from streamclust.report.words import Words
 from streamclust.steps.job import Job
 from streamclust.steps.kinds import KINDS, load_reasons
 from streamclust.steps.paths import paths_of
-from streamclust.steps.suspects import load_suspects
-
-_MEANING = {
-    "unusual content": "nothing but the descriptors tells: no other image is like these",
-    "missing": "the image is not where its path says",
-    "damaged": "the image file cannot be read",
-    "too large": "the image has more pixels than are read",
-    "invalid descriptor": "the descriptor holds values that are no numbers",
-}
+from streamclust.steps.suspects import Suspects, load_suspects
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +29,7 @@ class OutlierSheet:
     tiles: list[dict[str, Any]]
 
 
-def outlier_sheets(job: Job) -> tuple[str, list[OutlierSheet]]:
+def outlier_sheets(job: Job, words: Words) -> tuple[str, list[OutlierSheet]]:
     """How many are flagged, in words, and sheets: of the worst, then one a kind, the commonest
     first; none where outliers were not looked for."""
     found = load_suspects(job)
@@ -45,23 +37,25 @@ def outlier_sheets(job: Job) -> tuple[str, list[OutlierSheet]]:
         return "", []
     shown = found.shown()
     shown = shown[found.flagged[shown]]
-    sheets = [("The worst", shown, WORST, "")]
+    sheets = [(words.told("worst"), shown, WORST, "")]
     counts = np.bincount(found.kind[shown], minlength=len(KINDS))
     for code in np.argsort(-counts, kind="stable").tolist():
         if code and counts[code]:
             rows = shown[found.kind[shown] == code]
-            sheets.append((KINDS[code], rows, WORST_OF_KIND, _MEANING.get(KINDS[code], "")))
-    tiles = _tiles(job, found, np.unique(np.concatenate([r[:n] for _, r, n, _ in sheets])))
+            kind = KINDS[code]
+            sheets.append((words.name(kind), rows, WORST_OF_KIND, words.about(kind)))
+    rows = np.unique(np.concatenate([shown[:most] for _, shown, most, _ in sheets]))
+    tiles = _tiles(job, found, rows, words)
     made = [
         OutlierSheet(
-            f"{title}: {counted(len(rows), 'image')}",
-            "; ".join(filter(None, [meaning, _which(len(rows), most)])),
+            words.told("sheet", title=title, images=words.counted(len(rows), "image")),
+            "; ".join(filter(None, [meaning, _which(len(rows), most, words)])),
             [tiles[row] for row in rows[:most].tolist()],
         )
         for title, rows, most, meaning in sheets
         if len(rows)
     ]
-    return found.in_words().removeprefix("outliers: "), made
+    return _flagged(found, words), made
 
 
 def rows_of_sheets(sheets: list[OutlierSheet]) -> list[int]:
@@ -69,23 +63,43 @@ def rows_of_sheets(sheets: list[OutlierSheet]) -> list[int]:
     return [tile["row"] for sheet in sheets for tile in sheet.tiles]
 
 
-def _which(n_rows: int, most: int) -> str:
-    return f"the {most} of highest score" if n_rows > most else ""
+def _flagged(found: Suspects, words: Words) -> str:
+    """How many rows are flagged, by kind."""
+    counts = np.bincount(found.kind[found.flagged], minlength=len(KINDS)).tolist()
+    n_flagged, n_rows = int(found.flagged.sum()), len(found.flagged)
+    kinds = [
+        f"{words.name(kind)} {words.whole(count)}"
+        for kind, count in zip(KINDS, counts, strict=True)
+        if kind and count
+    ]
+    told = words.told(
+        "how-flagged",
+        n=words.whole(n_flagged),
+        rows=words.whole(n_rows),
+        share=words.percent(n_flagged / n_rows),
+    )
+    return ": ".join(filter(None, [told, ", ".join(kinds)]))
 
 
-def _tiles(job: Job, found: Any, rows: np.ndarray) -> dict[int, dict[str, Any]]:
+def _which(n_rows: int, most: int, words: Words) -> str:
+    return words.told("highest", n=most) if n_rows > most else ""
+
+
+def _tiles(job: Job, found: Suspects, rows: np.ndarray, words: Words) -> dict[int, dict[str, Any]]:
     reasons: dict[int, list[str]] = {}
     for row, told in load_reasons(job, rows):
-        low, high = told.usual
-        words = f"{told.measure} {told.value:.3g}, usual {low:.3g} to {high:.3g}"
-        reasons.setdefault(row, []).append(f"{told.kind}: {words}")
+        numbers = {"value": told.value, "low": told.usual[0], "high": told.usual[1]}
+        shown = {name: words.local(f"{value:.3g}") for name, value in numbers.items()}
+        names = {"kind": words.name(told.kind), "measure": words.name(told.measure)}
+        reasons.setdefault(row, []).append(words.told("usual", **names, **shown))
     paths = dict(zip(rows.tolist(), paths_of(job.workspace, rows), strict=True))
+    known = np.isfinite(found.score)
     return {
         row: {
             "row": row,
-            "path": paths[row] or f"row {row}",
-            "score": "no score" if not np.isfinite(found.score[row]) else f"{found.score[row]:.2f}",
-            "reason": "; ".join(reasons.get(row, [KINDS[found.kind[row]]])),
+            "path": paths[row] or words.told("row", row=row),
+            "score": words.number(found.score[row]) if known[row] else words.told("no-score"),
+            "reason": "; ".join(reasons.get(row, [words.name(KINDS[found.kind[row]])])),
         }
         for row in rows.tolist()
     }

@@ -7,7 +7,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-_SCRIPTS = ("names.js", "elements.js", "edits.js", "cards.js", "map.js", "main.js")
+_SCRIPTS = (
+    *("names.js", "elements.js", "edits.js", "cards.js", "galleries.js", "map.js", "view.js"),
+    *("selection.js", "pointer.js", "curves.js", "main.js"),
+)
 _STYLE = "report.css"
 _TEMPLATE = "report.html"
 

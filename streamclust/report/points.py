@@ -70,16 +70,19 @@ class Points:
 def sample_points(
     passes: Passes, job: Job, descriptor: str, clusterings: list[Labelled], n_points: int = POINTS
 ) -> Points:
-    """Sample rows of a set, with labels and positions, streaming.
+    """Sample rows of a set with positions, streaming, and take their labels.
 
     Positions are those of the stored layouts; without any, the first two columns of the reduced
     rows, which are principal components.
     """
     sample = UniformSample(n_points, job.settings.random_state)
     reduced = job.rows_of(descriptor, "reduced")
-    with_labels = reduced.having(extras=tuple(own.labels for own in clusterings), numbered=True)
-    values, *labels, rows = passes.reduce("points", with_labels, sample).result()
-    named = {own.name: told for own, told in zip(clusterings, labels, strict=True)}
+    values, rows = passes.reduce("points", reduced.having(numbered=True), sample).result()
+    order = np.argsort(rows)
+    named = {}
+    for own in clusterings:
+        named[own.name] = np.empty(len(rows), np.int32)
+        named[own.name][order] = own.labels.oindex[rows[order]]
     plots = []
     for name, layout in _layouts(job, descriptor):
         positions = layout["positions"]
@@ -96,8 +99,8 @@ def sample_points(
 def point_needs(job: Job, descriptor: str, n_clusterings: int) -> list[Need]:
     """Memory of a block of rows and of the sample while two are joined."""
     rows = job.rows_of(descriptor, "reduced")
-    row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize + 4 * n_clusterings + 16
-    sample = 3 * POINTS * row_bytes
+    row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize + 16
+    sample = 3 * POINTS * row_bytes + 4 * POINTS * n_clusterings
     block = 2 * rows.rows_a_block * row_bytes
     return [Need(f"report on {descriptor}", fixed=sample, per_block=block + sample)]
 

@@ -13,8 +13,22 @@ from streamclust.figures.palette import cluster_colors
 from streamclust.memory import MIB, Need
 from streamclust.outputs import Outputs
 from streamclust.passes import Passes
-from streamclust.report.bounds import PAGE_BYTES, PATH_BYTES, POINT_IMAGES, SETS, THUMBNAILS
-from streamclust.report.cards import Card, cards, clusterings_with_cards, wanted_images
+from streamclust.report.bounds import (
+    LABEL_BYTES,
+    PAGE_BYTES,
+    PATH_BYTES,
+    POINT_IMAGES,
+    POINTS,
+    SETS,
+    THUMBNAILS,
+)
+from streamclust.report.cards import (
+    Card,
+    cards,
+    clusterings_with_cards,
+    clusterings_with_labels,
+    wanted_images,
+)
 from streamclust.report.comparison import comparison_tables
 from streamclust.report.figures import (
     Figure,
@@ -27,7 +41,10 @@ from streamclust.report.outliers import OutlierSheet, outlier_sheets, rows_of_sh
 from streamclust.report.overview import about_set, easiest_to_read, what_was_run
 from streamclust.report.page import as_json, write_page
 from streamclust.report.points import Points, packed, point_needs, sample_points
+from streamclust.report.scores import scores_of_set
 from streamclust.report.thumbnails import fewer, thumbnails
+from streamclust.report.words import Words
+from streamclust.sources.images import Images
 from streamclust.steps.descriptions import load_description
 from streamclust.steps.job import Job
 from streamclust.steps.labelled import Labelled, labelled, recommended
@@ -41,6 +58,8 @@ STEP = "report"
 FILE = "report.html"
 # The page's parts, the page, and what the template engine holds of both.
 PAGE_NEED = 128 * MIB
+# With more clusters labels take four bytes.
+_WIDE = 2**15 - 1
 
 
 def report(
@@ -60,7 +79,7 @@ def report(
     file : Path, optional
         Where to; ``report.html`` in the results folder by default.
     language : str
-        Of the names and sentences of clusters, one of `streamclust.models.languages.LANGUAGES`.
+        Of the page, one of `streamclust.models.languages.LANGUAGES`.
     overwrite : bool
         Write over a `file` of another origin.
 
@@ -68,6 +87,8 @@ def report(
     ------
     SettingsError
         When no set is reduced, or the file is there and was not written by this.
+    SourceError
+        When a zip file of images is replaced while it is read: the last page stays.
     MemoryBudgetError
         When it does not fit the budget.
     """
@@ -75,11 +96,12 @@ def report(
     if not sets:
         raise SettingsError("there is no reduced set to report on: run streamclust run first")
     with _place(outputs, file, overwrite) as staged:
-        made = [_SetParts(job, name, language) for name in _shown(job, sets)]
+        words, shown = Words(language), _shown(job, sets)
+        made = [_SetParts(job, name, words, _most_labels(len(shown))) for name in shown]
         n_rows = job.rows_of(sets[0], "reduced").n_rows
         images = stored_images(job)
         with job.step(STEP, None, page_needs(n_rows, images is not None), n_rows) as passes:
-            content, data = _contents(job, passes, sets, made, images)
+            content, data = _contents(job, passes, sets, made, images, words)
             write_page(staged, content, data)
             excess = staged.stat().st_size - PAGE_BYTES
             if excess > 0:
@@ -109,39 +131,56 @@ def _shown(job: Job, sets: list[str]) -> list[str]:
     return sets[:SETS]
 
 
+def _most_labels(n_sets: int) -> int:
+    """Clusterings of a set whose labels of points find room: base64 of two bytes a point."""
+    return LABEL_BYTES * 3 // (4 * 2 * POINTS * n_sets)
+
+
 class _SetParts:
     """What the page holds of one set."""
 
-    def __init__(self, job: Job, descriptor: str, language: str) -> None:
+    def __init__(self, job: Job, descriptor: str, words: Words, most: int) -> None:
         self.name = descriptor
-        self.clusterings = clusterings_with_cards(job.workspace, descriptor)
+        self.clusterings = clusterings_with_labels(job.workspace, descriptor, most)
+        in_full = {own.name for own in clusterings_with_cards(job.workspace, descriptor)}
         needs = point_needs(job, descriptor, len(self.clusterings))
         n_rows = job.rows_of(descriptor, "reduced").n_rows
         with job.step(STEP, descriptor, needs, n_rows) as passes:
             self.points = sample_points(passes, job, descriptor, self.clusterings)
             self.cards: dict[str, list[Card]] = {
-                own.name: cards(job, passes, own, self.points, language) for own in self.clusterings
+                own.name: cards(
+                    job, passes, own, self.points, words.language, brief=own.name not in in_full
+                )
+                for own in self.clusterings
             }
         layouts = list(layouts_of(job.workspace, descriptor))
-        self.figures = figures_of_set(job.workspace.folder, descriptor, layouts)
+        self.figures = figures_of_set(job.workspace.folder, descriptor, layouts, words)
 
 
 def _contents(
-    job: Job, passes: Passes, sets: list[str], made: list[_SetParts], images: Path | None
+    job: Job,
+    passes: Passes,
+    sets: list[str],
+    made: list[_SetParts],
+    images: Images | None,
+    words: Words,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the template and what the script of the page take."""
     folder = job.workspace.folder
-    about = [about_set(job, name) for name in sets]
-    told, sheets = outlier_sheets(job)
-    of_comparison, of_outliers = figures_of_comparison(folder), figures_of_outliers(folder)
+    about = [about_set(job, name, words) for name in sets]
+    told, sheets = outlier_sheets(job, words)
+    of_comparison = figures_of_comparison(folder, words)
+    of_outliers = figures_of_outliers(folder, words)
     figures = [figure for one in made for figure in one.figures]
     embed(folder, [*figures, *of_outliers, *of_comparison])
     points = _fitting(job, [one.points for one in made])
     content = {
-        "title": f"Clusters of {folder.name}",
-        "run": what_was_run(job, sets),
+        "words": words,
+        "title": words.told("title", folder=folder.name),
+        "n_points": words.whole(POINTS),
+        "run": what_was_run(job, sets, words),
         "sets": about,
-        "readable": easiest_to_read(about),
+        "readable": easiest_to_read(about, words),
         "shown": [
             {"about": about[sets.index(one.name)], "figures": _embedded(one.figures)}
             for one in made
@@ -149,13 +188,15 @@ def _contents(
         "outliers": told,
         "sheets": sheets,
         "outlier_figures": _embedded(of_outliers),
-        "tables": comparison_tables(folder, recommended(job.workspace, sets)),
+        "tables": comparison_tables(folder, recommended(job.workspace, sets), words),
         "comparison_figures": _embedded(of_comparison),
         "left_out": _left_out([*figures, *of_outliers, *of_comparison]),
     }
     data = {
         "mark": _mark(job, made),
-        "sets": [_of_script(job, one, own) for one, own in zip(made, points, strict=True)],
+        "language": words.language,
+        **words.script(),
+        "sets": [_of_script(job, one, own, words) for one, own in zip(made, points, strict=True)],
         "images": thumbnails(passes, job, images, _wanted(made, sheets, points)) if images else {},
         "paths": _paths(job, made, points),
     }
@@ -187,9 +228,10 @@ def _union(parts: list[np.ndarray]) -> np.ndarray:
     return np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
 
 
-def _of_script(job: Job, one: _SetParts, points: Points) -> dict[str, Any]:
-    best = next(iter(recommended(job.workspace, [one.name])), None)
-    shown = {own.name: own for own in one.clusterings}
+def _of_script(job: Job, one: _SetParts, points: Points, words: Words) -> dict[str, Any]:
+    best = recommended(job.workspace, [one.name]).get(one.name)
+    with_cards = {own.name for own in one.clusterings}
+    scores = scores_of_set(job.workspace, one.name)
     return {
         "name": one.name,
         "points": len(points.rows),
@@ -197,7 +239,7 @@ def _of_script(job: Job, one: _SetParts, points: Points) -> dict[str, Any]:
         "plots": [
             {
                 "name": plot.name,
-                "axis": plot.axis,
+                "axis": words.name(plot.axis),
                 "dimensions": plot.positions.shape[1],
                 "at": packed(plot.positions, "<u2"),
                 "beyond": plot.n_beyond,
@@ -205,10 +247,13 @@ def _of_script(job: Job, one: _SetParts, points: Points) -> dict[str, Any]:
             for plot in points.plots
         ],
         "clusterings": [
-            _clustering(job, one, points, own, own.name in shown)
+            {
+                **_clustering(job, one, points, own, own.name in with_cards),
+                "scores": scores.get(own.name, {}),
+            }
             for own in labelled(job.workspace, one.name)
         ],
-        "recommended": next(iter(shown), "") if best else "",
+        "recommended": best.name if best else "",
     }
 
 
@@ -223,7 +268,7 @@ def _clustering(
             "described": load_description(job.workspace, own) is not None,
             "cards": made,
             "colors": [_hex(color) for color in cluster_colors(own.n_clusters)],
-            "labels": packed(points.labels[own.name], "<i4"),
+            "labels": packed(points.labels[own.name], "<i4" if own.n_clusters > _WIDE else "<i2"),
         }
     return about
 

@@ -4,13 +4,15 @@ import base64
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from streamclust.errors import ImageError, SourceError
 from streamclust.passes import Passes
 from streamclust.report.bounds import THUMBNAIL_BYTES, THUMBNAIL_PIXELS, THUMBNAILS
-from streamclust.sources.images import ImageStore
+from streamclust.sources import fingerprint
+from streamclust.sources.images import Images, ImageStore
 from streamclust.steps.job import Job
 from streamclust.steps.paths import paths_of
 
@@ -24,7 +26,7 @@ _TYPE = "data:image/jpeg;base64,"
 def thumbnails(
     passes: Passes,
     job: Job,
-    images: Path,
+    images: Images,
     wanted: Iterable[int],
     most_bytes: int = THUMBNAIL_BYTES,
 ) -> dict[int, str]:
@@ -34,8 +36,7 @@ def thumbnails(
     ----------
     passes : Passes
     job : Job
-    images : Path
-        A zip file, or the top of a folder tree.
+    images : Images
     wanted : iterable of int
         Rows, the most wanted first; each is read once.
     most_bytes : int
@@ -45,14 +46,24 @@ def thumbnails(
     -------
     dict of int to str
         Without the rows whose image is missing or damaged.
+
+    Raises
+    ------
+    SourceError
+        If a zip file of images is replaced while it is read.
     """
     rows = np.array(list(dict.fromkeys(wanted))[:THUMBNAILS], np.int64)
+    files = [place for place in images.places if place.is_file()]
+    before = list(map(fingerprint, files))
     try:
-        task = _Small(ImageStore(images))
-        return _within(passes, job, task, rows, most_bytes)
+        found = _within(passes, job, _Small(ImageStore(images)), rows, most_bytes)
     except SourceError as error:
+        _check_unchanged(files, before)
         job.events.warn(f"{error}; the report comes without images")
         return {}
+    # An index that is out of date finds damaged images, others, or none.
+    _check_unchanged(files, before)
+    return found
 
 
 def fewer(images: dict[int, str], excess: int) -> dict[int, str]:
@@ -62,6 +73,12 @@ def fewer(images: dict[int, str], excess: int) -> dict[int, str]:
         _, uri = kept.popitem()
         excess -= len(uri)
     return kept
+
+
+def _check_unchanged(files: list[Path], before: list[Any]) -> None:
+    for file, mark in zip(files, before, strict=True):
+        if not file.is_file() or fingerprint(file) != mark:
+            raise SourceError(f"{file}: changed while it was read: run the command again")
 
 
 def _within(

@@ -1,38 +1,96 @@
-"""Numbers as texts for the page."""
+"""Words and numbers of the page in one language."""
 
+import re
+from functools import partial
+from importlib import import_module
 from typing import Any
 
+from streamclust.models.languages import words as of_descriptions
+from streamclust.report import languages
 from streamclust.report.bounds import CELL_CHARACTERS
 
 
-def number(value: Any) -> str:
-    """Two decimals, fewer of large numbers; nothing for what is not known."""
-    if value is None or value != value:
-        return ""
-    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
-    return f"{value:,.{decimals}f}"
+class Words:
+    """What the page says in a language.
+
+    Parameters
+    ----------
+    language : str
+        One of `streamclust.models.languages.LANGUAGES`.
+    """
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._own = import_module(f"{languages.__name__}.{language}")
+        self._plural = of_descriptions(language).plural
+
+    def page(self, key: str, **values: Any) -> Any:
+        """A text of the template, with its markup; values are escaped."""
+        from markupsafe import Markup
+
+        return Markup(self._own.PAGE[key]).format(**values)
+
+    def told(self, key: str, **values: Any) -> str:
+        """A text without markup."""
+        text: str = self._own.TOLD[key]
+        return text.format(**values)
+
+    def name(self, word: str) -> str:
+        """A word of the results, as it is where the language has none for it."""
+        found: str = self._own.NAMES.get(word, word)
+        return found
+
+    def about(self, kind: str) -> str:
+        """What a kind of outliers means; empty where its name tells."""
+        found: str = self._own.NAMES.get(f"about {kind}", "")
+        return found
+
+    def said(self, sentence: str) -> str:
+        """A reason or warning of a choice."""
+        for pattern, words in self._own.PHRASES:
+            sentence = re.sub(pattern, partial(_filled, words), sentence)
+        return sentence
+
+    def script(self) -> dict[str, Any]:
+        """What the page's script says, and how the language counts."""
+        own = self._own
+        return {"texts": own.SCRIPT, "plurals": own.PLURALS}
+
+    def number(self, value: Any) -> str:
+        """Two decimals, fewer of large numbers; nothing for what is not known."""
+        if value is None or value != value:
+            return ""
+        decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+        return self.local(f"{value:,.{decimals}f}")
+
+    def whole(self, value: Any) -> str:
+        """A count; nothing for what is not known."""
+        return "" if value is None or value != value else self.local(f"{value:,.0f}")
+
+    def percent(self, share: Any) -> str:
+        """A share in per cent; nothing for what is not known."""
+        if share is None or share != share:
+            return ""
+        small = 0 < share < 0.1
+        return self.local(f"{100 * share:.2g} %" if small else f"{100 * share:.0f} %")
+
+    def counted(self, count: int, noun: str) -> str:
+        """``1 set``, ``2,003 sets``."""
+        return f"{self.whole(count)} {self._own.PLURALS[noun][self._plural(count)]}"
+
+    def cell(self, text: str) -> str:
+        """A cell of a table file: numbers with two decimals, long texts cut."""
+        try:
+            return self.whole(int(text)) if text.isdecimal() else self.number(float(text))
+        except ValueError:
+            return text if len(text) <= CELL_CHARACTERS else text[: CELL_CHARACTERS - 1] + "…"
+
+    def local(self, number: str) -> str:
+        """A number as Python writes it with the language's separators."""
+        marks = {",": self._own.THOUSANDS, ".": self._own.DECIMAL}
+        return "".join(marks.get(char, char) for char in number)
 
 
-def whole(value: Any) -> str:
-    """A count; nothing for what is not known."""
-    return "" if value is None or value != value else f"{value:,.0f}"
-
-
-def percent(share: Any) -> str:
-    """A share in per cent; nothing for what is not known."""
-    if share is None or share != share:
-        return ""
-    return f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.2g} %"
-
-
-def counted(count: int, noun: str) -> str:
-    """``1 set``, ``2,003 sets``."""
-    return f"{count:,} {noun}" + "s" * (count != 1)
-
-
-def cell(text: str) -> str:
-    """A cell of a table file: numbers with two decimals, long texts cut."""
-    try:
-        return f"{int(text):,}" if text.isdecimal() else number(float(text))
-    except ValueError:
-        return text if len(text) <= CELL_CHARACTERS else text[: CELL_CHARACTERS - 1] + "…"
+def _filled(words: str, found: re.Match[str]) -> str:
+    """`words` with the groups of what was found; a group that is not there is empty."""
+    return re.sub(r"\\(\d)", lambda group: found[int(group[1])] or "", words)

@@ -1,8 +1,5 @@
 // One card a cluster: its name to edit, what is told of it, and its images.
 const chosen = new Set();
-const HEADS = {
-  typical: "typical", varied: "varied", borderline: "at the border", "by chance": "some, by chance",
-};
 
 function drawCards(view, again) {
   const { set, clustering } = view;
@@ -10,7 +7,14 @@ function drawCards(view, again) {
   const cards = clustering.cards ? sorted(view, filtered(view)) : [];
   list.replaceChildren(...cards.map((card) => cardOf(set, clustering, card, again)));
   byId("card-tools").hidden = !clustering.cards;
-  const hint = hintOf(set, clustering);
+  const hides = clustering.cards?.length && !cards.length;
+  const hint = hides ? words("no-card-fits") : hintOf(set, clustering);
+  const knows = (key) => (clustering.cards ?? []).some((card) => card[key] !== null);
+  byId("least-outliers").closest("label").hidden = !knows("outliers");
+  for (const option of byId("sort").options) {
+    option.hidden = option.disabled = (option.value === "outliers" && !knows("outliers"))
+      || (option.value.includes("readable") && !knows("readability"));
+  }
   byId("hint").textContent = hint;
   byId("hint").hidden = !hint;
   tellChosen(view);
@@ -18,31 +22,24 @@ function drawCards(view, again) {
 
 function hintOf(set, clustering) {
   const own = "streamclust describe OUT --descriptors " + set.name;
-  if (!set.clusterings.length) {
-    return "This set is not clustered: run “streamclust cluster OUT” and “streamclust measure OUT”, " +
-      "then “streamclust report OUT”.";
-  }
-  if (!clustering.cards) {
-    const options = ` --algorithm ${clustering.algorithm} --n-clusters ${clustering.k}`;
-    return `There are no cards of ${clustering.name}: run “${own}${options}”, then “streamclust ` +
-      "report OUT”.";
-  }
-  if (!clustering.described) {
-    return `These clusters are not described yet: “${own}” tells what sets each apart, and which ` +
-      "images are typical; then run “streamclust report OUT”.";
-  }
-  if (clustering.cards.length < clustering.k) {
-    return `The ${clustering.cards.length} largest of ${clustering.k} clusters have a card.`;
-  }
-  return "";
+  const options = ` --algorithm ${clustering.algorithm} --n-clusters ${clustering.k}`;
+  const command = clustering.name === set.recommended ? own : own + options;
+  const { name, k } = clustering;
+  if (!set.clusterings.length) return words("not-clustered");
+  if (!clustering.cards) return words("hint-no-cards", { name, command });
+  if (!clustering.described) return words("not-described", { command });
+  const n = clustering.cards.length;
+  return n < k ? words("largest-only", { n, k }) : "";
 }
 
 function filtered({ set, clustering }) {
-  const words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const asked = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const least = (id) => Number(byId(id).value) / 100;
   return clustering.cards.filter((card) => {
     const { name } = current(set, clustering, card);
     const text = `${card.cluster} ${name} ${card.suggested} ${card.text}`.toLowerCase();
-    return words.every((word) => text.includes(word));
+    return asked.every((word) => text.includes(word)) && card.share >= least("least-share")
+      && (card.outliers === null || card.outliers >= least("least-outliers"));
   });
 }
 
@@ -51,7 +48,9 @@ function sorted({ set, clustering }, cards) {
   const orders = {
     share: (a, b) => b.size - a.size,
     small: (a, b) => a.size - b.size,
-    name: (a, b) => name(a).localeCompare(name(b)),
+    name: (a, b) => name(a).localeCompare(name(b), LANGUAGE),
+    readable: (a, b) => (b.readability ?? -1) - (a.readability ?? -1),
+    unreadable: (a, b) => (a.readability ?? 2) - (b.readability ?? 2),
     outliers: (a, b) => (b.outliers ?? -1) - (a.outliers ?? -1),
     number: (a, b) => a.cluster - b.cluster,
   };
@@ -84,19 +83,19 @@ function headOf(set, clustering, card, again) {
     box.closest(".card").classList.toggle("chosen", box.checked);
     tellChosen({ set, clustering });
   });
-  const label = element("label", { class: "quiet" }, box, " select");
-  return element("h4", {}, `Cluster ${card.cluster}`, label);
+  const label = element("label", { class: "quiet" }, box, " ", words("select"));
+  return element("h4", {}, words("Cluster", card), label);
 }
 
 function nameField(set, clustering, card, now, again) {
   const field = element("input", {
-    type: "text", value: now.name, maxlength: 200, placeholder: "name it",
-    "aria-label": `Name of cluster ${card.cluster}`,
+    type: "text", value: now.name, maxlength: 200, placeholder: words("name-it"),
+    "aria-label": words("name-of", card),
   });
   field.addEventListener("change", () => {
     const name = cleanName(field.value);
     change(set, clustering, [card], { name });
-    say(name ? `Cluster ${card.cluster} is called ${name}.` : `Cluster ${card.cluster} has no name.`);
+    say(words(name ? "called" : "nameless", { cluster: card.cluster, name }));
     again(false);
   });
   field.addEventListener("keydown", (event) => {
@@ -109,12 +108,12 @@ function nameField(set, clustering, card, now, again) {
 function markButton(set, clustering, card, now, again) {
   const button = element(
     "button", { type: "button", "aria-pressed": String(now.outlier), class: "mark-outliers" },
-    now.outlier ? "Outliers: marked" : "Mark as outliers",
+    words(now.outlier ? "marked" : "mark"),
   );
-  button.setAttribute("aria-label", `Cluster ${card.cluster}: outliers`);
+  button.setAttribute("aria-label", words("mark-of", card));
   button.addEventListener("click", () => {
     change(set, clustering, [card], { outlier: !now.outlier });
-    say(`Cluster ${card.cluster} is ${now.outlier ? "no longer" : "now"} marked as outliers.`);
+    say(words(now.outlier ? "not-marked" : "now-marked", card));
     again(false);
     document.querySelector(`.card[data-cluster="${card.cluster}"] .mark-outliers`)?.focus();
   });
@@ -122,37 +121,23 @@ function markButton(set, clustering, card, now, again) {
 }
 
 function factsOf(set, clustering, card) {
-  const facts = [`${percent(card.share)} of the rows (${card.size.toLocaleString("en")})`];
-  if (card.outliers !== null) facts.push(`${percent(card.outliers)} outliers`);
+  const facts = [words("of-rows", {
+    share: percent(card.share), size: card.size.toLocaleString(LANGUAGE),
+  })];
+  if (card.outliers !== null) {
+    facts.push(words("share-outliers", { share: percent(card.outliers) }));
+  }
+  if (card.readability !== null) {
+    facts.push(words("readability", { value: decimal(card.readability) }));
+  }
   const { name } = current(set, clustering, card);
   const same = clustering.cards.filter(
     (other) => other !== card && name && current(set, clustering, other).name === name,
   );
-  if (same.length) facts.push("merged with " + same.map((other) => other.cluster).join(", "));
-  else if (card.nearest >= 0) facts.push(`nearest: cluster ${card.nearest}`);
+  if (same.length) {
+    facts.push(words("merged-with", { clusters: same.map((other) => other.cluster).join(", ") }));
+  } else if (card.nearest >= 0) facts.push(words("nearest", { cluster: card.nearest }));
   return facts.join(" · ");
-}
-
-function galleriesOf(card) {
-  return Object.entries(card.rows).flatMap(([kind, rows]) => {
-    const shown = rows.filter((row) => DATA.images[row]);
-    if (shown.length) {
-      return [
-        element("p", { class: "gallery-title" }, HEADS[kind] ?? kind),
-        element("ul", { class: "gallery" }, ...shown.map((row) => element("li", {}, imageOf(row)))),
-      ];
-    }
-    if (Object.keys(DATA.images).length || !rows.some((row) => DATA.paths[row])) return [];
-    return [
-      element("p", { class: "gallery-title" }, HEADS[kind] ?? kind),
-      element("ul", { class: "gallery paths" }, ...rows.map((row) => element("li", {}, pathOf(row)))),
-    ];
-  });
-}
-
-function imageOf(row) {
-  const path = pathOf(row);
-  return element("img", { src: DATA.images[row], alt: path, title: path, loading: "lazy" });
 }
 
 function chosenCards(clustering) {
@@ -163,7 +148,7 @@ function tellChosen({ set, clustering }) {
   const cards = chosenCards(clustering);
   const rows = cards.reduce((sum, card) => sum + card.share, 0);
   byId("of-chosen").hidden = !cards.length;
-  byId("n-chosen").textContent = `${cards.length} selected (${percent(rows)})`;
+  byId("n-chosen").textContent = words("n-selected", { n: cards.length, share: percent(rows) });
   byId("merge").disabled = byId("merge-name").disabled = cards.length < 2;
   const largest = [...cards].sort((a, b) => b.size - a.size)[0];
   byId("merge-name").value = cards.length > 1 ? current(set, clustering, largest).name : "";

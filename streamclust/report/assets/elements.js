@@ -1,6 +1,13 @@
 // Elements with text only: what comes from data is never read as HTML.
 const byId = (id) => document.getElementById(id);
 const DATA = JSON.parse(byId("data").textContent);
+const LANGUAGE = DATA.language;
+const PLURAL_RULES = new Intl.PluralRules(LANGUAGE);
+
+// The page's words, with values in their braces.
+function words(key, values = {}) {
+  return DATA.texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
 
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -27,17 +34,25 @@ function say(text) {
 }
 
 function percent(share) {
-  const value = 100 * share;
-  return (value >= 10 || value === 0 ? value.toFixed(0) : value.toPrecision(2)) + " %";
+  const value = 100 * share, isSmall = value > 0 && value < 10;
+  const digits = isSmall ? { minimumSignificantDigits: 2, maximumSignificantDigits: 2 }
+    : { maximumFractionDigits: 0 };
+  return value.toLocaleString(LANGUAGE, digits) + " %";
 }
 
-// `1 point`, `2,003 points`.
+function decimal(value) {
+  return value.toLocaleString(LANGUAGE, { maximumSignificantDigits: 3 });
+}
+
+// `1 path`, `2,003 paths`.
 function counted(count, noun) {
-  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+  const forms = DATA.plurals[noun], which = { one: 0, few: 1, many: 2 };
+  const form = forms[which[PLURAL_RULES.select(count)] ?? forms.length - 1];
+  return `${count.toLocaleString(LANGUAGE)} ${form}`;
 }
 
 function pathOf(row) {
-  return DATA.paths[row] ?? "row " + row;
+  return DATA.paths[row] ?? words("row", { row });
 }
 
 function unpacked(text, Type) {

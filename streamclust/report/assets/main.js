@@ -11,13 +11,15 @@ function draw(isOther) {
 function showClustering(name) {
   chosen.clear();
   view.clustering = view.set.clusterings.find((own) => own.name === name)
-    ?? view.set.clusterings[0] ?? { name: "no clustering", k: 0 };
+    ?? view.set.clusterings[0] ?? { name: words("no-clustering"), k: 0, scores: {} };
+  showChoice();
   for (const line of document.querySelectorAll("tr[data-clustering]")) {
     const isOwn = line.closest(".of-set").dataset.set === view.set.name
       && line.dataset.clustering === view.clustering.name;
     if (isOwn) line.setAttribute("aria-current", "true");
     else line.removeAttribute("aria-current");
   }
+  drawCurves(view);
   draw(true);
 }
 
@@ -26,26 +28,43 @@ function showSet(name) {
   for (const part of document.querySelectorAll(".of-set")) {
     part.hidden = part.dataset.set !== view.set.name;
   }
-  const entries = view.set.clusterings.map((own) => {
-    const notes = [own.name === view.set.recommended ? "recommended" : "", own.cards ? "" : "no cards"];
-    const words = notes.filter(Boolean).join(", ");
-    return [own.name, own.name + (words ? ` (${words})` : "")];
-  });
-  options(byId("clustering"), entries, view.set.recommended);
+  showIndices(view.set);
   showClustering(view.set.recommended);
+}
+
+// The selects of algorithm and number of clusters.
+function showChoice() {
+  const { set, clustering } = view;
+  const names = [...new Set(set.clusterings.map((own) => own.algorithm))];
+  options(byId("algorithm"), names.map((name) => [name, name]), clustering.algorithm);
+  const own = set.clusterings.filter((other) => other.algorithm === clustering.algorithm);
+  const entries = own.sort((a, b) => a.k - b.k).map((other) => {
+    const notes = [
+      other.name === set.recommended ? words("recommended") : "", other.cards ? "" : words("no-cards"),
+    ].filter(Boolean).join(", ");
+    return [other.name, other.k + (notes ? ` (${notes})` : "")];
+  });
+  options(byId("clustering"), entries, clustering.name);
+}
+
+// That clustering of an algorithm whose number of clusters is nearest to the one shown.
+function showAlgorithm(algorithm) {
+  const gap = (own) => Math.abs(own.k - view.clustering.k);
+  const own = view.set.clusterings.filter((other) => other.algorithm === algorithm);
+  showClustering(own.sort((a, b) => gap(a) - gap(b))[0].name);
 }
 
 function merge() {
   const cards = chosenCards(view.clustering), name = cleanName(byId("merge-name").value);
   if (!name) {
-    say("Give the merged clusters a name.");
+    say(words("name-merged"));
     byId("merge-name").focus();
     return;
   }
   change(view.set, view.clustering, cards, { name });
   chosen.clear();
   draw(false);
-  say(`${cards.length} clusters are merged as ${name}.`);
+  say(words("merged", { n: cards.length, name }));
 }
 
 function markChosen() {
@@ -53,19 +72,19 @@ function markChosen() {
   change(view.set, view.clustering, cards, { outlier: true });
   chosen.clear();
   draw(false);
-  say(`${cards.length} clusters are marked as outliers.`);
+  say(words("marked-many", { n: cards.length }));
 }
 
 function save() {
   const lines = nameLines(view);
   if (!lines.length) {
-    say("There is nothing to save: this clustering has no cards.");
+    say(words("nothing-to-save"));
     return;
   }
   const file = URL.createObjectURL(new Blob([namesCsv(lines)], { type: "text/csv" }));
   element("a", { href: file, download: "names.csv" }).click();
   setTimeout(() => URL.revokeObjectURL(file), 10_000);
-  say(`names.csv with ${lines.length} clusters: streamclust label OUT --names names.csv`);
+  say(words("saved", { n: lines.length }));
 }
 
 function showOutlierImages() {
@@ -87,18 +106,22 @@ function begin() {
   options(byId("set"), DATA.sets.map((set) => [set.name, set.name]), DATA.sets[0].name);
   byId("set").addEventListener("change", (event) => showSet(event.target.value));
   byId("clustering").addEventListener("change", (event) => showClustering(event.target.value));
-  byId("filter").addEventListener("input", () => drawCards(view, draw));
+  byId("algorithm").addEventListener("change", (event) => showAlgorithm(event.target.value));
+  for (const id of ["filter", "least-share", "least-outliers"]) {
+    byId(id).addEventListener("input", () => drawCards(view, draw));
+  }
   byId("sort").addEventListener("change", () => drawCards(view, draw));
   byId("merge").addEventListener("click", merge);
   byId("merge-name").addEventListener("keydown", (event) => { if (event.key === "Enter") merge(); });
   byId("mark").addEventListener("click", markChosen);
   byId("unchoose").addEventListener("click", unchoose);
   byId("save").addEventListener("click", save);
-  byId("undo").addEventListener("click", () => { undo(); draw(false); say("Undone."); });
+  byId("undo").addEventListener("click", () => { undo(); draw(false); say(words("undone")); });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && chosen.size && !event.defaultPrevented) unchoose();
   });
   listenToMap();
+  listenToCurves();
   showOutlierImages();
   showSet(DATA.sets[0].name);
 }

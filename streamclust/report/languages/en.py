@@ -1,0 +1,288 @@
+"""English words of the page."""
+
+THOUSANDS, DECIMAL = ",", "."
+
+PAGE = {
+    "skip": "Skip to the clusters",
+    "intro": "Images were described by numbers, and images with like numbers were put into "
+    "clusters. Look at the clusters below, give them names, and save the names: "
+    "<code>streamclust label</code> then names all images.",
+    "parts": "Parts of this page",
+    "run": "What was run",
+    "choice-short": "Sets and choice",
+    "clusters": "Clusters",
+    "outliers": "Outliers",
+    "comparison-short": "Comparison",
+    "methods-short": "Methods",
+    "choice": "Sets and the recommended choice",
+    "table-of-sets": "Table of the sets",
+    "about-sets": "A set is one kind of descriptor. Silhouette, from &minus;1 to 1, is larger "
+    "where clusters lie apart; stability, to 1, where half of the images give the same clusters; "
+    "readability, to 1, where pictures alone tell the clusters. Indices compare clusterings of one "
+    "set, not sets.",
+    "set": "set",
+    "columns": "columns",
+    "components": "components (variance)",
+    "recommended": "recommended",
+    "n-clusters": "clusters",
+    "silhouette": "silhouette",
+    "davies-bouldin": "Davies-Bouldin",
+    "calinski-harabasz": "Calinski-Harabasz",
+    "stability": "stability",
+    "readability": "readability",
+    "none": "none",
+    "why": "{name}: why {recommended}",
+    "why-none": "{name}: why none is recommended",
+    "to-note": "({n} to note)",
+    "take-care": "Take care:",
+    "not-measured": "It was not clustered, or not measured: <code>streamclust cluster OUT</code>, "
+    "then <code>streamclust measure OUT</code>.",
+    "no-script": "The clusters, the map and the names need JavaScript, which is switched off here.",
+    "choose-set": "Set",
+    "choose-clustering": "Clustering",
+    "choose-algorithm": "Algorithm",
+    "choose-k": "Clusters (k)",
+    "save": "Save names.csv",
+    "undo": "Undo",
+    "map": "Map",
+    "layout": "Layout",
+    "pointer": "Pointer",
+    "look": "look",
+    "rectangle": "rectangle",
+    "lasso": "lasso",
+    "select-cluster": "Select cluster",
+    "zoom": "Zoom of the map",
+    "zoom-in": "Zoom in",
+    "zoom-out": "Zoom out",
+    "zoom-reset": "Whole map",
+    "map-help": "Keys on the map: arrows go from point to point, space selects, Escape clears; "
+    "+ and &minus; zoom, 0 shows the whole map, Shift and arrows move it. Once the map is clicked, "
+    "the wheel zooms; dragging moves it, and turns a view of space, as page up and down do. Two "
+    "fingers zoom and move.",
+    "copy": "Copy the paths",
+    "clear": "Clear the selection",
+    "curves": "Indices over the number of clusters",
+    "index": "Index",
+    "curves-help": "Point at a number of clusters to read the values, click it to see that "
+    "clustering. Keys: arrows go along and between algorithms, Enter chooses. The table below has "
+    "the same numbers.",
+    "cards": "Cards",
+    "filter": "Filter",
+    "filter-hint": "name, words or number",
+    "least-share": "share from, %",
+    "least-outliers": "outliers from, %",
+    "sort": "Sort",
+    "sort-share": "largest first",
+    "sort-small": "smallest first",
+    "sort-name": "by name",
+    "sort-outliers": "most outliers first",
+    "sort-readable": "easiest to read first",
+    "sort-unreadable": "hardest to read first",
+    "sort-number": "by number",
+    "selected-cards": "Selected cards",
+    "name": "Name",
+    "merge": "Merge",
+    "mark": "Mark as outliers",
+    "unchoose": "Select none",
+    "clusterings-of": "Clusterings of {name}",
+    "indices-of": "Indices of the clusterings of {name}",
+    "about-clusterings": "All that were measured. Larger is better but for Davies-Bouldin; the "
+    "line of the clustering that is shown is marked.",
+    "clustering": "clustering",
+    "simplified": "simplified",
+    "separated": "set off",
+    "smallest": "smallest",
+    "largest": "largest",
+    "noise": "noise",
+    "none-measured": "None is measured: <code>streamclust cluster OUT</code>, then "
+    "<code>streamclust measure OUT</code>.",
+    "pictures-of": "Pictures of {name}",
+    "last-drawn": "As <code>streamclust export</code> and <code>layout</code> last drew them.",
+    "no-pictures": "There are none: <code>streamclust export OUT</code> draws them, "
+    "<code>streamclust layout OUT</code> lays all rows out.",
+    "about-outliers": "Each comes with the reason: what of its picture is not usual, or that "
+    "nothing but its descriptor is. <code>outliers.csv</code> and "
+    "<code>outlier_reasons.csv</code> list all.",
+    "no-outliers": "Outliers were not looked for, or not since the sets changed: "
+    "<code>streamclust outliers OUT</code>, then <code>streamclust report OUT</code>.",
+    "comparison": "Sets compared",
+    "last-compared": "As <code>streamclust compare</code> last told it.",
+    "not-compared": "The sets were not compared: <code>streamclust compare OUT --attributes "
+    "TABLE.csv</code> does, <code>streamclust mix OUT --sets A,B</code> mixes them; then "
+    "<code>streamclust report OUT</code>.",
+    "methods": "Methods and caveats",
+    "method-rows": "All rows were clustered, not a sample; the map shows a uniform sample of at "
+    "most {points} rows a set, and images are small copies of a few rows.",
+    "method-clusters": "A clustering always gives clusters. Where stability is low or few clusters "
+    "are set off from their neighbours, their borders are arbitrary: other numbers of clusters may "
+    "serve as well.",
+    "method-indices": "Indices such as silhouette, Davies-Bouldin and Calinski-Harabasz compare "
+    "clusterings of one set. Sets differ in their spaces: compare them by what is known of the "
+    "images, by readability, or on the same rows, columns and clusters.",
+    "method-maps": "Maps by UMAP keep neighbourhoods; distances between islands, their sizes and "
+    "densities mean nothing. Discriminant axes show clusters apart, even where there are none.",
+    "method-sentences": "Sentences tell what differs significantly in the images that were looked "
+    "at; suggested names are made of them. Whether they are right is for you to see.",
+    "method-outliers": "An outlier is an image unlike all others, by a threshold in the tail of "
+    "the scores: a bad picture, or a rare and good one.",
+    "method-names": "Names are kept in this browser, if it allows that, until the clusters are "
+    "computed anew. They come into the results by <code>names.csv</code> and <code>streamclust "
+    "label OUT --names names.csv</code> only.",
+    "left-out": "Figures that would have made the page too large, in the folder figures: {files}.",
+    "footer": "Written by <code>streamclust report</code>. This page asks nothing of any network.",
+}
+
+TOLD = {
+    "title": "Clusters of {folder}",
+    "folder": "Results folder",
+    "images": "Images",
+    "rows": "{n} rows of descriptors, one an image",
+    "sets": "Descriptor sets",
+    "mixed": ", {n} of them mixed of the others",
+    "pictures": "Pictures",
+    "no-paths": "no list of image paths was given: rows are told by their number",
+    "no-images": "not there: the page shows paths only",
+    "images-from": "from {name}",
+    "outliers": "Outliers",
+    "flagged": "{n} images flagged ({share}), by {sets}",
+    "invalid": "{columns} {dtype}, {rows} invalid",
+    "prepared": "Prepared",
+    "how-prepared": "scaled {scaling}, then principal components: {components}",
+    "of-variance": "{share} of the variance",
+    "clustered": "Clustered",
+    "how-clustered": "by {algorithms}; number of clusters: {k}",
+    "auto": "as many as the indices call for",
+    "seed": "Seed",
+    "made-by": "Made by",
+    "readable-one": "{names} has the clusters that are easiest to read (readability {value}).",
+    "readable-many": "{names} have the clusters that are easiest to read (readability {value}).",
+    "how-flagged": "{n} of {rows} rows ({share}) are flagged",
+    "worst": "The worst",
+    "sheet": "{title}: {images}",
+    "highest": "the {n} of highest score",
+    "usual": "{kind}: {measure} {value}, usual {low} to {high}",
+    "no-score": "no score",
+    "row": "row {row}",
+    "metrics": "The indices of all clusterings over the number of clusters",
+    "map-discriminant": "All rows on the axes that tell the recommended clusters apart best",
+    "map-pca": "All rows on the first two principal components",
+    "dendrogram": "The top of the tree that Ward's method builds",
+    "variance": "Share of the variance by number of components",
+    "agreement": "How far the sets' clusterings agree",
+    "attributes": "How well each set's clusters fit what is known of the images",
+    "yield": "Share of images labelled right by naming clusters only",
+    "laid-out": "All rows laid out by {method}",
+    "each-cluster": "Each cluster by itself, laid out by {method}",
+    "flows": "Which clusters of one set go into which of another",
+    "scores": "Outlier scores and their threshold",
+    "compared": "The sets: their recommended clusterings, and from “rows” on all sets with the "
+    "same rows, columns and clusters, which are the only ones to compare",
+    "mixing": "Mixed sets against the best of the sets that they are mixed of; a gain above 0 "
+    "favours the mixture",
+    "known": "Agreement of the recommended clusterings with what is known of the images (adjusted "
+    "mutual information: 0 by chance, 1 where they are the same)",
+}
+
+SCRIPT = {
+    "rows-drawn": "{rows} drawn by chance, by {axis}, coloured by cluster.",
+    "beyond": "{n} lie beyond the edges.",
+    "two-components": "first two components",
+    "none": "none",
+    "recommended": "recommended",
+    "no-cards": "no cards",
+    "no-clustering": "no clustering",
+    "cluster": "cluster {cluster}",
+    "cluster-named": "cluster {cluster}, {name}",
+    "in-none": "in no cluster",
+    "row": "row {row}",
+    "selected": "Selected: {paths}",
+    "nothing-selected": "Nothing is selected.",
+    "copied": "Copied: {paths}.",
+    "copy-by-hand": "Copying is not allowed here: the paths are selected, press Ctrl+C.",
+    "zoomed": "Zoom {share}",
+    "Cluster": "Cluster {cluster}",
+    "select": "select",
+    "name-it": "name it",
+    "name-of": "Name of cluster {cluster}",
+    "called": "Cluster {cluster} is called {name}.",
+    "nameless": "Cluster {cluster} has no name.",
+    "marked": "Outliers: marked",
+    "mark": "Mark as outliers",
+    "mark-of": "Cluster {cluster}: outliers",
+    "now-marked": "Cluster {cluster} is now marked as outliers.",
+    "not-marked": "Cluster {cluster} is no longer marked as outliers.",
+    "of-rows": "{share} of the rows ({size})",
+    "share-outliers": "{share} outliers",
+    "readability": "readability {value}",
+    "merged-with": "merged with {clusters}",
+    "nearest": "nearest: cluster {cluster}",
+    "typical": "typical",
+    "varied": "varied",
+    "borderline": "at the border",
+    "by chance": "some, by chance",
+    "n-selected": "{n} selected ({share})",
+    "name-merged": "Give the merged clusters a name.",
+    "merged": "{n} clusters are merged as {name}.",
+    "marked-many": "{n} clusters are marked as outliers.",
+    "nothing-to-save": "There is nothing to save: this clustering has no cards.",
+    "saved": "names.csv with {n} clusters: streamclust label OUT --names names.csv",
+    "undone": "Undone.",
+    "not-clustered": "This set is not clustered: run “streamclust cluster OUT” and “streamclust "
+    "measure OUT”, then “streamclust report OUT”.",
+    "hint-no-cards": "There are no cards of {name}: run “{command}”, then “streamclust report "
+    "OUT”.",
+    "not-described": "These clusters are not described yet: “{command}” tells what sets each "
+    "apart, and which images are typical; then run “streamclust report OUT”.",
+    "largest-only": "The {n} largest of {k} clusters have a card.",
+    "no-card-fits": "No card fits the filter.",
+    "silhouette": "silhouette",
+    "silhouette_simplified": "simplified silhouette",
+    "davies_bouldin": "Davies-Bouldin (smaller is better)",
+    "calinski_harabasz": "Calinski-Harabasz",
+    "stability": "stability",
+    "gap": "gap to structureless data",
+    "separated": "clusters set off from their neighbours",
+    "consensus": "agreement with the labels that are mixed",
+    "curve-label": "{index} over the number of clusters, {name}",
+    "value": "{algorithm}, k = {k}: {value}",
+    "interval": "{value} ({low} to {high})",
+    "clusters-axis": "number of clusters",
+    "shown-now": "{name} is shown.",
+}
+
+PLURALS = {
+    "set": ("set", "sets"),
+    "image": ("image", "images"),
+    "row": ("row", "rows"),
+    "path": ("path", "paths"),
+}
+
+NAMES = {
+    "none": "as they are",
+    "center": "less their mean",
+    "standard": "each column by its standard deviation",
+    "l2": "each row to unit length",
+    "about unusual content": "nothing but the descriptors tells: no other image is like these",
+    "about missing image": "the image is not where its path says",
+    "about damaged image": "the image file cannot be read",
+    "about image too large": "the image has more pixels than are read",
+    "about invalid descriptor": "the descriptor holds values that are no numbers",
+    "same_rows": "rows",
+    "same_columns": "columns",
+    "n_clusters": "clusters",
+    "same_n_clusters": "clusters ",
+    "same_silhouette_simplified": "silhouette, simplified",
+    "davies_bouldin": "Davies-Bouldin",
+    "same_davies_bouldin": "Davies-Bouldin",
+    "same_calinski_harabasz": "Calinski-Harabasz",
+    "mixture": "mixed set",
+    "mixed": "of the mixture",
+    "best_set": "best of its sets",
+    "best": "of that",
+    "measure ami": "adjusted mutual information",
+    "measure same_silhouette_simplified": "silhouette on the same k and columns",
+    "measure same_gap": "gap on the same k and columns",
+}
+
+# Reasons and warnings are in English as they are.
+PHRASES: list[tuple[str, str]] = []
