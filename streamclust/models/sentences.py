@@ -117,7 +117,7 @@ class _Words:
         looks = [*map(self._claim, claims.get("colour", ())), self._measures(claims)]
         details = [self._claim(one) for kind in _DETAILS for one in claims.get(kind, ())]
         parts = [", ".join(filter(None, looks)), "; ".join(details)]
-        if not any(parts):
+        if not any(parts) and "set" not in claims:
             parts = [self.of.SENTENCES["nothing"]]
         last = [self._claim(claim) for claim in claims.get("set", ())]
         if other >= 0:

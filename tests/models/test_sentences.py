@@ -51,6 +51,14 @@ def test_in_english():
     assert told[1].text.startswith("Nothing that was measured sets these images apart")
 
 
+def test_what_another_set_tells_is_not_called_nothing():
+    own = [claim(0, "set", "osnet", "3", inside=0.9)]
+    told = describe(own, [], SIZES, NEAREST, "en")
+    assert told[0].text == (
+        "90 % of the rows are in cluster 3 of osnet (elsewhere 10 %); nearest is cluster 1."
+    )
+
+
 def test_in_russian():
     text = describe(CLAIMS, APART, SIZES, NEAREST, "ru")[0].text
     assert text.startswith(
