@@ -70,7 +70,11 @@ class Chosen:
     def classes(self) -> tuple[tuple[str, ...], np.ndarray]:
         """What clusters are called, each once, and which of these is each cluster's; those without
         a name are called by their number."""
-        told = [name or f"cluster {j}" for j, name in enumerate(self.naming.names)]
+        names = self.naming.names
+        own = [f"cluster {j}" for j in range(len(names))]
+        # A person may have called another cluster so.
+        own = [f"{number}, without a name" if number in names else number for number in own]
+        told = [name or number for name, number in zip(names, own, strict=True)]
         distinct = tuple(dict.fromkeys(told))
         return distinct, np.array([distinct.index(name) for name in told], np.int32)
 
