@@ -13,6 +13,7 @@ from streamclust.pipeline import find_outliers, tell_choice
 from streamclust.record import settings_of_last
 from streamclust.steps.added_paths import add_paths, check_paths, path_needs
 from streamclust.steps.added_rows import add_needs, add_rows
+from streamclust.steps.compare import COMPARISON_FILE
 from streamclust.steps.continued import (
     check_clusterings,
     continue_clusterings,
@@ -21,6 +22,7 @@ from streamclust.steps.continued import (
 )
 from streamclust.steps.draw import draw
 from streamclust.steps.export import export
+from streamclust.steps.groups import check_group
 from streamclust.steps.ingest import source_attributes
 from streamclust.steps.job import Job
 from streamclust.steps.label_changes import CHANGES_FILE, CLUSTERS_FILE, write_changes
@@ -48,7 +50,8 @@ def update_case(job: Job, outputs: Outputs, paths: str | Path | Sequence[str | P
     SourceError
         When the new files cannot be used, do not belong to all sets, or are there in part.
     SettingsError
-        When a set has no clusterings that could go on.
+        When a set has no clusterings that could go on, or the new paths lack the column that rows
+        were grouped by.
     MemoryBudgetError
         When a step does not fit the budget: one of adding, and nothing is changed; one of
         measuring, and the same command with more memory goes on from there.
@@ -117,6 +120,7 @@ def _add(job: Job, sets: list[str], new: NewCase) -> None:
         check_clusterings(job, name)
     _check_budget(job, sets, new)
     check_paths(job, new)
+    _check_groups(job, new)
     _tell_what_stays(job, sets)
     with workspace.staging() as staged:
         results = []
@@ -158,6 +162,13 @@ def _check_budget(job: Job, sets: list[str], new: NewCase) -> None:
         job.budget.refuse(most, most.smallest)
 
 
+def _check_groups(job: Job, new: NewCase) -> None:
+    """Refuse a list of paths without the column that rows were grouped by for their outliers."""
+    file = new.case.paths_file
+    if file is not None and all(job.workspace.get(path) is not None for path in (PATH, OUTLIERS)):
+        check_group(job.settings.having(**_settings_then(job.workspace)).group, [file])
+
+
 def _tell_what_stays(job: Job, sets: list[str]) -> None:
     """Say which clusterings do not learn, and what is not made anew."""
     root, folder = job.workspace.root, job.workspace.folder
@@ -175,6 +186,8 @@ def _tell_what_stays(job: Job, sets: list[str]) -> None:
         job.events.note(
             f"descriptions are of the old rows: run streamclust describe {folder} again"
         )
+    if (folder / COMPARISON_FILE).exists():
+        job.events.note(f"comparisons are of the old rows: run streamclust compare {folder} again")
 
 
 def _follow_up(job: Job, outputs: Outputs, sets: list[str]) -> None:

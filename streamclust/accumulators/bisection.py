@@ -66,6 +66,37 @@ class Descent:
             yield slots
 
 
+class SplitSums:
+    """Sizes and means of the two sides of every split, of the rows that come to it.
+
+    Parameters
+    ----------
+    descent : Descent
+    """
+
+    def __init__(self, descent: Descent) -> None:
+        self.descent = descent
+        self.clusters = ClusterSums([2] * len(descent.splits), descent.shift)
+
+    def update(self, values: np.ndarray) -> None:
+        """See rows (n_rows, n_columns)."""
+        sides, cuts = self.descent.sides(values), self.descent.splits.slots
+        labels = np.full(sides.T.shape, -1, np.int32)
+        # After the last split its slots are told, too, and no split comes to them.
+        for i, slots in zip(range(len(cuts)), self.descent.slots(values), strict=False):
+            own = slots == cuts[i]
+            labels[own, i] = sides[i, own]
+        self.clusters.update(values, labels)
+
+    def merge(self, other: Self) -> None:
+        self.clusters.merge(other.clusters)
+
+    def result(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Sizes (2,) and means (2, n_columns) of the sides of each split; NaN where there are no
+        rows."""
+        return self.clusters.result()
+
+
 class SplitStep:
     """One exact Lloyd iteration of the 2-means of several slots.
 

@@ -1,16 +1,18 @@
 """Bisecting k-means: the cuts of one tree of exact 2-means."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from streamclust.accumulators.bisection import Descent, Splits
+from streamclust.accumulators.bisection import Descent, Splits, SplitSums
 from streamclust.accumulators.clusters import PIECE_ROWS
 from streamclust.algorithms.base import Clustering
 from streamclust.algorithms.centers import sweep_settings
 from streamclust.memory import Need
 from streamclust.models.bisection import SAMPLE_ROWS, Tree, fit_tree
+from streamclust.models.continuing import moved_splits
 from streamclust.models.sweep import SweepSettings
 from streamclust.passes import Passes, Rows
 from streamclust.settings import Settings
@@ -87,6 +89,42 @@ class BisectingKMeans:
 
     def labeller(self, clusterings: Sequence[Clustering]) -> TreeLabels:
         return TreeLabels(clusterings)
+
+    def partial_fit(
+        self,
+        clusterings: Sequence[Clustering],
+        counts: Sequence[np.ndarray],
+        rows: Rows,
+        new: Rows,
+        settings: Settings,
+        passes: Passes,
+    ) -> list[Clustering]:
+        found = list(clusterings)
+        trees = TreeLabels(clusterings)
+        for descent, members in zip(trees.descents, trees.members, strict=True):
+            # Rows that are all alike are not cut.
+            if not len(descent.splits):
+                continue
+            # The first member has all splits, the others begin as it does.
+            longest = clusterings[members[0]].arrays["slot_labels"]
+            sizes = np.asarray(counts[members[0]])[longest]
+            told = passes.reduce("moving splits", new, SplitSums(descent)).result()
+            moved = moved_splits(descent.splits, descent.shift, sizes, told)
+            for i in members:
+                arrays = clusterings[i].arrays
+                own = moved.centers[: len(arrays["split_slots"])]
+                found[i] = replace(clusterings[i], arrays={**arrays, "split_centers": own})
+        return found
+
+    def partial_fit_needs(
+        self, name: str, rows: Rows, ks: Sequence[int], settings: Settings
+    ) -> list[Need]:
+        row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
+        block = rows.rows_a_block * row_bytes
+        sides = rows.rows_a_block * (max(ks) * (2 + 4) + 4)
+        products = PIECE_ROWS * (rows.n_columns * 4 + max(ks) * 4) * 8
+        sums = max(ks) * 2 * rows.n_columns * 8 * 6
+        return [Need(name, per_block=2 * block + sides + products + sums)]
 
 
 def _few(chosen: SweepSettings) -> SweepSettings:

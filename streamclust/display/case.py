@@ -7,6 +7,7 @@ from typing import Any
 from streamclust.display.pictures import Pictures, what_it_shows
 from streamclust.inventory import in_line, inventory
 from streamclust.markup import beside, bullets, paragraph, picture, table
+from streamclust.steps.layout import layouts_of
 from streamclust.workspace import Workspace
 
 # The headings of the terminal in full.
@@ -39,7 +40,9 @@ def case_html(workspace: Workspace) -> str:
     lines = [_with_full_headings(in_line(name, one)) for name, one in sets.items()]
     pictures = Pictures(workspace.folder)
     parts = [table(lines, str(workspace.folder)), paragraph(_rows_in_words(about))]
-    parts += [_set(name, one, pictures) for name, one in sets.items()]
+    for name, one in sets.items():
+        own = [pictures[file] for file in _maps(workspace, name) if file in pictures]
+        parts.append(_set(name, one, own))
     return f"<div>{''.join(parts)}</div>"
 
 
@@ -56,7 +59,14 @@ def _rows_in_words(about: dict[str, Any]) -> str:
     return f"{words}; {found['n_flagged']:,} rows flagged as outliers by {', '.join(found['sets'])}"
 
 
-def _set(name: str, one: dict[str, Any], pictures: Pictures) -> str:
+def _maps(workspace: Workspace, descriptor: str) -> list[str]:
+    """Names of pictures that may show a set as it is now: layouts of rows or of a clustering that
+    were replaced since are left out, though their pictures are still there."""
+    layouts = [name for name in layouts_of(workspace, descriptor) if name in _LAYOUTS]
+    return [f"{descriptor}-{name}" for name in (*layouts, *_MAPS)]
+
+
+def _set(name: str, one: dict[str, Any], maps: list[Path]) -> str:
     """Why the recommended clustering of a set was chosen, and its map."""
     warnings = (f"warning: {text}" for text in one.get("warnings", ()))
     why = bullets((*one.get("reasons", ()), *warnings))
@@ -64,20 +74,17 @@ def _set(name: str, one: dict[str, Any], pictures: Pictures) -> str:
         return ""
     chosen = one["recommended"]
     heading = f"{name}: {chosen or 'no clustering'} recommended"
-    return beside(_map(name, chosen, pictures), paragraph(heading, strong=True) + why)
+    return beside(_map(name, chosen, maps), paragraph(heading, strong=True) + why)
 
 
-def _map(descriptor: str, clustering: str | None, pictures: Pictures) -> str:
+def _map(descriptor: str, clustering: str | None, maps: list[Path]) -> str:
     """The newest layout on a plane, else a map on axes of the reduced rows, if it was drawn."""
-    if clustering is None:
+    if clustering is None or not maps:
         return ""
-    own = [pictures[f"{descriptor}-{n}"] for n in _LAYOUTS if f"{descriptor}-{n}" in pictures]
-    own.sort(key=lambda file: -file.stat().st_mtime)
-    own += [pictures[f"{descriptor}-{n}"] for n in _MAPS if f"{descriptor}-{n}" in pictures]
-    if not own:
-        return ""
-    png = _small(own[0])
-    about = f"Map of {descriptor}: {what_it_shows(own[0].stem)} of {clustering}"
+    layouts = [file for file in maps if not file.stem.endswith(_MAPS)]
+    shown = max(layouts, key=lambda file: file.stat().st_mtime, default=maps[0])
+    png = _small(shown)
+    about = f"Map of {descriptor}: {what_it_shows(shown.stem)} of {clustering}"
     return picture(png, about, _WIDTH) if png else ""
 
 

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from streamclust.accumulators.bisection import Splits
 from streamclust.accumulators.mixtures import EMStep, Mixture, Moments, Units
 from streamclust.models.mixture import REGULARISATION, FittedMixture, grouped, maximised
 from streamclust.passes import Passes, Rows
+
+# Sizes and means of the sides of each split.
+Sides = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
 def moved_centers(
@@ -39,6 +43,39 @@ def moved_centers(
     rates = sizes / np.maximum(counts + sizes, 1)
     apart = np.where(sizes[:, None] > 0, means - centers, 0)
     return centers + rates[:, None] * apart
+
+
+def moved_splits(splits: Splits, shift: np.ndarray, sizes: np.ndarray, told: Sides) -> Splits:
+    """Splits of a tree after further rows: the centres of each move by `moved_centers`, as those of
+    a 2-means of the rows that come to it.
+
+    Rows come to a split as they did before; where one high in the tree moves, it is the next
+    descent that brings old rows to other splits below.
+
+    Parameters
+    ----------
+    splits : Splits
+    shift : ndarray of shape (n_columns,)
+        Subtracted from centres while they move, so that a large common offset costs no digits.
+    sizes : ndarray of int, shape (n_splits + 1,)
+        Rows of each slot when all splits are taken, without the further ones.
+    told : list of tuple of ndarray
+        Of each split the sizes and means of its sides among the further rows, as
+        `streamclust.accumulators.bisection.SplitSums` tells them.
+
+    Returns
+    -------
+    Splits
+    """
+    held, centers = sizes.copy(), splits.centers.astype(np.float64)
+    # Backwards, so that a slot holds again what it held when it was cut.
+    for i in reversed(range(len(splits))):
+        cut = splits.slots[i]
+        counts = held[[cut, i + 1]]
+        further, means = told[i]
+        centers[i] = moved_centers(centers[i] - shift, counts, further, means - shift) + shift
+        held[cut] += held[i + 1]
+    return Splits(splits.slots, centers.astype(splits.centers.dtype))
 
 
 def largest_move(before: np.ndarray, after: np.ndarray) -> float:

@@ -6,12 +6,13 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
 from streamclust.sources.case import normalise_path
+from streamclust.sources.path_digests import PathNumbers
 from streamclust.sources.zip_index import ZipIndex, is_hidden, is_image_name
 
 T = TypeVar("T")
@@ -25,15 +26,20 @@ _NO_PATH = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 @dataclass(frozen=True)
 class Images:
-    """Where images are: folders or zip files, in which a path is looked for in turn.
+    """Where images are: folders or zip files.
 
     Attributes
     ----------
     places : tuple of Path
         One at least.
+    place_of : PathNumbers, optional
+        The place of each path that is known to be of one, where it alone is looked for: without
+        its first part a path may lead to the image of another one elsewhere. Others are looked
+        for in all places in turn.
     """
 
     places: tuple[Path, ...]
+    place_of: PathNumbers | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -54,7 +60,8 @@ class ImageStore:
     Parameters
     ----------
     images : path or Images
-        A zip file, or the top of a folder tree; of several, the first that has an image gives it.
+        A zip file, or the top of a folder tree; of several, that which a path is of, or the first
+        that has its image.
 
     Raises
     ------
@@ -65,6 +72,7 @@ class ImageStore:
     def __init__(self, images: str | Path | Images) -> None:
         places = images.places if isinstance(images, Images) else (Path(images),)
         self._places = [_Place(place) for place in places]
+        self._place_of = images.place_of if isinstance(images, Images) else None
 
     def names(self) -> Iterator[str]:
         """Paths of all files in the store, with forward slashes, as the store has them."""
@@ -94,6 +102,9 @@ class ImageStore:
         return self._first(_Place.file_of, path)
 
     def _first(self, ask: Callable[[_Place, str], T], path: str) -> T:
+        own = None if self._place_of is None else self._place_of.get(path)
+        if own is not None:
+            return ask(self._places[own], path)
         *earlier, last = self._places
         for place in earlier:
             try:

@@ -1,6 +1,5 @@
 """Paths of rows that are added: held against the stored ones, and put behind them."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,23 @@ import numpy as np
 from streamclust.errors import SourceError
 from streamclust.memory import MIB, Need
 from streamclust.sources import fingerprint
-from streamclust.sources.case import Case, iter_paths, normalise_path
+from streamclust.sources.case import Case, iter_paths
+from streamclust.sources.path_digests import BYTES, path_digests
 from streamclust.steps.extended import extend_array
 from streamclust.steps.job import Job
 from streamclust.steps.new_rows import NewCase
-from streamclust.steps.paths import NEED, PATH, batched_paths, image_places, path_blocks, sources
+from streamclust.steps.paths import (
+    NEED,
+    PATH,
+    batched_paths,
+    image_places_of_lists,
+    path_blocks,
+    sources,
+)
 from streamclust.workspace import Workspace
 from streamclust.workspace import fingerprint as digest
 
 STEP = "add paths"
-_BYTES = 8
 _SHOWN = 3
 
 
@@ -27,7 +33,7 @@ def path_needs(workspace: Workspace, n_new: int) -> list[Need]:
     """Memory of a chunk of paths, and of a digest of each stored and each new one."""
     paths = workspace.get(PATH)
     n_old = 0 if paths is None else int(paths.shape[0])
-    return [Need(STEP, fixed=NEED.fixed + 4 * _BYTES * (n_old + n_new) + MIB)]
+    return [Need(STEP, fixed=NEED.fixed + 4 * BYTES * (n_old + n_new) + MIB)]
 
 
 def check_paths(job: Job, new: NewCase) -> None:
@@ -49,8 +55,8 @@ def check_paths(job: Job, new: NewCase) -> None:
             "paths: put images_paths.csv beside the descriptors"
         )
     with job.step(STEP, None, path_needs(job.workspace, new.n_rows), new.n_rows):
-        stored = np.sort(_digests(_stored(job.workspace)))
-        found = _known(stored, _digests(iter_paths(file)))
+        stored = np.sort(path_digests(_stored(job.workspace)))
+        found = _known(stored, path_digests(iter_paths(file)))
     if len(found):
         wanted = set(found[:_SHOWN].tolist())
         shown = [path for row, path in enumerate(iter_paths(file)) if row in wanted]
@@ -64,14 +70,6 @@ def check_paths(job: Job, new: NewCase) -> None:
 def _stored(workspace: Workspace) -> Iterator[str]:
     for block in path_blocks(workspace) or ():
         yield from block
-
-
-def _digests(paths: Iterator[str]) -> np.ndarray:
-    found = bytearray()
-    for path in paths:
-        text = normalise_path(path).encode("utf-8", "surrogatepass")
-        found += hashlib.blake2b(text, digest_size=_BYTES).digest()
-    return np.frombuffer(found, np.uint64)
 
 
 def _known(stored: np.ndarray, new: np.ndarray) -> np.ndarray:
@@ -98,17 +96,12 @@ def add_paths(job: Job, staged: Any, case: Case) -> tuple[Any, str]:
     for block in _blocks(np.asarray(old[first:n_old], object), file, old.chunks[0]):
         array[first : first + len(block)] = block
         first += len(block)
-    places = [*map(str, image_places(job.workspace)), *_image_place(case)]
     array.attrs.update(
         source=[*map(str, sources(job.workspace)), str(file.resolve())],
-        images=list(dict.fromkeys(places)),
+        images=[*image_places_of_lists(job.workspace), case.images and str(case.images.resolve())],
         earlier=[*old.attrs.get("earlier", []), {"mark": before, "n_rows": n_old}],
     )
     return array, digest(STEP, 1, before, fingerprint(file))
-
-
-def _image_place(case: Case) -> list[str]:
-    return [] if case.images is None else [str(case.images.resolve())]
 
 
 def _blocks(rest: np.ndarray, file: Path, chunk: int) -> Iterator[np.ndarray]:

@@ -1,7 +1,7 @@
 """Image paths of the rows, in the store."""
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from streamclust.memory import MIB, Need
 from streamclust.sources import fingerprint
 from streamclust.sources.case import iter_paths
+from streamclust.sources.path_digests import PathNumbers, path_digests
 from streamclust.steps.job import Job
 from streamclust.workspace import Workspace, stage_array
 from streamclust.workspace import fingerprint as digest
@@ -55,19 +56,37 @@ def store_paths(job: Job, file: Path | None, n_rows: int, images: Path | None) -
 
 def sources(workspace: Workspace) -> list[Path]:
     """The files that the stored paths were read from, in order; none where there are no paths."""
-    return _places(workspace, "source")
+    return [Path(source) for source in _listed(workspace, "source") if source]
 
 
 def image_places(workspace: Workspace) -> list[Path]:
-    """Where the images were when paths were stored: folders and zip files."""
-    return _places(workspace, "images")
+    """Where the images were when paths were stored: folders and zip files, each once."""
+    return list(dict.fromkeys(Path(place) for place in image_places_of_lists(workspace) if place))
 
 
-def _places(workspace: Workspace, name: str) -> list[Path]:
+def image_places_of_lists(workspace: Workspace) -> list[str | None]:
+    """Where the images of each list of paths were; None for lists that came without images."""
+    return _listed(workspace, "images")
+
+
+def place_of_paths(workspace: Workspace) -> PathNumbers | None:
+    """Which of `image_places` the images of each path are in; None where there is but one."""
+    paths, places = workspace.get(PATH), image_places(workspace)
+    if paths is None or len(places) < 2:
+        return None
+    ends = [*(one["n_rows"] for one in paths.attrs["earlier"]), int(paths.shape[0])]
+    n_rows = np.diff([0, *ends])
+    of_list = [places.index(Path(p)) if p else -1 for p in image_places_of_lists(workspace)]
+    numbers = np.repeat(np.array(of_list, np.int32), n_rows)
+    digests = path_digests(chain.from_iterable(path_blocks(workspace) or ()))
+    return PathNumbers(digests[numbers >= 0], numbers[numbers >= 0])
+
+
+def _listed(workspace: Workspace, name: str) -> list[str | None]:
+    """What is kept of each list of paths."""
     paths = workspace.get(PATH)
     told = None if paths is None else paths.attrs.get(name)
-    listed = told if isinstance(told, list) else [told] if told else []
-    return list(map(Path, listed))
+    return told if isinstance(told, list) else [] if paths is None else [told]
 
 
 def rows_with_mark(workspace: Workspace, mark: str | None) -> int | None:

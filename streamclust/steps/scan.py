@@ -17,6 +17,7 @@ from streamclust.models.pixels import MEASURES, PEAK_BYTES, measure_image
 from streamclust.passes import Passes
 from streamclust.sources import fingerprint
 from streamclust.sources.images import MOST_BYTES, Images, ImageStore
+from streamclust.sources.path_digests import BYTES_A_PATH
 from streamclust.sources.zip_index import BYTES_A_MEMBER
 from streamclust.steps.job import Job
 from streamclust.steps.paths import PATH
@@ -45,9 +46,9 @@ class Problem(NamedTuple):
 
 
 def scan_need(n_rows: int = 0) -> Need:
-    """Memory of paths and the index of a zip file with an image a row, and of the largest image
-    a task may meet."""
-    fixed = 48 * MIB + BYTES_A_MEMBER * n_rows
+    """Memory of paths and the index of a zip file with an image a row, of the place of each path,
+    and of the largest image a task may meet."""
+    fixed = 48 * MIB + (BYTES_A_MEMBER + BYTES_A_PATH) * n_rows
     return Need(f"{STEP} of the images", fixed=fixed, per_block=PEAK_BYTES + MOST_BYTES)
 
 

@@ -18,7 +18,7 @@ from streamclust.passes import Passes
 from streamclust.sources.images import Images
 from streamclust.steps.job import Job
 from streamclust.steps.kinds import INVALID, KINDS, UNUSUAL, store_reasons, tell_kinds
-from streamclust.steps.paths import PATH, image_places
+from streamclust.steps.paths import PATH, image_places, place_of_paths
 from streamclust.steps.scan import CHUNK_ROWS, PIXELS, images_mark, scan_need
 from streamclust.workspace import Workspace, fingerprint, stage_array
 
@@ -139,7 +139,7 @@ def stored_images(job: Job) -> Images | None:
     """Where the images are; None where any of them are no more."""
     places = image_places(job.workspace)
     there = bool(places) and all(place.exists() for place in places)
-    return Images(tuple(places)) if there else None
+    return Images(tuple(places), place_of_paths(job.workspace)) if there else None
 
 
 def _flag(job: Job, sets: list[str], n_rows: int) -> Suspects:

@@ -180,3 +180,49 @@ def test_rows_that_the_sample_lacks_are_split_all_the_same(monkeypatch):
     (ours,) = fitted(values, (4,))
     theirs = BisectingKMeans(4, n_init=3, random_state=0).fit(values)
     assert adjusted_rand_score(theirs.labels_, labels_of([ours], values)[:, 0]) > 0.98
+
+
+def continued(old, new, ks):
+    """Clusterings of some rows, before and after further ones."""
+    before = fitted(old, ks)
+    labels = labels_of(before, old)
+    counts = [np.bincount(labels[:, i], minlength=k) for i, k in enumerate(ks)]
+    rows = Rows(np.concatenate([old, new]))
+    return before, ALGORITHM.partial_fit(before, counts, rows, Rows(new), Settings(), Passes())
+
+
+def test_splits_move_as_a_two_means_of_the_rows_that_come_to_them():
+    values = make_blobs(900, 4, centers=6, cluster_std=2.5, random_state=3)[0] + 50
+    old, new = values[:600], values[600:]
+    before, after = continued(old, new, (2, 6))
+    arrays = before[1].arrays
+
+    def cut(rows):
+        """Of each split the rows on its two sides, by distances."""
+        slots, sides = np.zeros(len(rows), int), []
+        for i, slot in enumerate(arrays["split_slots"]):
+            apart = ((rows[:, None] - arrays["split_centers"][i]) ** 2).sum(axis=2)
+            second = apart[:, 1] < apart[:, 0]
+            sides.append([rows[(slots == slot) & (second == side)] for side in (False, True)])
+            slots[(slots == slot) & second] = i + 1
+        return sides
+
+    for i, (own, further) in enumerate(zip(cut(old), cut(new), strict=True)):
+        for side in range(2):
+            n_old, center = len(own[side]), arrays["split_centers"][i, side]
+            total = n_old * center + further[side].sum(axis=0)
+            expected = total / (n_old + len(further[side]))
+            moved = after[1].arrays["split_centers"][i, side]
+            np.testing.assert_allclose(moved, expected, rtol=1e-9)
+    # The cuts of one tree remain those of one.
+    np.testing.assert_array_equal(
+        after[0].arrays["split_centers"], after[1].arrays["split_centers"][:1]
+    )
+    np.testing.assert_array_equal(after[1].arrays["slot_labels"], arrays["slot_labels"])
+
+
+def test_rows_that_are_all_alike_have_no_split_to_move():
+    alike = np.ones((50, 3), np.float32)
+    before, after = continued(alike, alike[:9] + 1, (2, 3))
+    assert [len(c.arrays["split_slots"]) for c in after] == [0, 0]
+    assert after == before

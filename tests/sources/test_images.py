@@ -9,13 +9,15 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tracing import traced
 
 from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
 from streamclust.sources import images
 from streamclust.sources.case import find_case, iter_paths
-from streamclust.sources.images import MOST_BYTES, ImageStore
+from streamclust.sources.images import MOST_BYTES, Images, ImageStore
+from streamclust.sources.path_digests import PathNumbers, path_digests
 
 NAMES = [f"veriwild/{i % 3}/{i:04d}.jpg" for i in range(40)]
 
@@ -145,6 +147,23 @@ def test_threads_and_copies(make):
     store = pickle.loads(pickle.dumps(make(NAMES)))
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(store.read, NAMES * 20)) == [content(name) for name in NAMES * 20]
+
+
+def test_a_path_of_one_place_is_not_looked_for_in_another(tmp_path):
+    """Without its first part it would be found there, as another image."""
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.jpg").write_bytes(name.encode())
+    (tmp_path / "three" / "1.jpg").write_bytes(b"third")
+    places = tuple(tmp_path / name for name in ("one", "two", "three"))
+    known = PathNumbers(
+        path_digests(["b/0.jpg", "a/0.jpg", "b/1.jpg"]), np.array([1, 0, 1], np.int32)
+    )
+    store = pickle.loads(pickle.dumps(ImageStore(Images(places, known))))
+    assert [store.read(path) for path in ("a/0.jpg", "b\\0.jpg")] == [b"one", b"two"]
+    with pytest.raises(ImageError, match="two: holds no image"):
+        store.read("b/1.jpg")
+    assert [store.read(path) for path in ("c/0.jpg", "c/1.jpg")] == [b"one", b"third"]
 
 
 def test_stored_members_and_names_in_other_letters(tmp_path):

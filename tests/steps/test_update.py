@@ -16,9 +16,13 @@ from streamclust import api
 from streamclust.accumulators.clusters import Assignment
 from streamclust.cli import commands
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
-from streamclust.settings import ALGORITHMS
+from streamclust.passes import LocalExecutor
+from streamclust.settings import ALGORITHMS, Settings
+from streamclust.sources.images import ImageStore
 from streamclust.steps.extended import extend_array
+from streamclust.steps.job import Job
 from streamclust.steps.naming import naming_of
+from streamclust.steps.suspects import stored_images
 from streamclust.workspace import Workspace, stage_array
 
 N_OLD, N_NEW = 700, 200
@@ -206,7 +210,7 @@ def test_every_algorithm_goes_on(cases, tmp_path, algorithm):
     rows = case.store["descriptors/a/reduced"][:]
     for j in np.unique(known):
         np.testing.assert_allclose(group["means"][j], rows[new == j].mean(axis=0), atol=1e-4)
-    learns = algorithm in ("kmeans", "minibatch-kmeans", "gaussian-mixture")
+    learns = algorithm in ("kmeans", "minibatch-kmeans", "bisecting-kmeans", "gaussian-mixture")
     stays = [e.text for e in said if "clusters stay as they are" in getattr(e, "text", "")]
     assert len(stays) == (not learns)
     if not learns:
@@ -257,6 +261,59 @@ def test_mixed_sets_are_told_to_be_old(out, cases):
     api.update(out, cases[2], None, said.append)
     texts = [event.text for event in said if hasattr(event, "text")]
     assert any("a+b mixes a, b, which changed since: run streamclust mix" in text for text in texts)
+
+
+def test_images_are_those_of_their_rows(values, tmp_path):
+    """Also where paths of old and new rows end alike."""
+    cases = []
+    for name, first, n_rows in (("old", 0, 300), ("new", 300, 100), ("more", 400, 100)):
+        case = write_case(tmp_path / name, a=values[first : first + n_rows])
+        lines = [f"{name}/{row}.jpg" for row in range(n_rows)]
+        (case / "images_paths.csv").write_text("\n".join(["paths", *lines]) + "\n")
+        cases.append(case)
+    for case in cases[:2]:
+        (case / "row_data" / "pictures").mkdir(parents=True)
+        for row in range(3):
+            file = case / "row_data" / "pictures" / f"{row}.jpg"
+            file.write_bytes(f"{case.name} {row}".encode())
+    out = cluster(cases[0], tmp_path / "out")
+    for case in cases[1:]:
+        api.update(out, case)
+    job = Job(Workspace(out), Settings(), LocalExecutor(1))
+    store = ImageStore(stored_images(job))
+    for path in ("old/0.jpg", "new/0.jpg", "new/2.jpg"):
+        assert store.read(path).decode() == path.replace("/", " ").removesuffix(".jpg")
+    # Rows that came without images of their own may have theirs among those before.
+    assert store.read("more/1.jpg") == b"old 1"
+    api.ingest(cases[0], out)
+    assert stored_images(job).places == (cases[0] / "row_data",)
+
+
+def test_new_paths_without_the_column_of_groups(values, tmp_path):
+    *_, old, new = split(tmp_path, values)
+    lines = (old / "images_paths.csv").read_text().splitlines()
+    with_groups = ["paths,camera", *(f"{line},{i // 9}" for i, line in enumerate(lines[1:]))]
+    (old / "images_paths.csv").write_text("\n".join(with_groups) + "\n")
+    out = tmp_path / "out"
+    api.run(old, out, n_clusters=4, group="camera")
+    with pytest.raises(SettingsError, match=r"group='camera' is no column of .*new"):
+        api.update(out, new)
+    assert api.open(out).store["descriptors/a/raw"].shape[0] == N_OLD
+
+
+def test_what_is_of_the_old_rows_is_told(out, cases):
+    api.compare(out)
+    api.layout(out, "pca")
+    before = api.open(out)._repr_html_()
+    assert "plane of a layout" in before
+    said = []
+    case = api.update(out, cases[2], None, said.append)
+    texts = [event.text for event in said if hasattr(event, "text")]
+    for what in ("comparisons", "layouts"):
+        assert any(text.startswith(f"{what} are of the old rows") for text in texts)
+    shown = case._repr_html_()
+    assert "plane of a layout" not in shown
+    assert "two principal components" in shown or "tell the clusters apart" in shown
 
 
 def test_invalid_rows(out, values, tmp_path):
