@@ -179,9 +179,11 @@ OUTLIERS = (
 RUN = tuple(_SETTINGS)
 
 
-language_option = click.option(
-    "--language", type=click.Choice(LANGUAGES), default="en", help="Of names and sentences [en]."
-)
+def language_option(of: str) -> Callable:
+    """The option of the language of these words."""
+    return click.option(
+        "--language", type=click.Choice(LANGUAGES), default="en", help=f"Of {of} [en]."
+    )
 
 
 def overwrite_option(what: str) -> Callable:

@@ -21,7 +21,7 @@ def run(tmp_path, values, **changes):
 
 
 def test_an_automatic_sweep_goes_on_beyond_its_edge(tmp_path):
-    values = make_blobs(3600, 12, centers=36, cluster_std=0.5, random_state=0)[0]
+    values = make_blobs(1800, 12, centers=36, cluster_std=0.5, random_state=0)[0]
     made, said = run(tmp_path, values)
     assert "on to k = 31 to 58" in said
     assert made.metrics.n_clusters.max() == 58
@@ -97,9 +97,9 @@ def test_a_handful_of_rows_by_every_algorithm(tmp_path, n_rows):
 
 
 def test_a_mixture_is_refitted_with_its_own_settings(tmp_path):
-    values = np.random.default_rng(0).standard_normal((500, 5)) @ np.diag([5, 3, 2, 1, 1])
+    values = np.random.default_rng(0).standard_normal((300, 5)) @ np.diag([5, 3, 2, 1, 1])
     case = write_case(tmp_path / "case", a=values.astype(np.float32))
-    own = {"algorithms": "gaussian-mixture", "covariance_type": "full", "n_clusters": "2:5"}
+    own = {"algorithms": "gaussian-mixture", "covariance_type": "full", "n_clusters": "2:3"}
     whole = api.run(case, tmp_path / "whole", **own).metrics.stability
     made = api.run(case, tmp_path / "steps", n_clusters=2)
     made.cluster(**own)
@@ -127,7 +127,7 @@ def test_one_k_is_the_only_one(tmp_path):
 
 
 def test_all_algorithms_stand_side_by_side(tmp_path):
-    values = make_blobs(1200, 5, centers=4, cluster_std=0.3, random_state=1)[0]
+    values = make_blobs(600, 5, centers=4, cluster_std=0.3, random_state=1)[0]
     made, said = run(tmp_path, values, n_clusters="2:6", algorithms="all")
     found = made.metrics.groupby("algorithm").n_clusters.apply(list).to_dict()
     assert found.pop("hdbscan") == [4]

@@ -66,7 +66,7 @@ def compare(
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), help="Of the clusterings described.")
 @click.option("--n-clusters", type=int, help="Their number of clusters [the recommended ones].")
 @attributes_options
-@language_option
+@language_option("names and sentences")
 @settings_options("descriptors", "group", "random_state", *PASSES)
 @observed
 def describe(
@@ -87,7 +87,7 @@ def describe(
 @click.command()
 @out_argument
 @click.option("--out", "to", type=FILE, metavar="FILE", help="The page [OUT/report.html].")
-@language_option
+@language_option("the page and of its names and sentences")
 @overwrite_option("FILE over one")
 @settings_options("descriptors", "random_state", *PASSES)
 @observed

@@ -92,7 +92,7 @@ def _columns(workspace: Workspace, descriptor: str, words: Words) -> str:
     }
     if attributes["n_invalid"]:
         return words.told("invalid", **told)
-    return f"{told['columns']} {told['dtype']}"
+    return f"{told['columns']}\N{NO-BREAK SPACE}{told['dtype']}"
 
 
 def _cells(line: dict[str, Any], words: Words) -> dict[str, str]:

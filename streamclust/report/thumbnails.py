@@ -3,16 +3,14 @@
 import base64
 import io
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from streamclust.errors import ImageError, SourceError
 from streamclust.passes import Passes
 from streamclust.report.bounds import THUMBNAIL_BYTES, THUMBNAIL_PIXELS, THUMBNAILS
-from streamclust.sources import fingerprint
 from streamclust.sources.images import Images, ImageStore
+from streamclust.sources.zip_marks import ZipMarks
 from streamclust.steps.job import Job
 from streamclust.steps.paths import paths_of
 
@@ -53,16 +51,14 @@ def thumbnails(
         If a zip file of images is replaced while it is read.
     """
     rows = np.array(list(dict.fromkeys(wanted))[:THUMBNAILS], np.int64)
-    files = [place for place in images.places if place.is_file()]
-    before = list(map(fingerprint, files))
+    zips = ZipMarks(images)
     try:
         found = _within(passes, job, _Small(ImageStore(images)), rows, most_bytes)
     except SourceError as error:
-        _check_unchanged(files, before)
+        zips.check()
         job.events.warn(f"{error}; the report comes without images")
         return {}
-    # An index that is out of date finds damaged images, others, or none.
-    _check_unchanged(files, before)
+    zips.check()
     return found
 
 
@@ -73,12 +69,6 @@ def fewer(images: dict[int, str], excess: int) -> dict[int, str]:
         _, uri = kept.popitem()
         excess -= len(uri)
     return kept
-
-
-def _check_unchanged(files: list[Path], before: list[Any]) -> None:
-    for file, mark in zip(files, before, strict=True):
-        if not file.is_file() or fingerprint(file) != mark:
-            raise SourceError(f"{file}: changed while it was read: run the command again")
 
 
 def _within(

@@ -10,6 +10,7 @@ from streamclust.models.body_colour import body_colour
 from streamclust.models.claims import LOOKS
 from streamclust.models.pixels import measure_picture, small_picture
 from streamclust.sources.images import Images, ImageStore
+from streamclust.sources.zip_marks import ZipMarks
 from streamclust.steps.job import Job
 from streamclust.steps.paths import PATH, paths_of
 from streamclust.steps.scan import scan_need
@@ -57,11 +58,15 @@ def looks_of(
     known, values, colours = _stored(job, mark)
     missing = np.setdiff1d(rows, known)
     if len(missing):
+        zips = ZipMarks(images)
         with job.step(STEP, None, [looks_need(job)], len(missing)) as passes:
             cuts = range(0, len(missing), _BATCH_ROWS)
             batches = [paths_of(job.workspace, missing[i : i + _BATCH_ROWS]) for i in cuts]
             task, unit = _Look(ImageStore(images)), f"batches of {_BATCH_ROWS}"
-            parts = passes.map("reading images", task, batches, unit)
+            try:
+                parts = passes.map("reading images", task, batches, unit)
+            finally:
+                zips.check()
         _tell(job, images, np.concatenate([codes for _, codes, _ in parts]),
               sum(n_missing for _, _, n_missing in parts))  # fmt: skip
         order = np.argsort(np.concatenate([known, missing]), kind="stable")

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from streamclust import api
 from streamclust.cli import commands
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
-from streamclust.events import Message, StepFinished
+from streamclust.events import Message, PassStarted, StepFinished
 from streamclust.models.pixels import MEASURES
 from streamclust.models.reasons import KINDS, Yardstick
 from streamclust.steps.descriptions import load_description
@@ -249,6 +249,33 @@ def test_images_that_are_gone_or_damaged(demo, out, tmp_path):
     archive.unlink()
     api.describe(out)
     assert not any(line["claim"] == "colour" for line in lines(out / FILES[1]))
+
+
+def test_a_zip_of_images_that_is_replaced_while_it_is_read_leaves_what_was_told(
+    demo, out, tmp_path
+):
+    api.describe(out, n_clusters=6)
+    before = [(out / file).read_bytes() for file in FILES]
+    (whole,) = (demo / "case" / "row_data").glob("*.zip")
+    archive = Path(shutil.copy(whole, tmp_path / "images.zip"))
+    Workspace(out).root["images/path"].attrs["images"] = str(archive)
+
+    def replace(event):
+        if isinstance(event, PassStarted) and event.name.endswith("reading images"):
+            with zipfile.ZipFile(archive, "w") as other:
+                other.writestr("1/1.jpg", b"another")
+
+    with pytest.raises(SourceError, match=r"images\.zip: changed while it was read"):
+        api.describe(out, None, None, replace, n_clusters=6)
+    assert [(out / file).read_bytes() for file in FILES] == before
+
+
+def test_a_scheduler_describes_the_same(out, tmp_path, dask_address):
+    other = shutil.copytree(out, tmp_path / "other")
+    api.describe(out, n_clusters=6)
+    api.describe(other, n_clusters=6, scheduler=dask_address)
+    for file in FILES:
+        assert (out / file).read_bytes() == (other / file).read_bytes()
 
 
 def test_what_cannot_be_described(out, tmp_path):

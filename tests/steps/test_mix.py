@@ -1,6 +1,7 @@
 """Mixtures against the concatenation in memory, and as sets like any other."""
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -35,13 +36,27 @@ def sets():
     }
 
 
+def clustered(case, out, **settings):
+    """What mixing needs of a run: no outliers, no figures."""
+    api.ingest(case, out, **settings).reduce()
+    api.cluster(out, **settings)
+    return api.measure(out)
+
+
 @pytest.fixture(scope="module")
-def made(sets, tmp_path_factory):
+def untouched(sets, tmp_path_factory):
     folder = tmp_path_factory.mktemp("mixed")
     case = write_case(folder / "case", a=sets["a"], b=sets["b"])
     out = folder / "out"
     api.run(case, out, n_clusters="2:10")
     return api.mix(out, ("a", "b"), n_clusters="2:12")
+
+
+@pytest.fixture(scope="module")
+def made(untouched, tmp_path_factory):
+    """A copy that tests add mixtures to."""
+    folder = tmp_path_factory.mktemp("made") / "out"
+    return api.open(shutil.copytree(untouched.folder, folder))
 
 
 def standard(values):
@@ -176,7 +191,7 @@ def test_masked_rows_are_masked_in_the_mixture(sets, tmp_path):
     a, b = sets["a"].copy(), sets["b"].copy()
     a[5], b[7] = np.nan, np.inf
     case = write_case(tmp_path / "case", a=a, b=b)
-    api.run(case, tmp_path / "out", n_clusters=3, invalid="mask")
+    clustered(case, tmp_path / "out", n_clusters=3, invalid="mask")
     mixed = api.mix(tmp_path / "out", "a,b", n_clusters=3)
     np.testing.assert_array_equal(np.flatnonzero(mixed.labels("a+b", 3)[...] < 0), [5, 7])
     api.mix(tmp_path / "out", "a,b", "3,1", consensus=True, name="both", n_clusters=3)
@@ -188,7 +203,7 @@ def test_masked_rows_are_masked_in_the_mixture(sets, tmp_path):
 
 def test_a_mixture_of_replaced_descriptors_is_refused(sets, tmp_path):
     out = tmp_path / "out"
-    api.run(write_case(tmp_path / "case", a=sets["a"], b=sets["b"]), out, n_clusters=3)
+    clustered(write_case(tmp_path / "case", a=sets["a"], b=sets["b"]), out, n_clusters=3)
     api.mix(out, "a,b", n_clusters=3)
     api.ingest(write_case(tmp_path / "other", a=sets["a"] * 2, b=sets["b"]), out)
     said = []
@@ -197,14 +212,14 @@ def test_a_mixture_of_replaced_descriptors_is_refused(sets, tmp_path):
     assert any("a+b mixes a, b, which changed since" in getattr(e, "text", "") for e in said)
     with pytest.raises(SettingsError, match=r"a\+b mixes a, b, which changed since"):
         raw_array(Workspace(out), "a+b")
-    api.run(tmp_path / "other", out, n_clusters=3)
+    clustered(tmp_path / "other", out, n_clusters=3)
     api.mix(out, "a,b", n_clusters=3)
     assert "a+b" in (out / "labels.csv").read_text().splitlines()[0]
 
 
 def test_a_case_of_other_length_puts_a_mixture_aside(sets, tmp_path):
     out = tmp_path / "out"
-    api.run(write_case(tmp_path / "case", a=sets["a"], b=sets["b"]), out, n_clusters=3)
+    clustered(write_case(tmp_path / "case", a=sets["a"], b=sets["b"]), out, n_clusters=3)
     api.mix(out, "a,b", n_clusters=3)
     shorter = write_case(tmp_path / "other", a=sets["a"][:400], b=sets["b"][:400])
     assert api.run(shorter, out, n_clusters=3).descriptors == ["a", "b"]
@@ -236,15 +251,12 @@ def test_joined_rows_are_read_as_numpy_reads_them():
         )
 
 
-def test_a_comparison_says_whether_mixing_helped(made, sets, tmp_path):
+def test_a_comparison_says_whether_mixing_helped(untouched, sets, tmp_path):
     known = tmp_path / "known.csv"
     lines = zip(sets["first"], sets["second"], strict=True)
     text = [f"{row},f{first},s{second}" for row, (first, second) in enumerate(lines)]
     known.write_text("\n".join(["row,first,second", *text]))
-    case = api.run(
-        write_case(tmp_path / "case", a=sets["a"], b=sets["b"]), tmp_path / "out", n_clusters="2:12"
-    )
-    case.mix("a,b", n_clusters="2:12")
+    case = api.open(shutil.copytree(untouched.folder, tmp_path / "out"))
     said = []
     case.compare(known, said.append)
     told = " ".join(getattr(event, "text", "") for event in said)

@@ -20,9 +20,9 @@ def lines(tmp_path_factory):
     case = write_case(
         folder / "case", groups=groups.astype(np.float32), nothing=nothing.astype(np.float32)
     )
-    made = api.run(
-        case, folder / "out", n_clusters="2,5,9", algorithms=("kmeans", "ward", "hdbscan")
-    )
+    api.ingest(case, folder / "out").reduce()
+    api.cluster(folder / "out", n_clusters="2,5,9", algorithms=("kmeans", "ward", "hdbscan"))
+    made = api.measure(folder / "out")
     return made.metrics.set_index(["descriptor", "algorithm", "n_clusters"])
 
 

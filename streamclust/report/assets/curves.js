@@ -1,7 +1,7 @@
 // The indices over the number of clusters: a curve an algorithm, to read and to choose from.
 const INDICES = ["silhouette", "silhouette_simplified", "davies_bouldin", "calinski_harabasz",
   "stability", "gap", "separated", "consensus"];
-const BOX = { width: 760, height: 300, left: 60, right: 16, top: 14, bottom: 42 };
+const BOX = { height: 300, left: 60, right: 16, top: 14, bottom: 48 };
 const LINES = ["#3b7dd8", "#d9722b", "#2f9e63", "#b0459e", "#a5851a", "#6f62d6", "#1f9aa8", "#c2464b"];
 const SVG = document.querySelector("svg").namespaceURI;
 const SHAPES = ["", "7 4", "2 3", "9 3 2 3"];
@@ -39,8 +39,7 @@ function drawCurves({ set, clustering }) {
   if (!curves.length) return;
   const scale = scaleOf(curves, index);
   const label = words("curve-label", { index: words(index), name: set.name });
-  const { width, height } = BOX;
-  const drawn = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": label },
+  const drawn = svg("svg", { viewBox: `0 0 ${scale.width} ${BOX.height}`, role: "group", "aria-label": label },
     ...axesOf(scale), ...curves.flatMap((curve) => lineOf(curve, index, scale)));
   for (const [row, curve] of curves.entries()) {
     for (const [column, own] of curve.points.entries()) {
@@ -62,17 +61,19 @@ function scaleOf(curves, index) {
   let [low, high] = [Math.min(...values), Math.max(...values)];
   if (low === high) [low, high] = [low - 0.5, high + 0.5];
   const [first, last] = [Math.min(...ks), Math.max(...ks)];
-  const { width, height, left, right, top, bottom } = BOX;
+  const { height, left, right, top, bottom } = BOX;
+  // A unit of the drawing is a pixel, so that its letters are as large as those of the page.
+  const width = Math.min(900, byId("plot-of-curves").clientWidth || 760);
   return {
-    low, high, first, last,
+    low, high, first, last, width,
     x: (k) => left + (first === last ? 0.5 : (k - first) / (last - first)) * (width - left - right),
     y: (value) => height - bottom - ((value - low) / (high - low)) * (height - top - bottom),
   };
 }
 
-// Round numbers within the limits, some five of them.
-function ticks(low, high) {
-  const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough));
+// Round numbers within the limits, `most` or fewer.
+function ticks(low, high, most) {
+  const rough = (high - low) / most, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].find((times) => times * power >= rough) * power;
   const found = [];
   for (let n = Math.ceil(low / step - 1e-9); n * step <= high + 1e-9 * step; n += 1) found.push(n * step);
@@ -80,16 +81,16 @@ function ticks(low, high) {
 }
 
 function axesOf(scale) {
-  const { width, height, left, right, bottom } = BOX;
-  const across = ticks(scale.low, scale.high).flatMap((value) => [
+  const { height, left, right, bottom } = BOX, { width } = scale;
+  const across = ticks(scale.low, scale.high, 5).flatMap((value) => [
     svg("line", { class: "grid", x1: left, x2: width - right, y1: scale.y(value), y2: scale.y(value) }),
     svg("text", { x: left - 8, y: scale.y(value) + 4, "text-anchor": "end" }, decimal(value)),
   ]);
-  const whole = ticks(scale.first, Math.max(scale.last, scale.first + 1)).filter(Number.isInteger);
+  const whole = ticks(scale.first, Math.max(scale.last, scale.first + 1), width / 80).filter(Number.isInteger);
   const along = whole.filter((k) => k <= scale.last).map((k) => svg(
     "text", { x: scale.x(k), y: height - bottom + 20, "text-anchor": "middle" }, String(k),
   ));
-  const name = svg("text", { x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle" },
+  const name = svg("text", { x: (left + width - right) / 2, y: height - 8, "text-anchor": "middle" },
     words("clusters-axis"));
   return [...across, ...along, name];
 }
@@ -163,5 +164,6 @@ function goTo(from, to) {
 
 function listenToCurves() {
   byId("index").addEventListener("change", () => drawCurves(view));
+  addEventListener("resize", () => drawCurves(view));
   byId("plot-of-curves").addEventListener("keydown", curveKey);
 }

@@ -185,7 +185,7 @@ TOLD = {
 
 SCRIPT = {
     "rows-drawn": "{rows} drawn by chance, by {axis}, coloured by cluster.",
-    "beyond": "{n} lie beyond the edges.",
+    "beyond": "Beyond the edges: {n}.",
     "two-components": "first two components",
     "none": "none",
     "recommended": "recommended",
