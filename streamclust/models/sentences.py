@@ -86,6 +86,9 @@ def _chosen(claims: Sequence[Claim]) -> dict[str, list[Claim]]:
         is_new = claim.claim not in ("absent", "attribute") or claim.name not in told
         if is_new and len(kept) < _MOST.get(claim.claim, 1):
             kept.append(claim)
+    if by_kind.keys() <= {"set"}:
+        # What names a cluster that nothing else sets apart is told, too.
+        by_kind["measure"] = [claim for claim in claims if claim.claim == "measure"][:1]
     return by_kind
 
 

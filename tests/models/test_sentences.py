@@ -59,6 +59,13 @@ def test_what_another_set_tells_is_not_called_nothing():
     )
 
 
+def test_what_alone_names_a_cluster_is_told():
+    own = [claim(0, "measure", "detail", "higher", 150, 90, 0.68)]
+    told = describe(own, [], SIZES, NEAREST, "en")
+    assert told[0].name == "sharp"
+    assert told[0].text == "Sharper than 68 % of the other images. Nearest is cluster 1."
+
+
 def test_in_russian():
     text = describe(CLAIMS, APART, SIZES, NEAREST, "ru")[0].text
     assert text.startswith(
