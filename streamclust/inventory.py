@@ -66,7 +66,7 @@ def in_line(name: str, about: dict[str, Any]) -> dict[str, str]:
         "rows": f"{about['rows']:,}",
         "columns": str(about["columns"]),
     }
-    line |= dict.fromkeys(("PCA", "variance", "CH", "DB", "silh.", "smallest"), "")
+    line |= dict.fromkeys(("PCA", "variance", "CH", "DB", "simpl. silh.", "smallest"), "")
     if "components" in about:
         line["PCA"] = str(about["components"])
         line["variance"] = f"{about['explained_variance']:.1%}"
@@ -74,6 +74,10 @@ def in_line(name: str, about: dict[str, Any]) -> dict[str, str]:
     if scores is not None:
         line["CH"] = f"{scores['calinski_harabasz']:,.0f}"
         line["DB"] = f"{scores['davies_bouldin']:.2f}"
-        line["silh."] = f"{scores['silhouette_simplified']:.3f}"
-        line["smallest"] = f"{scores['smallest_cluster']:.1%}"
+        line["simpl. silh."] = f"{scores['silhouette_simplified']:.3f}"
+        line["smallest"] = _share(scores["smallest_cluster"])
     return line
+
+
+def _share(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.0005 or share == 0 else "<0.1%"

@@ -95,6 +95,8 @@ class Fleet:
         self._first_numbers = np.empty_like(self._first_rows)
         self._first_numbers[by_number] = np.cumsum(self.counts[by_number]) - self.counts[by_number]
         self.vehicle_digits = max(5, len(str(len(self.counts))))
+        # Another seed has other vehicles: rows of both may stand in one case.
+        self.vehicles = self.vehicles + random_state * 10**self.vehicle_digits
         self.number_digits = max(6, len(str(rows)))
 
     @property

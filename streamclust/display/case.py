@@ -15,7 +15,7 @@ _HEADINGS = {
     "PCA": "components",
     "CH": "Calinski-Harabasz",
     "DB": "Davies-Bouldin",
-    "silh.": "simplified silhouette",
+    "simpl. silh.": "simplified silhouette",
     "smallest": "smallest cluster",
 }
 # Maps of all rows, where a set has no layout on a plane.

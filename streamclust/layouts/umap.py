@@ -35,7 +35,7 @@ class UMAP:
     def check(self, n_rows: int) -> None:
         if find_spec("umap") is None:
             raise SettingsError(
-                "a layout by umap needs umap-learn: pip install streamclust[umap], or take pca"
+                "a layout by umap needs umap-learn: pip install umap-learn, or take --method pca"
             )
         _check_landmarks(n_rows)
 

@@ -11,7 +11,10 @@ LARGEST_TINY = 0.10
 LARGEST_NOISE = 0.50
 
 _LARGE = f"a cluster above {LARGEST_SHARE:.0%} of the rows"
-_TINY = f"clusters below {SMALLEST_SHARE:.1%} of the rows (outliers?)"
+_TINY = (
+    f"more than {LARGEST_TINY:.0%} of the clusters are below {SMALLEST_SHARE:.1%} of the rows "
+    "(outliers?)"
+)
 _NOISE = f"more than {LARGEST_NOISE:.0%} of the rows are noise"
 _FEW = "fewer than two clusters"
 

@@ -159,7 +159,7 @@ class _Words:
         return self.of.PLURALS[noun][self.of.plural(number)]
 
     def _value(self, claim: Claim) -> str:
-        kind = claim.claim.removeprefix("apart-")
+        kind = _kind(claim)
         if kind == "colour":
             *others, last = (self.of.COLOURS[name] for name in claim.value.split("|"))
             return self.of.OR.join([", ".join(others), last] if others else [last])
@@ -169,7 +169,7 @@ class _Words:
 
     def brief(self, claim: Claim) -> str:
         """A claim as part of a name; empty where most rows do not have it."""
-        kind = claim.claim.removeprefix("apart-")
+        kind = _kind(claim)
         if kind == "measure":
             return self.of.MEASURES[claim.name, claim.value][1]
         if kind not in ("colour", "picture", "attribute"):
@@ -180,6 +180,11 @@ class _Words:
         return self.of.PICTURES[claim.value][1] if kind == "picture" else self._value(claim)
 
 
+def _kind(claim: Claim) -> str:
+    """Of a claim, whether of a cluster among all or apart from its nearest one."""
+    return claim.claim.removeprefix("apart-")
+
+
 def _parts(told: _Words, claims: Sequence[Claim], apart: Claim | None) -> list[str]:
     """What a cluster can be named by, the best first; its nearest one alone is no measure."""
     kinds = ("colour", "picture", "attribute", "measure")
@@ -187,9 +192,12 @@ def _parts(told: _Words, claims: Sequence[Claim], apart: Claim | None) -> list[s
     if apart is not None and apart.claim != "apart-measure":
         own.append(apart)
     parts: list[str] = []
-    for part in map(told.brief, own):
-        # An attribute may tell of the colour, too.
-        if part and not any(part.lower() in one.lower() for one in parts):
+    colours = {name for claim in own if _kind(claim) == "colour" for name in claim.value.split("|")}
+    for claim in own:
+        part = told.brief(claim)
+        # An attribute may tell of the colour, too, in whatever language.
+        again = _kind(claim) == "attribute" and claim.value.lower() in colours
+        if part and not again and not any(part.lower() in one.lower() for one in parts):
             parts.append(part)
     return parts[:MOST_PARTS]
 

@@ -30,6 +30,7 @@ from streamclust.steps.sums import (
     store_sums,
     sums_bytes,
 )
+from streamclust.steps.tables import choose
 from streamclust.workspace import store_array
 
 STEP = "add rows"
@@ -67,6 +68,7 @@ def add_rows(job: Job, made: Any, descriptor: str, source: ArraySource) -> None:
         _tell_held(job, descriptor, made)
     added = {"source": source_attributes(source), "first_row": old["raw"].shape[0]}
     added["n_invalid"] = n_invalid
+    added["recommended"] = choose(job.workspace, descriptor)[0]
     kept = {name: old.attrs[name] for name in ("source", "n_columns", "sketched")}
     made.attrs.update(
         **kept,

@@ -36,6 +36,7 @@ def write_changes(job: Job, outputs: Outputs, sets: list[str]) -> None:
         name = choose(workspace, descriptor)[0]
         if name is not None and (told := _changes(workspace, descriptor, name)) is not None:
             _tell(job, descriptor, name, told)
+            _tell_choice(job, descriptor, name)
 
 
 def _changes(workspace: Workspace, descriptor: str, clustering: str) -> dict[str, Any] | None:
@@ -110,6 +111,18 @@ def _tell(job: Job, descriptor: str, clustering: str, told: dict[str, Any]) -> N
     drift = Drift.of(*_drifted(job.workspace, descriptor, told))
     say = job.events.warn if drift.is_large else job.events.note
     say(f"{about}: new rows against old ones: {drift.in_words()}")
+
+
+def _tell_choice(job: Job, descriptor: str, clustering: str) -> None:
+    """Warn where another clustering is recommended than before: tables tell of another one."""
+    added = job.workspace.root[f"descriptors/{descriptor}"].attrs["added"][-1]
+    before = added.get("recommended")
+    if before not in (None, clustering):
+        job.events.warn(
+            f"{descriptor}: {before} was recommended before, {clustering} is now: labels.csv and "
+            f"other tables tell of it; streamclust export --clustering {before} gives the labels "
+            "of that one"
+        )
 
 
 def _most(told: dict[str, Any]) -> str:

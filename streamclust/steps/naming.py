@@ -240,8 +240,9 @@ def _store(job: Job, given: _Given) -> None:
     naming = given.naming
     about = f"{given.descriptor} {given.clustering}"
     if not naming.distinct and not any(naming.outliers):
-        workspace.archive(place)
-        job.events.note(f"{about}: without names now; those before are in the archive")
+        if workspace.get(place) is not None:
+            workspace.archive(place)
+            job.events.note(f"{about}: without names now; those before are in the archive")
         return
     # Stored names stand in for a clustering that is no more.
     named = given.group.attrs.get("named", given.group.attrs["fingerprint"])

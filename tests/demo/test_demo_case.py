@@ -68,7 +68,7 @@ def test_networks_averages_are_not_negative(case):
 def test_paths_are_spelled_and_ordered_as_in_the_reference(case):
     lines = (case / "images_paths.csv").read_bytes().decode().splitlines()
     assert lines[0] == "paths"
-    assert lines[1] == "veriwild\\1\\00001\\000001.jpg"
+    assert lines[1] == "veriwild\\1\\300001\\000001.jpg"  # a vehicle of seed 3
     parts = [line.split("\\") for line in lines[1:]]
     assert parts == sorted(parts)
     assert list(dict.fromkeys(folder for _, folder, _, _ in parts))[:3] == ["1", "10", "2"]

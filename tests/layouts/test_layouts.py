@@ -125,7 +125,7 @@ def test_rows_too_much_alike_have_no_umap():
 
 def test_without_umap_learn_one_is_told_what_to_install(monkeypatch):
     monkeypatch.setattr(umap_layout, "find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match=r"pip install streamclust\[umap\]"):
+    with pytest.raises(SettingsError, match="pip install umap-learn, or take --method pca"):
         load_layout("umap").check(1000)
 
 

@@ -66,6 +66,13 @@ def test_what_alone_names_a_cluster_is_told():
     assert told[0].text == "Sharper than 68 % of the other images. Nearest is cluster 1."
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_attribute_that_tells_the_colour_again_is_no_part_of_a_name(language):
+    own = [claim(0, "colour", value="white|silver"), claim(0, "attribute", "paint", "White")]
+    bare = describe(own[:1], [], SIZES, NEAREST, language)[0].name
+    assert describe(own, [], SIZES, NEAREST, language)[0].name == bare
+
+
 def test_in_russian():
     text = describe(CLAIMS, APART, SIZES, NEAREST, "ru")[0].text
     assert text.startswith(
