@@ -134,6 +134,34 @@ def test_names_merges_and_marks_come_back_by_names_csv(out, browser):
     assert [name == "lorry" for name in told] == np.isin(labels, (1, 2)).tolist()
 
 
+@pytest.mark.slow
+def test_the_real_case_is_looked_at_and_named(real_case, tmp_path, browser):
+    out, chosen = tmp_path / "out", {"descriptors": "vdc_color"}
+    api.ingest(real_case, out, **chosen)
+    api.reduce(out, **chosen)
+    api.cluster(out, n_clusters=(6, 8), **chosen)
+    api.measure(out, **chosen)
+    api.describe(out, **chosen)
+    api.report(out, **chosen)
+    browser.open(out / "report.html")
+    browser.run("for (const own of document.images) own.loading = 'eager'")
+    browser.wait(
+        "[...document.querySelectorAll('.gallery')].every((own) => own.querySelector('img')) && "
+        "[...document.querySelectorAll('.gallery img')].every((own) => own.naturalWidth > 0)"
+    )
+    assert browser.run("document.querySelectorAll('.gallery img').length") >= 12 * 6
+    browser.fill(".card[data-cluster='0'] input[type=text]", "taxi")
+    for cluster in (1, 2):
+        browser.click(f".card[data-cluster='{cluster}'] input[type=checkbox]")
+    browser.fill("#merge-name", "lorry")
+    browser.click("#merge")
+    api.label(out, saved(browser))
+    own = recommended(Workspace(out), ["vdc_color"])["vdc_color"]
+    named, labels = api.open(out).named["vdc_color"], own.labels[...]
+    assert ((named == "taxi") == (labels == 0)).all()
+    assert ((named == "lorry") == np.isin(labels, (1, 2))).all()
+
+
 def test_edits_outlive_the_page_where_the_browser_keeps_them(out, browser):
     browser.open(out / "report.html")
     browser.fill(".card[data-cluster='1'] input[type=text]", "bus")
