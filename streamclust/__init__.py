@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Any
 from streamclust._version import __version__
 
 if TYPE_CHECKING:
-    from streamclust.api import Case, open, plan, run
-    from streamclust.models.kmeans import StreamingKMeans
-    from streamclust.models.knn_outliers import KNNOutlierDetector
-    from streamclust.models.pca import IncrementalPCA
+    from streamclust.api.folders import open
+    from streamclust.api.running import plan, run
+    from streamclust.estimators.kmeans import StreamingKMeans
+    from streamclust.estimators.knn_outliers import KNNOutlierDetector
+    from streamclust.estimators.pca import IncrementalPCA
+    from streamclust.results import Case
 
 # Names are imported on first use: the command line answers --help without scikit-learn.
 _HOMES = {
     "Case": "api",
-    "IncrementalPCA": "models.pca",
-    "KNNOutlierDetector": "models.knn_outliers",
-    "StreamingKMeans": "models.kmeans",
+    "IncrementalPCA": "estimators.pca",
+    "KNNOutlierDetector": "estimators.knn_outliers",
+    "StreamingKMeans": "estimators.kmeans",
     "open": "api",
     "plan": "api",
     "run": "api",

@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from streamclust.events import Observer
-from streamclust.interrupts import interrupts
-from streamclust.models.languages import LANGUAGES
+from streamclust.description.language import LANGUAGES
+from streamclust.events import Observer, interrupts
 from streamclust.settings import (
     ALGORITHMS,
     ALL,

@@ -1,4 +1,7 @@
-"""The order of the steps of a run."""
+"""The order of the steps of a run.
+
+Sets clustered for every k of a sweep and measured, and a sweep that goes on past its edge.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,52 +11,123 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.accumulators.covariance import compute_dtype
-from streamclust.clustering import cluster_sets
-from streamclust.errors import SettingsError, SourceError
+from streamclust.choice.evidence import evidence
+from streamclust.choice.measurement import measure
+from streamclust.choice.stability import stability
+from streamclust.choice.tables import choose
+from streamclust.clustering.step import check_rows, cluster
+from streamclust.comparison.attributes import named_or_last, remember
+from streamclust.comparison.mixed_sets import MixedSet, mix
+from streamclust.comparison.pictures import draw_comparison
+from streamclust.comparison.step import compare
+from streamclust.description.step import chosen_clusterings, describe_clusterings
+from streamclust.description.tables import write_descriptions
+from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
+from streamclust.estimators.inputs import largest_spread
 from streamclust.events import Events, Observer
-from streamclust.models.inputs import largest_spread
-from streamclust.outputs import Outputs
-from streamclust.passes import Executor, LocalExecutor
-from streamclust.planning import Inputs, check_mixed_set, check_outlier_budget
-from streamclust.record import RunRecord
-from streamclust.settings import Settings
-from streamclust.steps.attribute_table import named_or_last, remember
-from streamclust.steps.cluster_distances import cluster_distances
-from streamclust.steps.compare import compare
-from streamclust.steps.describe import chosen_clusterings, describe_clusterings
-from streamclust.steps.description_tables import write_descriptions
-from streamclust.steps.draw import draw
-from streamclust.steps.draw_comparison import draw_comparison
-from streamclust.steps.draw_layouts import draw_layouts
-from streamclust.steps.draw_outliers import draw_outliers
-from streamclust.steps.duplicates import duplicates
-from streamclust.steps.export import export, forget_outliers
-from streamclust.steps.groups import check_group, groups
-from streamclust.steps.ingest import ingest
-from streamclust.steps.job import Job
-from streamclust.steps.layout import layout
-from streamclust.steps.mix import MixedSet, mix
-from streamclust.steps.named import write_named
-from streamclust.steps.naming import store_names
-from streamclust.steps.neighbors import neighbors
-from streamclust.steps.outlier_tables import write_outliers
-from streamclust.steps.outliers import LEAST_ROWS, outliers
-from streamclust.steps.paths import PATH, sources, store_paths
-from streamclust.steps.raw import is_mixed
-from streamclust.steps.reduce import reduce
-from streamclust.steps.scan import scan_images
-from streamclust.steps.space import space
-from streamclust.steps.sums import load_moments
-from streamclust.steps.suspects import (
+from streamclust.figures.set_pictures import draw
+from streamclust.images.scan import scan_images
+from streamclust.labelling.named_rows import write_named
+from streamclust.labelling.names import store_names
+from streamclust.labelling.tables import export, forget_outliers
+from streamclust.layouts.pictures import draw_layouts
+from streamclust.layouts.step import layout
+from streamclust.outliers.cluster_distances import cluster_distances
+from streamclust.outliers.graph import neighbors
+from streamclust.outliers.near_duplicates import duplicates
+from streamclust.outliers.pictures import draw_outliers
+from streamclust.outliers.space import space
+from streamclust.outliers.step import LEAST_ROWS, outliers
+from streamclust.outliers.suspects import (
     OUTLIERS,
     flagged_rows,
     load_suspects,
     stored_images,
     suspects,
 )
-from streamclust.steps.tables import choose
-from streamclust.workspace import Workspace
+from streamclust.outliers.tables import write_outliers
+from streamclust.passes.accumulators.covariance import compute_dtype
+from streamclust.passes.local import LocalExecutor
+from streamclust.passes.verbs import Executor
+from streamclust.planning import Inputs, check_mixed_set, check_outlier_budget, check_sweep_budget
+from streamclust.reduction.ingestion import ingest
+from streamclust.reduction.step import reduce
+from streamclust.reduction.stored_sums import load_moments
+from streamclust.settings import AUTO, Settings
+from streamclust.store.descriptors import is_mixed
+from streamclust.store.groups import check_group, groups
+from streamclust.store.job import Job
+from streamclust.store.outputs import Outputs
+from streamclust.store.paths import PATH, sources, store_paths
+from streamclust.store.record import RunRecord
+from streamclust.store.workspace import Workspace
+
+# An automatic sweep ends where clusters would be so many, or so small.
+MOST_CLUSTERS = 500
+LEAST_ROWS_A_CLUSTER = 20
+
+
+def cluster_sets(job: Job, descriptors: Sequence[str]) -> None:
+    """Cluster and measure sets; the automatic sweep of one goes on while its best lies at the edge.
+
+    Raises
+    ------
+    SettingsError
+        When a set has fewer distinct rows than clusters are asked for; before any is clustered.
+    MemoryBudgetError
+        When a step does not fit the budget.
+    """
+    check_rows(job, descriptors)
+    for descriptor in descriptors:
+        _cluster_set(job, descriptor)
+
+
+def cluster_only(job: Job, descriptors: Sequence[str]) -> None:
+    """Cluster sets for the k of the settings, and leave it at that; errors as `cluster_sets`."""
+    check_rows(job, descriptors)
+    for descriptor in descriptors:
+        cluster(job, descriptor)
+
+
+def _cluster_set(job: Job, descriptor: str) -> None:
+    """Cluster and measure a set; an automatic sweep goes on while its best lies at the edge."""
+    cluster(job, descriptor)
+    measure_set(job, descriptor)
+    while job.settings.n_clusters == AUTO and (wider := _wider(job, descriptor)):
+        further = replace(job, settings=job.settings.having(**wider))
+        try:
+            check_sweep_budget(further, descriptor)
+        except MemoryBudgetError as error:
+            job.events.warn(f"{descriptor}: the sweep is not widened: {error}")
+            return
+        ks = wider["n_clusters"]
+        job.events.note(
+            f"{descriptor}: the best lies at the upper edge: on to k = {ks[0]} to {ks[-1]}"
+        )
+        if not cluster(further, descriptor, wider["n_clusters"]):
+            return
+        measure_set(further, descriptor)
+
+
+def measure_set(job: Job, descriptor: str) -> None:
+    """Measure the clusterings of a set, and gather what else the choice among them takes."""
+    measure(job, descriptor)
+    stability(job, descriptor)
+    evidence(job, descriptor)
+
+
+def _wider(job: Job, descriptor: str) -> dict[str, Any]:
+    """Settings of the sweep that goes on from the recommended clustering; empty where it does not
+    lie at the upper edge, or there are too few rows to go on."""
+    name, choice = choose(job.workspace, descriptor)
+    if name is None or choice.edge != "upper":
+        return {}
+    attributes = job.workspace.root[f"descriptors/{descriptor}/clusterings/{name}"].attrs
+    last = int(attributes["n_clusters"])
+    most = min(MOST_CLUSTERS, job.n_valid(descriptor) // LEAST_ROWS_A_CLUSTER)
+    # Steps of a tenth of k: where groups are many, no index tells neighbouring k apart.
+    ks = tuple(k for k in range(last + 1, 2 * last + 1, max(1, last // 10)) if k <= most)
+    return {"algorithms": (attributes["algorithm"],), "n_clusters": ks} if ks else {}
 
 
 def run_case(

@@ -4,37 +4,36 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamclust.accumulators.covariance import compute_dtype
+from streamclust.choice.evidence import evidence_needs
+from streamclust.choice.measurement import measure_needs
+from streamclust.choice.stability import stability_needs
+from streamclust.choice.tables import choose
+from streamclust.clustering.step import cluster_needs
+from streamclust.comparison.mixed_sets import MixedSet, mix_needs, mixed_shape
 from streamclust.errors import SettingsError, SourceError
+from streamclust.figures.set_pictures import draw_needs
+from streamclust.images.scan import scan_need
 from streamclust.memory import Budget, Need
-from streamclust.passes import Rows
-from streamclust.passes.blocks import Shape
+from streamclust.outliers.cluster_distances import cluster_distance_needs
+from streamclust.outliers.graph import neighbor_needs
+from streamclust.outliers.near_duplicates import duplicate_needs
+from streamclust.outliers.pictures import draw_outlier_needs
+from streamclust.outliers.space import space_needs
+from streamclust.outliers.step import outlier_needs
+from streamclust.outliers.suspects import stored_images, suspect_needs
+from streamclust.outliers.tables import outlier_table_needs
+from streamclust.passes.accumulators.covariance import compute_dtype
+from streamclust.passes.blocks import Rows, Shape
 from streamclust.passes.local import available_cpus
+from streamclust.reduction.ingestion import ingest_needs
+from streamclust.reduction.step import reduce_needs, reduced_chunk
+from streamclust.reduction.stored_sums import SCORED_COMPONENTS, is_sketched, most_components
 from streamclust.settings import AUTO, Settings
-from streamclust.sources import ArraySource, open_source
 from streamclust.sources.case import Case, check_rows, count_paths, find_case
-from streamclust.steps.cluster import cluster_needs
-from streamclust.steps.cluster_distances import cluster_distance_needs
-from streamclust.steps.draw import draw_needs
-from streamclust.steps.draw_outliers import draw_outlier_needs
-from streamclust.steps.duplicates import duplicate_needs
-from streamclust.steps.evidence import evidence_needs
-from streamclust.steps.groups import check_group, group_needs
-from streamclust.steps.ingest import ingest_needs
-from streamclust.steps.job import Job, Planned, planned
-from streamclust.steps.measure import measure_needs
-from streamclust.steps.mix import MixedSet, mix_needs, mixed_shape
-from streamclust.steps.neighbors import neighbor_needs
-from streamclust.steps.outlier_tables import outlier_table_needs
-from streamclust.steps.outliers import outlier_needs
-from streamclust.steps.paths import PATH
-from streamclust.steps.reduce import reduce_needs, reduced_chunk
-from streamclust.steps.scan import scan_need
-from streamclust.steps.space import space_needs
-from streamclust.steps.stability import stability_needs
-from streamclust.steps.sums import SCORED_COMPONENTS, is_sketched, most_components
-from streamclust.steps.suspects import stored_images, suspect_needs
-from streamclust.steps.tables import choose
+from streamclust.sources.readers import ArraySource, open_source
+from streamclust.store.groups import check_group, group_needs
+from streamclust.store.job import Job, Planned, planned
+from streamclust.store.paths import PATH
 
 STEPS = (
     "ingest",
@@ -135,7 +134,7 @@ def check_mixed_set(job: Job, mixture: MixedSet) -> None:
     Raises
     ------
     SettingsError, MemoryBudgetError
-        As `plan_steps`, and as `steps.mix.mixed_shape`.
+        As `plan_steps`, and as `comparison.mixed_sets.mixed_shape`.
     """
     name, raw = mixture.own_name, mixed_shape(job, mixture)
     settings = job.settings.having(scaling="none")

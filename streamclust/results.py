@@ -1,14 +1,196 @@
-"""The results of a case as an object: what they hold, and the steps that add to them."""
+"""What a results folder holds, as an object to read it by: tables, labels, pictures.
+
+The results of a case as an object: what they hold, and the steps that add to them.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamclust.contents import Contents
+from streamclust.errors import SettingsError
 from streamclust.events import Observer
+from streamclust.notebook.pictures import Picture, Pictures
+from streamclust.notebook.tables import stored_table
+from streamclust.store.workspace import Workspace
 
 if TYPE_CHECKING:
-    from streamclust.steps.evaluate import Evaluation
+    import pandas as pd
+    import zarr
+
+    from streamclust.outliers.evaluation import Evaluation
+
+_ASSIGN = "streamclust assign OUT NEW --to OUT/new.csv"
+_COMPARE = "streamclust compare OUT"
+_DESCRIBE = "streamclust describe OUT"
+_LABEL = "streamclust label OUT --names names.csv"
+_OUTLIERS = "streamclust outliers OUT"
+
+
+class Contents:
+    """A results folder that is read; a notebook shows it as a summary with maps.
+
+    Parameters
+    ----------
+    out : path
+        The results folder.
+
+    Attributes
+    ----------
+    folder : Path
+    store : zarr.Group
+        All that was computed, as plain Zarr arrays.
+    """
+
+    def __init__(self, out: str | Path) -> None:
+        self._workspace = Workspace(out)
+        self.folder = self._workspace.folder
+
+    @property
+    def store(self) -> "zarr.Group":
+        import zarr
+
+        return zarr.open_group(self._workspace.store, mode="r")
+
+    @property
+    def descriptors(self) -> list[str]:
+        """Names of the descriptor sets."""
+        return self._workspace.descriptors
+
+    @property
+    def metrics(self) -> "pd.DataFrame":
+        """One line a clustering, as metrics.csv."""
+        from streamclust.choice.tables import METRICS, metrics_table
+
+        return _frame(metrics_table(self._workspace, self.descriptors), METRICS)
+
+    @property
+    def clusters(self) -> "pd.DataFrame":
+        """One line a cluster, as clusters.csv."""
+        from streamclust.choice.tables import CLUSTERS, clusters_table
+
+        return _frame(clusters_table(self._workspace, self.descriptors), CLUSTERS)
+
+    descriptions = stored_table("descriptions.csv", _DESCRIBE, "A line a cluster, in sentences.")
+    readability = stored_table(
+        "readability.csv", _DESCRIBE, "How readable each set's clusters are."
+    )
+    comparison = stored_table("comparison.csv", _COMPARE, "A line a set, side by side.")
+    agreement = stored_table(
+        "agreement.csv", _COMPARE, "A line a pair of sets, or labels in a space."
+    )
+    attributes = stored_table("attributes.csv", _COMPARE, "A line a clustering and attribute.")
+    mixing = stored_table("mixing.csv", _COMPARE, "What a mixture gains on the best of its sets.")
+    outlier_table = stored_table("outliers.csv", _OUTLIERS, "A line an outlier, by score.")
+    outlier_reasons = stored_table(
+        "outlier_reasons.csv", _OUTLIERS, "A line a reason of an outlier."
+    )
+    duplicates = stored_table("duplicates.csv", _OUTLIERS, "A line an image that is there twice.")
+    named = stored_table("named.csv", _LABEL, "A line a row, by names.", numbers=("row", "outlier"))
+    drift = stored_table("drift.csv", _ASSIGN, "A line a cluster: its share before and now.")
+
+    @property
+    def figures(self) -> Pictures:
+        """The files of ``figures/`` by name; see `figure`."""
+        return Pictures(self.folder)
+
+    def figure(self, name: str) -> Picture:
+        """A picture of ``figures/``, such as ``"osnet-metrics"``, that shows itself in a notebook.
+
+        Raises
+        ------
+        WorkspaceError
+            When there is no such picture.
+        """
+        return self.figures.show(name)
+
+    def cluster_images(
+        self,
+        descriptor: str,
+        cluster: int,
+        kind: str = "typical",
+        clustering: str | int | None = None,
+    ) -> Picture:
+        """Images of a described cluster on a sheet.
+
+        Parameters
+        ----------
+        descriptor : str
+        cluster : int
+        kind : {"typical", "varied", "borderline", "worst"}
+        clustering : str or int, optional
+            As for `labels`.
+
+        Raises
+        ------
+        SettingsError
+            When there is no such cluster, it is not described, or there are no images.
+        """
+        from streamclust.choice.clusterings import labelled
+        from streamclust.description.cluster_sheet import cluster_sheet
+        from streamclust.passes.local import LocalExecutor
+        from streamclust.settings import Settings
+        from streamclust.store.job import Job
+
+        name = self._clustering(descriptor, clustering)
+        own = next(own for own in labelled(self._workspace, descriptor) if own.name == name)
+        job = Job(self._workspace, Settings(), LocalExecutor(1))
+        return Picture(*cluster_sheet(job, own, cluster, kind))
+
+    def recommended(self, descriptor: str) -> str | None:
+        """Name of a set's recommended clustering, such as ``"kmeans-12"``."""
+        from streamclust.choice.tables import choose
+
+        return choose(self._workspace, descriptor)[0]
+
+    def labels(self, descriptor: str, clustering: str | int | None = None) -> "zarr.Array":
+        """Labels of all rows, int32; those of the recommended clustering by default.
+
+        Parameters
+        ----------
+        descriptor : str
+        clustering : str or int, optional
+            A name such as ``"kmeans-12"`` or ``"hdbscan"``, or the number of clusters of a k-means.
+
+        Raises
+        ------
+        SettingsError
+            When there is no such set or clustering.
+        """
+        name = self._clustering(descriptor, clustering)
+        return self._workspace.get(f"descriptors/{descriptor}/clusterings/{name}/labels")
+
+    def _clustering(self, descriptor: str, clustering: str | int | None) -> str:
+        """The name of a stored clustering; of the recommended one by default."""
+        if descriptor not in self.descriptors:
+            known = ", ".join(self.descriptors)
+            raise SettingsError(f"no set {descriptor!r} in {self.folder}: there are {known}")
+        names = self._workspace.clusterings(descriptor)
+        name = clustering or self.recommended(descriptor)
+        if isinstance(name, int):
+            name = f"kmeans-{name}"
+        if name not in names:
+            raise SettingsError(
+                f"{descriptor} has no clustering {name} in {self.folder}: "
+                f"there are {', '.join(names) or 'none'}"
+            )
+        return name
+
+    def _repr_html_(self) -> str:
+        from streamclust.notebook.case import case_html
+
+        return case_html(self._workspace)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({str(self.folder)!r}: {', '.join(self.descriptors) or 'empty'})"
+        )
+
+
+def _frame(lines: list[dict[str, Any]], columns: Sequence[str]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(lines, columns=list(columns))
+
 
 PathLike = str | Path
 

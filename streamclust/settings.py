@@ -1,5 +1,11 @@
-"""The settings of a run: their defaults, where they are read from, and what they may be."""
+"""The settings of a run: their defaults, where they are read from, and what they may be.
 
+The settings file that ``streamclust init`` writes: every default, with what it means.
+"""
+
+import inspect
+import json
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -13,7 +19,7 @@ from streamclust.memory import MIB, parse_bytes
 SCALINGS = ("none", "standard", "minmax", "l2")
 INVALID = ("error", "mask")
 NEIGHBORS = ("auto", "exact", "nn_descent")
-# The registry of algorithms: each is the module of streamclust.algorithms that is called so.
+# The registry of algorithms: each is the module of streamclust.clustering that is called so.
 ALGORITHMS = (
     "kmeans",
     "minibatch-kmeans",
@@ -304,3 +310,36 @@ def _at_least(name: str, value: Any, kind: Any, least: int) -> None:
     # Written so that NaN, which compares with nothing, is refused.
     if not isinstance(value, kind) or isinstance(value, bool) or not value >= least:
         raise SettingsError(f"{name}={value!r} must be a number of at least {least}")
+
+
+def settings_template() -> str:
+    """TOML of every setting; those that have no default are commented out."""
+    meanings = setting_meanings()
+    lines = ["# Settings of streamclust: streamclust run CASE --out OUT --config FILE"]
+    for field in fields(Settings):
+        lines += ["", *(f"# {line}" for line in meanings[field.name])]
+        if field.default is None:
+            lines.append(f"# {field.name} =")
+        else:
+            lines.append(f"{field.name} = {_toml(field.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def setting_meanings() -> dict[str, list[str]]:
+    """The lines of `Settings`' docstring, by setting: what is said there is said once."""
+    doc = inspect.cleandoc(Settings.__doc__ or "")
+    body = doc.partition("----------\n")[2]
+    meanings: dict[str, list[str]] = {}
+    names: list[str] = []
+    for line in body.splitlines():
+        if match := re.match(r"(\w[\w, ]*?)(?: : .*)?$", line):
+            names = [name.strip() for name in match[1].split(",")]
+            meanings |= {name: [] for name in names}
+        elif line.startswith("    "):
+            for name in names:
+                meanings[name].append(line.strip().replace("``", ""))
+    return meanings
+
+
+def _toml(value: Any) -> str:
+    return json.dumps(value)

@@ -6,13 +6,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from streamclust.inventory import in_line
 from streamclust.memory import format_bytes, parse_bytes
+from streamclust.report.contents import in_line
 from streamclust.settings import Settings
 
 if TYPE_CHECKING:
-    from streamclust.steps.evaluate import Evaluation
-    from streamclust.steps.job import Planned
+    from streamclust.outliers.evaluation import Evaluation
+    from streamclust.store.job import Planned
 
 
 # Below the indices of several sets.

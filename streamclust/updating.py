@@ -5,33 +5,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from streamclust.clustering import measure_set
+from streamclust.comparison.step import COMPARISON_FILE
 from streamclust.errors import SettingsError, SourceError
-from streamclust.outputs import Outputs
-from streamclust.passes.blocks import Shape
-from streamclust.pipeline import find_outliers, tell_choice
-from streamclust.record import settings_of_last
-from streamclust.steps.added_paths import add_paths, check_paths, path_needs
-from streamclust.steps.added_rows import add_needs, add_rows
-from streamclust.steps.compare import COMPARISON_FILE
-from streamclust.steps.continued import (
+from streamclust.figures.set_pictures import draw
+from streamclust.labelling.added_paths import add_paths, check_paths, path_needs
+from streamclust.labelling.added_rows import add_needs, add_rows
+from streamclust.labelling.continued import (
     check_clusterings,
     continue_clusterings,
     continues,
     sweep_needs,
 )
-from streamclust.steps.draw import draw
-from streamclust.steps.export import export
-from streamclust.steps.groups import check_group
-from streamclust.steps.ingest import source_attributes
-from streamclust.steps.job import Job
-from streamclust.steps.label_changes import CHANGES_FILE, CLUSTERS_FILE, write_changes
-from streamclust.steps.new_rows import NewCase, open_new
-from streamclust.steps.paths import PATH
-from streamclust.steps.raw import is_mixed, stale_words
-from streamclust.steps.reduce import reduced_mark, settings_of
-from streamclust.steps.suspects import OUTLIERS
-from streamclust.workspace import Workspace, fingerprint
+from streamclust.labelling.label_changes import CHANGES_FILE, CLUSTERS_FILE, write_changes
+from streamclust.labelling.new_rows import NewCase, open_new
+from streamclust.labelling.tables import export
+from streamclust.outliers.suspects import OUTLIERS
+from streamclust.passes.blocks import Shape
+from streamclust.pipeline import find_outliers, measure_set, tell_choice
+from streamclust.reduction.ingestion import source_attributes
+from streamclust.reduction.step import reduced_mark, settings_of
+from streamclust.store.descriptors import is_mixed, stale_words
+from streamclust.store.groups import check_group
+from streamclust.store.job import Job
+from streamclust.store.outputs import Outputs
+from streamclust.store.paths import PATH
+from streamclust.store.record import settings_of_last
+from streamclust.store.workspace import Workspace, fingerprint
 
 STEP = "update"
 # The settings that outliers were found with, which the last command that found them tells.

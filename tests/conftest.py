@@ -8,7 +8,7 @@ import pytest
 from cases import write_case
 from sklearn.datasets import make_blobs
 
-from streamclust.passes import LocalExecutor
+from streamclust.passes.local import LocalExecutor
 
 
 @pytest.fixture(scope="session")

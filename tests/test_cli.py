@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from streamclust import api
 from streamclust.cli import commands
-from streamclust.interrupts import interrupts
+from streamclust.events import interrupts
 from streamclust.settings import Settings
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "streamclust"

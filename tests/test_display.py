@@ -11,13 +11,13 @@ import pytest
 
 import streamclust
 from streamclust import api
-from streamclust.display.tables import read_table
+from streamclust.choice.tables import choose
 from streamclust.errors import SettingsError, WorkspaceError
 from streamclust.events import Events, StepFinished
+from streamclust.notebook.tables import read_table
+from streamclust.outliers.evaluation import COLUMNS, Evaluation
 from streamclust.progress import PlainLines
-from streamclust.steps.evaluate import COLUMNS, Evaluation
-from streamclust.steps.tables import choose
-from streamclust.workspace import Workspace
+from streamclust.store.workspace import Workspace
 
 EVIL = "<script>alert('x')&"
 

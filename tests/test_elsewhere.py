@@ -3,7 +3,7 @@
 import pytest
 
 from streamclust.errors import SettingsError
-from streamclust.outputs import Outputs
+from streamclust.store.outputs import Outputs
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The layers of docs/design.md: a module imports only from those above it, or from its own."""
+"""The order of docs/design.md: a package imports from those above it, and nothing in a circle."""
 
 import ast
 from pathlib import Path
@@ -9,71 +9,52 @@ import streamclust
 
 PACKAGE = Path(streamclust.__file__).parent
 
-# From the first to the last: what stands in one line may import each other.
-LAYERS = [
-    {"_version"},
-    {"errors"},
-    {"memory", "events"},
-    {"settings", "markup"},
-    {"workspace", "outputs"},
-    {"sources"},
-    {"accumulators"},
-    {"passes"},
-    {"models"},
-    {"algorithms", "layouts"},
-    {"figures"},
-    {"steps", "record"},
-    {"report"},
-    {"planning", "clustering", "pipeline", "updating", "inventory"},
-    {"demo", "template", "progress", "interrupts"},
-    {"display", "contents"},
-    {"api", "results", ""},
-    {"summary", "options"},
-    {"cli", "__main__"},
+# From the ground up; "" is the face of the package, which names what it offers.
+ORDER = [
+    *("_version", "errors", "memory", "events", "markup", "settings", "progress"),
+    *("sources", "passes", "store", "images"),
+    *("reduction", "neighbors", "clustering", "choice", "figures", "outliers"),
+    *("comparison", "description", "layouts", "labelling"),
+    *("report", "notebook", "estimators", "demo"),
+    *("planning", "pipeline", "updating", "results", "api", "summary", "options", "cli"),
+    *("__main__", ""),
 ]
-HOME = {name: level for level, layer in enumerate(LAYERS) for name in layer}
-MODULES = sorted(PACKAGE.rglob("*.py"))
+LEVEL = {name: number for number, name in enumerate(ORDER)}
+# The object of a results folder calls the functions that make one.
+BOTH_WAYS = {("results", "api")}
 
 
-def part_of(module: str) -> str:
-    """``streamclust.models.pca`` → ``models``."""
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(("streamclust", *(part for part in parts if part != "__init__")))
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def package_of(module: str) -> str:
+    """``streamclust.reduction.components`` → ``reduction``."""
     return module.split(".")[1] if "." in module else ""
 
 
-def imported(path: Path) -> set[str]:
-    """Parts of the package that a module imports, anywhere in it; a name of the face itself
-    counts as the face."""
+def imported(module: str) -> set[str]:
+    """The modules of the package that one imports, anywhere in it."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute"
-            if node.module == "streamclust":
-                names = {alias.name for alias in node.names}
-                found |= {name if name in HOME else "" for name in names}
-            elif (node.module or "").startswith("streamclust."):
-                found.add(part_of(node.module or ""))
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "streamclust":
+            assert node.level == 0, f"{module}: imports are absolute"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in MODULES else node.module)
         elif isinstance(node, ast.Import):
-            found |= {part_of(a.name) for a in node.names if a.name.split(".")[0] == "streamclust"}
+            found |= {a.name for a in node.names if a.name.split(".")[0] == "streamclust"}
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_no_layer_reaches_down(path):
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    own = "" if parts[0] == "__init__" else parts[0]
-    below = {name for name in imported(path) if HOME[name] > HOME[own]}
-    # The face names what it offers, for type checkers and on first use.
-    assert own == "" or not below, f"{own} imports from {below}"
-
-
-def test_distributed_is_imported_in_one_module():
-    users = [p.name for p in MODULES if "distributed" in _roots(p)]
-    assert users == ["dask.py"]
-
-
-def _roots(path: Path) -> set[str]:
+def roots(module: str) -> set[str]:
+    """The libraries that a module imports."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -81,7 +62,44 @@ def _roots(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("part", ["models", "accumulators"])
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_from_the_later_to_the_earlier(module):
+    own = package_of(module)
+    later = {name for name in map(package_of, imported(module)) if LEVEL[name] > LEVEL[own]}
+    assert not {name for name in later - {""} if (own, name) not in BOTH_WAYS}
+
+
+def test_no_module_imports_itself_through_others():
+    """The packages' order leaves circles only inside of one."""
+    graph = {
+        module: {name for name in imported(module) if package_of(name) == package_of(module)}
+        for module in MODULES
+    }
+    circles = [module for module in graph if module in _reached(graph, graph[module])]
+    assert circles == []
+
+
+def _reached(graph: dict[str, set[str]], first: set[str]) -> set[str]:
+    found, ahead = set(), set(first)
+    while ahead:
+        found |= ahead
+        ahead = set().union(*(graph.get(name, set()) for name in ahead)) - found
+    return found
+
+
+def test_no_folder_is_a_hall():
+    sizes = {folder: len(list(folder.glob("*.py"))) for folder in PACKAGE.rglob("*")}
+    assert max(sizes.values()) <= 20
+
+
+def test_distributed_is_imported_in_one_module():
+    users = [module for module in MODULES if "distributed" in roots(module)]
+    assert users == ["streamclust.passes.dask"]
+
+
+@pytest.mark.parametrize("part", ["passes.accumulators", "neighbors", "estimators"])
 def test_the_numerics_know_neither_zarr_nor_the_store(part):
-    for path in (PACKAGE / part).rglob("*.py"):
-        assert not {"zarr", "distributed"} & _roots(path), path
+    for module in MODULES:
+        if module.startswith(f"streamclust.{part}"):
+            assert not {"zarr", "distributed"} & roots(module), module
+            assert not [name for name in imported(module) if package_of(name) == "store"], module

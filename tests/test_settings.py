@@ -8,8 +8,7 @@ import pytest
 from streamclust import api
 from streamclust.errors import MemoryBudgetError, SettingsError
 from streamclust.memory import MIB, Budget, Need, format_bytes, parse_bytes
-from streamclust.settings import Settings, parse_n_clusters
-from streamclust.template import setting_meanings, settings_template
+from streamclust.settings import Settings, parse_n_clusters, setting_meanings, settings_template
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from cases import write_case
 
 import streamclust
 from streamclust import api
-from streamclust.workspace import Workspace, stage_array
+from streamclust.store.workspace import Workspace, stage_array
 
 N_OLD = 2000
 

@@ -2,17 +2,7 @@
 
 from streamclust.api.folders import info, init, open
 from streamclust.api.labelling import assign, export, label, update
-from streamclust.api.running import (
-    cluster,
-    demo,
-    ingest,
-    measure,
-    mix,
-    outliers,
-    plan,
-    reduce,
-    run,
-)
+from streamclust.api.running import cluster, demo, ingest, measure, mix, outliers, plan, reduce, run
 from streamclust.api.seeing import compare, describe, evaluate, layout, report
 from streamclust.results import Case
 

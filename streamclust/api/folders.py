@@ -6,7 +6,7 @@ from typing import Any
 
 from streamclust.errors import SettingsError
 from streamclust.results import Case, PathLike
-from streamclust.workspace import Workspace
+from streamclust.store.workspace import Workspace
 
 
 def open(out: PathLike) -> Case:
@@ -29,7 +29,7 @@ def info(out: PathLike) -> dict[str, Any]:
         ``folder``, ``format``, ``bytes``, ``paths`` and, by name, ``descriptors``: rows, columns,
         type, invalid rows, components, clusterings with their scores, the recommended one.
     """
-    from streamclust.inventory import inventory
+    from streamclust.report.contents import inventory
 
     return inventory(Workspace(out))
 
@@ -42,7 +42,7 @@ def init(path: PathLike = "streamclust.toml") -> Path:
     SettingsError
         When the file is there already.
     """
-    from streamclust.template import settings_template
+    from streamclust.settings import settings_template
 
     target = Path(path)
     try:

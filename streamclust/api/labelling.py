@@ -8,7 +8,7 @@ from streamclust.errors import SettingsError
 from streamclust.events import Observer
 from streamclust.results import Case, PathLike
 from streamclust.settings import Settings
-from streamclust.workspace import Workspace
+from streamclust.store.workspace import Workspace
 
 
 def label(
@@ -48,7 +48,7 @@ def label(
         stored then.
     """
     from streamclust import pipeline
-    from streamclust.steps.named import write_template
+    from streamclust.labelling.named_rows import write_template
 
     if (names is None) == (template is None):
         raise SettingsError("name a table of --names, or a --template to write")
@@ -100,7 +100,7 @@ def export(
 
     settings = chosen_settings(settings, changes)
     if to is not None or folders is not None or form is not None:
-        from streamclust.steps.take_away import TakeAway, take_away
+        from streamclust.labelling.taking_away import TakeAway, take_away
 
         paths = (None if path is None else Path(path) for path in (to, folders))
         file, folder = paths
@@ -153,8 +153,8 @@ def assign(
         When there is no such clustering, or a file that would be overwritten.
     """
     from streamclust import pipeline
-    from streamclust.steps.assign import Assignment
-    from streamclust.steps.assign import assign as step
+    from streamclust.labelling.assignment import Assignment
+    from streamclust.labelling.assignment import assign as step
 
     chosen = chosen_settings(settings, changes)
     wanted = Assignment(new, Path(to), clustering, outliers, overwrite)

@@ -9,10 +9,10 @@ from streamclust.errors import SettingsError
 from streamclust.events import Observer
 from streamclust.results import Case, PathLike
 from streamclust.settings import AUTO, Settings
-from streamclust.workspace import Workspace
+from streamclust.store.workspace import Workspace
 
 if TYPE_CHECKING:
-    from streamclust.steps.job import Planned
+    from streamclust.store.job import Planned
 
 
 def run(
@@ -96,7 +96,8 @@ def cluster(
 
     An automatic sweep is measured on the way, to know where it ends.
     """
-    from streamclust import clustering, pipeline
+    from streamclust import pipeline
+    from streamclust import pipeline as clustering
 
     chosen = chosen_settings(settings, changes)
     step = clustering.cluster_sets if chosen.n_clusters == AUTO else clustering.cluster_only
@@ -109,7 +110,7 @@ def measure(
     out: PathLike, settings: Settings | None = None, *observers: Observer, **changes: Any
 ) -> Case:
     """Measure the clusterings that have not been measured, and refit halves for their stability."""
-    from streamclust.clustering import measure_set
+    from streamclust.pipeline import measure_set
 
     return _each(measure_set, "measure", out, settings, observers, changes)
 
@@ -175,7 +176,7 @@ def mix(
         When a set is not there or named twice, or a weight is not above 0.
     """
     from streamclust import pipeline
-    from streamclust.steps.mix import MixedSet
+    from streamclust.comparison.mixed_sets import MixedSet
 
     names = tuple(sets.split(",")) if isinstance(sets, str) else tuple(sets)
     mixture = MixedSet(names, weights, consensus, name)
@@ -217,7 +218,7 @@ def demo(
         Draw vehicle images and extract descriptors from them; otherwise draw descriptors alone
         from the same generating model, for any number of rows.
     """
-    from streamclust.demo import make_case
+    from streamclust.demo.case import make_case
     from streamclust.events import Events
 
     settings = chosen_settings(settings, changes)

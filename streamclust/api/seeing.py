@@ -8,10 +8,10 @@ from streamclust.api.common import check_language, chosen_settings, column_names
 from streamclust.events import Observer
 from streamclust.results import Case, PathLike
 from streamclust.settings import Settings
-from streamclust.workspace import Workspace
+from streamclust.store.workspace import Workspace
 
 if TYPE_CHECKING:
-    from streamclust.steps.evaluate import Evaluation
+    from streamclust.outliers.evaluation import Evaluation
 
 
 def layout(
@@ -26,7 +26,7 @@ def layout(
     """Place all rows of the chosen sets on a plane or in space.
 
     Positions and how well they keep neighbours are stored in
-    ``descriptors/<set>/layouts/<method>-<dimensions>``, see `streamclust.steps.layout`, and drawn.
+    ``descriptors/<set>/layouts/<method>-<dimensions>``, see `streamclust.layouts.step`, and drawn.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def report(
         When no set is reduced, there are no words of the language, or a file would be overwritten.
     """
     from streamclust import pipeline
-    from streamclust.report.report import report as step
+    from streamclust.report.step import report as step
 
     check_language(language)
     chosen = chosen_settings(settings, changes)
@@ -205,7 +205,7 @@ def evaluate(
         When there is nothing to compare.
     """
     from streamclust import pipeline
-    from streamclust.steps import evaluate as step
+    from streamclust.outliers import evaluation as step
 
     chosen = chosen_settings(settings, changes)
     with pipeline.working(Workspace(out), chosen, "evaluate", *observers) as (job, outputs):

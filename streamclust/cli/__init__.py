@@ -8,7 +8,7 @@ import click
 from streamclust._version import __version__
 from streamclust.cli import folders, labelling, running, seeing
 from streamclust.errors import StreamclustError
-from streamclust.interrupts import interrupts
+from streamclust.events import interrupts
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

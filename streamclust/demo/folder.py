@@ -1,12 +1,14 @@
 """The folder of a demo: whose it is, and files that appear only when they are whole."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from streamclust.errors import SettingsError
+
+Progress = Callable[[int, int, str], None]
 
 MARKER = ".streamclust-demo.json"
 UNFINISHED = ".part"

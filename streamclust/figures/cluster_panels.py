@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from streamclust.figures.canvas import INK, QUIET, new_figure, save_png, write, write_title
+from streamclust.figures.colors import cluster_colors, density_image
 from streamclust.figures.density import NOISE, legend_entry
-from streamclust.figures.palette import cluster_colors
-from streamclust.figures.shading import density_image
 
 WIDTH = 11.0
 COLUMNS, PANEL, BETWEEN, HEAD = 6, 1.66, 0.12, 0.24  # inches

@@ -26,7 +26,7 @@ from streamclust.figures.canvas import (
     write,
     write_title,
 )
-from streamclust.models.pixels import averageable, grey_levels, open_bounded
+from streamclust.images.pixels import averageable, grey_levels, open_bounded
 
 COLUMNS, MOST_TILES = 8, 48
 TILE = 192  # pixels of an image's longer side
@@ -68,7 +68,7 @@ def contact_sheet(path: Path, tiles: Iterable[Tile], title: str, subtitle: str =
     """Draw images in the order given, with path, score and reason below each.
 
     Images are decoded one at a time, so `tiles` may be a generator that reads them: beyond some
-    20 MiB for the sheet, one image is held, of `streamclust.models.pixels.PEAK_BYTES` at most.
+    20 MiB for the sheet, one image is held, of `streamclust.images.pixels.PEAK_BYTES` at most.
 
     Parameters
     ----------

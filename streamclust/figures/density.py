@@ -21,10 +21,8 @@ from streamclust.figures.canvas import (
     write,
     write_title,
 )
-from streamclust.figures.contours import outline
-from streamclust.figures.labels import density_middles, spread_labels
-from streamclust.figures.palette import cluster_colors
-from streamclust.figures.shading import density_image
+from streamclust.figures.cluster_labels import density_middles, outline, spread_labels
+from streamclust.figures.colors import cluster_colors, density_image
 
 WIDTH, HEIGHT = 11.0, 7.6
 LEFT, BOTTOM, TOP = 0.72, 0.95, 0.78  # room around the plane in inches

@@ -13,6 +13,7 @@ from matplotlib.path import Path as Outline
 
 from streamclust.figures.canvas import (
     QUIET,
+    fitted,
     new_figure,
     percent,
     save_png,
@@ -20,8 +21,7 @@ from streamclust.figures.canvas import (
     write,
     write_title,
 )
-from streamclust.figures.fitting import fitted
-from streamclust.figures.palette import cluster_colors
+from streamclust.figures.colors import cluster_colors
 from streamclust.figures.seriation import seriated
 
 WIDTH = 11.4

@@ -13,14 +13,16 @@ from streamclust.figures.canvas import (
     INK,
     LABEL_SIZE,
     QUIET,
+    fitted,
     new_figure,
     save_png,
+    text_width,
     title_lines,
+    title_width,
     write,
     write_title,
 )
-from streamclust.figures.fitting import fitted, text_width, title_width
-from streamclust.models.oklab import oklab, srgb
+from streamclust.images.colour import oklab, srgb
 
 LEAST_WIDTH = 6.4  # inches
 LONGEST_NAME, LONGEST_SLANTED = 2.6, 2.0

@@ -14,15 +14,16 @@ from streamclust.figures.canvas import (
     LABEL_SIZE,
     QUIET,
     clean,
+    fitted,
     name_axes,
     new_figure,
+    text_width,
     title_lines,
     write,
     write_title,
 )
-from streamclust.figures.fitting import fitted, text_width
-from streamclust.figures.palette import cluster_colors
-from streamclust.models.oklab import oklab
+from streamclust.figures.colors import cluster_colors
+from streamclust.images.colour import oklab
 
 WIDTH = 11.4
 LEFT, RIGHT, BETWEEN = 0.72, 0.28, 0.72  # inches

@@ -4,7 +4,7 @@ import numpy as np
 
 from streamclust.layouts.base import Fitted
 from streamclust.memory import Need
-from streamclust.passes import Rows
+from streamclust.passes.blocks import Rows
 
 PIECE_ROWS = 4096  # projected at once: their float64 copy stays in the processor's cache
 

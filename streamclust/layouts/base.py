@@ -6,7 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from streamclust.memory import Need
-from streamclust.passes import Passes, Rows
+from streamclust.passes.blocks import Rows
+from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
 
 

@@ -4,13 +4,14 @@ import numpy as np
 
 from streamclust.layouts.axes import AxesLayout
 from streamclust.layouts.base import Fitted, Known
-from streamclust.models.discriminant import discriminant_axes
-from streamclust.passes import Passes, Rows
+from streamclust.passes.blocks import Rows
+from streamclust.passes.verbs import Passes
+from streamclust.reduction.discriminant import discriminant_axes
 from streamclust.settings import Settings
 
 
 class LDA(AxesLayout):
-    """See `streamclust.models.discriminant`; rows in no cluster are placed like the others."""
+    """See `streamclust.reduction.discriminant`; rows in no cluster are placed like the others."""
 
     of_clusters = True
     axis_name = "discriminant axis"

@@ -4,7 +4,8 @@ import numpy as np
 
 from streamclust.layouts.axes import AxesLayout
 from streamclust.layouts.base import Fitted, Known
-from streamclust.passes import Passes, Rows
+from streamclust.passes.blocks import Rows
+from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
 
 

@@ -1,4 +1,13 @@
-"""UMAP of landmarks, and every other row placed among those that it is nearest to."""
+"""UMAP of landmarks, and every other row placed among those that it is nearest to.
+
+Rows placed in a map of landmarks, among those that they are nearest to.
+
+McInnes, Healy & Melville (2018), "UMAP: Uniform Manifold Approximation and Projection for Dimension
+Reduction", arXiv:1802.03426. A row belongs to its nearest landmarks by degrees (smooth k-nearest
+distances, algorithm 3). These need not lie together in the map, and the mean of two islands is
+neither: a row is drawn to the landmark that the others support most, by the similarity that UMAP
+gives to points of the map. Measured in docs/layouts.md against the plain mean and UMAP's transform.
+"""
 
 import warnings
 from dataclasses import dataclass
@@ -6,15 +15,141 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from streamclust.accumulators.sample import UniformSample
 from streamclust.errors import SettingsError
 from streamclust.layouts.base import Fitted, Known
 from streamclust.memory import MIB, Need
-from streamclust.models.landmark_map import N_NEIGHBORS, LandmarkMap
-from streamclust.models.neighbors import exact_neighbors
-from streamclust.models.neighbors.search import PRODUCT_BYTES
-from streamclust.passes import Passes, Rows
+from streamclust.neighbors.pairs import as_members
+from streamclust.neighbors.search import (
+    HELD_A_NEIGHBOR,
+    PRODUCT_BYTES,
+    exact_neighbors,
+    nearest_among,
+)
+from streamclust.passes.accumulators.sample import UniformSample
+from streamclust.passes.blocks import Rows
+from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
+
+N_NEIGHBORS = 15
+PIECE_ROWS = 2048
+_HALVINGS = 40
+# As in umap-learn: a bandwidth is no smaller than this part of the mean distance.
+_LEAST_WIDTH = 1e-3
+
+
+class LandmarkMap:
+    """Places rows by the positions of landmarks.
+
+    A row that is identical to a landmark has its position. Each row's position follows from the
+    row alone, whatever block it is in, unless three landmarks or more are exactly as far as the
+    last that is wanted.
+
+    Parameters
+    ----------
+    landmarks : ndarray of shape (n_landmarks, n_columns)
+        All different.
+    positions : ndarray of float32 of shape (n_landmarks, n_dimensions)
+    a, b : float
+        Of the similarity of points in the map, 1 / (1 + a d^2b).
+    """
+
+    def __init__(self, landmarks: np.ndarray, positions: np.ndarray, a: float, b: float) -> None:
+        # The median: an outlier among the landmarks would cost the others' differences digits.
+        self.shift = np.median(landmarks, axis=0)
+        self.landmarks = as_members(landmarks, np.arange(len(landmarks)), None, self.shift)
+        self.positions = positions
+        self.a = a
+        self.b = b
+
+    @staticmethod
+    def nbytes(n_columns: int) -> int:
+        """Bytes held while a block is placed, the block and its positions not counted."""
+        pairs = (N_NEIGHBORS + 1) * HELD_A_NEIGHBOR + 5 * 4 * N_NEIGHBORS**2 + 16 * n_columns
+        return PRODUCT_BYTES + PIECE_ROWS * pairs
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Positions, float32 of shape (n_rows, n_dimensions), of rows (n_rows, n_columns)."""
+        placed = np.empty((len(values), self.positions.shape[1]), np.float32)
+        for start in range(0, len(values), PIECE_ROWS):
+            piece = slice(start, start + PIECE_ROWS)
+            placed[piece] = self._place(values[piece])
+        return placed
+
+    def _place(self, values: np.ndarray) -> np.ndarray:
+        # Landmarks are numbered from 0: no row is taken for one of them.
+        queries = as_members(values, np.full(len(values), -1), None, self.shift)
+        # One more than are wanted: which of those that tie comes first is not up to the search.
+        count = min(N_NEIGHBORS + 1, len(self.landmarks))
+        nearest, _ = nearest_among(queries, self.landmarks, count)
+        order = np.lexsort((nearest.indices, nearest.distances))[:, :N_NEIGHBORS]
+        distances = np.take_along_axis(nearest.distances, order, axis=1)
+        among = self.positions[np.take_along_axis(nearest.indices, order, axis=1)]
+        placed = supported_mean(among, membership_weights(distances), self.a, self.b)
+        return np.where(distances[:, :1] == 0, among[:, 0], placed)
+
+
+def membership_weights(distances: np.ndarray) -> np.ndarray:
+    """To what degree rows belong to their nearest landmarks.
+
+    exp(−(d − ρ) / σ), with the distance ρ to the nearest landmark that is not identical, and such a
+    σ that a row's degrees add up to log2 of their number.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_rows, n_neighbors)
+
+    Returns
+    -------
+    ndarray of float64 of shape (n_rows, n_neighbors)
+        In (0, 1].
+    """
+    distances = distances.astype(np.float64)
+    nearest = np.where(distances > 0, distances, np.inf).min(axis=1, keepdims=True)
+    beyond = np.maximum(distances - np.where(np.isinf(nearest), 0, nearest), 0)
+    least = _LEAST_WIDTH * distances.mean(axis=1)
+    width = np.maximum(_widths(beyond), np.maximum(least, np.finfo(np.float64).tiny))
+    return np.exp(-beyond / width[:, None])
+
+
+def _widths(beyond: np.ndarray) -> np.ndarray:
+    """The σ (n_rows,) with which exp(−beyond / σ) adds up to log2 of the number of columns."""
+    count = beyond.shape[1]
+    target = np.log2(count)
+    # exp(−x) ≥ 1 − x: the sum has reached the target there.
+    high = beyond.sum(axis=1) / (count - target)
+    low = np.zeros_like(high)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        positive = np.maximum(middle, np.finfo(np.float64).tiny)[:, None]
+        above = np.exp(-beyond / positive).sum(axis=1) > target
+        high, low = np.where(above, middle, high), np.where(above, low, middle)
+    return high
+
+
+def supported_mean(among: np.ndarray, weights: np.ndarray, a: float, b: float) -> np.ndarray:
+    """Means of positions, of those that lie about the one that most others support.
+
+    Parameters
+    ----------
+    among : ndarray of shape (n_rows, n_neighbors, n_dimensions)
+    weights : ndarray of shape (n_rows, n_neighbors)
+    a, b : float
+        Of the similarity of positions, 1 / (1 + a d^2b).
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_dimensions)
+    """
+    squares = np.zeros((*weights.shape, weights.shape[1]), np.float32)
+    for places in np.moveaxis(among, 2, 0):
+        squares += np.square(places[:, :, None] - places[:, None, :])
+    similar = 1 / (1 + np.float32(a) * squares ** np.float32(b))
+    support = np.einsum("ijl,il->ij", similar, weights)
+    center = support.argmax(axis=1)[:, None, None]
+    weights = weights * np.take_along_axis(similar, center, axis=1)[:, 0]
+    total = weights.sum(axis=1, keepdims=True)
+    return np.einsum("ij,ijd->id", weights, among) / total
+
 
 LANDMARKS = 16_384
 MIN_DIST = 0.1
@@ -25,7 +160,7 @@ HELD_A_LANDMARK = 4096
 
 
 class UMAP:
-    """See `streamclust.models.landmark_map`."""
+    """See `streamclust.layouts.umap`."""
 
     version = 1
     depends_on = ("random_state",)

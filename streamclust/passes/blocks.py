@@ -1,7 +1,13 @@
-"""Rows of an array cut into blocks whose size depends on the array alone."""
+"""Rows of an array cut into blocks whose size depends on the array alone.
+
+Arrays by rows: a part of one that counts from 0, and several one after another.
+
+A few rows of a Zarr array without the rest of their chunk.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -139,3 +145,108 @@ class Rows:
         """Read a span block by block."""
         for start in range(span.start, span.stop, self.rows_a_block):
             yield self.read(Span(start, min(start + self.rows_a_block, span.stop)))
+
+
+class Part:
+    """Consecutive rows of an array, to read and to write; can be pickled as the array can.
+
+    Parameters
+    ----------
+    array : array-like of shape (n_rows, ...)
+        With row slices; of a Zarr array, chunks and fill value are told as they are.
+    start : int
+        The first row.
+    stop : int, optional
+        The row after the last; that of the array by default.
+    """
+
+    def __init__(self, array: Any, start: int, stop: int | None = None) -> None:
+        self.array = array
+        self.start = start
+        n_rows = (int(array.shape[0]) if stop is None else stop) - start
+        self.shape = (n_rows, *array.shape[1:])
+        self.dtype = array.dtype
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        return self.array.chunks
+
+    @property
+    def fill_value(self) -> Any:
+        return self.array.fill_value
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        return np.asarray(self.array[self._there(rows)])
+
+    def __setitem__(self, rows: slice, values: np.ndarray) -> None:
+        self.array[self._there(rows)] = values
+
+    def _there(self, rows: slice) -> slice:
+        start, stop, _ = rows.indices(self.shape[0])
+        return slice(self.start + start, self.start + stop)
+
+
+class Stacked:
+    """The rows of several arrays, one after another, to read.
+
+    Parameters
+    ----------
+    arrays : sequence of array-like of shape (n_rows, n_columns)
+        Of one type and width.
+    """
+
+    def __init__(self, arrays: Sequence[Any]) -> None:
+        self.arrays = list(arrays)
+        self.shape = (sum(int(array.shape[0]) for array in arrays), *arrays[0].shape[1:])
+        self.dtype = arrays[0].dtype
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        start, stop, _ = rows.indices(self.shape[0])
+        parts, first = [], 0
+        for array in self.arrays:
+            here = slice(max(start - first, 0), min(stop - first, int(array.shape[0])))
+            if here.start < here.stop:
+                parts.append(np.asarray(array[here]))
+            first += int(array.shape[0])
+        if not parts:
+            return np.empty((0, *self.shape[1:]), self.dtype)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def read_rows(array: Any, start: int, stop: int) -> np.ndarray:
+    """Rows `start` to `stop`, at most a chunk's.
+
+    Zarr reads whole chunks. Where arrays of different widths are read side by side, in blocks of
+    the widest, the chunks of a narrow one would be read many times over: of an uncompressed array
+    on disk the rows are read alone.
+    """
+    chunk = array.chunks[0]
+    file = _chunk_file(array, start // chunk)
+    if file is None or stop > (start // chunk + 1) * chunk:
+        return np.asarray(array[start:stop])
+    n_columns = int(np.prod(array.shape[1:]))
+    first, count = start % chunk, stop - start
+    offset = first * n_columns * array.dtype.itemsize
+    values = np.fromfile(file, array.dtype, count * n_columns, offset=offset)
+    if values.size < count * n_columns:  # damaged: Zarr says how
+        return np.asarray(array[start:stop])
+    return values.reshape(count, *array.shape[1:])
+
+
+def _chunk_file(array: Any, number: int) -> Path | None:
+    """The file of a chunk of whole rows that is stored as it is; None where there is none."""
+    folder = getattr(getattr(array, "store", None), "root", None)
+    if not isinstance(folder, Path) or not _is_plain(array):
+        return None
+    key = array.metadata.encode_chunk_key((number,) + (0,) * (array.ndim - 1))
+    file = folder / array.path / key
+    return file if file.exists() else None
+
+
+def _is_plain(array: Any) -> bool:
+    from zarr.codecs import BytesCodec
+
+    codecs: Any = getattr(array.metadata, "codecs", ())
+    little = len(codecs) == 1 and isinstance(codecs[0], BytesCodec)
+    whole = array.chunks[1:] == array.shape[1:]
+    return bool(little and whole and getattr(codecs[0].endian, "value", None) in (None, "little"))

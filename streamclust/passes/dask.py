@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from streamclust.errors import ClusterError, StreamclustError
 from streamclust.memory import peak_resident
-from streamclust.passes.window import in_order
+from streamclust.passes.local import in_order
 
 
 def _knock(address: str, timeout: float) -> None:

@@ -1,1 +1,1 @@
-"""One page of a results folder, for people who have never seen the tool: `streamclust report`."""
+"""One page of a results folder, for people who have never seen the tool."""

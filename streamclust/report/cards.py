@@ -7,9 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.accumulators.contingency import Contingency
-from streamclust.passes import Passes, Rows
-from streamclust.passes.blocks import Columns
+from streamclust.choice.clusterings import Labelled, labelled, recommended
+from streamclust.description.stored import Description, load_description
+from streamclust.labelling.names import naming_of
+from streamclust.labelling.names_file import LONGEST, clean_name
+from streamclust.outliers.suspects import stored_outliers
+from streamclust.passes.accumulators.contingency import Contingency
+from streamclust.passes.blocks import Columns, Rows
+from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import (
     BY_CHANCE,
     CARDS,
@@ -19,13 +24,8 @@ from streamclust.report.bounds import (
     TEXT_CHARACTERS,
 )
 from streamclust.report.points import Points
-from streamclust.sources.names import LONGEST, clean_name
-from streamclust.steps.descriptions import Description, load_description
-from streamclust.steps.job import Job
-from streamclust.steps.labelled import Labelled, labelled, recommended
-from streamclust.steps.naming import naming_of
-from streamclust.steps.suspects import stored_outliers
-from streamclust.workspace import Workspace
+from streamclust.store.job import Job
+from streamclust.store.workspace import Workspace
 
 # Of a description's rows those on a card, in this order.
 SHOWN = ("typical", "varied", "borderline")

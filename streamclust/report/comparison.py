@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from streamclust.choice.clusterings import Labelled
 from streamclust.errors import SourceError
 from streamclust.report.bounds import LINES
 from streamclust.report.words import Words
 from streamclust.sources.tables import csv_lines
-from streamclust.steps.labelled import Labelled
 
 _SETS = (
     "set",

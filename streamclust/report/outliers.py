@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from streamclust.outliers.suspects import KINDS, Suspects, load_reasons, load_suspects
 from streamclust.report.bounds import WORST, WORST_OF_KIND
 from streamclust.report.words import Words
-from streamclust.steps.job import Job
-from streamclust.steps.kinds import KINDS, load_reasons
-from streamclust.steps.paths import paths_of
-from streamclust.steps.suspects import Suspects, load_suspects
+from streamclust.store.job import Job
+from streamclust.store.paths import paths_of
 
 
 @dataclass(frozen=True, eq=False)

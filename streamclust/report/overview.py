@@ -4,16 +4,16 @@ import json
 import math
 from typing import Any
 
+from streamclust.choice.clusterings import recommended
+from streamclust.choice.tables import choose, measured
+from streamclust.description.stored import load_description
+from streamclust.outliers.suspects import flagged_rows, stored_images
 from streamclust.report.bounds import CLUSTERING_LINES
 from streamclust.report.words import Words
-from streamclust.steps.descriptions import load_description
-from streamclust.steps.job import Job
-from streamclust.steps.labelled import recommended
-from streamclust.steps.paths import PATH
-from streamclust.steps.raw import raw_dtype
-from streamclust.steps.suspects import flagged_rows, stored_images
-from streamclust.steps.tables import choose, measured
-from streamclust.workspace import Workspace
+from streamclust.store.descriptors import raw_dtype
+from streamclust.store.job import Job
+from streamclust.store.paths import PATH
+from streamclust.store.workspace import Workspace
 
 _MADE_BY = ("run", "cluster", "mix")
 _NONE: dict[str, Any] = {"name": "", "n_clusters": ""}

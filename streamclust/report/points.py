@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.accumulators.sample import UniformSample
+from streamclust.choice.clusterings import Labelled
+from streamclust.layouts.step import layouts_of
 from streamclust.memory import Need
-from streamclust.passes import Passes, Rows
+from streamclust.passes.accumulators.sample import UniformSample
+from streamclust.passes.blocks import Rows
+from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import LAYOUTS, POINTS
-from streamclust.steps.job import Job
-from streamclust.steps.labelled import Labelled
-from streamclust.steps.layout import layouts_of
+from streamclust.store.job import Job
 
 # Positions are whole numbers from 0 to this, between the limits of their axis.
 _TOP = 2**16 - 1

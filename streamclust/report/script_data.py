@@ -1,4 +1,9 @@
-"""What the page's script takes of the sets on it, within the page's bounds."""
+"""What the page's script takes of the sets on it, within the page's bounds.
+
+What the page holds of one set: a sample of its points, cards of its clusterings, figures.
+
+The indices of a set's clusterings as numbers, for the curves of the page.
+"""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -6,23 +11,103 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.figures.palette import cluster_colors
-from streamclust.passes import Passes
-from streamclust.report.bounds import PATH_BYTES, POINT_IMAGES, THUMBNAILS
-from streamclust.report.cards import wanted_images
+from streamclust.choice.clusterings import Labelled, labelled, recommended
+from streamclust.choice.tables import measured
+from streamclust.description.stored import load_description
+from streamclust.figures.colors import cluster_colors
+from streamclust.images.archive import Images
+from streamclust.layouts.step import layouts_of
+from streamclust.passes.verbs import Passes
+from streamclust.report.bounds import LABEL_BYTES, PATH_BYTES, POINT_IMAGES, POINTS, THUMBNAILS
+from streamclust.report.cards import (
+    Card,
+    cards,
+    clusterings_with_cards,
+    clusterings_with_labels,
+    wanted_images,
+)
+from streamclust.report.figures import figures_of_set
 from streamclust.report.outliers import OutlierSheet, rows_of_sheets
 from streamclust.report.page import as_json
-from streamclust.report.points import Points, packed
-from streamclust.report.scores import scores_of_set
-from streamclust.report.set_parts import STEP, SetParts
+from streamclust.report.points import Points, packed, point_needs, sample_points
 from streamclust.report.thumbnails import thumbnails
 from streamclust.report.words import Words
-from streamclust.sources.images import Images
-from streamclust.steps.descriptions import load_description
-from streamclust.steps.job import Job
-from streamclust.steps.labelled import Labelled, labelled, recommended
-from streamclust.steps.paths import paths_of
-from streamclust.workspace import fingerprint
+from streamclust.store.job import Job
+from streamclust.store.paths import paths_of
+from streamclust.store.workspace import Workspace, fingerprint
+
+# Those that curves are drawn of, the first known one first.
+INDICES = (
+    "silhouette",
+    "silhouette_simplified",
+    "davies_bouldin",
+    "calinski_harabasz",
+    "stability",
+    "gap",
+    "separated",
+    "consensus",
+)
+_DIGITS = 5
+
+
+def scores_of_set(workspace: Workspace, descriptor: str) -> dict[str, dict[str, list[float]]]:
+    """By clustering and index the value, with the ends of its interval where that is known.
+
+    The interval of the silhouette is that of its sample; that of the gap one standard error to
+    each side.
+    """
+    return {line["name"]: _scores(line) for line in measured(workspace, descriptor)}
+
+
+def _scores(line: dict[str, Any]) -> dict[str, list[float]]:
+    told = {}
+    for index in INDICES:
+        values = [line.get(index), *_interval(line, index)]
+        known = [float(value) for value in values if value is not None and value == value]
+        if len(known) == len(values):
+            told[index] = [float(f"{value:.{_DIGITS}g}") for value in known]
+        elif known and values[0] == known[0]:
+            told[index] = [float(f"{known[0]:.{_DIGITS}g}")]
+    return told
+
+
+def _interval(line: dict[str, Any], index: str) -> list[Any]:
+    if index == "silhouette":
+        return [line.get("silhouette_low"), line.get("silhouette_high")]
+    if index == "gap" and line.get("gap_error") is not None:
+        return [line["gap"] - line["gap_error"], line["gap"] + line["gap_error"]]
+    return []
+
+
+# Of the report, which gathers them in steps of its own name.
+STEP = "report"
+
+
+class SetParts:
+    """What the page of `n_sets` sets holds of one of them."""
+
+    def __init__(self, job: Job, descriptor: str, words: Words, n_sets: int) -> None:
+        self.name = descriptor
+        self.clusterings = clusterings_with_labels(job.workspace, descriptor, _most_labels(n_sets))
+        in_full = {own.name for own in clusterings_with_cards(job.workspace, descriptor)}
+        needs = point_needs(job, descriptor, len(self.clusterings))
+        n_rows = job.rows_of(descriptor, "reduced").n_rows
+        with job.step(STEP, descriptor, needs, n_rows) as passes:
+            self.points = sample_points(passes, job, descriptor, self.clusterings)
+            self.cards: dict[str, list[Card]] = {
+                own.name: cards(
+                    job, passes, own, self.points, words.language, brief=own.name not in in_full
+                )
+                for own in self.clusterings
+            }
+        layouts = list(layouts_of(job.workspace, descriptor))
+        self.figures = figures_of_set(job.workspace.folder, descriptor, layouts, words)
+
+
+def _most_labels(n_sets: int) -> int:
+    """Clusterings of a set whose labels of points find room: base64 of two bytes a point."""
+    return LABEL_BYTES * 3 // (4 * 2 * POINTS * n_sets)
+
 
 # With more clusters labels take four bytes.
 _WIDE = 2**15 - 1

@@ -7,12 +7,11 @@ from collections.abc import Iterable
 import numpy as np
 
 from streamclust.errors import ImageError, SourceError
-from streamclust.passes import Passes
+from streamclust.images.archive import Images, ImageStore, ZipMarks
+from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import THUMBNAIL_BYTES, THUMBNAIL_PIXELS, THUMBNAILS
-from streamclust.sources.images import Images, ImageStore
-from streamclust.sources.zip_marks import ZipMarks
-from streamclust.steps.job import Job
-from streamclust.steps.paths import paths_of
+from streamclust.store.job import Job
+from streamclust.store.paths import paths_of
 
 _BATCH_ROWS = 32
 # Rows whose images are read before it is asked whether there is room for more.

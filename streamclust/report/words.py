@@ -5,8 +5,8 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from streamclust.models.languages import words as of_descriptions
-from streamclust.report import languages
+from streamclust.description.language import words as of_descriptions
+from streamclust.report import language as languages
 from streamclust.report.bounds import CELL_CHARACTERS
 
 
@@ -16,7 +16,7 @@ class Words:
     Parameters
     ----------
     language : str
-        One of `streamclust.models.languages.LANGUAGES`.
+        One of `streamclust.description.language.LANGUAGES`.
     """
 
     def __init__(self, language: str) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources import ArraySource, check_layout
+from streamclust.sources.readers import ArraySource, check_layout
 from streamclust.sources.stored import RawBytes, store
 
 # numpy reads a header whole before it looks at its length, so it is given no more than this.

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.row_finder import TAIL
+from streamclust.sources.paths import TAIL
 from streamclust.sources.tables import csv_lines
 from streamclust.sources.truth import (
     MOST_VALUES,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamclust.errors import SourceError
-from streamclust.sources import READERS, ArraySource
+from streamclust.sources.readers import READERS, ArraySource
 from streamclust.sources.tables import csv_lines
 
 PATHS_NAME = "images_paths.csv"

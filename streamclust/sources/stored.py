@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources import ArraySource, check_layout, stored_as
+from streamclust.sources.readers import ArraySource, check_layout, stored_as
 
 _BEYOND = 1 << 62
 

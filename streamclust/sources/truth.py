@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.errors import SettingsError, SourceError
-from streamclust.sources.row_finder import KEYS, RowFinder
+from streamclust.sources.paths import KEYS, RowFinder
 from streamclust.sources.tables import csv_lines
 
 OUTLIER_KIND = "outlier_kind"

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streamclust.figures.canvas import DPI, FONT, new_figure
-from streamclust.figures.contingency_map import MOST_CLUSTERS, contingency_heatmap
-from streamclust.figures.fitting import fitted, text_width
+from streamclust.figures.canvas import DPI, FONT, fitted, new_figure, text_width
+from streamclust.figures.contingency import MOST_CLUSTERS, contingency_heatmap
 from streamclust.figures.flow import _bars, _scale, contingency_flow
 from streamclust.figures.heatmap import (
     MOST_COLUMNS,
@@ -19,8 +18,8 @@ from streamclust.figures.heatmap import (
 )
 from streamclust.figures.panels import line_looks
 from streamclust.figures.seriation import column_order, seriated
-from streamclust.figures.yield_curves import MOST_PANELS, yield_curves
-from streamclust.models.oklab import oklab
+from streamclust.figures.yields import MOST_PANELS, yield_curves
+from streamclust.images.colour import oklab
 
 LONG = "a $very$ long_name " + "vit-large-patch16-224_" * 12 + " 漢字\n: 5 clusters"
 NAMES = [f"{number} $x$ 漢字 vit-large-patch16-224 {LONG[:60]}" for number in range(12)]

@@ -3,15 +3,22 @@
 import numpy as np
 import pytest
 
-from streamclust.figures import shading
+from streamclust.figures import colors as shading
 from streamclust.figures.canvas import TITLE_COLUMNS, percent, printable, title_lines
+from streamclust.figures.cluster_labels import density_middles, spread_labels
+from streamclust.figures.colors import (
+    DEUTERANOPIA,
+    FULL_DEPTH,
+    PROTANOPIA,
+    cluster_colors,
+    density_image,
+    dot_radius,
+    dotted,
+)
 from streamclust.figures.curves import series
 from streamclust.figures.density import legend_entry, outside_in_words
-from streamclust.figures.labels import density_middles, spread_labels
-from streamclust.figures.palette import DEUTERANOPIA, PROTANOPIA, cluster_colors
-from streamclust.figures.shading import FULL_DEPTH, density_image, dot_radius, dotted
 from streamclust.figures.variance import variance_in_words
-from streamclust.models.oklab import oklab
+from streamclust.images.colour import oklab
 
 COLORS = cluster_colors(5)
 

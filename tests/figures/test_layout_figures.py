@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streamclust.accumulators.histogram import Density, DensityMap
+from streamclust.figures.cluster_labels import level_of, outline, spread_labels
 from streamclust.figures.cluster_panels import BINS, MOST_PANELS, _coarse, cluster_panels
-from streamclust.figures.contours import level_of, outline
-from streamclust.figures.labels import spread_labels
-from streamclust.figures.space_views import ANGLES, projection, space_views
+from streamclust.figures.spaces import ANGLES, projection, space_views
+from streamclust.passes.accumulators.histogram import Density, DensityMap
 
 
 def spots(n_clusters, bins=48, n_rows=400, spread=1.5):

@@ -24,7 +24,7 @@ from streamclust.figures.score_histogram import (
     flagged_in_words,
     score_histogram,
 )
-from streamclust.models.pixels import MOST_PIXELS, measure_image
+from streamclust.images.pixels import MOST_PIXELS, measure_image
 
 LONG = "a $very$ long_name " + "vit-large-patch16-224_" * 12 + " 漢字\n: scores"
 SCORES = np.random.default_rng(0).gamma(2, 1, 5000)

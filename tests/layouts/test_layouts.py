@@ -9,10 +9,13 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from streamclust.errors import SettingsError
-from streamclust.layouts import Known, load_layout
 from streamclust.layouts import umap as umap_layout
-from streamclust.models.layout_quality import layout_quality
-from streamclust.passes import LocalExecutor, Passes, Rows
+from streamclust.layouts.base import Known
+from streamclust.layouts.quality import layout_quality
+from streamclust.layouts.registry import load_layout
+from streamclust.passes.blocks import Rows
+from streamclust.passes.local import LocalExecutor
+from streamclust.passes.verbs import Passes
 from streamclust.settings import LAYOUTS, Settings
 
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import zarr
 
-from streamclust.accumulators.clusters import Assignment
-from streamclust.accumulators.moments import Moments
-from streamclust.accumulators.sample import UniformSample
 from streamclust.errors import ClusterError, SourceError
 from streamclust.events import Events, PassAdvanced, PassStarted
-from streamclust.passes import LocalExecutor, Passes, Rows
-from streamclust.passes.blocks import Columns, Shape, block_rows
-from streamclust.passes.window import in_order
+from streamclust.passes.accumulators.clusters import Assignment
+from streamclust.passes.accumulators.moments import Moments
+from streamclust.passes.accumulators.sample import UniformSample
+from streamclust.passes.blocks import Columns, Rows, Shape, block_rows
+from streamclust.passes.local import LocalExecutor, in_order
+from streamclust.passes.verbs import Passes
 
 
 @pytest.fixture

@@ -13,23 +13,23 @@ from cases import write_case
 from click.testing import CliRunner
 
 from streamclust import api
+from streamclust.choice.clusterings import recommended
 from streamclust.cli import commands
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import Message, PassStarted, StepFinished
-from streamclust.models.pixels import MEASURES
-from streamclust.passes import LocalExecutor, Passes
+from streamclust.images.archive import ImageStore
+from streamclust.images.pixels import MEASURES
+from streamclust.outliers.suspects import KINDS, stored_images
+from streamclust.passes.local import LocalExecutor
+from streamclust.passes.verbs import Passes
 from streamclust.report import bounds
 from streamclust.report.page import as_json, content_policy
 from streamclust.report.points import sample_points
 from streamclust.report.thumbnails import fewer, thumbnails
 from streamclust.report.words import Words
 from streamclust.settings import Settings
-from streamclust.sources.images import ImageStore
-from streamclust.steps.job import Job
-from streamclust.steps.kinds import KINDS
-from streamclust.steps.labelled import recommended
-from streamclust.steps.suspects import stored_images
-from streamclust.workspace import Workspace
+from streamclust.store.job import Job
+from streamclust.store.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +247,7 @@ def test_data_cannot_end_their_element():
 
 
 def test_languages_have_the_same_words_with_the_same_values():
-    from streamclust.report.languages import en, ru
+    from streamclust.report.language import en, ru
 
     def values(text: str) -> set[str]:
         return {name for _, name, _, _ in Formatter().parse(text) if name is not None}

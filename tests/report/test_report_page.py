@@ -12,11 +12,11 @@ from browser import Browser
 from cases import write_case
 
 from streamclust import api
-from streamclust.report.languages import en
-from streamclust.sources.names import read_names
-from streamclust.steps.labelled import recommended
-from streamclust.steps.naming import naming_of
-from streamclust.workspace import Workspace
+from streamclust.choice.clusterings import recommended
+from streamclust.labelling.names import naming_of
+from streamclust.labelling.names_file import read_names
+from streamclust.report.language import en
+from streamclust.store.workspace import Workspace
 
 # Commands, files, keys and methods are called the same in every language.
 NAMES_OF_THINGS = """

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from streamclust.errors import SourceError
-from streamclust.sources import READERS, fingerprint, open_source
+from streamclust.sources.readers import READERS, fingerprint, open_source
 
 
 @pytest.mark.parametrize("dtype", ["f2", "<f4", ">f4", "f8", ">i2", "u1", "i8"])

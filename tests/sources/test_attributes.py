@@ -6,7 +6,7 @@ import pytest
 
 from streamclust.errors import SettingsError, SourceError
 from streamclust.sources.attributes import attributes_bytes, read_attributes
-from streamclust.sources.row_finder import path_tail
+from streamclust.sources.paths import path_tail
 
 PATHS = [f"veriwild\\{i % 3}\\{i // 4:05}\\{i:06}.jpg" for i in range(240)]
 TYPES = ["SUV", " SUV", "bus", "sedan"]

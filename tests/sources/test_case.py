@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from streamclust.errors import SourceError
-from streamclust.sources import open_source
 from streamclust.sources.case import (
     check_rows,
     column_names,
@@ -16,6 +15,7 @@ from streamclust.sources.case import (
     iter_paths,
     normalise_path,
 )
+from streamclust.sources.readers import open_source
 
 
 @pytest.fixture

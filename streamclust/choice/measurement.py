@@ -1,0 +1,165 @@
+"""Internal indices of every clustering of a set: exact ones, and the silhouette of a sample."""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from streamclust.choice.indices import (
+    calinski_harabasz,
+    davies_bouldin,
+    effective_clusters,
+    estimated_mean,
+    explained_share,
+    silhouettes,
+)
+from streamclust.errors import SettingsError
+from streamclust.memory import Need
+from streamclust.passes.accumulators.clusters import PIECE_ROWS, ClusterSpread, DistanceSums
+from streamclust.passes.accumulators.sample import UniformSample
+from streamclust.passes.blocks import Columns, Rows
+from streamclust.passes.verbs import Passes
+from streamclust.store.job import Job
+from streamclust.store.workspace import Workspace
+
+STEP = "measure"
+VERSION = 2
+# Rows whose true silhouettes are taken: the mean is known to about 0.01.
+SILHOUETTE_ROWS = 1024
+# Clusters that one pass measures, whatever the number of clusterings: its products stay bounded.
+MOST_CLUSTERS = 1024
+
+
+def measure(job: Job, descriptor: str) -> None:
+    """Measure the clusterings of one descriptor set that have not been measured.
+
+    Raises
+    ------
+    SettingsError
+        When an older version made some of them.
+    MemoryBudgetError
+        When it does not fit the budget.
+    """
+    root = job.workspace.root[f"descriptors/{descriptor}"]
+    names = [
+        name
+        for name in job.workspace.clusterings(descriptor)
+        if scores_of(job.workspace, descriptor, name) is None
+    ]
+    if not names:
+        job.skip(STEP, descriptor)
+        return
+    groups = {name: root[f"clusterings/{name}"] for name in names}
+    old = [name for name, group in groups.items() if "means" not in group]
+    if old:
+        raise SettingsError(
+            f"{descriptor}: {', '.join(old[:3])} {'…' * (len(old) > 3)} were made by an older "
+            "streamclust: run streamclust cluster again"
+        )
+    for algorithm, own in groupby(names, lambda name: groups[name].attrs["algorithm"]):
+        _measure_all(job, descriptor, algorithm, {name: groups[name] for name in own})
+
+
+def scores_of(workspace: Workspace, descriptor: str, clustering: str) -> dict[str, Any] | None:
+    """The measured scores of a clustering, or None."""
+    node = workspace.get(f"descriptors/{descriptor}/clusterings/{clustering}")
+    scores = None if node is None else node.attrs.get("scores")
+    if not scores or scores["version"] != VERSION:
+        return None
+    return {name: math.nan if value is None else value for name, value in scores.items()}
+
+
+def measure_needs(descriptor: str, rows: Rows, n_clusters: Sequence[int]) -> list[Need]:
+    """Memory of a block, its labels in every clustering, its distances to all means, and the
+    sums of the sampled rows' distances."""
+    row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
+    most = max(sum(bunch) for bunch in _bunches(n_clusters, n_clusters))
+    block = rows.rows_a_block * (2 * row_bytes + 2 * 4 * len(n_clusters))
+    products = PIECE_ROWS * (2 * most + 2 * rows.n_columns + 8 * len(n_clusters))
+    sample = SILHOUETTE_ROWS * (2 * rows.n_columns + 2 * most + 3 * PIECE_ROWS)
+    name = f"{STEP} of {descriptor}"
+    return [
+        Need(name, fixed=8 * SILHOUETTE_ROWS * most, per_block=block + 8 * products),
+        Need(name, fixed=8 * SILHOUETTE_ROWS * most, per_block=block + 8 * sample),
+    ]
+
+
+def _measure_all(job: Job, descriptor: str, algorithm: str, groups: dict[str, Any]) -> None:
+    """Measure clusterings of one algorithm, a bunch of them in the same passes."""
+    path = f"descriptors/{descriptor}"
+    rows = job.rows_of(descriptor, "reduced")
+    shift = job.workspace.root[f"{path}/pca/reduced_mean"][...]
+    n_clusters = [int(group.attrs["n_clusters"]) for group in groups.values()]
+    needs = measure_needs(descriptor, rows, n_clusters)
+    seed, n_valid = job.settings.random_state, job.n_valid(descriptor)
+    with job.step(STEP, descriptor, needs, rows.n_rows, algorithm) as passes:
+        for bunch in _bunches(list(groups), n_clusters):
+            results = _measure(passes, rows, [groups[name] for name in bunch], shift, seed)
+            for name, scores in zip(bunch, results, strict=True):
+                scores["noise"] = 1 - sum(scores["sizes"]) / n_valid
+                # JSON knows no NaN: what is not defined (for one cluster) is stored as null.
+                known = {n: None if v != v else v for n, v in scores.items()}
+                scored = {"version": VERSION, **known}
+                job.workspace.annotate(f"{path}/clusterings/{name}", scores=scored)
+
+
+def _bunches(items: Sequence[Any], n_clusters: Sequence[int]) -> Iterator[list[Any]]:
+    """Items in their order, together of `MOST_CLUSTERS` clusters at most, or alone."""
+    bunch: list[Any] = []
+    total = 0
+    for item, k in zip(items, n_clusters, strict=True):
+        if bunch and total + k > MOST_CLUSTERS:
+            yield bunch
+            bunch, total = [], 0
+        bunch.append(item)
+        total += k
+    yield bunch
+
+
+def _measure(
+    passes: Passes, rows: Rows, groups: list[Any], shift: np.ndarray, seed: int
+) -> list[dict[str, Any]]:
+    n_clusters = [int(group.attrs["n_clusters"]) for group in groups]
+    sizes = [group["sizes"][...].astype(float) for group in groups]
+    means = [group["means"][...] for group in groups]
+    rows = rows.having(extras=(Columns([group["labels"] for group in groups]),))
+    spreads = passes.reduce("cluster spread", rows, ClusterSpread(means, shift)).result()
+    drawn = UniformSample(SILHOUETTE_ROWS, seed)
+    sample = passes.reduce("sampling rows", rows.having(numbered=True), drawn).result()
+    values, labels = sample[0], sample[1]
+    distances = passes.reduce("silhouettes", rows, DistanceSums(values, n_clusters, shift))
+    return [
+        _exact(sizes[c], means[c], *spreads[c]) | _sampled(sums, sizes[c], labels[:, c])
+        for c, sums in enumerate(distances.result())
+    ]
+
+
+def _exact(
+    sizes: np.ndarray,
+    means: np.ndarray,
+    squares: np.ndarray,
+    distances: np.ndarray,
+    silhouettes: float,
+) -> dict[str, Any]:
+    n_rows = float(sizes.sum())
+    inertia = float(squares.sum())
+    several = len(sizes) > 1
+    return {
+        "calinski_harabasz": calinski_harabasz(sizes, means, inertia),
+        "davies_bouldin": davies_bouldin(sizes, means, distances),
+        "silhouette_simplified": silhouettes / n_rows if several else math.nan,
+        "inertia": inertia,
+        "explained": explained_share(sizes, means, inertia),
+        "smallest_cluster": float(sizes.min(initial=n_rows) / n_rows) if n_rows else math.nan,
+        "largest_cluster": float(sizes.max(initial=0) / n_rows) if n_rows else math.nan,
+        "effective_clusters": effective_clusters(sizes),
+        "sizes": sizes.astype(int).tolist(),
+    }
+
+
+def _sampled(sums: np.ndarray, sizes: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    told = silhouettes(sums, sizes, labels) if len(sizes) > 1 else np.empty(0)
+    mean, low, high = estimated_mean(told, int(sizes.sum()))
+    return {"silhouette": mean, "silhouette_low": low, "silhouette_high": high}

@@ -1,0 +1,128 @@
+"""Whether independent halves of the rows are clustered alike, by every algorithm and k."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamclust.choice.agreement import adjusted_rand
+from streamclust.clustering.registry import load_algorithm
+from streamclust.memory import MIB, Need
+from streamclust.passes.accumulators.contingency import count_pairs
+from streamclust.passes.accumulators.sample import UniformSample
+from streamclust.passes.blocks import Rows, Shape
+from streamclust.passes.local import LocalExecutor
+from streamclust.passes.verbs import Passes
+from streamclust.settings import Settings
+from streamclust.store.job import Job
+
+STEP = "stability"
+VERSION = 1
+# Rows of each half, at most: two k-means of so many rows differ by what they happened to draw as
+# little as two of all rows where there are clear groups, and a refit takes seconds.
+HALF_ROWS = 8192
+# More restarts than that measure how well k-means is initialised.
+_RESTARTS = 4
+_LEAST_ROWS_A_CLUSTER = 4
+
+
+def stability(job: Job, descriptor: str) -> None:
+    """Refit the clusterings of one set that have no stability yet, on two halves of a sample.
+
+    Stability is the adjusted Rand index of the labels that the two fits give to all rows of the
+    sample (Lange, T., Roth, V., Braun, M. L. & Buhmann, J. M. (2004). Stability-based validation
+    of clustering solutions. Neural Computation 16(6)); it is not known where a half has too few
+    rows for so many clusters.
+
+    Raises
+    ------
+    MemoryBudgetError
+        When it does not fit the budget.
+    """
+    root = job.workspace.root[f"descriptors/{descriptor}"]
+    attributes = {name: root[f"clusterings/{name}"].attrs for name in _unknown(job, descriptor)}
+    if not attributes:
+        job.skip(STEP, descriptor)
+        return
+    for algorithm, names in groupby(attributes, lambda name: attributes[name]["algorithm"]):
+        own = {name: int(attributes[name]["n_clusters"]) for name in names}
+        _refit(job, descriptor, algorithm, own)
+
+
+def stability_needs(
+    descriptor: str, name: str, rows: Rows, ks: Sequence[int], settings: Settings
+) -> list[Need]:
+    """Memory of the sample, and of a fit of one half."""
+    n_half = min(HALF_ROWS, rows.n_rows // 2)
+    half = Rows(Shape((max(1, n_half), rows.n_columns), np.dtype(rows.array.dtype)))
+    sample = 2 * n_half * (rows.n_columns * half.array.dtype.itemsize + 4 * len(ks))
+    block = rows.rows_a_block * rows.n_columns * half.array.dtype.itemsize
+    fits = load_algorithm(name).needs(STEP, half, ks, settings)
+    fit = max(need.fixed + need.per_block for need in fits)
+    step = f"{STEP} of {descriptor} by {name}"
+    return [
+        Need(step, fixed=2 * sample, per_block=2 * block),
+        Need(step, fixed=2 * sample, per_block=fit + 2 * sample + 4 * MIB),
+    ]
+
+
+def _unknown(job: Job, descriptor: str) -> list[str]:
+    root = job.workspace.root[f"descriptors/{descriptor}"]
+    return [
+        name
+        for name in job.workspace.clusterings(descriptor)
+        if root[f"clusterings/{name}"].attrs.get(STEP, {}).get("version") != VERSION
+    ]
+
+
+def _refit(job: Job, descriptor: str, algorithm: str, names: dict[str, int]) -> None:
+    rows = job.rows_of(descriptor, "reduced")
+    takes_k = load_algorithm(algorithm).takes_k
+    # Those that the clusterings were made with, whatever the present command was given.
+    path = f"descriptors/{descriptor}/clusterings/{next(iter(names))}"
+    settings = job.settings.having(**job.workspace.root[path].attrs["settings"])
+    settings = settings.having(n_init=min(_RESTARTS, settings.n_init))
+    ks = sorted(names.values()) if takes_k else []
+    needs = stability_needs(descriptor, algorithm, rows, ks or [2], settings)
+    with job.step(STEP, descriptor, needs, rows.n_rows, algorithm) as passes:
+        drawn = UniformSample(2 * HALF_ROWS, settings.random_state)
+        sample = passes.reduce("sampling rows", rows.having(numbered=True), drawn).result()[0]
+        most = len(np.unique(sample, axis=0)) // (2 * _LEAST_ROWS_A_CLUSTER)
+        told = [k for k in ks if k <= most]
+        refit = _Refit(algorithm, tuple(told), settings, sample)
+        halves = passes.map("halves", refit, [0, 1], "half") if told or not takes_k else []
+        values = [_agreement(*pair) for pair in zip(*halves, strict=True)]
+        known = dict(zip(told, values, strict=True)) if takes_k else {}
+        for name, k in names.items():
+            value = known.get(k) if takes_k else values[0]
+            scored = {"version": VERSION, "value": value}
+            path = f"descriptors/{descriptor}/clusterings/{name}"
+            job.workspace.annotate(path, **{STEP: scored})
+
+
+@dataclass(frozen=True)
+class _Refit:
+    """The labels that a fit of one half of a sample gives to all of it."""
+
+    algorithm: str
+    ks: tuple[int, ...]
+    settings: Settings
+    sample: np.ndarray
+
+    def __call__(self, half: int) -> np.ndarray:
+        algorithm = load_algorithm(self.algorithm)
+        part = np.ascontiguousarray(self.sample[half::2])
+        passes = Passes(LocalExecutor(1))
+        with tempfile.TemporaryDirectory() as scratch:
+            fitted = algorithm.fit(Rows(part), self.ks, self.settings, passes, Path(scratch))
+        return algorithm.labeller(fitted)(self.sample).T
+
+
+def _agreement(first: Any, second: Any) -> float:
+    """Adjusted Rand index of two labellings; noise is a label like any other."""
+    shape = int(first.max()) + 2, int(second.max()) + 2
+    return float(adjusted_rand(count_pairs(first + 1, second + 1, shape)))

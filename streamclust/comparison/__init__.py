@@ -1,0 +1,1 @@
+"""Descriptor sets beside each other, against known attributes, and mixed."""

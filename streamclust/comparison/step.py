@@ -1,0 +1,296 @@
+"""Descriptor sets compared: their clusterings, on equal footing, with each other, with attributes.
+
+Written are, through `Outputs`:
+
+- ``comparison.csv``: a line a set, its recommended clustering with the indices of `measure`, its
+  readability where it was described, and on equal footing (`equal_footing`).
+- ``agreement.csv``: a line for the labels of each set in the space of each set, itself too, of the
+  recommended clusterings and of those with one number of clusters (``same``): adjusted mutual
+  information and Rand index of both sets' labels, and the internal indices in that space.
+- ``contingency.csv``: rows that each cluster of a recommended clustering shares with those of
+  other sets, and with the values of attributes; cells that are not empty.
+- ``attributes.csv``: agreement of every clustering with every attribute, and its consistency
+  within groups of rows, such as folders.
+- ``mixing.csv``: each mixed set against the best of its sets.
+- ``yield.csv``: what naming the clusters of every clustering gives.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from streamclust.choice.clusterings import Labelled, labelled, of_same_number, recommended, sound
+from streamclust.choice.tables import measured
+from streamclust.comparison.attributes import (
+    ATTRIBUTES,
+    YIELD,
+    AttributeTable,
+    Known,
+    attribute_lines,
+    attribute_needs,
+    consistency_lines,
+    count_values,
+    known_elsewhere,
+    stage_attributes,
+    yield_lines,
+)
+from streamclust.comparison.crosswise import (
+    CONTINGENCY,
+    Tables,
+    agreement_lines,
+    cells,
+    count_shared,
+    crosswise_needs,
+    judge_in_space,
+    set_cells,
+)
+from streamclust.comparison.equal_footing import COLUMNS as FOOTING
+from streamclust.comparison.equal_footing import equal_footing, footing_needs
+from streamclust.comparison.mixing_gain import COLUMNS as MIXING
+from streamclust.comparison.mixing_gain import gain_lines, in_words
+from streamclust.errors import SettingsError
+from streamclust.memory import Need
+from streamclust.passes.verbs import Passes
+from streamclust.sources.readers import fingerprint as file_fingerprint
+from streamclust.store.groups import GROUP, files_mark, groups
+from streamclust.store.job import Job, planned
+from streamclust.store.outputs import Outputs
+from streamclust.store.paths import PATH, sources
+from streamclust.store.workspace import fingerprint
+
+STEP = "compare"
+COMPARISON_FILE, AGREEMENT_FILE = "comparison.csv", "agreement.csv"
+CONTINGENCY_FILE, ATTRIBUTES_FILE, YIELD_FILE = "contingency.csv", "attributes.csv", "yield.csv"
+MIXING_FILE = "mixing.csv"
+MEASURED = (
+    *("algorithm", "n_clusters", "calinski_harabasz", "davies_bouldin", "silhouette_simplified"),
+    *("silhouette", "explained", "smallest_cluster", "largest_cluster"),
+)
+COMPARISON = (
+    *("set", "rows", "columns", "components", "variance", *MEASURED, "readability"),
+    *FOOTING,
+)
+AGREEMENT = (
+    *("clusterings", "labels", "space", "algorithm", "n_clusters", "rows", "ami", "ari"),
+    *("calinski_harabasz", "davies_bouldin", "silhouette_simplified"),
+)
+
+
+def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None) -> None:
+    """Compare the chosen descriptor sets and write the tables, unless that is done.
+
+    Parameters
+    ----------
+    job : Job
+    outputs : Outputs
+    attributes : AttributeTable, optional
+        What is known of images: `streamclust.sources.attributes.read_attributes`. Without it
+        ``yield.csv`` is removed, and ``attributes.csv`` tells of groups of rows alone.
+
+    Raises
+    ------
+    SettingsError
+        When no set has a recommended clustering, or the table has no such column.
+    SourceError
+        When the table of attributes cannot be used. Both before any pass.
+    MemoryBudgetError
+        When it does not fit the budget.
+    """
+    reduced = {n: job.workspace.get(f"descriptors/{n}/reduced") for n in job.chosen()}
+    names = [name for name, rows in reduced.items() if rows is not None]
+    if len(names) < len(reduced):
+        left = ", ".join(sorted(set(reduced) - set(names)))
+        job.events.warn(f"{left}: not reduced yet, left out (streamclust reduce, cluster, measure)")
+    chosen = recommended(job.workspace, names)
+    if not chosen:
+        raise SettingsError(
+            f"no set of {job.workspace.folder} has a recommended clustering: run streamclust "
+            "cluster and measure first"
+        )
+    clusterings = [own for name in names for own in labelled(job.workspace, name)]
+    group = None if job.workspace.get(PATH) is None else job.settings.group
+    if attributes is None:
+        outputs.remove(YIELD_FILE)
+    unrefused = {name: sound(job.workspace, name) for name in names}
+    mark = _mark(job, unrefused, chosen, clusterings, attributes)
+    if all(outputs.is_current(file, mark) for file in _files(attributes)):
+        job.skip(STEP, None)
+        return
+    same = of_same_number(job.workspace, chosen, unrefused)
+    judged = [*chosen.values(), *same.values()]
+    needs = compare_needs(job, judged, clusterings, attributes)
+    planned(STEP, None, needs, job.budget, job.executor.threads_a_process)
+    with job.workspace.staging() as staged:
+        known = None if attributes is None else stage_attributes(job, attributes, staged)
+        stored = None if group in (None, "none") else _groups(job)
+        with job.step(STEP, None, needs, clusterings[0].labels.shape[0]) as passes:
+            tables, footing = _compare_sets(passes, job, outputs, names, chosen, same, mark)
+            found = _compare_attributes(passes, job, clusterings, chosen, known)
+            if stored is not None:
+                found.agreement += consistency_lines(job, str(group), stored[...], clusterings)
+            shared = [*set_cells(chosen, tables), *found.cells]
+            outputs.table(CONTINGENCY_FILE, CONTINGENCY, shared, mark)
+            outputs.table(ATTRIBUTES_FILE, ATTRIBUTES, map(_written, found.agreement), mark)
+            if known is not None:
+                outputs.table(YIELD_FILE, YIELD, map(_written, found.yields), mark)
+            named = attributes is not None and attributes.columns is not None
+            gains = gain_lines(job.workspace, unrefused, found.agreement, footing, named=named)
+            outputs.table(MIXING_FILE, MIXING, map(_written, gains), mark)
+    if found.elsewhere:
+        which = " or ".join(dict.fromkeys(found.elsewhere))
+        job.events.warn(
+            f"the rows whose {which} is known lie in other clusters than all rows (known_apart in "
+            f"{YIELD_FILE}): the yield tells of rows like those"
+        )
+    for sentence in in_words(gains):
+        job.events.note(sentence)
+
+
+def _files(attributes: AttributeTable | None) -> list[str]:
+    files = [COMPARISON_FILE, AGREEMENT_FILE, CONTINGENCY_FILE, ATTRIBUTES_FILE, MIXING_FILE]
+    return files if attributes is None else [*files, YIELD_FILE]
+
+
+def _groups(job: Job) -> Any:
+    """The stored groups of all rows, of whatever size."""
+    groups(job)
+    return job.workspace.root[GROUP]
+
+
+def _mark(
+    job: Job,
+    unrefused: dict[str, set[tuple[str, int]]],
+    chosen: dict[str, Labelled],
+    clusterings: list[Labelled],
+    attributes: AttributeTable | None,
+) -> str:
+    """What the tables are made of."""
+    workspace, settings = job.workspace, job.settings
+    scores = [workspace.root[own.path].attrs["scores"] for own in chosen.values()]
+    by_column = settings.group not in ("none", "folder") and sources(workspace)
+    table = attributes and [file_fingerprint(attributes.file), attributes.columns]
+    return fingerprint(
+        *(STEP, 5, [own.path for own in chosen.values()], scores),
+        [workspace.fingerprint_of(f"{own.path}/description") for own in chosen.values()],
+        [(name, sorted(own)) for name, own in unrefused.items()],
+        [(own.path, workspace.fingerprint_of(own.path)) for own in clusterings],
+        [settings.group, workspace.fingerprint_of(PATH), by_column and files_mark(by_column)],
+        *(settings.random_state, table),
+    )
+
+
+def compare_needs(
+    job: Job,
+    judged: list[Labelled],
+    clusterings: list[Labelled],
+    attributes: AttributeTable | None,
+) -> list[Need]:
+    """Memory of each part: clusterings `judged` in all spaces, and all `clusterings` counted.
+
+    Raises
+    ------
+    SettingsError, SourceError
+        When the header of the table of attributes cannot be used.
+    """
+    spaces = {own.descriptor: job.rows_of(own.descriptor, "reduced") for own in judged}
+    return [
+        *crosswise_needs(STEP, spaces, judged),
+        *footing_needs(STEP, spaces),
+        *attribute_needs(STEP, attributes, clusterings[0].labels.shape[0], clusterings),
+    ]
+
+
+def _compare_sets(
+    passes: Passes,
+    job: Job,
+    outputs: Outputs,
+    names: list[str],
+    chosen: dict[str, Labelled],
+    same: dict[str, Labelled],
+    mark: str,
+) -> tuple[Tables, dict[str, dict[str, Any]]]:
+    """Write what is compared of sets alone; returned are the rows that recommended clusterings
+    share, and the indices on equal footing."""
+    if not same:
+        job.events.warn(
+            "the sets have no number of clusters in common: none is compared on equal footing"
+        )
+    footing = equal_footing(passes, job, same)
+    lines = (_comparison(job, name, chosen.get(name), footing.get(name, {})) for name in names)
+    outputs.table(COMPARISON_FILE, COMPARISON, map(_written, lines), mark)
+    kinds = {"recommended": chosen, "same": same}
+    tables = {kind: count_shared(passes, own) for kind, own in kinds.items()}
+    both = [(kind, own) for kind, of in kinds.items() for own in of.values()]
+    judged: dict[str, dict[tuple[str, str], dict[str, float]]] = {kind: {} for kind in kinds}
+    for space in chosen:
+        told = judge_in_space(passes, job, space, [own for _, own in both])
+        for (kind, own), indices in zip(both, told, strict=True):
+            judged[kind][own.descriptor, space] = indices
+    agreed = (
+        line
+        for kind, own in kinds.items()
+        for line in agreement_lines(kind, own, tables[kind], judged[kind])
+    )
+    outputs.table(AGREEMENT_FILE, AGREEMENT, map(_written, agreed), mark)
+    return tables["recommended"], footing
+
+
+def _comparison(
+    job: Job, name: str, own: Labelled | None, footing: dict[str, Any]
+) -> dict[str, Any]:
+    """The line of a set."""
+    group = job.workspace.root[f"descriptors/{name}"]
+    told = {
+        "set": name,
+        "rows": job.n_valid(name),
+        "columns": group.attrs["n_columns"],
+        "components": group["reduced"].shape[1],
+        "variance": float(group["pca/explained_variance_ratio"][...].sum()),
+    }
+    if own is None:
+        return told
+    scores = next(x for x in measured(job.workspace, name) if x["name"] == own.name)
+    described = job.workspace.get(f"{own.path}/description")
+    if described is not None:
+        readability = described.attrs["readability"]["readability"]
+        told["readability"] = math.nan if readability is None else readability
+    return told | {column: scores[column] for column in MEASURED} | footing
+
+
+@dataclass
+class _Found:
+    """Lines about attributes and groups, for three files."""
+
+    agreement: list[dict[str, Any]] = field(default_factory=list)
+    yields: list[dict[str, Any]] = field(default_factory=list)
+    cells: list[dict[str, Any]] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+
+def _compare_attributes(
+    passes: Passes,
+    job: Job,
+    clusterings: list[Labelled],
+    chosen: dict[str, Labelled],
+    known: Known | None,
+) -> _Found:
+    found = _Found()
+    if known is not None:
+        paths = {own.path for own in chosen.values()}
+        for own, tables in count_values(passes, clusterings, known):
+            found.agreement += attribute_lines(own, tables)
+            sizes = job.workspace.root[own.path]["sizes"][...]
+            found.yields += yield_lines(own, tables, known, sizes)
+            if own.path in paths:
+                found.elsewhere += known_elsewhere(tables, sizes)
+                for name, table in tables.items():
+                    found.cells += cells("attribute", own, name, table.T, known.values[name])
+    return found
+
+
+def _written(line: dict[str, Any]) -> dict[str, Any]:
+    """Numbers as text of six digits, those that are not known as none."""
+    return {
+        name: value if not isinstance(value, float) else "" if math.isnan(value) else f"{value:.6g}"
+        for name, value in line.items()
+    }

@@ -1,0 +1,1 @@
+"""What is in each cluster: example rows, findings, and sentences about them."""

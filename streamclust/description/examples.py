@@ -1,0 +1,154 @@
+"""Which rows show what a cluster is like: typical ones, and such as cover it.
+
+Rows that stand for the clusters of a clustering, found in one pass over its reduced rows.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from streamclust.choice.clusterings import Labelled
+from streamclust.memory import Need
+from streamclust.passes.accumulators.clusters import PIECE_ROWS
+from streamclust.passes.accumulators.picks import ClusterPicks, Picks
+from streamclust.passes.verbs import Passes
+from streamclust.store.job import Job
+
+# Typical rows are chosen of this part of a cluster's sample, the nearest to its mean, or so many
+# times as many as are wanted.
+TYPICAL_PART = 0.05
+LEAST_CHOICE = 4
+# Of the rows that are to show the variety of a cluster the farthest are left out: they show what
+# does not belong.
+VARIED_PART = 0.95
+# Nearer than this part of the cluster's median radius, two rows show the same picture.
+SAME = 0.1
+
+
+def typical(values: np.ndarray, distances: np.ndarray, wanted: int) -> np.ndarray:
+    """Rows near the mean that differ from each other.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+        A uniform sample of a cluster.
+    distances : ndarray of shape (n_rows,)
+        To its mean.
+    wanted : int
+
+    Returns
+    -------
+    ndarray of int
+        Which rows, the nearest first, then each the farthest from those before it; fewer than
+        wanted where the others are near-duplicates of these.
+    """
+    near = np.argsort(distances, kind="stable")
+    near = near[: max(int(np.ceil(TYPICAL_PART * len(near))), LEAST_CHOICE * wanted)]
+    return near[farthest_first(values[near], wanted, SAME * _radius(distances))]
+
+
+def varied(values: np.ndarray, distances: np.ndarray, wanted: int) -> np.ndarray:
+    """Rows spread over a cluster; as `typical`, of all but its farthest."""
+    near = np.argsort(distances, kind="stable")
+    near = near[: max(wanted, int(np.ceil(VARIED_PART * len(near))))]
+    return near[farthest_first(values[near], wanted, SAME * _radius(distances))]
+
+
+def farthest_first(values: np.ndarray, wanted: int, least: float = 0.0) -> np.ndarray:
+    """The first row, then each the farthest from those before it: at most twice the radius of
+    the best cover by as many (Gonzalez 1985, "Clustering to minimize the maximum intercluster
+    distance", Theoretical Computer Science 38).
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+    wanted : int
+    least : float
+        Stop before a row that is no farther than this.
+    """
+    taken: list[int] = []
+    gaps = np.full(len(values), np.inf)
+    while len(taken) < min(wanted, len(values)):
+        place = int(gaps.argmax()) if taken else 0
+        if taken and gaps[place] <= least:
+            break
+        taken.append(place)
+        gaps = np.minimum(gaps, np.sqrt(((values - values[place]) ** 2).sum(axis=1)))
+    return np.array(taken, np.int64)
+
+
+def _radius(distances: np.ndarray) -> float:
+    return float(np.median(distances)) if len(distances) else 0.0
+
+
+# Rows shown of each kind, and images looked at, of a cluster.
+SHOWN = 12
+IMAGES = 96
+# Sampled rows that typical and varied ones are chosen of: of a cluster, and of all together.
+_SAMPLE_ROWS, _ALL_ROWS = 1024, 32_768
+_ALL_IMAGES = 6_000
+
+
+class Witnesses(NamedTuple):
+    """Rows of each cluster: a uniform sample, and those to show, by kind."""
+
+    sample: list[np.ndarray]
+    rows: dict[str, list[np.ndarray]]
+
+    def to_look_at(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows whose images are looked at, by cluster, and their labels."""
+        most = max(1, min(IMAGES, _ALL_IMAGES // max(1, len(self.sample))))
+        taken = [rows[:most] for rows in self.sample]
+        return np.concatenate(taken), np.repeat(np.arange(len(taken)), [len(own) for own in taken])
+
+
+def witnesses(passes: Passes, job: Job, own: Labelled) -> Witnesses:
+    """Find them.
+
+    Returns
+    -------
+    Witnesses
+        Its `rows` are ``typical``, ``varied``, ``borderline`` with ``beyond``, the clusters these
+        border on, and ``worst``.
+    """
+    means = job.workspace.root[own.path]["means"][...]
+    rows = job.rows_of(own.descriptor, "reduced").having(extras=(own.labels,), numbered=True)
+    picks = ClusterPicks(means, _sample_rows(len(means)), SHOWN, job.settings.random_state)
+    return _shown(passes.reduce(f"{own.name}: rows to show", rows, picks).result(), len(means))
+
+
+def _sample_rows(n_clusters: int) -> int:
+    return max(IMAGES, min(_SAMPLE_ROWS, _ALL_ROWS // max(1, n_clusters)))
+
+
+def _shown(picks: Picks, n_clusters: int) -> Witnesses:
+    sample, border, far = picks
+    sampled, near, covering = [], [], []
+    for cluster in range(n_clusters):
+        own = sample.labels == cluster
+        rows, values, distances = sample.rows[own], sample.values[own], sample.distances[own]
+        sampled.append(rows)
+        near.append(rows[typical(values, distances, SHOWN)])
+        covering.append(rows[varied(values, distances, SHOWN)])
+    told = border.others >= 0
+    bordering = [told & (border.labels == cluster) for cluster in range(n_clusters)]
+    return Witnesses(
+        sampled,
+        {
+            "typical": near,
+            "varied": covering,
+            "borderline": [border.rows[own] for own in bordering],
+            "beyond": [border.others[own] for own in bordering],
+            "worst": [far.rows[far.labels == cluster] for cluster in range(n_clusters)],
+        },
+    )
+
+
+def witness_need(step: str, job: Job, own: Labelled) -> Need:
+    """Memory of the rows that are kept, and of a block with its distances."""
+    rows, k = job.rows_of(own.descriptor, "reduced"), own.n_clusters
+    itemsize = np.dtype(rows.array.dtype).itemsize
+    kept = ClusterPicks.nbytes(k, rows.n_columns, itemsize, _sample_rows(k), SHOWN)
+    pieces = 8 * PIECE_ROWS * (2 * k + 6 * rows.n_columns)
+    block = 3 * rows.rows_a_block * (rows.n_columns * itemsize + 16)
+    return Need(f"{step} of {own.descriptor}", fixed=kept, per_block=block + pieces + kept)

@@ -1,0 +1,1 @@
+"""The scikit-learn face of the kernel: estimators for rows that do not fit in memory."""

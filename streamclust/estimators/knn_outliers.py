@@ -1,0 +1,250 @@
+"""Outliers by the distance to neighbours or to random references, with scikit-learn's face."""
+
+from numbers import Integral, Real
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from streamclust.errors import SettingsError
+from streamclust.estimators.inputs import (
+    CheckedRows,
+    is_dask,
+    is_lazy,
+    near_enough,
+    validated_batches,
+)
+from streamclust.neighbors.settings import GraphSettings
+from streamclust.outliers.knn_scores import (
+    BLOCK_ROWS,
+    Factor,
+    GraphScore,
+    ReferenceScore,
+    column,
+    kth_distance,
+    mean_distance,
+    stored_graph,
+)
+from streamclust.outliers.lof import ReachabilityDensity
+from streamclust.outliers.references import DRAWS, SIZE, ReferenceDistances, ReferenceSamples
+from streamclust.outliers.scores import far_out, share_threshold
+from streamclust.passes.blocks import Rows
+from streamclust.passes.local import LocalExecutor
+from streamclust.passes.scaling import unit_rows
+from streamclust.passes.verbs import Passes, Transform
+
+_NEIGHBORS = 15
+
+
+class KNNOutlierDetector(OutlierMixin, BaseEstimator):
+    """Outlier detection by nearest neighbours, for rows that do not fit in memory.
+
+    `score_samples`, `decision_function`, `predict` and `offset_` follow scikit-learn: higher is
+    more ordinary, outliers are -1. `decision_scores_` and `threshold_` follow PyOD: higher is
+    more outlying, outliers lie above the threshold.
+
+    A row is never its own neighbour. Nor is a new row's exact copy among the training rows, so
+    that the training rows score the same in `fit` and in `score_samples`.
+
+    Parameters
+    ----------
+    n_neighbors : int or None, default=None
+        Which neighbour's distance is taken, or how many neighbours. None is 1 % of the rows of a
+        reference sample for "reference" (5 of 500), 15 for the others. Groups of alike outliers
+        with more members than this, of those in a sample for "reference", are missed.
+    method : {"reference", "kth", "mean", "lof"}, default="reference"
+        "reference" is the distance to a near row of a random sample of the training rows,
+        averaged over samples [1]_: few of a group of alike outliers are in a sample, so they
+        cannot hide behind each other. The others are taken from the graph of nearest neighbours
+        among all rows: the distance to the last of `n_neighbors`, the mean distance to them [2]_,
+        and the local outlier factor [3]_.
+    scaling : {"l2", "none"}, default="l2"
+        Make rows of unit length first, as suits descriptors of images (docs/outliers.md), or not.
+        Take "none" where the length of a row means something.
+    contamination : "auto" or float in (0, 0.5], default="auto"
+        Share of the training rows to call outliers; "auto" calls outliers what lies more than
+        three quartile ranges above the third quartile of the scores, which may be none.
+    n_references : int, default=500
+        Rows of a reference sample. Of use to "reference" only, as `n_draws`.
+    n_draws : int, default=10
+        Number of reference samples.
+    random_state : int, RandomState instance or None, default=0
+
+    Attributes
+    ----------
+    decision_scores_ : ndarray of float64 of shape (n_samples,)
+        Scores of the training rows, higher for outliers.
+    threshold_ : float
+        Scores above it are outliers'.
+    offset_ : float
+        Less the threshold: ``decision_function = score_samples - offset_``.
+    labels_ : ndarray of int64 of shape (n_samples,)
+        -1 for outliers among the training rows, 1 for the others (not PyOD's 1 and 0).
+    n_neighbors_ : int
+        The neighbours used: fewer than asked for where there are not as many other rows.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Where X has names.
+
+    Notes
+    -----
+    `fit` holds a few blocks of 32 MiB for each processor and up to 24 bytes a row (40 for "lof").
+    "reference" keeps its ``n_references * n_draws`` rows. The others write about twice the rows and
+    ``24 * n_neighbors + 50`` bytes a row to a temporary folder while they fit, keep a reference to
+    the training rows, which must not change, and read all of them to score each 8,192 new ones.
+    Their graph is exact up to 8,192 rows and has about 95 % of the true neighbours or more above;
+    new rows are compared with all.
+
+    References
+    ----------
+    .. [1] Sugiyama, M. & Borgwardt, K. (2013). Rapid distance-based outlier detection via
+       sampling. NeurIPS 26.
+    .. [2] Ramaswamy, S., Rastogi, R. & Shim, K. (2000). Efficient algorithms for mining outliers
+       from large data sets. SIGMOD. Angiulli, F. & Pizzuti, C. (2002). Fast outlier detection in
+       high dimensional spaces. PKDD.
+    .. [3] Breunig, M. M., Kriegel, H.-P., Ng, R. T. & Sander, J. (2000). LOF: identifying
+       density-based local outliers. SIGMOD.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from streamclust import KNNOutlierDetector
+    >>> X = np.random.default_rng(0).normal(10, 1, (1000, 8))
+    >>> X[7] = -10
+    >>> model = KNNOutlierDetector().fit(X)
+    >>> int(model.decision_scores_.argmax()), int(model.predict(X)[7])
+    (7, -1)
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
+        "method": [StrOptions({"reference", "kth", "mean", "lof"})],
+        "scaling": [StrOptions({"l2", "none"})],
+        "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
+        "n_references": [Interval(Integral, 2, None, closed="left")],
+        "n_draws": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_neighbors: int | None = None,
+        *,
+        method: Literal["reference", "kth", "mean", "lof"] = "reference",
+        scaling: Literal["l2", "none"] = "l2",
+        contamination: Literal["auto"] | float = "auto",
+        n_references: int = SIZE,
+        n_draws: int = DRAWS,
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.method = method
+        self.scaling = scaling
+        self.contamination = contamination
+        self.n_references = n_references
+        self.n_draws = n_draws
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Score the rows of `X` among themselves and find the threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Also a memmap, Zarr or dask array, which is read block by block.
+        y : ignored
+
+        Raises
+        ------
+        ValueError
+            For a parameter out of its range, fewer than two rows, NaN or infinity in `X`, or with
+            scaling "none" values so large that distances between them are infinite.
+        """
+        rows = Rows(self._array_of(X, reset=True))
+        if rows.n_rows < 2:
+            raise SettingsError(f"n_samples={rows.n_rows}: outliers are told among 2 rows or more")
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        fit_scores = self._fit_references if self.method == "reference" else self._fit_graph
+        scores = fit_scores(rows, seed, Passes(LocalExecutor()))
+        self.decision_scores_ = scores
+        if self.contamination == "auto":
+            self.threshold_ = far_out(scores)
+        else:
+            self.threshold_ = share_threshold(scores, float(self.contamination))
+        self.offset_ = -self.threshold_
+        self.labels_ = np.where(scores > self.threshold_, -1, 1)
+        return self
+
+    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
+        """Fit, and give `labels_`: -1 for outliers, 1 for the others."""
+        return self.fit(X).labels_
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Score rows, higher for ordinary ones, as if each was added to the training rows alone.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples,), or a dask array of it where `X` is one
+        """
+        check_is_fitted(self)
+        if is_dask(X):
+            whole = X.rechunk({1: -1})
+            return whole.map_blocks(
+                self.score_samples, dtype=np.float64, drop_axis=1, meta=np.empty(0)
+            )
+        rows = Rows(self._array_of(X, reset=False))
+        rows = rows.having(rows_a_block=min(rows.rows_a_block, BLOCK_ROWS))
+        return -column(Passes(LocalExecutor()), "scoring rows", rows, self._score)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Scores less `offset_`: below 0 for outliers; shape as `score_samples`."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Tell outliers (-1) from the others (1); int64, shape as `score_samples`."""
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def _array_of(self, X: Any, *, reset: bool) -> CheckedRows:
+        if is_lazy(X) or isinstance(X, np.ndarray):
+            dtype = next(validated_batches(self, X, None, reset=reset)).dtype
+        else:
+            X = validate_data(self, X, dtype=[np.float64, np.float32], order="C", reset=reset)
+            dtype = X.dtype
+        if reset:
+            self._dtype = dtype
+        return CheckedRows(X, self._dtype, unit_rows if self.scaling == "l2" else near_enough)
+
+    def _fit_references(self, rows: Rows, seed: int, passes: Passes) -> np.ndarray:
+        if (self.n_neighbors or 1) >= self.n_references:
+            raise SettingsError(
+                f"n_neighbors={self.n_neighbors} must be less than n_references="
+                f"{self.n_references} with method='reference'"
+            )
+        rows = rows.having(numbered=True)
+        samples = ReferenceSamples(self.n_references, self.n_draws, seed)
+        drawn = passes.reduce("drawing references", rows, samples).result()
+        distances = ReferenceDistances(drawn, self.n_neighbors)
+        self.n_neighbors_ = distances.near
+        self._score: Transform = ReferenceScore(distances)
+        return column(passes, "reference distances", rows, self._score)
+
+    def _fit_graph(self, rows: Rows, seed: int, passes: Passes) -> np.ndarray:
+        self.n_neighbors_ = min(self.n_neighbors or _NEIGHBORS, rows.n_rows - 1)
+        with TemporaryDirectory(prefix="streamclust-") as folder:
+            settings = GraphSettings(self.n_neighbors_, seed=seed)
+            graph = stored_graph(rows, settings, passes, Path(folder))
+            measure = self._measure(graph, passes)
+            self._score = GraphScore(rows, self.n_neighbors_, measure)
+            return column(passes, "scores", graph, measure)
+
+    def _measure(self, graph: Rows, passes: Passes) -> Transform:
+        if self.method != "lof":
+            return kth_distance if self.method == "kth" else mean_distance
+        kth = column(passes, "neighbour distances", graph, kth_distance)
+        return Factor(kth, column(passes, "reachability", graph, ReachabilityDensity(kth)))

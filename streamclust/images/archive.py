@@ -1,0 +1,268 @@
+"""Images by the paths of the case's list, from folders or zip files.
+
+Whether the zip files that images are read from stay the ones that they were.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
+from streamclust.images.zip_index import ZipIndex, is_hidden, is_image_name
+from streamclust.sources.case import normalise_path
+from streamclust.sources.paths import PathNumbers
+from streamclust.sources.readers import fingerprint
+
+T = TypeVar("T")
+
+# Of an image file, unpacked: a bound for what a hostile file can make a task hold.
+MOST_BYTES = 32 * 2**20
+
+# What stat says of paths that cannot be those of a file.
+_NO_PATH = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+
+
+@dataclass(frozen=True)
+class Images:
+    """Where images are: folders or zip files.
+
+    Attributes
+    ----------
+    places : tuple of Path
+        One at least.
+    place_of : PathNumbers, optional
+        The place of each path that is known to be of one, where it alone is looked for: without
+        its first part a path may lead to the image of another one elsewhere. Others are looked
+        for in all places in turn.
+    """
+
+    places: tuple[Path, ...]
+    place_of: PathNumbers | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What the places are called, for messages."""
+        return ", ".join(place.name for place in self.places)
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.places))
+
+
+class ImageStore:
+    """Read images by path; safe to use from several threads, and can be pickled.
+
+    A path of the list and a place in the store need not begin alike: a path is looked
+    for as it is, without its first part, and both below the folders that all images
+    of a place are in.
+
+    Parameters
+    ----------
+    images : path or Images
+        A zip file, or the top of a folder tree; of several, that which a path is of, or the first
+        that has its image.
+
+    Raises
+    ------
+    SourceError
+        If one is neither.
+    """
+
+    def __init__(self, images: str | Path | Images) -> None:
+        places = images.places if isinstance(images, Images) else (Path(images),)
+        self._places = [_Place(place) for place in places]
+        self._place_of = images.place_of if isinstance(images, Images) else None
+
+    def names(self) -> Iterator[str]:
+        """Paths of all files in the store, with forward slashes, as the store has them."""
+        for place in self._places:
+            yield from place.names()
+
+    def read(self, path: str) -> bytes:
+        """Read the image file of a path as it stands in the case's list.
+
+        Raises
+        ------
+        ImageError
+            If there is no such image, or it cannot be read, or it has more than `MOST_BYTES`.
+        SourceError
+            If a zip file itself cannot be read any more.
+        """
+        return self._first(_Place.read, path)
+
+    def file_of(self, path: str) -> Path | None:
+        """The file of a path as it stands in the case's list; None in a zip file.
+
+        Raises
+        ------
+        ImageError
+            If there is no such image.
+        """
+        return self._first(_Place.file_of, path)
+
+    def _first(self, ask: Callable[[_Place, str], T], path: str) -> T:
+        own = None if self._place_of is None else self._place_of.get(path)
+        if own is not None:
+            return ask(self._places[own], path)
+        *earlier, last = self._places
+        for place in earlier:
+            try:
+                return ask(place, path)
+            except ImageError as error:
+                if error.kind != MISSING:
+                    raise
+        return ask(last, path)
+
+
+class _Place:
+    """One folder or zip file of images."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._zip: ZipIndex | None = None
+        if self.path.is_dir():
+            self._prefix = _single_folders(self.path)
+        elif self.path.is_file():
+            self._zip = ZipIndex.scan(self.path)
+            self._prefix = self._zip.prefix
+        else:
+            raise SourceError(f"{self.path}: does not exist: check the path of the images")
+
+    def names(self) -> Iterator[str]:
+        if self._zip is not None:
+            yield from self._zip.names()
+            return
+        for folder, folders, files in os.walk(self.path):
+            folders.sort()
+            for file in sorted(files):
+                yield (Path(folder) / file).relative_to(self.path).as_posix()
+
+    def read(self, path: str) -> bytes:
+        for name in self._candidates(path):
+            data = self._read(name)
+            if data is not None:
+                return data
+        raise ImageError(
+            f"{self.path}: holds no image {path!r}: check that images and list belong together",
+            MISSING,
+        )
+
+    def file_of(self, path: str) -> Path | None:
+        if self._zip is not None:
+            return None
+        for name in self._candidates(path):
+            if (self.path / name).is_file():
+                return self.path / name
+        raise ImageError(f"{self.path}: holds no image {path!r}", MISSING)
+
+    def _read(self, name: str) -> bytes | None:
+        return self._read_file(name) if self._zip is None else self._zip.read(name, MOST_BYTES)
+
+    def _read_file(self, name: str) -> bytes | None:
+        file = self.path / name
+        if not file.is_relative_to(self.path):
+            return None
+        try:
+            about = file.stat()
+            if stat.S_ISDIR(about.st_mode):
+                return None
+            _check_file(file, about)
+            with file.open("rb") as opened:
+                return opened.read(about.st_size)
+        # What the file system's encoding cannot write is no name of a file.
+        except UnicodeEncodeError:
+            return None
+        except OSError as error:
+            if error.errno in _NO_PATH:
+                return None
+            message = f"{file}: cannot be read: {error.strerror or error}"
+            raise ImageError(message, DAMAGED) from error
+
+    def _candidates(self, path: str) -> Iterator[str]:
+        parts = PurePosixPath(normalise_path(path)).parts
+        # A list must not lead to files outside of the store; two slashes are a root of their own.
+        if not parts or ".." in parts or parts[0].startswith("/") or "\0" in path:
+            return
+        for depth in range(len(self._prefix) + 1):
+            for tail in (parts, parts[1:]):
+                if tail:
+                    yield "/".join((*self._prefix[:depth], *tail))
+
+
+def _check_file(file: Path, about: os.stat_result) -> None:
+    if not stat.S_ISREG(about.st_mode):
+        message = f"{file}: is no regular file: put the image itself there"
+        raise ImageError(message, MISSING)
+    if about.st_size > MOST_BYTES:
+        raise ImageError(
+            f"{file}: has {about.st_size:,} bytes, more than {MOST_BYTES:,}: save it smaller",
+            TOO_LARGE,
+        )
+
+
+def _single_folders(top: Path) -> tuple[str, ...]:
+    """Follow folders that hold one folder and no image, down from `top`."""
+    names: list[str] = []
+    try:
+        while (name := _only_folder(top)) is not None:
+            top /= name
+            names.append(name)
+    except OSError as error:
+        raise SourceError(f"{top}: cannot be read: {error.strerror or error}") from error
+    return tuple(names)
+
+
+def _only_folder(top: Path) -> str | None:
+    found = None
+    with os.scandir(top) as items:
+        for item in items:
+            if is_hidden(item.name):
+                continue
+            is_folder = _is_folder(item)
+            if is_image_name(item.name) or (is_folder and found is not None):
+                return None
+            found = item.name if is_folder else found
+    return found
+
+
+def _is_folder(item: os.DirEntry[str]) -> bool:
+    try:
+        return item.is_dir()
+    # A link that leads to itself, or to where nobody may look.
+    except OSError:
+        return False
+
+
+class ZipMarks:
+    """The state of the zip files among places of images: the index of one that is replaced
+    would find damaged images, others, or none.
+
+    Parameters
+    ----------
+    images : Images
+
+    Raises
+    ------
+    SourceError
+        If one cannot be read.
+    """
+
+    def __init__(self, images: Images) -> None:
+        self._before = {file: fingerprint(file) for file in images.places if file.is_file()}
+
+    def check(self) -> None:
+        """Go on where all are what they were.
+
+        Raises
+        ------
+        SourceError
+            If one is another now, or gone.
+        """
+        for file, mark in self._before.items():
+            if not file.is_file() or fingerprint(file) != mark:
+                raise SourceError(f"{file}: changed while it was read: run the command again")

@@ -1,0 +1,261 @@
+"""Images read and measured: those of a few rows, or all of them into the store."""
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
+from streamclust.images.archive import MOST_BYTES, Images, ImageStore
+from streamclust.images.pixels import MEASURES, PEAK_BYTES, measure_image
+from streamclust.images.zip_index import BYTES_A_MEMBER
+from streamclust.memory import MIB, Need
+from streamclust.passes.verbs import Passes
+from streamclust.sources.paths import BYTES_A_PATH
+from streamclust.sources.readers import fingerprint
+from streamclust.store.job import Job
+from streamclust.store.paths import PATH
+from streamclust.store.workspace import fingerprint as digest
+from streamclust.store.workspace import stage_array
+
+STEP = "scan"
+VERSION = 2
+PIXELS, PROBLEM = "images/pixels", "images/problem"
+# The codes of `images/problem`: 0 is an image that was measured.
+PROBLEMS = ("", MISSING, DAMAGED, TOO_LARGE)
+CHUNK_ROWS = 65_536
+
+_BATCH_ROWS = 64
+# A part is what one task reads, and what a kill loses of it.
+_PART_ROWS = 512
+_SHOWN = 10
+
+
+class Problem(NamedTuple):
+    """A row whose image could not be measured: which of `PROBLEMS`, and what was said."""
+
+    row: int
+    kind: str
+    message: str
+
+
+def scan_need(n_rows: int = 0) -> Need:
+    """Memory of paths and the index of a zip file with an image a row, of the place of each path,
+    and of the largest image a task may meet."""
+    fixed = 48 * MIB + (BYTES_A_MEMBER + BYTES_A_PATH) * n_rows
+    return Need(f"{STEP} of the images", fixed=fixed, per_block=PEAK_BYTES + MOST_BYTES)
+
+
+def measure_rows(
+    passes: Passes, store: ImageStore, paths: list[str], rows: np.ndarray
+) -> tuple[np.ndarray, list[Problem]]:
+    """Measure the images of some rows.
+
+    Parameters
+    ----------
+    passes : Passes
+    store : ImageStore
+    paths : list of str
+        Of these rows' images.
+    rows : ndarray of int
+        Which rows, in any order.
+
+    Returns
+    -------
+    measures : ndarray of shape (len(rows), len(MEASURES)), float32
+        NaN where there is a problem.
+    problems : list of Problem
+    """
+    rows = np.asarray(rows, np.int64)
+    cuts = [slice(start, start + _BATCH_ROWS) for start in range(0, len(rows), _BATCH_ROWS)]
+    batches = [(rows[cut], paths[cut]) for cut in cuts]
+    done = passes.map("reading images", _Measure(store), batches, f"batches of {_BATCH_ROWS}")
+    measures = [values for values, _ in done] or [np.empty((0, len(MEASURES)), np.float32)]
+    return np.concatenate(measures), [problem for _, found in done for problem in found]
+
+
+def scan_images(job: Job, images: Path | Images, scratch: Path) -> None:
+    """Measure the images of all rows, unless that is done.
+
+    Writes ``images/pixels``, float32 of shape (n_rows, len(MEASURES)) with NaN where there is
+    a problem, and ``images/problem``, uint8 codes of `PROBLEMS`. What is measured is kept in
+    `scratch` until all is: a run that was killed goes on from there.
+
+    Parameters
+    ----------
+    job : Job
+    images : Images
+    scratch : Path
+        A folder that all workers see; what is put there is removed in the end.
+
+    Raises
+    ------
+    SourceError
+        If there is no list of paths, or not one of its images is there.
+    """
+    if job.workspace.get(PATH) is None:
+        raise SourceError("the case has no list of image paths: without it images are not found")
+    mark = _mark(job, images_mark(images))
+    if all(job.workspace.restore(path, mark) for path in (PIXELS, PROBLEM)):
+        job.skip(STEP, None)
+        return
+    paths = job.workspace.root[PATH]
+    parts = scratch / f"{STEP}-{mark}"
+    parts.mkdir(parents=True, exist_ok=True)
+    with job.step(STEP, None, [scan_need(paths.shape[0])], paths.shape[0]) as passes:
+        _measure_parts(passes, ImageStore(images), paths, parts)
+        _publish(job, images, parts, paths.shape[0], mark)
+    shutil.rmtree(parts)
+
+
+def stored_pixels(job: Job, images: Any) -> Any:
+    """The measures of all images; None where they were not scanned, or were others: `images` is
+    their `images_mark`."""
+    known = job.workspace.fingerprint_of(PIXELS) == _mark(job, images)
+    return job.workspace.get(PIXELS) if known else None
+
+
+def _mark(job: Job, images: Any) -> str:
+    return digest(STEP, VERSION, job.workspace.fingerprint_of(PATH), images)
+
+
+def images_mark(images: Path | Images) -> Any:
+    """Tell whether a zip file, or all files of a folder, are still what they were.
+
+    A folder takes about a second for 200,000 files: a command asks once.
+    """
+    if isinstance(images, Images):
+        marks = list(map(images_mark, images.places))
+        return marks[0] if len(marks) == 1 else marks
+    if not images.is_dir():
+        return fingerprint(images)
+    seen = hashlib.blake2b(digest_size=16)
+    for folder, folders, files in os.walk(images):
+        folders.sort()
+        seen.update(repr(os.path.relpath(folder, images)).encode())
+        for name in sorted(files):
+            stat = _stat(os.path.join(folder, name))
+            seen.update(repr((name, stat.st_size, stat.st_mtime_ns)).encode())
+    return seen.hexdigest()
+
+
+def _stat(file: str) -> os.stat_result:
+    try:
+        return os.stat(file)
+    # A link that leads nowhere is a missing image, not the end of the run.
+    except OSError:
+        return os.lstat(file)
+
+
+class _Measure:
+    """Measures the images of rows with their paths."""
+
+    def __init__(self, store: ImageStore) -> None:
+        self.store = store
+
+    def __call__(self, item: tuple[Any, list[str]]) -> tuple[np.ndarray, list[Problem]]:
+        measures = np.full((len(item[1]), len(MEASURES)), np.nan, np.float32)
+        problems = []
+        for place, (row, path) in enumerate(zip(*item, strict=True)):
+            found = self._one(int(row), path)
+            if isinstance(found, Problem):
+                problems.append(found)
+            else:
+                measures[place] = found
+        return measures, problems
+
+    def _one(self, row: int, path: str) -> np.ndarray | Problem:
+        try:
+            data = self.store.read(path)
+        except ImageError as error:
+            return Problem(row, error.kind, str(error))
+        try:
+            return measure_image(data)
+        except ImageError as error:
+            return Problem(row, error.kind, f"{path} {error}")
+
+
+class _Part:
+    """Measures consecutive rows into a file of the folder: measures and, last, the problem."""
+
+    def __init__(self, store: ImageStore, folder: Path) -> None:
+        self.measure = _Measure(store)
+        self.folder = folder
+
+    def __call__(self, item: tuple[int, list[str]]) -> int:
+        start, texts = item
+        measures, problems = self.measure((range(start, start + len(texts)), texts))
+        codes = np.zeros((len(texts), 1), np.float32)
+        for problem in problems:
+            codes[problem.row - start] = PROBLEMS.index(problem.kind)
+        unfinished = self.folder / f"{uuid.uuid4().hex}.tmp"
+        with open(unfinished, "wb") as file:
+            np.save(file, np.hstack([measures, codes]))
+        os.replace(unfinished, _part_file(self.folder, start))
+        return len(texts)
+
+
+def _part_file(folder: Path, start: int) -> Path:
+    return folder / f"{start:012}.npy"
+
+
+def _measure_parts(passes: Passes, store: ImageStore, paths: Any, folder: Path) -> None:
+    n_rows = paths.shape[0]
+    starts = range(0, n_rows, _PART_ROWS)
+    missing = [start for start in starts if not _part_file(folder, start).exists()]
+    with passes.events.passing("scanning images", n_rows, "images") as advance:
+        advance(n_rows - sum(min(_PART_ROWS, n_rows - start) for start in missing))
+        items = _parts(paths, missing)
+        for n_done in passes.executor.map(_Part(store, folder), items, passes.in_flight):
+            advance(n_done)
+
+
+def _parts(paths: Any, starts: list[int]) -> Iterator[tuple[int, list[str]]]:
+    """Each part's start and its paths, of which a chunk is held at a time."""
+    first, block = -1, None
+    for start in starts:
+        chunk = start - start % CHUNK_ROWS
+        if chunk != first:
+            first, block = chunk, paths[chunk : chunk + CHUNK_ROWS].tolist()
+        assert block is not None
+        yield start, block[start - chunk : start - chunk + _PART_ROWS]
+
+
+def _publish(job: Job, images: Path | Images, parts: Path, n_rows: int, mark: str) -> None:
+    """Put the parts together, and say how many images are no good."""
+    counts: Counter[str] = Counter()
+    shown: list[int] = []
+    with job.workspace.staging() as staged:
+        shape = (n_rows, len(MEASURES))
+        pixels = stage_array(staged, "pixels", shape, "f4", CHUNK_ROWS, fill_value=np.nan)
+        problem = stage_array(staged, "problem", shape[:1], "u1", CHUNK_ROWS)
+        for start in range(0, n_rows, CHUNK_ROWS):
+            stop = min(start + CHUNK_ROWS, n_rows)
+            chunk = [np.load(_part_file(parts, row)) for row in range(start, stop, _PART_ROWS)]
+            values = np.concatenate(chunk)
+            codes = values[:, -1].astype(np.uint8)
+            pixels[start:stop], problem[start:stop] = values[:, :-1], codes
+            counts.update(PROBLEMS[code] for code in codes[codes > 0])
+            shown += (start + np.flatnonzero(codes)[:_SHOWN]).tolist()
+        if counts[MISSING] == n_rows:
+            raise SourceError(
+                f"{images}: holds none of the images: check that images and list belong together"
+            )
+        if counts:
+            job.events.warn(_summary(images, counts, shown))
+        pixels.attrs["names"] = list(MEASURES)
+        problem.attrs["names"] = list(PROBLEMS)
+        job.workspace.publish(pixels, PIXELS, mark)
+        job.workspace.publish(problem, PROBLEM, mark)
+
+
+def _summary(images: Path | Images, counts: Counter[str], rows: list[int]) -> str:
+    listed = ", ".join(map(str, rows[:_SHOWN])) + (", …" if counts.total() > _SHOWN else "")
+    parts = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
+    return f"{images.name}: {parts} (rows {listed}): see kind in outliers.csv"

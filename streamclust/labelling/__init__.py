@@ -1,0 +1,1 @@
+"""Names of clusters, labels to take away, and rows that come later."""

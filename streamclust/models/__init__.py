@@ -1,1 +1,0 @@
-"""Models: arrays in, arrays out, with scikit-learn's conventions; no Zarr and no dask."""

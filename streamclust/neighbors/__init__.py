@@ -1,0 +1,1 @@
+"""Nearest neighbours: exact in memory, and the graph of all rows out of core."""

@@ -1,0 +1,295 @@
+"""The k nearest neighbours of all rows, out of core: an inverted file searched cell by cell.
+
+Rows are partitioned into cells by k-means, and each row is compared with the rows of the cells
+nearest to it (IVF: Jégou, Douze & Schmid 2011, "Product quantization for nearest neighbor search",
+IEEE TPAMI 33(1); without the quantization). Rows wait in files in the order of their cells, so a
+task reads the cells it needs in whole runs and holds one bundle of rows and one cell.
+
+NN-descent (pynndescent) is the other way, in overlapping shards. On 416,314 x 64 in memory it was
+measured to be as fast for the same recall once it is compiled, which takes 20 to 40 seconds in each
+process, and its libraries alone hold 290 MiB: hence it is used on request only.
+
+How many of the true nearest neighbours a graph has, estimated on a sample of rows.
+"""
+
+import itertools
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from streamclust.memory import return_freed_memory
+from streamclust.neighbors.bundles import SearchAll, SearchBundle, Unshuffle
+from streamclust.neighbors.cells import Cells, fit_cells, sample_size
+from streamclust.neighbors.pairs import Members, as_members
+from streamclust.neighbors.search import Search
+from streamclust.neighbors.settings import GraphSettings
+from streamclust.neighbors.shards import SHARD_ROWS, SearchShard
+from streamclust.neighbors.shuffle import Shuffled, shuffle
+from streamclust.passes.accumulators.sample import UniformSample
+from streamclust.passes.blocks import Rows
+from streamclust.passes.verbs import Passes
+
+SAMPLED_ROWS = 1000
+# Distances this near to each other are equal: those of a product and its repetition.
+_TIE = 1e-5
+
+
+class Recall(NamedTuple):
+    """An estimate, its standard error, and the number of rows it is taken from."""
+
+    share: float
+    error: float
+    n_rows: int
+
+
+class NearestDistances:
+    """Distances from some rows to their k nearest of all rows seen.
+
+    Parameters
+    ----------
+    queries : Members
+        Rows less the shift.
+    k : int
+    shift : ndarray of shape (n_columns,)
+        Subtracted from the rows seen.
+    """
+
+    def __init__(self, queries: Members, k: int, shift: np.ndarray) -> None:
+        self.queries = queries
+        self.k = k
+        self.shift = shift
+        self.distances = np.full((len(queries), k), np.inf, np.float32)
+
+    def update(self, values: np.ndarray, *extras: np.ndarray) -> None:
+        """See rows; the last extra holds their numbers (`Rows.numbered`)."""
+        if len(values) == 0:
+            return
+        search = Search(self.queries, self.k)
+        search.bounds = np.square(self.distances[:, -1])
+        shown = as_members(values, extras[-1], None, self.shift)
+        search.see(np.arange(len(self.queries)), shown)
+        self._join(search.result().distances)
+
+    def merge(self, other: Self) -> None:
+        self._join(other.distances)
+
+    def _join(self, distances: np.ndarray) -> None:
+        both = np.concatenate([self.distances, distances], axis=1)
+        self.distances = np.sort(both, axis=1)[:, : self.k]
+
+    def result(self) -> np.ndarray:
+        """Distances (n_queries, k), increasing; infinite beyond the rows there are."""
+        return self.distances
+
+
+def recall_of(found: np.ndarray, true: np.ndarray) -> Recall:
+    """Share of the true neighbours found; one as near as the farthest true one counts as true.
+
+    Parameters
+    ----------
+    found, true : ndarray of shape (n_rows, k)
+        Distances, increasing; infinite where there are fewer.
+    """
+    wanted = np.isfinite(true)
+    farthest = np.max(true, axis=1, where=wanted, initial=0, keepdims=True)
+    right = np.isfinite(found) & (found <= farthest * (1 + _TIE))
+    counted = wanted.any(axis=1)
+    shares = right.sum(axis=1)[counted] / wanted.sum(axis=1)[counted]
+    if len(shares) == 0:
+        return Recall(1.0, 0.0, 0)
+    return Recall(float(shares.mean()), float(shares.std() / np.sqrt(len(shares))), len(shares))
+
+
+class GraphReport(NamedTuple):
+    """How a graph was made.
+
+    Attributes
+    ----------
+    recall : Recall
+        Of the plain neighbours, on a sample of rows.
+    probes : int
+        Cells, or shards, searched for each row.
+    n_cells, largest_cell : int
+        Number of cells, and of the rows of the largest.
+    n_bundles : int
+        Tasks that searched.
+    """
+
+    recall: Recall
+    probes: int
+    n_cells: int
+    largest_cell: int
+    n_bundles: int
+
+
+def neighbor_graph(
+    rows: Rows,
+    settings: GraphSettings,
+    passes: Passes,
+    scratch: Path,
+    outputs: Sequence[Any],
+    groups: Any = None,
+) -> GraphReport:
+    """Find the k nearest other valid rows of each valid row and write them to `outputs`.
+
+    The same scratch folder continues what was cut short: the caller gives one to each combination
+    of rows, groups and settings, and deletes it at the end. It takes twice the rows and, with each
+    row, 12 k bytes (24 k with groups) and 50; NN-descent takes that for each copy of a row.
+
+    Parameters
+    ----------
+    rows : Rows
+        Finite rows (n_rows, n_columns), without extras.
+    settings : GraphSettings
+    passes : Passes
+    scratch : pathlib.Path
+        A folder that all workers see.
+    outputs : sequence of Zarr arrays of shape (n_rows, k)
+        Row numbers (integers) and Euclidean distances (floats) of the neighbours, nearest first,
+        chunked alike, in whole blocks of the rows or parts of one. With groups two more follow,
+        of neighbours of which at most one is of each group, the row's own included. Where there
+        are fewer than k they hold -1 and infinity, and rows that are not valid the fill values.
+    groups : array-like of int of shape (n_rows,), optional
+        Which rows belong together, such as the images of one vehicle: 0 to 2^39, below 0 for a
+        row that belongs to none.
+
+    Returns
+    -------
+    GraphReport
+    """
+    rows = rows.having(rows_a_block=min(rows.rows_a_block, outputs[0].chunks[0]))
+    numbered = rows.having(numbered=True)
+    grouped = rows if groups is None else rows.having(extras=(groups,))
+    n_cells = settings.n_cells(rows.n_rows)
+    (sample, _) = _draw(numbered, sample_size(n_cells), settings.seed, passes)
+    cells = fit_cells(sample, n_cells, settings.seed, passes)
+    del sample
+    sampled, true = _true_distances(numbered, cells.shift, settings, passes)
+    return_freed_memory()
+    tries = _Tries(grouped, settings, cells, sampled, true, scratch, passes)
+    search, effort, recall = tries.until_enough()
+    unshuffle = Unshuffle(search, rows.rows_a_block)
+    passes.write("writing neighbours", numbered, unshuffle, outputs)
+    probes = len(cells) if settings.algorithm == "exact" else effort
+    return _report(recall, probes, search.shuffled)
+
+
+def _true_distances(
+    numbered: Rows, shift: np.ndarray, settings: GraphSettings, passes: Passes
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of sampled rows, in order, and the true distances (n_sampled, k) to their nearest."""
+    # Another sample: rows that cells were learned from are better off than others.
+    values, numbers = _draw(numbered, SAMPLED_ROWS, settings.seed + 1, passes)
+    order = np.argsort(numbers)
+    queries = as_members(values[order], numbers[order], None, shift)
+    judge = NearestDistances(queries, settings.n_neighbors, shift)
+    true = passes.reduce("exact neighbours of a sample", numbered, judge).result()
+    return queries.numbers, true
+
+
+def _draw(numbered: Rows, size: int, seed: int, passes: Passes) -> list[np.ndarray]:
+    """Values and numbers of sampled rows; a row of zeros where there are none."""
+    drawn = passes.reduce("sampling rows", numbered, UniformSample(size, seed)).result()
+    return drawn or [np.zeros((1, numbered.n_columns), np.float32), np.array([-1])]
+
+
+@dataclass(frozen=True)
+class _Tries:
+    """Searches with more and more effort, until the recall of a sample is what is wanted.
+
+    Parameters
+    ----------
+    rows : Rows
+        With their groups as the only extra, if there are any.
+    settings : GraphSettings
+    cells : Cells
+    sampled : ndarray of int64 of shape (n_sampled,)
+        Numbers of the sampled rows, in order.
+    true : ndarray of shape (n_sampled, k)
+        Distances to their true neighbours.
+    scratch : pathlib.Path
+    passes : Passes
+    """
+
+    rows: Rows
+    settings: GraphSettings
+    cells: Cells
+    sampled: np.ndarray
+    true: np.ndarray
+    scratch: Path
+    passes: Passes
+
+    def until_enough(self) -> tuple[SearchBundle, int, Recall]:
+        """The search that found enough, or the last, its effort and its recall."""
+        *efforts, last = self.settings.efforts(len(self.cells))
+        for effort, more in itertools.pairwise([*efforts, last]):
+            # What a search found is deleted before the next: only its recall tells that it failed.
+            failed = self.scratch / f"{self.settings.algorithm}-{effort}.recall"
+            if not failed.exists():
+                search, recall = self._search(effort)
+                if recall.share >= self.settings.recall:
+                    return search, effort, recall
+                failed.write_text(json.dumps(recall.share))
+            shutil.rmtree(self._folder(effort), ignore_errors=True)
+            self._tell(json.loads(failed.read_text()), effort, more)
+        search, recall = self._search(last)
+        if recall.share < self.settings.recall:
+            self._tell(recall.share, last)
+        return search, last, recall
+
+    def _tell(self, share: float, effort: int, more: int | None = None) -> None:
+        descends = self.settings.algorithm == "nn_descent"
+        searched, wanted = "shards" if descends else "cells", f"{self.settings.recall:g}"
+        told = f"recall {share:.3f} with {effort} {searched} searched for each row"
+        if more is not None:
+            self.passes.events.warn(f"{told}: {more} are searched to reach {wanted}")
+            return
+        others = "auto or exact" if descends else "exact, slow where rows are many,"
+        self.passes.events.warn(
+            f"{told}, below {wanted}: take --neighbors {others} where scores must not miss any"
+        )
+
+    def _folder(self, effort: int) -> Path:
+        return self.scratch / f"{self.settings.algorithm}-{effort}"
+
+    def _search(self, effort: int) -> tuple[SearchBundle, Recall]:
+        search = self._prepared(effort)
+        found = self.passes.map("searching neighbours", search, search.shuffled.bundles, "bundle")
+        return search, recall_of(self._distances(search, found), self.true)
+
+    def _prepared(self, effort: int) -> SearchBundle:
+        """Bring the rows into the order of their cells, or shards, for what searches them."""
+        folder, k = self._folder(effort), self.settings.n_neighbors
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.settings.algorithm == "nn_descent":
+            return self._of_shards(effort, folder)
+        shuffled = shuffle(self.rows, self.cells, effort, folder, self.passes)
+        search = SearchAll if self.settings.algorithm == "exact" else SearchBundle
+        return search(shuffled, k, self.sampled)
+
+    def _of_shards(self, effort: int, folder: Path) -> SearchBundle:
+        settings = self.settings
+        shuffled = shuffle(
+            self.rows, self.cells, effort, folder, self.passes, copies_alone=SHARD_ROWS
+        )
+        descent = SearchShard(shuffled, settings.n_neighbors, self.sampled, settings.seed)
+        if any(map(descent.is_large, shuffled.bundles)):
+            self.passes.events.note("compiling pynndescent once in each process, about 30 s")
+        return descent
+
+    def _distances(self, search: SearchBundle, found: list[np.ndarray]) -> np.ndarray:
+        """Distances of the sampled rows' neighbours, in the order of the sample."""
+        distances = np.full(self.true.shape, np.inf, np.float32)
+        records = search.merged(np.concatenate(found))
+        distances[np.searchsorted(self.sampled, records["number"])] = records["plain distances"]
+        return distances
+
+
+def _report(recall: Recall, probes: int, shuffled: Shuffled) -> GraphReport:
+    sizes = shuffled.sizes
+    return GraphReport(recall, probes, len(sizes), int(sizes.max()), len(shuffled.bundles))

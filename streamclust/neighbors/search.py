@@ -1,0 +1,269 @@
+"""The nearest rows of some queries, among lists of rows that are shown one after another.
+
+Exact nearest neighbours of an array in memory.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from streamclust.neighbors.pairs import (
+    Members,
+    Pairs,
+    as_members,
+    positions_below,
+    ranks,
+    upper_bounds,
+)
+
+# Of one product: its keys stay in the processor's cache.
+_PIECE_ROWS = 512
+_LIST_ROWS = 2048
+PRODUCT_BYTES = 16 * _PIECE_ROWS * _LIST_ROWS
+# A product's rounding, in float32 epsilons of the squared lengths it is the difference of.
+_ROUNDING = 16 * np.finfo(np.float32).eps
+# Candidates looked at for each neighbour of another group, at first.
+_SIBLINGS = 4
+# Pairs held a query, in multiples of k, before the nearest are picked and the rest is dropped.
+_KEPT = 3
+# What a search holds of pairs, in bytes a neighbour of each query, while the nearest are picked.
+HELD_A_NEIGHBOR = _KEPT * 64
+
+
+@dataclass(frozen=True)
+class Neighbors:
+    """The nearest rows of some rows, nearest first.
+
+    Attributes
+    ----------
+    indices : ndarray of int64 of shape (n_rows, k)
+        Row numbers; -1 where there are fewer than k.
+    distances : ndarray of float32 of shape (n_rows, k)
+        Euclidean; infinite where there are fewer than k.
+    """
+
+    indices: np.ndarray
+    distances: np.ndarray
+
+    @classmethod
+    def none(cls, n_rows: int, k: int) -> Self:
+        return cls(np.full((n_rows, k), -1), np.full((n_rows, k), np.inf, np.float32))
+
+    @classmethod
+    def placed(cls, n_rows: int, k: int, nearest: Pairs) -> Self:
+        """Put pairs, query by query, nearest first and at most k of each, in rows and columns."""
+        made, places = cls.none(n_rows, k), ranks(nearest.queries)
+        made.indices[nearest.queries, places] = nearest.numbers
+        made.distances[nearest.queries, places] = np.sqrt(nearest.squares)
+        return made
+
+    @property
+    def complete(self) -> np.ndarray:
+        """Which rows (n_rows,) have k neighbours."""
+        return self.indices[:, -1] >= 0
+
+    def replace(self, rows: np.ndarray | slice, other: Self) -> None:
+        """Put what another search found in place of some rows."""
+        self.indices[rows] = other.indices
+        self.distances[rows] = other.distances
+
+    def put_first(self, rows: np.ndarray, numbers: np.ndarray, distances: np.ndarray) -> None:
+        """Put one neighbour of each of some rows first, in place of the last or of its own."""
+        indices, k = self.indices[rows], self.indices.shape[1]
+        there = indices == numbers[:, None]
+        given_up = np.where(there.any(axis=1), there.argmax(axis=1), k - 1)
+        columns = np.arange(k)
+        before = np.where(columns <= given_up[:, None], np.maximum(columns - 1, 0), columns)
+        for held, first in ((self.indices, numbers), (self.distances, distances)):
+            moved = np.take_along_axis(held[rows], before, axis=1)
+            moved[:, 0] = first
+            held[rows] = moved
+
+
+class Search:
+    """Keeps, of all rows shown, those that may be among the k nearest of each query.
+
+    Distances come from one product a list, ``|y|² − 2xy`` of rows centred on the list, and those
+    of the rows kept are then taken anew from the difference: what is near-identical keeps its
+    digits, what is identical is at 0. A query is no neighbour of itself.
+
+    Parameters
+    ----------
+    queries : Members
+        With groups, neighbours at most one of each group are found besides the plain ones.
+    k : int
+    thorough : bool
+        Keep the nearest row of every group of each list instead: ten times slower, and needed
+        where the nearest rows are of a few large groups.
+    """
+
+    def __init__(self, queries: Members, k: int, *, thorough: bool = False) -> None:
+        self.queries = queries
+        self.k = k
+        self.thorough = thorough
+        # One more: the query may be among the rows shown.
+        self.count = (_SIBLINGS * k if self._grouped else k) + 1
+        self.bounds = np.full(len(queries), np.inf, np.float32)
+        self._found: list[Pairs] = []
+        self._held = 0
+
+    @property
+    def _grouped(self) -> bool:
+        return self.queries.groups is not None
+
+    def see(self, which: np.ndarray, shown: Members) -> None:
+        """Show rows to the queries `which` (positions, increasing); none twice to the same."""
+        for start in range(0, len(shown), _LIST_ROWS):
+            part = shown[start : start + _LIST_ROWS]
+            center = part.values.mean(axis=0)
+            factors = _factors(part.values - center)
+            for first in range(0, len(which), _PIECE_ROWS):
+                self._see_piece(which[first : first + _PIECE_ROWS], part, center, factors)
+
+    def _see_piece(
+        self, which: np.ndarray, shown: Members, center: np.ndarray, factors: np.ndarray
+    ) -> None:
+        rows = np.ones((len(which), factors.shape[1]), np.float32)
+        np.subtract(self.queries.values[which], center, out=rows[:, :-1])
+        lengths = np.einsum("ij,ij->i", rows[:, :-1], rows[:, :-1])
+        keys = rows @ factors.T
+        slack = _ROUNDING * (lengths + factors[:, -1].max())
+        fresh = bool(np.isinf(self.bounds[which]).any())
+        if self.thorough:
+            at, columns = self._nearest_of_groups(keys, which, shown, lengths, slack)
+        else:
+            if fresh:
+                self._lower(which, upper_bounds(keys, self.count) + (lengths + slack))
+            limits = self.bounds[which] + (slack - lengths)
+            at, columns = positions_below(keys, limits, self.count)
+        pairs = self._measured(which[at], columns, shown)
+        if fresh and self._grouped:
+            self._lower_to(pairs[pairs.nearest(self.k, of_groups=True)])
+        self._keep(pairs)
+
+    def _nearest_of_groups(
+        self,
+        keys: np.ndarray,
+        which: np.ndarray,
+        shown: Members,
+        lengths: np.ndarray,
+        slack: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        assert shown.groups is not None
+        keys[self.queries.numbers[which][:, None] == shown.numbers] = np.inf
+        sorter = np.argsort(shown.groups, kind="stable")
+        starts = np.flatnonzero(np.diff(shown.groups[sorter], prepend=-1))
+        sizes = np.diff(starts, append=len(sorter))
+        keys = keys[:, sorter]
+        minima = np.minimum.reduceat(keys, starts, axis=1)
+        self._lower(which, upper_bounds(minima, self.k) + (lengths + slack))
+        at, group = positions_below(minima, self.bounds[which] + (slack - lengths), self.k)
+        wanted = np.full_like(minima, np.nan)
+        wanted[at, group] = minima[at, group]
+        at, columns = np.divmod(
+            np.flatnonzero(keys == np.repeat(wanted, sizes, axis=1)), len(sorter)
+        )
+        pairs = at * len(starts) + np.repeat(np.arange(len(starts)), sizes)[columns]
+        first = np.flatnonzero(np.diff(pairs, prepend=-1))  # of rows that tie
+        return at[first], sorter[columns[first]]
+
+    def compare(self, queries: np.ndarray, columns: np.ndarray, shown: Members) -> None:
+        """Compare queries (positions) with one row each; no pair twice."""
+        self._keep(self._measured(queries, columns, shown))
+
+    def _measured(self, queries: np.ndarray, columns: np.ndarray, shown: Members) -> Pairs:
+        other = shown.numbers[columns] != self.queries.numbers[queries]
+        queries, columns = queries[other], columns[other]
+        difference = self.queries.values[queries]
+        difference -= shown.values[columns]
+        squares = np.einsum("ij,ij->i", difference, difference)
+        groups = None if shown.groups is None else shown.groups[columns]
+        return Pairs(queries.astype(np.int32), squares, shown.numbers[columns], groups)
+
+    def _keep(self, pairs: Pairs) -> None:
+        self._found.append(pairs)
+        self._held += len(pairs)
+        if self._held > _KEPT * self.k * len(self.queries):
+            self._settle()
+
+    def _settle(self) -> None:
+        """Keep what may still be chosen, and lower the bounds to it."""
+        pairs = Pairs.joined(self._found)
+        nearest = pairs.nearest(self.k, of_groups=self._grouped)
+        self._lower_to(pairs[nearest])
+        kept = np.zeros(len(pairs), bool)
+        kept[nearest] = True
+        if self._grouped:
+            kept[pairs.nearest(self.k, of_groups=False)] = True
+        self._found = [pairs[kept]]
+        self._held = len(self._found[0])
+
+    def _lower_to(self, nearest: Pairs) -> None:
+        """Lower the bounds of the queries that have k nearest."""
+        last = ranks(nearest.queries) == self.k - 1
+        self._lower(nearest.queries[last], nearest.squares[last])
+
+    def _lower(self, which: np.ndarray, bounds: np.ndarray) -> None:
+        self.bounds[which] = np.minimum(self.bounds[which], bounds)
+
+    def result(self, *, of_groups: bool = False) -> Neighbors:
+        """The k nearest rows of each query; if wished, the nearest of each group only."""
+        if not self._found:
+            return Neighbors.none(len(self.queries), self.k)
+        self._settle()
+        nearest = self._found[0][self._found[0].nearest(self.k, of_groups=of_groups)]
+        return Neighbors.placed(len(self.queries), self.k, nearest)
+
+
+def _factors(rows: np.ndarray) -> np.ndarray:
+    """Rows (-2y, |y|²): their product with (x, 1) is the squared distance less |x|²."""
+    lengths = np.einsum("ij,ij->i", rows, rows)
+    return np.concatenate([-2 * rows, lengths[:, None]], axis=1)
+
+
+_QUERIES = 8192
+
+
+def exact_neighbors(
+    values: np.ndarray, k: int, groups: np.ndarray | None = None
+) -> tuple[Neighbors, Neighbors | None]:
+    """Find each row's k nearest other rows, by comparing all rows with all.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+        Finite.
+    k : int
+    groups : ndarray of int of shape (n_rows,), optional
+        Rows of one group, such as the images of one vehicle; below 0 for a row of its own.
+
+    Returns
+    -------
+    plain : Neighbors
+    of_groups : Neighbors or None
+        The nearest with at most one row of each group, the row's own group included.
+    """
+    members = as_members(values, np.arange(len(values)), groups, values.mean(axis=0))
+    return nearest_among(members, members, k)
+
+
+def nearest_among(queries: Members, members: Members, k: int) -> tuple[Neighbors, Neighbors | None]:
+    """Find each query's k nearest of the members, and with groups those of distinct groups."""
+    plain = Neighbors.none(len(queries), k)
+    of_groups = None if queries.groups is None else Neighbors.none(len(queries), k)
+    for start in range(0, len(queries), _QUERIES):
+        part = slice(start, start + _QUERIES)
+        search = Search(queries[part], k)
+        everyone = np.arange(len(search.queries))
+        search.see(everyone, members)
+        plain.replace(part, search.result())
+        if of_groups is not None:
+            found = search.result(of_groups=True)
+            lacking = np.flatnonzero(~found.complete)
+            if len(lacking):
+                again = Search(search.queries[lacking], k, thorough=True)
+                again.see(np.arange(len(lacking)), members)
+                found.replace(lacking, again.result(of_groups=True))
+            of_groups.replace(part, found)
+    return plain, of_groups

@@ -1,0 +1,86 @@
+"""The CSV tables of a results folder as data frames."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamclust.errors import WorkspaceError
+from streamclust.store.outputs import plain_cell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Of every table what is text whatever it looks like: a set may be called 7, a cluster None.
+_TEXT = {
+    *("set", "clustering", "clusterings", "labels", "space", "algorithm", "attribute"),
+    *(
+        "same_algorithm",
+        "mixture",
+        "mixed_set",
+        "measure",
+        "best_set",
+        "path",
+        "kind",
+        "sets",
+        "name",
+        "text",
+        "what",
+    ),
+    *("typical", "varied", "borderline", "worst"),
+}
+# Whole numbers also where some are missing.
+_WHOLE = {"cluster", "nearest"}
+
+
+def stored_table(
+    file: str, made_by: str, about: str, numbers: Collection[str] | None = None
+) -> property:
+    """A property of a class with a `folder`: one of its CSV tables, read when it is asked for.
+
+    Parameters
+    ----------
+    file : str
+    made_by : str
+        The command that writes it, for those who have no such table.
+    about : str
+        What a line of it is.
+    numbers : collection of str, optional
+        Its columns of numbers, where all others are text.
+    """
+
+    def read(owner: Any) -> "pd.DataFrame":
+        return read_table(owner.folder / file, made_by, numbers)
+
+    read.__doc__ = f"{about} ``{file}`` as `{made_by}` wrote it."
+    return property(read)
+
+
+def read_table(file: Path, made_by: str, numbers: Collection[str] | None = None) -> "pd.DataFrame":
+    """Read a table; names and sentences stay text, empty cells are missing values.
+
+    Raises
+    ------
+    WorkspaceError
+        When it is not there, or is no table.
+    """
+    import pandas as pd
+
+    if not file.is_file():
+        raise WorkspaceError(f"there is no {file.name} in {file.parent}: {made_by} makes it")
+    try:
+        columns = pd.read_csv(file, nrows=0).columns
+        text = [name for name in columns if _is_text(name, numbers)]
+        empty = {name: [""] if name in text else ["", "nan"] for name in columns}
+        dtypes = dict.fromkeys(_WHOLE, "Int64") | dict.fromkeys(text, str)
+        table = pd.read_csv(file, dtype=dtypes, keep_default_na=False, na_values=empty)
+    except (ValueError, OSError) as error:
+        raise WorkspaceError(
+            f"{file} cannot be read as a table: put it away, and {made_by} makes it again"
+        ) from error
+    for name in text:
+        table[name] = table[name].map(plain_cell, na_action="ignore")
+    return table
+
+
+def _is_text(column: str, numbers: Collection[str] | None) -> bool:
+    return column in _TEXT if numbers is None else column not in numbers

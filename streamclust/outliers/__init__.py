@@ -1,0 +1,1 @@
+"""Rows that do not belong: scores, thresholds, kinds with their reasons, duplicates."""

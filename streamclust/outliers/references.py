@@ -1,0 +1,120 @@
+"""Distances to random reference samples: groups of alike outliers cannot hide from them."""
+
+from collections.abc import Iterator
+from typing import Self
+
+import numpy as np
+
+from streamclust.passes.accumulators.sample import UniformSample
+
+SIZE = 500
+DRAWS = 10
+NEAR_SHARE, FAR_SHARE = 0.01, 0.05
+
+PIECE_ROWS = 512
+
+
+class ReferenceSamples:
+    """Independent uniform samples of the rows, as an accumulator.
+
+    Parameters
+    ----------
+    size : int
+        Rows of a sample; all rows where there are fewer.
+    draws : int
+        How many samples.
+    seed : int
+    """
+
+    def __init__(self, size: int = SIZE, draws: int = DRAWS, seed: int = 0) -> None:
+        self.samples = [UniformSample(size, seed * draws + draw) for draw in range(draws)]
+
+    def update(self, values: np.ndarray, *extras: np.ndarray) -> None:
+        """See rows; the last extra holds their numbers (`Rows.numbered`)."""
+        for sample in self.samples:
+            sample.update(values, extras[-1])
+
+    def merge(self, other: Self) -> None:
+        for own, others in zip(self.samples, other.samples, strict=True):
+            own.merge(others)
+
+    def result(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each sample, the rows (size, n_columns) and their numbers (size,)."""
+        return [(rows, numbers) for rows, numbers in (s.result() for s in self.samples)]
+
+
+class ReferenceDistances:
+    """Mean over the samples of the distance to the kth nearest row of each, for two k.
+
+    A row among the samples is not its own reference. The *near* distance (k is 1 % of a sample)
+    is the outlier score of Sugiyama & Borgwardt [1]_ with k above 1: of a group of alike rows a
+    sample holds its share only, so k of 1 % sees through all groups smaller than that. The *far*
+    distance (k is 5 %) is large for every member of a small far group however tight that is; it
+    is a distance to a measure [2]_ of mass 5 %.
+
+    Parameters
+    ----------
+    samples : list of (rows, numbers)
+        As `ReferenceSamples.result` gives them; two rows each at least.
+    near : int, optional
+        The near k in place of 1 %; one less than the rows of a sample at most.
+
+    References
+    ----------
+    .. [1] Sugiyama, M. & Borgwardt, K. (2013). Rapid distance-based outlier detection via
+       sampling. NeurIPS 26.
+    .. [2] Chazal, F., Cohen-Steiner, D. & Merigot, Q. (2011). Geometric inference for probability
+       measures. Foundations of Computational Mathematics 11(6).
+    """
+
+    def __init__(
+        self, samples: list[tuple[np.ndarray, np.ndarray]], near: int | None = None
+    ) -> None:
+        self.size = len(samples[0][0])
+        others = self.size - 1  # One of the sample may be the row itself.
+        self.near = min(near or max(1, round(NEAR_SHARE * self.size)), others)
+        self.far = max(self.near, min(round(FAR_SHARE * self.size), others))
+        rows = np.concatenate([rows for rows, _ in samples])
+        # About the middle, squared lengths are small and their differences keep their digits.
+        self.center = rows.mean(axis=0, dtype=np.float64).astype(rows.dtype)
+        self.rows = rows - self.center
+        self.lengths = np.einsum("ij,ij->i", self.rows, self.rows)
+        numbers = np.concatenate([numbers for _, numbers in samples])
+        self.order = np.argsort(numbers, kind="stable")
+        self.numbers = numbers[self.order]
+
+    @property
+    def n_samples(self) -> int:
+        return len(self.rows) // self.size
+
+    def __call__(self, values: np.ndarray, *extras: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Give the near and far distances (n_rows,), float32; the last extra numbers the rows."""
+        near, far = np.empty((2, len(values)), np.float32)
+        doubled = np.ascontiguousarray(-2 * self.rows.T)
+        for start in range(0, len(values), PIECE_ROWS):
+            part = slice(start, start + PIECE_ROWS)
+            rows = values[part] - self.center
+            squared = rows @ doubled
+            squared += self.lengths
+            squared += np.einsum("ij,ij->i", rows, rows)[:, None]
+            for row, column in self._own(extras[-1][part]):
+                squared[row, column] = np.inf
+            # A whole sort is the faster selection here: numpy sorts short rows by vectors.
+            squared = squared.reshape(len(rows), self.n_samples, self.size)
+            squared.sort(axis=2)
+            for out, k in ((near, self.near), (far, self.far)):
+                out[part] = np.sqrt(np.maximum(squared[:, :, k - 1], 0)).mean(axis=1)
+        return near, far
+
+    def _own(self, numbers: np.ndarray) -> Iterator[tuple[int, int]]:
+        """Which of the rows stands where among the references."""
+        first = np.searchsorted(self.numbers, numbers, "left")
+        last = np.searchsorted(self.numbers, numbers, "right")
+        for row in np.flatnonzero(last > first):
+            for place in range(first[row], last[row]):
+                yield int(row), int(self.order[place])
+
+    @staticmethod
+    def nbytes(n_columns: int, itemsize: int) -> int:
+        """Bytes held beside a block at the peak of a call, state included."""
+        return itemsize * SIZE * DRAWS * (3 * n_columns + 2 * PIECE_ROWS + 8)

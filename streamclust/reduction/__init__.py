@@ -1,0 +1,1 @@
+"""Descriptors into the store, and the exact PCA of all rows."""

@@ -1,0 +1,312 @@
+"""Principal components from sums that were already taken."""
+
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+from scipy import linalg
+from sklearn.utils.extmath import svd_flip
+
+from streamclust.errors import SettingsError
+from streamclust.passes.accumulators.covariance import Scatter
+from streamclust.passes.accumulators.moments import ColumnMoments
+from streamclust.passes.accumulators.sketch import ScatterSketch
+from streamclust.passes.scaling import column_scale
+from streamclust.reduction.projection import Projection
+
+# Beyond these, squares of the values and their sums leave the range of float64.
+SMALLEST_SPREAD, LARGEST_SQUARES = 1e-150, 1e290
+
+
+@dataclass(frozen=True, eq=False)
+class PrincipalComponents:
+    """Principal components of scaled rows, largest variance first; all arrays are float64.
+
+    Attributes
+    ----------
+    components : ndarray of shape (n_components, n_features)
+        Orthonormal rows, in the space of the scaled columns; of each the largest entry in
+        absolute value is positive, as in scikit-learn.
+    explained_variance, explained_variance_ratio, singular_values : ndarray of shape (n_components,)
+        Variances (ddof 1), their shares of the total variance of the scaled columns, and the
+        singular values of the centred scaled rows.
+    mean, scale : ndarray of shape (n_features,)
+        A row is scaled as (x − mean) / scale.
+    noise_variance : float
+        Mean of the variances left out (Tipping & Bishop 1999), 0 if none is.
+    n_samples : int
+        Rows that it was learnt from.
+    scaling : str
+        The name of the scaling; for "l2" rows are made of unit length before all else.
+    share_reached : bool
+        False if a share of variance was asked for that the allowed number of components
+        does not hold.
+    """
+
+    components: np.ndarray
+    explained_variance: np.ndarray
+    explained_variance_ratio: np.ndarray
+    singular_values: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+    noise_variance: float
+    n_samples: int
+    scaling: str
+    share_reached: bool
+
+    @property
+    def n_components(self) -> int:
+        """Number of components."""
+        return len(self.components)
+
+    def projection(self, *, whiten: bool = False, normalize: bool = False) -> Projection:
+        """Fold scale and whitening into one matrix.
+
+        Parameters
+        ----------
+        whiten : bool
+            Divide the reduced columns by their standard deviations.
+        normalize : bool
+            Make the reduced rows of unit length; rows of zeros stay zero.
+        """
+        matrix = self.components.T / self.scale[:, None]
+        if whiten:
+            matrix /= self._deviations()
+        matrix = np.ascontiguousarray(matrix)
+        return Projection(self.mean, matrix, self.scaling == "l2", normalize)
+
+    def project(
+        self, values: np.ndarray, *, whiten: bool = False, normalize: bool = False
+    ) -> np.ndarray:
+        """Reduce rows of shape (n_rows, n_features) to (n_rows, n_components).
+
+        For many blocks, make the `projection` once and call it.
+        """
+        return self.projection(whiten=whiten, normalize=normalize)(values)
+
+    def restore(self, reduced: np.ndarray, *, whiten: bool = False) -> np.ndarray:
+        """Give the rows, (n_rows, n_features), whose reduction is `reduced`.
+
+        The length of rows that were made of unit length is not restored.
+        """
+        basis = self.components * self.scale
+        if whiten:
+            basis *= self._deviations()[:, None]
+        return reduced @ basis + self.mean
+
+    def _deviations(self) -> np.ndarray:
+        # The floor is scikit-learn's: components without variance would give infinities.
+        return np.maximum(np.sqrt(self.explained_variance), np.finfo(np.float64).eps)
+
+
+def principal_components(
+    covariance: Scatter,
+    moments: ColumnMoments,
+    *,
+    n_components: int | float | None = 0.9,
+    scaling: str = "none",
+    max_components: int | None = 128,
+) -> PrincipalComponents:
+    """Decompose an accumulated scatter matrix, exact to the rounding of its products.
+
+    Any scaling but "l2" is served by the same sums; for "l2", and only for it, these must have
+    been taken over unit rows. Besides the scatter, one more matrix of its size is held.
+
+    Parameters
+    ----------
+    covariance : Scatter
+        The result of `Covariance`.
+    moments : ColumnMoments
+        The result of `Moments` on the same rows.
+    n_components : int, float in (0, 1] or None
+        That many; or the fewest that hold this share of the variance, but no more than
+        `max_components`; or all, min(n_samples, n_features).
+    scaling : {"none", "standard", "minmax", "l2"}
+        See `column_scale`.
+    max_components : int or None
+        Limit for a share of variance; None for no limit.
+
+    Raises
+    ------
+    SettingsError
+        Fewer than two rows were seen, or fewer rows or columns than components; or the values
+        are too large or too small for their squares.
+    """
+    most = most_components(n_components, max_components, covariance.count, len(covariance.mean))
+    check_range(moments, float(np.trace(covariance.scatter)))
+    scale = column_scale(scaling, moments)
+    scaled = covariance.scatter / scale[:, None]
+    scaled /= scale
+    total = float(np.trace(scaled))
+    return _select(
+        *_leading(scaled, most),
+        total,
+        share=_share(n_components),
+        scaling=scaling,
+        mean=covariance.mean,
+        scale=scale,
+        n_samples=covariance.count,
+    )
+
+
+def principal_components_from_sketch(
+    sketch: ScatterSketch,
+    moments: ColumnMoments,
+    *,
+    n_components: int | float | None = 0.9,
+    scaling: str = "none",
+    max_components: int | None = 128,
+) -> PrincipalComponents:
+    """Decompose a sketch of the scatter matrix: approximate components, exact total variance.
+
+    With C ≈ F Fᵀ, columns scaled by S have S C S ≈ (S F)(S F)ᵀ. Variances are never above the
+    true ones. Parameters and errors as for `principal_components`, but the number of components
+    must be limited to the number of vectors of the sketch.
+
+    Raises
+    ------
+    SettingsError
+        As `principal_components`, or more components may be wanted than the sketch has vectors.
+    """
+    n_features, n_vectors = sketch.product.shape
+    most = most_components(n_components, max_components, sketch.count, n_features)
+    if most > n_vectors:
+        raise SettingsError(
+            f"a sketch of {n_vectors} vectors cannot give {most} components: "
+            "set n_components, or max_components for a share of variance"
+        )
+    check_range(moments, float(np.abs(sketch.product).max()))
+    scale = column_scale(scaling, moments)
+    vectors, roots, _ = linalg.svd(
+        sketch.factor() / scale[:, None], full_matrices=False, overwrite_a=True, check_finite=False
+    )
+    return _select(
+        roots[:most] ** 2,
+        vectors.T[:most],
+        float(np.sum(moments.m2 / scale**2)),
+        share=_share(n_components),
+        scaling=scaling,
+        mean=sketch.mean,
+        scale=scale,
+        n_samples=sketch.count,
+    )
+
+
+def refined_test_matrix(sketch: ScatterSketch, scale: np.ndarray) -> np.ndarray:
+    """Give the test matrix of a further pass: a step of subspace iteration on the scaled scatter.
+
+    Halko, Martinsson & Tropp (2011), "Finding structure with randomness", algorithm 4.4.
+    """
+    columns = scale[:, None]
+    return np.linalg.qr(sketch.product / columns).Q / columns
+
+
+def most_components(
+    n_components: int | float | None, max_components: int | None, n_samples: int, n_features: int
+) -> int:
+    """Tell how many components may be needed, or refuse what the data cannot give.
+
+    Raises
+    ------
+    SettingsError
+        Fewer than two rows were seen, or fewer rows or columns than components.
+    """
+    rank = min(n_samples, n_features)
+    if n_samples < 2:
+        raise SettingsError(f"principal components need 2 rows at least, got n_samples={n_samples}")
+    if n_components is None:
+        return rank
+    if not isinstance(n_components, Integral):
+        return rank if max_components is None else min(max_components, rank)
+    if not 1 <= n_components <= rank:
+        raise SettingsError(
+            f"n_components={n_components!r} must be between 1 and "
+            f"min(n_samples, n_features)={rank!r}"
+        )
+    return int(n_components)
+
+
+def check_range(moments: ColumnMoments, scatter: float = 1.0) -> None:
+    """Refuse sums of squares that were infinite, or lost in zero.
+
+    Parameters
+    ----------
+    moments : ColumnMoments
+    scatter : float
+        Trace or largest entry of what was summed beside the moments: not zero where rows differ.
+
+    Raises
+    ------
+    SettingsError
+        The values are too large or too small.
+    """
+    if not (moments.m2.sum() < LARGEST_SQUARES and np.isfinite(scatter)):
+        raise SettingsError("the values are too large for their squares: divide the columns first")
+    spread = float(moments.range.max())
+    if 0 < spread < SMALLEST_SPREAD or (spread > 0 and scatter <= 0):
+        raise SettingsError(
+            f"the columns vary by {spread:.1g} at most, too little for the squares: "
+            "multiply them first"
+        )
+
+
+def _leading(scatter: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Largest eigenvalues, descending, and their vectors as rows; `scatter` is overwritten."""
+    n_features = len(scatter)
+    # LAPACK works in place on columns: the transpose of a symmetric C array is the same matrix.
+    values, vectors = linalg.eigh(
+        scatter.T,
+        subset_by_index=(n_features - most, n_features - 1),
+        overwrite_a=True,
+        check_finite=False,
+    )
+    return values[::-1], vectors.T[::-1]
+
+
+def _share(n_components: int | float | None) -> float | None:
+    if n_components is None or isinstance(n_components, Integral):
+        return None
+    return float(n_components)
+
+
+def _select(
+    eigenvalues: np.ndarray,
+    vectors: np.ndarray,
+    total: float,
+    *,
+    share: float | None,
+    scaling: str,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    n_samples: int,
+) -> PrincipalComponents:
+    """Keep as many components as the share needs; eigenvalues are of the scatter, descending."""
+    eigenvalues = np.maximum(eigenvalues, 0.0)
+    ratio = eigenvalues / total if total > 0 else np.zeros_like(eigenvalues)
+    keep, reached = len(ratio), True
+    if share is not None:
+        keep, reached = _count_for_share(ratio, share if total > 0 else 0.0)
+    components = np.ascontiguousarray(vectors[:keep])
+    svd_flip(None, components, u_based_decision=False)
+    left_out = min(n_samples, len(mean)) - keep
+    noise = max(total - eigenvalues[:keep].sum(), 0.0) / left_out if left_out > 0 else 0.0
+    return PrincipalComponents(
+        components,
+        eigenvalues[:keep] / (n_samples - 1),
+        ratio[:keep],
+        np.sqrt(eigenvalues[:keep]),
+        np.array(mean),
+        scale,
+        float(noise / (n_samples - 1)),
+        n_samples,
+        scaling,
+        reached,
+    )
+
+
+def _count_for_share(ratio: np.ndarray, share: float) -> tuple[int, bool]:
+    """Tell how many components hold the share, and whether these do."""
+    enough = np.cumsum(ratio) >= share * (1 - 1e-12)  # all components hold all but rounding
+    if enough.any():
+        return int(np.argmax(enough)) + 1, True
+    return len(ratio), False

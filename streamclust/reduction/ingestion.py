@@ -1,0 +1,164 @@
+"""Descriptors into the store: the pass that writes them also sums moments and covariance."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from streamclust.errors import SourceError
+from streamclust.memory import Budget, Need
+from streamclust.passes.blocks import Rows
+from streamclust.reduction.stored_sums import (
+    empty_sums,
+    is_sketched,
+    n_vectors,
+    store_sums,
+    sums_bytes,
+)
+from streamclust.reduction.sums import PCASums
+from streamclust.settings import Settings
+from streamclust.sources.readers import ArraySource, fingerprint
+from streamclust.store.job import Job
+from streamclust.store.workspace import fingerprint as digest
+from streamclust.store.workspace import stage_array
+
+STEP = "ingest"
+BLOCKS_A_TASK = 4
+_SHOWN = 10
+
+
+def ingest(job: Job, descriptor: str, source: ArraySource) -> None:
+    """Convert one descriptor file to Zarr and sum what PCA needs, unless that is done.
+
+    Raises
+    ------
+    SourceError
+        For rows with NaN or infinity, unless they are to be masked.
+    MemoryBudgetError
+        When it does not fit the budget.
+    """
+    path = f"descriptors/{descriptor}"
+    mark = _mark(job, source)
+    if not job.workspace.restore(path, mark):
+        needs = ingest_needs(source, job.settings)
+        with job.step(STEP, descriptor, needs, len(source)) as passes:
+            _store(job, passes, source, path, mark)
+    else:
+        job.skip(STEP, descriptor)
+    _check_invalid(job, descriptor, source.path)
+
+
+def _mark(job: Job, source: ArraySource) -> str:
+    settings = job.settings
+    sketch = None
+    if is_sketched(source.shape[1], job.budget):
+        sketch = n_vectors(settings, source.shape[1]), settings.random_state
+    return digest(STEP, 1, source_attributes(source), settings.compress, sketch)
+
+
+def source_attributes(source: ArraySource) -> dict[str, Any]:
+    """What identifies an input: its name, layout, and fingerprint."""
+    layout = {"shape": list(source.shape), "dtype": str(source.dtype)}
+    return {"name": source.path.name, **layout, **fingerprint(source.path)}
+
+
+def ingest_needs(source: ArraySource, settings: Settings) -> list[Need]:
+    """Memory of the step: a read block, its copy on the way to disk, and its statistics."""
+    rows = Rows(source)
+    n_columns, itemsize = rows.n_columns, source.dtype.itemsize
+    block = rows.rows_a_block * n_columns * itemsize
+    sketched = is_sketched(n_columns, Budget(settings.memory_bytes))
+    total = 8 * n_columns * (2 * n_vectors(settings, n_columns) if sketched else n_columns)
+    sums = sums_bytes(rows, settings, sketched)
+    return [Need(f"{STEP} of {source.path.name}", fixed=total, per_block=2 * block + sums)]
+
+
+def _store(job: Job, passes: Any, source: ArraySource, path: str, mark: str) -> None:
+    rows = Rows(source)
+    settings = job.settings
+    sums = empty_sums(settings, rows.n_columns)
+    if sums.sketched:
+        job.events.warn(
+            f"{source.path.name}: the covariance of {rows.n_columns} columns does not fit "
+            f"--memory {settings.memory}: a randomised sketch stands in for it"
+        )
+    with job.workspace.staging() as staged:
+        chunk = rows.rows_a_block
+        raw = stage_array(
+            staged, "raw", source.shape, source.dtype, chunk, compress=settings.compress
+        )
+        # True is the fill value: where all rows are valid nothing is written at all.
+        valid = stage_array(staged, "valid", source.shape[:1], bool, chunk, fill_value=True)
+        seen = passes.write(
+            "reading",
+            rows,
+            finite_rows,
+            (raw, valid),
+            _Ingested(sums),
+            BLOCKS_A_TASK,
+        )
+        store_sums(staged, seen.sums)
+        staged.attrs.update(
+            source=source_attributes(source),
+            n_rows=rows.n_rows,
+            n_columns=rows.n_columns,
+            n_invalid=seen.n_invalid,
+            sketched=seen.sums.sketched,
+        )
+        if seen.n_invalid == rows.n_rows:
+            raise SourceError(f"{source.path}: every row holds NaN or infinity")
+        if seen.n_invalid and settings.invalid == "error":
+            raise SourceError(invalid_message(source.path, Rows(raw), valid, seen.n_invalid))
+        job.workspace.publish(staged, path, mark)
+
+
+def finite_rows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if values.dtype.kind != "f":
+        return values, np.ones(len(values), bool)
+    return values, np.isfinite(values).all(axis=1)
+
+
+class _Ingested:
+    """Sums of the valid rows, and the number of the others."""
+
+    def __init__(self, sums: PCASums) -> None:
+        self.sums = sums
+        self.n_invalid = 0
+
+    def update(self, values: np.ndarray, *extras: np.ndarray) -> None:
+        valid = extras[-1]
+        bad = len(valid) - int(np.count_nonzero(valid))
+        self.n_invalid += bad
+        self.sums.update(values[valid] if bad else values)
+
+    def merge(self, other: Self) -> None:
+        self.n_invalid += other.n_invalid
+        self.sums.merge(other.sums)
+
+    def result(self) -> Self:
+        return self
+
+
+def _check_invalid(job: Job, descriptor: str, path: Path) -> None:
+    """Hold a stored set to the present policy: it may have been masked in an earlier run."""
+    group = job.workspace.root[f"descriptors/{descriptor}"]
+    n_invalid = group.attrs["n_invalid"]
+    if not n_invalid:
+        return
+    message = invalid_message(path, Rows(group["raw"]), group["valid"], n_invalid)
+    if job.settings.invalid == "error":
+        raise SourceError(message)
+    job.events.warn(f"{path.name}: {n_invalid} rows masked, with label -1")
+
+
+def invalid_message(path: Path, rows: Rows, valid: Any, n_invalid: int) -> str:
+    shown: list[int] = []
+    for span in rows.spans():
+        shown += (span.start + np.flatnonzero(~valid[span.start : span.stop])).tolist()
+        if len(shown) >= min(n_invalid, _SHOWN):
+            break
+    listed = ", ".join(map(str, shown[:_SHOWN])) + (", …" if n_invalid > _SHOWN else "")
+    return (
+        f"{path}: {n_invalid} of {rows.n_rows} rows hold NaN or infinity (rows {listed}): mend "
+        "the file, or pass --invalid mask to set them aside with label -1"
+    )

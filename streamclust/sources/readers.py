@@ -1,0 +1,198 @@
+"""What comes in: readers of descriptor arrays, block by block, and the choice between them.
+
+A later format is one module with a function ``open_array(path) -> ArraySource``
+and one entry in ``READERS``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from streamclust.errors import SourceError
+
+__all__ = ["READERS", "ArraySource", "check_layout", "fingerprint", "open_source", "stored_as"]
+
+# Modules by name, so that a format's libraries are imported only when a file needs them.
+READERS = {
+    ".npy": "streamclust.sources.arrays",
+    ".pickle": "streamclust.sources.pickles",
+    ".pkl": "streamclust.sources.pickles",
+    ".p": "streamclust.sources.pickles",
+}
+
+_KIND_NAMES = {
+    "b": "bool",
+    "c": "complex",
+    "O": "object",
+    "V": "structured",
+    "S": "bytes string",
+    "U": "text string",
+    "T": "text string",
+    "M": "datetime",
+    "m": "timedelta",
+}
+
+
+class ArraySource(ABC):
+    """A two-dimensional array in a file, of which any block of rows can be read.
+
+    Safe to read from several threads at once; can be pickled (it holds the path
+    and plain numbers, and opens the file anew at every read).
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    shape : (int, int)
+        Rows and columns.
+    dtype : np.dtype
+        Type of what `read` returns, in native byte order.
+    order : {"C", "F"}
+        How the file holds the array: row after row, or column after column.
+    """
+
+    path: Path
+    shape: tuple[int, int]
+    dtype: np.dtype
+    order: Literal["C", "F"]
+
+    @abstractmethod
+    def read_rows(self, start: int, stop: int) -> np.ndarray:
+        """Read rows `start` to `stop`, which are known to exist."""
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Read a block of rows.
+
+        Parameters
+        ----------
+        start, stop : int
+            ``0 <= start <= stop <= len(self)``.
+
+        Returns
+        -------
+        ndarray of shape (stop - start, columns) and type `dtype`
+            C-contiguous, and the caller's own.
+
+        Raises
+        ------
+        IndexError
+            If the rows do not exist.
+        SourceError
+            If the file has become shorter, or its bytes are damaged.
+        """
+        if not 0 <= start <= stop <= len(self):
+            raise IndexError(f"rows {start}:{stop} of {self.path}, which has {len(self)}")
+        return self.read_rows(start, stop)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        if not isinstance(rows, slice):
+            raise TypeError(f"only slices of rows can be read, not {type(rows).__name__}")
+        start, stop, step = rows.indices(len(self))
+        if step != 1:
+            raise IndexError("only slices of step 1 can be read")
+        return self.read(start, max(start, stop))
+
+
+def open_source(path: str | Path) -> ArraySource:
+    """Open a file of descriptors by its ending, reading little more than its header.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, empty, of an unknown kind, damaged, or holds
+        something else than a two-dimensional array of numbers.
+    """
+    # Absolute: a worker of a scheduler reads it from another working directory.
+    path = Path(path).absolute()
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        ending = path.suffix or "no ending"
+        raise SourceError(f"{path}: {ending} is not known: use one of {', '.join(READERS)}")
+    try:
+        if path.is_dir():
+            raise SourceError(f"{path}: is a folder: name a file in it")
+        if path.stat().st_size == 0:
+            raise SourceError(f"{path}: is empty: copy or save the file again")
+        source: ArraySource = importlib.import_module(reader).open_array(path)
+    except FileNotFoundError:
+        raise SourceError(f"{path}: does not exist: check the path") from None
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return source
+
+
+def check_layout(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> tuple[int, int]:
+    """Refuse what is not a table of numbers; return its rows and columns.
+
+    Raises
+    ------
+    SourceError
+        If the type is not float, int or uint, the shape not two-dimensional, or
+        one side of it is empty.
+    """
+    if dtype.kind not in "fiu":
+        name = _KIND_NAMES.get(dtype.kind, str(dtype))
+        raise SourceError(
+            f"{path}: holds {name} values ({dtype}): descriptors must be float or integer; "
+            f"convert with array.astype('float32')"
+        )
+    if len(shape) != 2:
+        hint = {
+            0: "it is a single number",
+            1: "use array.reshape(rows, columns)",
+        }.get(len(shape), "use array.reshape(len(array), -1)")
+        raise SourceError(f"{path}: has shape {shape}, not (rows, columns): {hint}")
+    rows, columns = shape
+    if not 0 <= rows * columns * dtype.itemsize < 2**62 or rows < 0:
+        raise SourceError(f"{path}: has the impossible shape {shape}: save the file again")
+    if rows == 0 or columns == 0:
+        empty = "0 rows" if rows == 0 else "0 columns"
+        raise SourceError(f"{path}: has {empty} (shape {shape}): there is nothing to cluster")
+    return rows, columns
+
+
+def stored_as(dtype: np.dtype) -> np.dtype:
+    """Type in which values stored as `dtype` are given: native, float64 at most."""
+    if dtype.kind == "f" and dtype.itemsize > 8:
+        return np.dtype(np.float64)
+    return dtype.newbyteorder("=")
+
+
+def fingerprint(path: str | Path) -> dict[str, int | str]:
+    """Tell whether a file is still the one it was, without reading all of it.
+
+    Returns
+    -------
+    dict
+        ``size`` in bytes, ``mtime_ns``, and ``blake2b``: a digest of the size, the
+        first and last MiB, and 62 pieces of 4 KiB evenly spaced over the file.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read.
+    """
+    mib, piece, pieces = 1 << 20, 1 << 12, 62
+    try:
+        with open(path, "rb") as file:
+            stat = os.fstat(file.fileno())
+            digest = hashlib.blake2b(str(stat.st_size).encode(), digest_size=16)
+            digest.update(file.read(mib))
+            for i in range(1, pieces + 1):
+                file.seek(stat.st_size * i // (pieces + 1))
+                digest.update(file.read(piece))
+            file.seek(max(0, stat.st_size - mib))
+            digest.update(file.read(mib))
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "blake2b": digest.hexdigest()}

@@ -1,0 +1,101 @@
+"""The rows of a set as they are: those that were ingested, or mixed of others."""
+
+from typing import Any
+
+import numpy as np
+
+from streamclust.errors import SettingsError
+from streamclust.passes.side_by_side import Block, Indicators, Joined
+from streamclust.store.workspace import Workspace
+
+# Which rows are mixed: descriptors, or the labels of clusterings.
+DESCRIPTORS, LABELS = "descriptors", "labels"
+
+
+def is_mixed(workspace: Workspace, descriptor: str) -> bool:
+    """Whether a set is mixed of others."""
+    return "mixture" in workspace.root[f"descriptors/{descriptor}"].attrs
+
+
+def parts_of(workspace: Workspace, descriptor: str) -> set[str]:
+    """The sets that one is mixed of, and those that these are mixed of; itself where it is not."""
+    mixture = workspace.root[f"descriptors/{descriptor}"].attrs.get("mixture")
+    if mixture is None:
+        return {descriptor}
+    stored = [name for name in mixture["sets"] if name in workspace.descriptors]
+    return set().union(*(parts_of(workspace, name) for name in stored))
+
+
+def raw_array(workspace: Workspace, descriptor: str) -> Any:
+    """An array of shape (n_rows, n_columns); that of a mixed set is put together as it is read.
+
+    Raises
+    ------
+    SettingsError
+        When a mixed set's sets are not those any more that it was made of.
+    """
+    group = workspace.root[f"descriptors/{descriptor}"]
+    if "mixture" not in group.attrs:
+        return group["raw"]
+    if words := stale_words(workspace, descriptor):
+        raise SettingsError(words)
+    return Joined([_block(workspace, group, i) for i in range(len(group["blocks"]))])
+
+
+def raw_dtype(workspace: Workspace, descriptor: str) -> np.dtype:
+    """The type of a set's rows."""
+    group = workspace.root[f"descriptors/{descriptor}"]
+    return Joined.dtype if "mixture" in group.attrs else group["raw"].dtype
+
+
+def mixed_labels(workspace: Workspace, descriptor: str) -> tuple[Any, list[int]] | None:
+    """The labels that a consensus mixes, an array (n_rows, n_sets), and how many clusters each
+    column has; None for other sets."""
+    group = workspace.root[f"descriptors/{descriptor}"]
+    if group.attrs.get("mixture", {}).get("of") != LABELS:
+        return None
+    n_mixed = group["labels"].shape[1]
+    return group["labels"], [group[f"blocks/{i}/factor"].shape[0] for i in range(n_mixed)]
+
+
+def stale_sources(workspace: Workspace, descriptor: str) -> list[str]:
+    """The sets of a mixed one that are not those any more that it was made of."""
+    mixture = workspace.root[f"descriptors/{descriptor}"].attrs.get("mixture")
+    if mixture is None:
+        return []
+    made = zip(mixture["sets"], mixture["sources"], mixture["made_of"], strict=True)
+    return [name for name, source, mark in made if workspace.fingerprint_of(source) != mark]
+
+
+def stale_words(workspace: Workspace, descriptor: str) -> str:
+    """What a person should know of a mixed set whose sets changed; empty where they did not."""
+    changed = stale_sources(workspace, descriptor)
+    if not changed:
+        return ""
+    sets = ",".join(workspace.root[f"descriptors/{descriptor}"].attrs["mixture"]["sets"])
+    return (
+        f"{descriptor} mixes {', '.join(changed)}, which changed since: run streamclust mix "
+        f"{workspace.folder} --sets {sets} --name {descriptor} again"
+    )
+
+
+def _block(workspace: Workspace, group: Any, number: int) -> Block:
+    mixture, own = group.attrs["mixture"], group[f"blocks/{number}"]
+    center, factor = own["center"][...], own["factor"][...]
+    if mixture["of"] == LABELS:
+        indicators = Indicators(LabelColumn(group["labels"], number), len(factor))
+        return Block(indicators, center, factor)
+    array = workspace.root[f"descriptors/{mixture['sets'][number]}/raw"]
+    return Block(array, center, factor, unit=bool(own.attrs["unit"]))
+
+
+class LabelColumn:
+    """One column of an array of labels."""
+
+    def __init__(self, labels: Any, number: int) -> None:
+        self.labels = labels
+        self.number = number
+        self.shape = labels.shape[:1]
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        return np.asarray(self.labels[part, self.number])

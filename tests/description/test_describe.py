@@ -1,0 +1,304 @@
+"""Descriptions of a demo with images: files, what they claim against truth, and when they are made
+anew."""
+
+import csv
+import shutil
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cases import write_case
+from click.testing import CliRunner
+
+from streamclust import api
+from streamclust.choice.clusterings import labelled, recommended
+from streamclust.cli import commands
+from streamclust.description.stored import load_description
+from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
+from streamclust.events import Message, PassStarted, StepFinished
+from streamclust.images.pixels import MEASURES
+from streamclust.outliers.reasons import KINDS, Yardstick
+from streamclust.store.workspace import Workspace
+
+FILES = ("descriptions.csv", "description_evidence.csv", "readability.csv")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("describe")
+    api.demo(folder, rows=500, n_clusters=(6, 9), descriptors="vdc_color,osnet")
+    return folder
+
+
+@pytest.fixture
+def out(demo, tmp_path) -> Path:
+    """Results that were never described."""
+    return shutil.copytree(demo / "out", tmp_path / "out")
+
+
+def lines(file: Path) -> list[dict[str, str]]:
+    with open(file, newline="", encoding="utf-8") as opened:
+        return list(csv.DictReader(opened))
+
+
+def truth(demo: Path) -> list[dict[str, str]]:
+    return lines(demo / "case" / "truth.csv")
+
+
+def test_no_colour_is_claimed_that_truth_contradicts(demo, out):
+    api.describe(out)
+    colours = np.array([line["colour"] for line in truth(demo)])
+    workspace, told = Workspace(out), 0
+    for own in recommended(workspace, ["vdc_color", "osnet"]).values():
+        labels = own.labels[...]
+        description = load_description(workspace, own)
+        for claim in description.claims:
+            if claim.claim == "colour":
+                known = colours[(labels == claim.cluster) & (colours != "")]
+                named = np.isin(known, claim.value.split("|")).mean()
+                value, count = Counter(known.tolist()).most_common(1)[0]
+                assert value in claim.value.split("|") or count < len(known) / 2
+                assert named >= 0.5, (own.path, claim)
+                told += 1
+    assert told >= 6
+
+
+def test_a_line_a_cluster_with_rows_of_it(out):
+    case = api.describe(out)
+    described = lines(out / FILES[0])
+    workspace = Workspace(out)
+    assert len(described) == sum(
+        own.n_clusters for own in recommended(workspace, case.descriptors).values()
+    )
+    for line in described:
+        labels = case.labels(line["set"])[...]
+        assert int(line["rows"]) == (labels == int(line["cluster"])).sum()
+        for kind in ("typical", "varied", "borderline", "worst"):
+            rows = np.array(line[kind].split(), int)
+            assert len(rows) == len(set(rows.tolist())) > 0
+            assert (labels[rows] == int(line["cluster"])).all()
+        assert line["text"].endswith(".")
+    for name in case.descriptors:
+        names = [line["name"] for line in described if line["set"] == name]
+        assert len(set(names)) == len(names)
+    readable = {line["set"]: line for line in lines(out / FILES[2])}
+    assert float(readable["vdc_color"]["readability"]) > 0.7
+    assert float(readable["vdc_color"]["consistency"]) > float(
+        readable["vdc_color"]["consistency_by_chance"]
+    )
+
+
+def test_compare_shows_the_readability(out):
+    api.compare(out)
+    assert {line["readability"] for line in lines(out / "comparison.csv")} == {""}
+    api.describe(out)
+    told = {line["set"]: float(line["readability"]) for line in lines(out / FILES[2])}
+    api.compare(out)
+    shown = {line["set"]: float(line["readability"]) for line in lines(out / "comparison.csv")}
+    assert shown == pytest.approx(told, rel=1e-5)
+
+
+def test_every_claim_has_its_number(out):
+    api.describe(out)
+    evidence = lines(out / FILES[1])
+    assert {line["claim"] for line in evidence} >= {"colour", "measure"}
+    for line in evidence:
+        assert float(line["p"]) < 0.01
+        assert int(line["n"]) > 0
+    described = {(line["set"], line["cluster"]): line["text"] for line in lines(out / FILES[0])}
+    for line in evidence:
+        if line["claim"] == "colour":
+            share = f"{100 * float(line['in_cluster']):.0f} % of {line['n']} image"
+            assert share in described[line["set"], line["cluster"]]
+
+
+def test_attributes_are_told_with_exact_shares(demo, out):
+    api.describe(out, demo / "case" / "truth.csv", columns="type,view")
+    told = {
+        (line["set"], int(line["cluster"]), line["name"], line["value"]): float(line["in_cluster"])
+        for line in lines(out / FILES[1])
+        if line["claim"] == "attribute"
+    }
+    assert told
+    known = truth(demo)
+    case = api.open(out)
+    for (name, cluster, attribute, value), share in told.items():
+        inside = [
+            line[attribute]
+            for line, label in zip(known, case.labels(name)[...], strict=True)
+            if label == cluster and line[attribute]
+        ]
+        assert share == pytest.approx(inside.count(value) / len(inside), rel=1e-5)
+
+
+def steps(out, **how):
+    seen = []
+    api.describe(out, None, None, seen.append, **how)
+    return {(one.step, one.skipped) for one in seen if isinstance(one, StepFinished)}
+
+
+def test_what_is_there_is_skipped(out):
+    assert ("looks", False) in steps(out)
+    before = [(out / file).stat().st_mtime_ns for file in FILES]
+    assert ("describe", True) in steps(out)
+    assert [(out / file).stat().st_mtime_ns for file in FILES] == before
+    # Other words, the same numbers.
+    english = lines(out / FILES[0])
+    assert ("describe", True) in steps(out, language="ru")
+    russian = lines(out / FILES[0])
+    assert [line["typical"] for line in russian] == [line["typical"] for line in english]
+    assert russian[0]["text"] != english[0]["text"]
+    # Another clustering is described beside the first, which comes back.
+    assert ("describe", False) in steps(out, algorithm="kmeans", n_clusters=6)
+    assert {line["clustering"] for line in lines(out / FILES[0])} == {"kmeans-6"}
+    assert ("describe", True) in steps(out)
+
+
+def test_results_do_not_depend_on_workers_and_budget(out, tmp_path):
+    other = shutil.copytree(out, tmp_path / "other")
+    api.describe(out, workers=1)
+    api.describe(other, workers=3, memory="600MiB")
+    for file in FILES:
+        assert (out / file).read_bytes() == (other / file).read_bytes()
+
+
+def test_without_images(case_folder, tmp_path):
+    out = tmp_path / "out"
+    api.ingest(case_folder, out)
+    for step in (api.reduce, api.cluster, api.measure):
+        step(out, n_clusters=(5,))
+    (tmp_path / "known.csv").write_text(
+        "row,colour\n" + "\n".join(f"{row},{'=red' if row % 2 else '<b>blue</b>'}"
+                                   for row in range(3000)) + "\n"
+    )  # fmt: skip
+    api.describe(out)
+    assert lines(out / FILES[2])[0]["readability"] == ""
+    assert not any(line["claim"] == "colour" for line in lines(out / FILES[1]))
+    api.describe(out, tmp_path / "known.csv")
+    assert abs(float(lines(out / FILES[2])[0]["readability"])) < 0.3
+
+
+def test_bad_pictures_are_counted_in_all_images_of_a_scan(demo, out):
+    api.describe(out, n_clusters=9)
+    of_sample = lines(out / FILES[1])
+    api.outliers(out, scan_images=True)
+    api.describe(out, n_clusters=9)
+    case, told = api.open(out), [one for one in lines(out / FILES[1]) if one["claim"] == "picture"]
+    assert told
+    pixels, looks = case.store["images/pixels"][:], case.store["images/looks/values"][:]
+    kinds = Yardstick.fit(looks[:, : len(MEASURES)]).first_kinds(pixels)
+    for line in told:
+        inside = case.labels(line["set"], 9)[:] == int(line["cluster"])
+        shares = [(kinds == KINDS.index(line["value"]))[rows].mean() for rows in (inside, ~inside)]
+        assert int(line["n"]) == inside.sum()
+        assert [float(line["in_cluster"]), float(line["elsewhere"])] == pytest.approx(
+            shares, rel=1e-5
+        )
+    # All else is told of the sample, as before.
+    seen = [{k: v for k, v in one.items() if k != "p"} for one in lines(out / FILES[1])]
+    assert all(
+        {k: v for k, v in one.items() if k != "p"} in seen
+        for one in of_sample
+        if one["claim"] == "colour"
+    )
+
+
+def test_outliers_of_other_rows_are_not_told(out):
+    workspace = Workspace(out)
+    workspace.root["outliers"].attrs["made_of"] = {"images/path": "of other rows"}
+    api.describe(out)
+    assert {line["outlier_share"] for line in lines(out / FILES[0])} == {""}
+
+
+def test_values_are_text_and_no_formula(tmp_path):
+    """An attribute that follows the clusters, of values a browser or a spreadsheet would run."""
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 2, 400)
+    values = (rng.normal(size=(400, 6)) + 20 * groups[:, None]).astype(np.float32)
+    out = tmp_path / "out"
+    api.ingest(write_case(tmp_path / "case", a=values), out)
+    for step in (api.reduce, api.cluster, api.measure):
+        step(out, n_clusters=(2, 3))
+    texts = ["=HYPERLINK(1)", "<script>alert(1)</script>"]
+    known = "\n".join(f"{row},{texts[group]}" for row, group in enumerate(groups))
+    (tmp_path / "known.csv").write_text(f"row,kind\n{known}\n")
+    api.describe(out, tmp_path / "known.csv", n_clusters=2)
+    names = {line["name"] for line in lines(out / FILES[0])}
+    assert names == {f"'{texts[0]}", texts[1]}
+    assert float(lines(out / FILES[2])[0]["readability"]) == pytest.approx(1)
+
+
+def test_images_that_are_gone_or_damaged(demo, out, tmp_path):
+    archive = tmp_path / "images.zip"
+    workspace = Workspace(out)
+    with zipfile.ZipFile(next((demo / "case" / "row_data").glob("*.zip"))) as whole:
+        names = whole.namelist()
+        with zipfile.ZipFile(archive, "w") as part:
+            for number, name in enumerate(names):
+                data = whole.read(name)
+                if number % 5:
+                    part.writestr(name, data if number % 3 else data[: len(data) // 2])
+    workspace.root["images/path"].attrs["images"] = str(archive)
+    seen = []
+    api.describe(out, None, None, seen.append)
+    told = [one.text for one in seen if isinstance(one, Message) and one.level == "warning"]
+    assert any("no good" in text and "missing" in text for text in told)
+    assert any(line["claim"] == "colour" for line in lines(out / FILES[1]))
+    archive.unlink()
+    api.describe(out)
+    assert not any(line["claim"] == "colour" for line in lines(out / FILES[1]))
+
+
+def test_a_zip_of_images_that_is_replaced_while_it_is_read_leaves_what_was_told(
+    demo, out, tmp_path
+):
+    api.describe(out, n_clusters=6)
+    before = [(out / file).read_bytes() for file in FILES]
+    (whole,) = (demo / "case" / "row_data").glob("*.zip")
+    archive = Path(shutil.copy(whole, tmp_path / "images.zip"))
+    Workspace(out).root["images/path"].attrs["images"] = str(archive)
+
+    def replace(event):
+        if isinstance(event, PassStarted) and event.name.endswith("reading images"):
+            with zipfile.ZipFile(archive, "w") as other:
+                other.writestr("1/1.jpg", b"another")
+
+    with pytest.raises(SourceError, match=r"images\.zip: changed while it was read"):
+        api.describe(out, None, None, replace, n_clusters=6)
+    assert [(out / file).read_bytes() for file in FILES] == before
+
+
+def test_a_scheduler_describes_the_same(out, tmp_path, dask_address):
+    other = shutil.copytree(out, tmp_path / "other")
+    api.describe(out, n_clusters=6)
+    api.describe(other, n_clusters=6, scheduler=dask_address)
+    for file in FILES:
+        assert (out / file).read_bytes() == (other / file).read_bytes()
+
+
+def test_what_cannot_be_described(out, tmp_path):
+    with pytest.raises(SettingsError, match="with 77 clusters"):
+        api.describe(out, n_clusters=77)
+    with pytest.raises(SettingsError, match="language='fr' is none of en, ru"):
+        api.describe(out, language="fr")
+    with pytest.raises(MemoryBudgetError, match="describe"):
+        api.describe(out, memory="281MiB")
+    (tmp_path / "other.csv").write_text("path,type\nnowhere.jpg,van\nelsewhere.jpg,bus\n")
+    with pytest.raises(SourceError):
+        api.describe(out, tmp_path / "other.csv")
+    assert not (out / FILES[0]).exists()
+
+
+def test_the_command(out):
+    told = CliRunner().invoke(
+        commands, ["describe", str(out), "--descriptors", "osnet", "--n-clusters", "9",
+                   "--language", "ru", "--quiet"]
+    )  # fmt: skip
+    assert told.exit_code == 0, told.output
+    assert {(line["set"], line["clustering"]) for line in lines(out / FILES[0])} == {
+        ("osnet", "kmeans-9")
+    }
+    own = next(one for one in labelled(Workspace(out), "osnet") if one.n_clusters == 9)
+    assert load_description(Workspace(out), own) is not None

@@ -1,0 +1,566 @@
+import copy
+import doctest
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from scipy import sparse
+from scipy.linalg import subspace_angles
+from sklearn import decomposition
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from streamclust.errors import SettingsError
+from streamclust.estimators import pca as module
+from streamclust.estimators.pca import IncrementalPCA
+from streamclust.passes.accumulators.covariance import Scatter
+from streamclust.passes.accumulators.moments import Moments
+from streamclust.reduction.components import principal_components
+
+LEARNED = (
+    "components_",
+    "explained_variance_",
+    "explained_variance_ratio_",
+    "singular_values_",
+    "mean_",
+    "noise_variance_",
+)
+
+VARIANTS = [
+    IncrementalPCA(),
+    IncrementalPCA(n_components=None),
+    IncrementalPCA(n_components=1, whiten=True, normalize=True),
+    IncrementalPCA(scaling="standard", batch_size=7),
+    IncrementalPCA(scaling="minmax", max_components=1),
+    IncrementalPCA(scaling="l2"),
+    IncrementalPCA(svd_solver="randomized", random_state=0),
+]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@parametrize_with_checks(VARIANTS)
+def test_scikit_learn_checks(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+def rows_with(spectrum: np.ndarray, n_rows: int, offset: float = 1.0) -> np.ndarray:
+    """Rows whose columns mix variables of the given deviations."""
+    rng = np.random.default_rng(0)
+    mixing = np.linalg.qr(rng.standard_normal((len(spectrum),) * 2)).Q
+    return rng.standard_normal((n_rows, len(spectrum))) * spectrum @ mixing + offset
+
+
+def with_constants() -> np.ndarray:
+    rows = rows_with(0.9 ** np.arange(40), 500)
+    rows[:, [3, 17]] = 7.3
+    return rows
+
+
+DATA = {
+    "random": (rows_with(0.8 ** np.arange(60), 1000), 10),
+    "ill-conditioned": (rows_with(np.logspace(0, -8, 40), 2000), 12),
+    "offset": (rows_with(0.8 ** np.arange(60), 1000, offset=1e6), 10),
+    "constant columns": (with_constants(), 10),
+    "fewer rows than columns": (rows_with(0.9 ** np.arange(200), 50), 10),
+    "several panels": (rows_with(0.9 ** np.arange(600), 3000), 20),
+}
+
+
+def angle(ours: Any, full: Any) -> float:
+    return subspace_angles(ours.components_.T, full.components_.T).max()
+
+
+def angle_by_rounding(rows: np.ndarray, n_components: int) -> float:
+    """What an error of 2e-7 of the largest variance turns the components by (Davis & Kahan)."""
+    variances = PCA(svd_solver="full").fit(rows).explained_variance_
+    return 2e-7 * variances[0] / (variances[n_components - 1] - variances[n_components])
+
+
+def assert_like(ours: Any, full: Any, tolerance: float, within: float = 1e-6) -> None:
+    largest = full.explained_variance_[0]
+    assert angle(ours, full) < within
+    for name in ("explained_variance_", "noise_variance_", "singular_values_"):
+        expected = getattr(full, name)
+        scale = largest if "variance" in name else full.singular_values_[0]
+        np.testing.assert_allclose(
+            getattr(ours, name), expected, rtol=0, atol=tolerance * scale, err_msg=name
+        )
+    np.testing.assert_allclose(
+        ours.explained_variance_ratio_, full.explained_variance_ratio_, rtol=0, atol=tolerance
+    )
+    np.testing.assert_allclose(ours.mean_, full.mean_, rtol=1e-10)
+
+
+def assert_same(ours: Any, other: Any, rtol: float = 1e-9) -> None:
+    for name in LEARNED:
+        expected = getattr(other, name)
+        np.testing.assert_allclose(
+            getattr(ours, name),
+            expected,
+            rtol=rtol,
+            atol=rtol * np.abs(expected).max(initial=0),
+            err_msg=name,
+        )
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_float64_rows_against_the_full_decomposition(name: str) -> None:
+    rows, n_components = DATA[name]
+    full = PCA(n_components, svd_solver="full").fit(rows)
+    ours = IncrementalPCA(n_components).fit(rows)
+    assert_like(ours, full, 1e-9)
+    np.testing.assert_allclose(ours.components_, full.components_, atol=1e-6)
+    np.testing.assert_allclose(ours.transform(rows), full.transform(rows), atol=1e-6)
+    np.testing.assert_allclose(ours.var_, rows.var(axis=0), rtol=1e-9, atol=1e-20)
+
+
+@pytest.mark.parametrize("name", [name for name in DATA if name != "offset"])
+def test_float32_rows_against_the_full_decomposition(name: str) -> None:
+    rows, n_components = DATA[name]
+    single = rows.astype(np.float32)
+    full = PCA(n_components, svd_solver="full").fit(single.astype(np.float64))
+    ours = IncrementalPCA(n_components).fit(single)
+    within = angle_by_rounding(single.astype(np.float64), n_components)
+    assert_like(ours, full, 2e-7, within)
+    reduced = ours.transform(single)
+    assert reduced.dtype == np.float32
+    exact = single.astype(np.float64)
+    np.testing.assert_allclose(
+        ours.inverse_transform(reduced),
+        full.inverse_transform(full.transform(exact)),
+        atol=1e-5 + within,
+    )
+
+
+def test_float32_rows_far_from_zero() -> None:
+    rows = rows_with(0.8 ** np.arange(30), 1000, offset=1e4).astype(np.float32)
+    full = PCA(8, svd_solver="full").fit(rows.astype(np.float64))
+    ours = IncrementalPCA(8).fit(rows)
+    # So far out float32 has few values left, which recur and are all rounded alike.
+    assert_like(ours, full, 1e-6, 5 * angle_by_rounding(rows.astype(np.float64), 8))
+    np.testing.assert_allclose(
+        ours.transform(rows), full.transform(rows.astype(np.float64)), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("cuts", [range(1, 300), [1, 2, 250], [150], [299]], ids=str)
+def test_batches_of_any_size_tell_the_same(cuts: Any) -> None:
+    rows = rows_with(0.8 ** np.arange(20), 300)
+    ours = IncrementalPCA(5)
+    for batch in np.split(rows, cuts):
+        ours.partial_fit(batch)
+    assert_same(ours, IncrementalPCA(5).fit(rows))
+    assert_same(IncrementalPCA(5, batch_size=11).fit(rows), ours)
+    assert ours.n_samples_seen_ == 300
+
+
+@pytest.mark.parametrize("scaling", ["none", "standard", "minmax", "l2"])
+@pytest.mark.parametrize("solver", ["covariance", "randomized"])
+def test_merging_two_is_learning_all(scaling: Any, solver: Any) -> None:
+    rows = rows_with(0.8 ** np.arange(20), 300)
+    settings: dict[str, Any] = {"scaling": scaling, "svd_solver": solver, "random_state": 3}
+    whole = IncrementalPCA(5, **settings).partial_fit(rows)
+    parts = [IncrementalPCA(5, **settings).partial_fit(part) for part in (rows[:100], rows[100:])]
+    merged = IncrementalPCA(5, **settings).merge(parts[0]).merge(parts[1])
+    assert_same(merged, whole)
+    assert_same(parts[1].merge(parts[0]), whole)
+    assert parts[0].n_samples_seen_ == 100
+
+
+def test_what_does_not_fit_is_not_merged() -> None:
+    rows = rows_with(0.8 ** np.arange(20), 30)
+    plain = IncrementalPCA(2).partial_fit(rows)
+    with pytest.raises(SettingsError, match="same scaling"):
+        plain.merge(IncrementalPCA(2, scaling="l2").partial_fit(rows))
+    with pytest.raises(SettingsError, match="same scaling"):
+        plain.merge(IncrementalPCA(2, svd_solver="randomized").partial_fit(rows))
+    with pytest.raises(SettingsError, match="columns cannot join"):
+        plain.merge(IncrementalPCA(2).partial_fit(rows[:, :7]))
+    with pytest.raises(NotFittedError):
+        plain.merge(IncrementalPCA(2))
+    new = IncrementalPCA(2, scaling="l2")
+    with pytest.raises(SettingsError, match="same scaling"):
+        new.merge(plain)
+    assert not hasattr(new, "n_samples_seen_")
+    assert plain.n_samples_seen_ == 30
+    assert_same(plain, IncrementalPCA(2).fit(rows))
+
+
+@pytest.mark.parametrize(
+    ("scaling", "scaler"),
+    [("standard", StandardScaler()), ("minmax", MinMaxScaler()), ("l2", Normalizer())],
+)
+@pytest.mark.parametrize("whiten", [False, True])
+def test_scalings_against_pipelines(scaling: Any, scaler: Any, whiten: bool) -> None:
+    rows = with_constants() * np.linspace(0.1, 10, 40)
+    pipeline = make_pipeline(clone(scaler), PCA(6, svd_solver="full", whiten=whiten))
+    expected = pipeline.fit_transform(rows)
+    ours = IncrementalPCA(6, scaling=scaling, whiten=whiten).fit(rows)
+    np.testing.assert_allclose(ours.transform(rows), expected, atol=1e-9)
+    np.testing.assert_allclose(
+        ours.explained_variance_ratio_, pipeline[-1].explained_variance_ratio_, rtol=1e-9
+    )
+    if scaling == "standard":
+        np.testing.assert_allclose(ours.scale_, pipeline[0].scale_, rtol=1e-12)
+    if scaling == "minmax":
+        np.testing.assert_allclose(1 / ours.scale_, pipeline[0].scale_, rtol=1e-12)
+
+
+def test_one_pass_serves_all_scalings_of_columns() -> None:
+    rows = with_constants()
+    ours = IncrementalPCA(6).fit(rows)
+    assert ours._sums is not None
+    for scaling in ("standard", "minmax", "none"):
+        principal = ours._sums.decompose(6, scaling, None)
+        expected = IncrementalPCA(6, scaling=scaling).fit(rows)
+        np.testing.assert_allclose(principal.components, expected.components_, atol=1e-9)
+        np.testing.assert_array_equal(principal.scale, expected.scale_)
+    with pytest.raises(SettingsError, match="fit again"):
+        ours._sums.decompose(6, "l2", None)
+
+
+def test_settings_changed_after_fit_wait_for_more_rows() -> None:
+    rows = rows_with(0.8 ** np.arange(12), 100)
+    ours = IncrementalPCA(3).fit(rows)
+    ours.set_params(n_components=5, scaling="standard")
+    assert_same(ours, IncrementalPCA(3).fit(rows))
+    assert not (ours.scale_ != 1).any()
+    assert ours.transform(rows).shape == (100, 3)
+    twice = IncrementalPCA(5, scaling="standard").fit(np.concatenate([rows, rows]))
+    assert_same(copy.deepcopy(ours).partial_fit(rows), twice)
+    assert_same(copy.deepcopy(ours).merge(IncrementalPCA(3).fit(rows)), twice)
+
+
+def test_rows_of_zeros_stay_zero_in_unit_scaling() -> None:
+    rows = rows_with(0.8 ** np.arange(10), 50)
+    rows[5] = 0
+    expected = PCA(3, svd_solver="full").fit(Normalizer().fit_transform(rows))
+    assert_like(IncrementalPCA(3, scaling="l2").fit(rows), expected, 1e-9)
+
+
+def test_normalize_makes_reduced_rows_of_unit_length() -> None:
+    rows = rows_with(0.8 ** np.arange(10), 50)
+    plain = IncrementalPCA(3, whiten=True).fit(rows)
+    unit = IncrementalPCA(3, whiten=True, normalize=True).fit(rows)
+    np.testing.assert_allclose(
+        unit.transform(rows), Normalizer().transform(plain.transform(rows)), rtol=1e-10
+    )
+
+
+def test_whitened_columns_have_unit_variance_and_no_correlation() -> None:
+    rows = rows_with(0.8 ** np.arange(20), 500)
+    reduced = IncrementalPCA(20, whiten=True).fit_transform(rows)
+    np.testing.assert_allclose(np.cov(reduced.T), np.eye(20), atol=1e-8)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.999, 1.0])
+def test_a_share_of_variance(share: float) -> None:
+    rows = rows_with(0.9 ** np.arange(60), 1000)
+    ours = IncrementalPCA(share).fit(rows)
+    ratio = PCA(svd_solver="full").fit(rows).explained_variance_ratio_
+    assert ours.n_components_ == np.argmax(np.cumsum(ratio) >= share * (1 - 1e-12)) + 1
+    assert ours.share_reached_
+    capped = IncrementalPCA(share, max_components=2).fit(rows)
+    assert capped.n_components_ == 2
+    assert capped.share_reached_ == (ratio[:2].sum() >= share)
+
+
+def test_all_components() -> None:
+    rows = rows_with(0.9 ** np.arange(30), 500)
+    ours = IncrementalPCA(None).fit(rows)
+    assert_like(ours, PCA(svd_solver="full").fit(rows), 1e-9)
+    assert ours.explained_variance_ratio_.sum() == pytest.approx(1, abs=1e-12)
+    assert IncrementalPCA(None).fit(rows[:12]).components_.shape == (12, 30)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_a_drop_in_for_scikit_learn(whiten: bool) -> None:
+    rows = rows_with(0.9 ** np.arange(15), 400)
+    theirs = decomposition.IncrementalPCA(15, whiten=whiten, batch_size=50).fit(rows)
+    ours = IncrementalPCA(15, whiten=whiten, batch_size=50).fit(rows)
+    assert isinstance(ours, decomposition.IncrementalPCA)
+    assert_same(ours, theirs, rtol=1e-7)
+    np.testing.assert_allclose(ours.var_, theirs.var_, rtol=1e-9)
+    np.testing.assert_allclose(ours.transform(rows), theirs.transform(rows), atol=1e-7)
+    np.testing.assert_allclose(
+        ours.inverse_transform(ours.transform(rows)), rows, rtol=1e-9, atol=1e-9
+    )
+    np.testing.assert_allclose(ours.get_covariance(), theirs.get_covariance(), atol=1e-7)
+    np.testing.assert_allclose(ours.get_precision(), theirs.get_precision(), rtol=1e-5, atol=1e-5)
+    for name in ("n_components_", "n_samples_seen_", "batch_size_", "n_features_in_"):
+        assert getattr(ours, name) == getattr(theirs, name)
+    assert list(ours.get_feature_names_out())[:2] == ["incrementalpca0", "incrementalpca1"]
+
+
+def test_covariance_and_precision_of_the_probabilistic_model() -> None:
+    rows = rows_with(0.8 ** np.arange(12), 800)
+    full = PCA(4, svd_solver="full").fit(rows)
+    ours = IncrementalPCA(4).fit(rows)
+    np.testing.assert_allclose(ours.get_covariance(), full.get_covariance(), atol=1e-10)
+    np.testing.assert_allclose(ours.get_precision(), full.get_precision(), atol=1e-6)
+
+
+@pytest.mark.parametrize("scaling", ["none", "standard", "minmax"])
+@pytest.mark.parametrize("whiten", [False, True])
+def test_all_components_are_inverted(scaling: Any, whiten: bool) -> None:
+    rows = rows_with(0.8 ** np.arange(12), 100)
+    ours = IncrementalPCA(None, scaling=scaling, whiten=whiten).fit(rows)
+    np.testing.assert_allclose(ours.inverse_transform(ours.transform(rows)), rows, rtol=1e-9)
+
+
+@pytest.mark.parametrize("scaling", ["none", "standard", "minmax", "l2"])
+def test_the_sketch_with_its_further_passes_is_close_to_exact(scaling: Any) -> None:
+    rows = rows_with(0.8 ** np.arange(300), 2000) * np.logspace(-1, 1, 300)
+    exact = IncrementalPCA(10, scaling=scaling).fit(rows)
+    ours = IncrementalPCA(10, scaling=scaling, svd_solver="randomized", random_state=0).fit(rows)
+    assert_like(ours, exact, 1e-6)
+    assert (ours.explained_variance_ <= exact.explained_variance_ * (1 + 1e-9)).all()
+
+
+def test_the_sketch_of_one_pass_on_a_decaying_spectrum() -> None:
+    rows = rows_with(0.8 ** np.arange(300), 2000)
+    exact = IncrementalPCA(10).fit(rows)
+    for dtype in (np.float64, np.float32):
+        ours = IncrementalPCA(10, svd_solver="randomized", random_state=0)
+        for batch in np.array_split(rows.astype(dtype), 9):
+            ours.partial_fit(batch)
+        np.testing.assert_allclose(ours.explained_variance_, exact.explained_variance_, rtol=0.01)
+        assert angle(ours, exact) < 0.05
+
+
+def test_wide_rows_are_sketched_and_a_share_counts_all_variance() -> None:
+    rng = np.random.default_rng(0)
+    n_features = module.MAX_COVARIANCE_FEATURES + 1
+    rows = (
+        rng.standard_normal((120, 30))
+        * 0.8 ** np.arange(30)
+        @ rng.standard_normal((30, n_features))
+    )
+    rows = (rows + 1e-3 * rng.standard_normal(rows.shape)).astype(np.float32)
+    full = PCA(0.95, svd_solver="full").fit(rows.astype(np.float64))
+    ours = IncrementalPCA(0.95, max_components=20, random_state=0).fit(rows)
+    assert ours._sums is not None
+    assert ours._sums.sketched
+    assert ours.n_components_ == full.n_components_
+    assert_like(ours, full, 1e-5)
+
+
+def test_a_sketch_gives_no_more_components_than_it_can() -> None:
+    rows = rows_with(0.8 ** np.arange(100), 300)
+    ours = IncrementalPCA(5, svd_solver="randomized").fit(rows)
+    with pytest.raises(SettingsError, match="sketch of 37 vectors"):
+        ours.set_params(n_components=60).partial_fit(rows).transform(rows)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+def test_zarr_and_dask_arrays_tell_the_same_as_numpy(dtype: type) -> None:
+    import dask.array
+
+    rows = rows_with(0.8 ** np.arange(20), 300).astype(dtype)
+    stored = zarr.create_array({}, shape=rows.shape, chunks=(64, 7), dtype=rows.dtype)
+    stored[...] = rows
+    tiled = dask.array.from_array(rows, chunks=(70, 9))
+    by_numpy = IncrementalPCA(4, batch_size=50).fit(rows)
+    reduced = by_numpy.transform(rows)
+    assert reduced.dtype == (np.float64 if dtype is np.float64 else np.float32)
+    for array in (stored, tiled):
+        ours = IncrementalPCA(4, batch_size=50).fit(array)
+        assert_same(ours, by_numpy, rtol=1e-9 if dtype is np.float64 else 1e-5)
+        result = by_numpy.transform(array)
+        assert result.shape == (300, 4)
+        assert result.dtype == reduced.dtype
+        np.testing.assert_allclose(np.asarray(result), reduced, rtol=1e-4, atol=1e-5)
+    lazy = by_numpy.transform(tiled)
+    assert isinstance(lazy, dask.array.Array)
+    assert lazy.chunks == ((70, 70, 70, 70, 20), (4,))
+
+
+def test_dask_rows_are_checked() -> None:
+    import dask.array
+
+    rows = rows_with(0.8 ** np.arange(8), 30)
+    ours = IncrementalPCA(2).fit(rows)
+    with pytest.raises(ValueError, match="7 features"):
+        ours.transform(dask.array.from_array(rows[:, :7]))
+    rows[3, 3] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        ours.transform(dask.array.from_array(rows)).compute()
+    with pytest.raises(ValueError, match="NaN"):
+        IncrementalPCA(2).fit(dask.array.from_array(rows, chunks=(10, 8)))
+
+
+@pytest.mark.parametrize("make", [sparse.csr_array, sparse.csc_matrix, sparse.lil_array])
+def test_sparse_rows_are_taken_as_dense_ones(make: Any) -> None:
+    rows = rows_with(0.8 ** np.arange(10), 100)
+    rows[rows < 1] = 0
+    ours = IncrementalPCA(3, batch_size=30).fit(make(rows))
+    assert_same(ours, IncrementalPCA(3).fit(rows))
+    np.testing.assert_allclose(ours.transform(make(rows)), ours.transform(rows), atol=1e-12)
+    with pytest.raises(TypeError, match="does not support sparse"):
+        ours.partial_fit(make(rows))
+
+
+def test_memory_maps_lists_and_frames(tmp_path: Any) -> None:
+    pandas = pytest.importorskip("pandas")
+    rows = rows_with(0.8 ** np.arange(10), 100)
+    np.save(tmp_path / "rows.npy", rows)
+    expected = IncrementalPCA(3).fit(rows)
+    assert_same(IncrementalPCA(3, batch_size=9).fit(np.load(tmp_path / "rows.npy", "r")), expected)
+    assert_same(IncrementalPCA(3).fit(rows.tolist()), expected)
+    frame = pandas.DataFrame(rows, columns=[f"f{i}" for i in range(10)])
+    ours = IncrementalPCA(3).fit(frame).set_output(transform="pandas")
+    assert_same(ours, expected)
+    assert list(ours.feature_names_in_) == list(frame.columns)
+    assert list(ours.transform(frame).columns) == [f"incrementalpca{i}" for i in range(3)]
+    joined = IncrementalPCA(3).merge(ours)
+    assert list(joined.feature_names_in_) == list(frame.columns)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_refused_and_not_learnt(bad: float) -> None:
+    rows = rows_with(0.8 ** np.arange(10), 100)
+    ours = IncrementalPCA(3, batch_size=10).partial_fit(rows)
+    spoiled = rows.copy()
+    spoiled[77, 3] = bad
+    with pytest.raises(ValueError, match="contains"):
+        ours.partial_fit(spoiled)
+    assert_same(ours, IncrementalPCA(3).fit(rows))
+    with pytest.raises(ValueError, match="contains"):
+        ours.fit(spoiled)
+    with pytest.raises(NotFittedError):
+        ours.transform(rows)
+
+
+def test_components_that_cannot_be_are_refused() -> None:
+    rows = rows_with(0.8 ** np.arange(10), 6)
+    with pytest.raises(SettingsError, match="n_components=11 invalid for n_features=10"):
+        IncrementalPCA(11).partial_fit(rows)
+    with pytest.raises(SettingsError, match=r"n_components=7 must be between 1 and .*=6"):
+        IncrementalPCA(7).fit(rows)
+    with pytest.raises(SettingsError, match="n_samples=1"):
+        IncrementalPCA().fit(rows[:1])
+    one = IncrementalPCA(7).partial_fit(rows[:1])
+    np.testing.assert_array_equal(one.mean_, rows[0])
+    assert not hasattr(one, "components_")
+    with pytest.raises(NotFittedError, match="n_samples=1"):
+        _ = one.components_
+    with pytest.raises(SettingsError, match="n_samples=1"):
+        one.transform(rows)
+    assert one.partial_fit(rows).components_.shape == (7, 10)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"n_components": 1.5}, {"n_components": 0}, {"scaling": "max"}, {"batch_size": 0}]
+)
+def test_settings_are_checked(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        IncrementalPCA(**settings).fit(np.eye(5))
+
+
+@pytest.mark.parametrize("solver", ["covariance", "randomized"])
+@pytest.mark.parametrize("scaling", ["none", "standard"])
+@pytest.mark.parametrize("factor", [1e19, 1e-25, 1e35])
+def test_float32_rows_whose_squares_float32_does_not_hold(
+    solver: Any, scaling: Any, factor: float
+) -> None:
+    rows = rows_with(0.8 ** np.arange(20), 3000)
+    settings: dict[str, Any] = {"scaling": scaling, "svd_solver": solver, "random_state": 0}
+    expected = IncrementalPCA(4, **settings).fit(rows)
+    ours = IncrementalPCA(4, **settings).fit((rows * factor).astype(np.float32))
+    np.testing.assert_allclose(ours.components_, expected.components_, atol=1e-6)
+    np.testing.assert_allclose(
+        ours.explained_variance_ratio_, expected.explained_variance_ratio_, rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("solver", ["covariance", "randomized"])
+@pytest.mark.parametrize("scaling", ["none", "standard"])
+@pytest.mark.parametrize(("factor", "message"), [(1e200, "too large"), (1e-170, "too little")])
+def test_rows_whose_squares_float64_does_not_hold_are_refused(
+    solver: Any, scaling: Any, factor: float, message: str
+) -> None:
+    rows = rows_with(0.8 ** np.arange(20), 300) * factor
+    settings: dict[str, Any] = {"scaling": scaling, "svd_solver": solver, "random_state": 0}
+    with pytest.raises(SettingsError, match=message):
+        IncrementalPCA(4, **settings).fit(rows)
+    by_batches = IncrementalPCA(4, **settings).partial_fit(rows[:100]).partial_fit(rows[100:])
+    by_batches.merge(copy.deepcopy(by_batches))
+    with pytest.raises(SettingsError, match=message):
+        by_batches.transform(rows)
+
+
+def test_a_scatter_that_was_lost_in_zero_is_refused() -> None:
+    moments = Moments()
+    moments.update(np.eye(3) * 1e-25)
+    lost = Scatter(3, moments.result().mean, np.zeros((3, 3)))
+    with pytest.raises(SettingsError, match="too little"):
+        principal_components(lost, moments.result(), n_components=2)
+
+
+def test_constant_rows_have_one_component_without_variance() -> None:
+    for solver in ("covariance", "randomized"):
+        ours = IncrementalPCA(svd_solver=solver, random_state=0).fit(np.full((20, 5), 3.0))
+        assert ours.n_components_ == 1
+        assert not ours.explained_variance_ratio_.any()
+        assert not ours.transform(np.full((2, 5), 3.0)).any()
+
+
+def test_learned_attributes_wait_for_rows() -> None:
+    ours = IncrementalPCA()
+    for name in (*LEARNED, "var_", "scale_", "n_samples_seen_", "batch_size_", "share_reached_"):
+        assert not hasattr(ours, name)
+
+
+def test_the_decomposition_is_made_once_and_only_when_asked(monkeypatch: Any) -> None:
+    from streamclust.reduction import sums
+
+    calls = []
+    real = sums.principal_components
+    monkeypatch.setattr(
+        sums, "principal_components", lambda *args, **kw: calls.append(1) or real(*args, **kw)
+    )
+    rows = rows_with(0.8 ** np.arange(10), 100)
+    ours = IncrementalPCA(3).partial_fit(rows).partial_fit(rows)
+    assert not calls
+    ours.transform(rows)
+    assert ours.components_.shape == (3, 10)
+    assert len(calls) == 1
+    ours.partial_fit(2 * rows)
+    assert_same(ours, IncrementalPCA(3).fit(np.concatenate([rows, rows, 2 * rows])))
+
+
+@pytest.mark.parametrize("solver", ["covariance", "randomized"])
+def test_pickles_copies_and_clones(solver: Any) -> None:
+    rows = rows_with(0.8 ** np.arange(10), 100)
+    ours = IncrementalPCA(3, svd_solver=solver, random_state=0).partial_fit(rows[:50])
+    for twin in (pickle.loads(pickle.dumps(ours)), copy.deepcopy(ours)):
+        assert_same(twin, ours)
+        twin.partial_fit(rows[50:])
+        assert ours.n_samples_seen_ == 50
+        assert twin.n_samples_seen_ == 100
+    assert not hasattr(clone(ours), "components_")
+    assert clone(ours).get_params() == ours.get_params()
+
+
+def test_unchecked_rows_are_learnt_as_they_are() -> None:
+    rows = rows_with(0.8 ** np.arange(10), 100)
+    unchecked = IncrementalPCA(3).partial_fit(rows, check_input=False)
+    assert_same(unchecked, IncrementalPCA(3).fit(rows))
+
+
+def test_rows_are_not_written_to() -> None:
+    rows = rows_with(0.8 ** np.arange(10), 100)
+    before = rows.copy()
+    IncrementalPCA(3, copy=False, scaling="l2", normalize=True).fit_transform(rows)
+    np.testing.assert_array_equal(rows, before)
+
+
+def test_the_example_in_the_docstring() -> None:
+    assert doctest.testmod(module).attempted >= 4
+    assert doctest.testmod(module).failed == 0

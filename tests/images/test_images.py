@@ -1,0 +1,306 @@
+"""Images from folders and zip files, by the paths of a list."""
+
+import errno
+import os
+import pickle
+import random
+import struct
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tracing import traced
+
+from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
+from streamclust.images import archive as images
+from streamclust.images.archive import MOST_BYTES, Images, ImageStore
+from streamclust.sources.case import find_case, iter_paths
+from streamclust.sources.paths import PathNumbers, path_digests
+
+NAMES = [f"veriwild/{i % 3}/{i:04d}.jpg" for i in range(40)]
+
+
+def content(name: str) -> bytes:
+    return name.encode() * 50
+
+
+def make_zip(folder: Path, names: list[str], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(folder / "images.zip", "w", method) as archive:
+        archive.mkdir("empty")
+        for name in names:
+            archive.writestr(name, content(name))
+    return folder / "images.zip"
+
+
+def make_folder(folder: Path, names: list[str]) -> Path:
+    for name in names:
+        (folder / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "images" / name).write_bytes(content(name))
+    return folder / "images"
+
+
+@pytest.fixture(params=[make_zip, make_folder])
+def make(request, tmp_path):
+    return lambda names: ImageStore(request.param(tmp_path, names))
+
+
+def test_images_by_the_paths_of_the_list(make):
+    store = make(NAMES)
+    for name in NAMES:
+        assert store.read(name.replace("/", "\\")) == content(name)
+        assert store.read("./" + name) == content(name)
+    assert sorted(store.names()) == sorted(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("before", "drop"), [("", 1), ("data/", 0), ("data/", 1), ("data/more/", 0), ("data/more/", 1)]
+)
+def test_stores_that_begin_elsewhere(make, before, drop):
+    held = {name: before + name.split("/", drop)[-1] for name in NAMES}
+    store = make(list(held.values()))
+    for name, inside in held.items():
+        assert store.read(name) == content(inside)
+
+
+def test_missing_images(make):
+    store = make(NAMES)
+    names = ("veriwild/9/0.jpg", "veriwild", "", "a\0b.jpg", "veriwild/1", NAMES[0] + "/x.jpg")
+    for path in (*names, f"veriwild/{'x' * 300}.jpg", "x/" * 3000 + "y.jpg", "\ud800.jpg"):
+        with pytest.raises(ImageError, match="holds no image") as error:
+            store.read(path)
+        assert error.value.kind == MISSING
+
+
+def test_paths_do_not_lead_out_of_the_store(make, tmp_path):
+    store = make(NAMES)
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    secret = str(tmp_path / "secret.jpg")
+    unc = f"/{secret}".replace("/", "\\")
+    for path in ("../secret.jpg", "x/../../secret.jpg", secret, f"/{secret}", f"//{secret}", unc):
+        with pytest.raises(ImageError, match="holds no image") as error:
+            store.read(path)
+        assert error.value.kind == MISSING
+
+
+STRAY = (
+    ".DS_Store",
+    "README.txt",
+    "Thumbs.db",
+    "__MACOSX/._wrap",
+    "__MACOSX/wrap/v/1/._x.jpg",
+    ".cache/x.jpg",
+)
+
+
+@pytest.mark.parametrize("stray", [*[(name,) for name in STRAY], STRAY])
+@pytest.mark.parametrize("first", [True, False])
+def test_stray_files_beside_the_images(make, stray, first):
+    held = ["wrap/v/1/x.JPG", "wrap/v/2/y.png"]
+    store = make([*stray, *held] if first else [*held, *stray])
+    assert store.read("v/1/x.JPG") == content("wrap/v/1/x.JPG")
+    assert store.read("2/y.png") == content("wrap/v/2/y.png")
+
+
+def test_images_without_an_ending(make):
+    assert make(["wrap/v/1", "wrap/v/2"]).read("v/1") == content("wrap/v/1")
+
+
+def test_files_that_cannot_be_read_are_damaged(tmp_path, monkeypatch):
+    """Whatever the file system says of one of them."""
+    store = ImageStore(make_folder(tmp_path, NAMES[:3]))
+    whole = Path.stat
+
+    def fail(path, **options):
+        if path.name == "0001.jpg":
+            raise OSError(errno.EIO, "Input/output error")
+        return whole(path, **options)
+
+    monkeypatch.setattr(Path, "stat", fail)
+    with pytest.raises(ImageError, match=r"0001\.jpg: cannot be read: Input") as error:
+        store.read(NAMES[1])
+    assert error.value.kind == DAMAGED
+    assert store.read(NAMES[2]) == content(NAMES[2])
+
+
+def test_links_that_lead_to_themselves(tmp_path):
+    top = make_folder(tmp_path, NAMES[:1])
+    (top / "loop").symlink_to("loop")
+    (top / "loop.jpg").symlink_to("loop.jpg")
+    store = ImageStore(top)
+    for path in ("loop/x.jpg", "loop.jpg"):
+        with pytest.raises(ImageError, match="holds no image"):
+            store.read(path)
+
+
+def test_an_archive_that_is_gone_is_no_missing_image(tmp_path):
+    path = make_zip(tmp_path, NAMES[:3])
+    store = ImageStore(path)
+    path.unlink()
+    with pytest.raises(SourceError, match="cannot be read") as error:
+        store.read(NAMES[0])
+    assert not isinstance(error.value, ImageError)
+
+
+def test_threads_and_copies(make):
+    store = pickle.loads(pickle.dumps(make(NAMES)))
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(store.read, NAMES * 20)) == [content(name) for name in NAMES * 20]
+
+
+def test_a_path_of_one_place_is_not_looked_for_in_another(tmp_path):
+    """Without its first part it would be found there, as another image."""
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.jpg").write_bytes(name.encode())
+    (tmp_path / "three" / "1.jpg").write_bytes(b"third")
+    places = tuple(tmp_path / name for name in ("one", "two", "three"))
+    known = PathNumbers(
+        path_digests(["b/0.jpg", "a/0.jpg", "b/1.jpg"]), np.array([1, 0, 1], np.int32)
+    )
+    store = pickle.loads(pickle.dumps(ImageStore(Images(places, known))))
+    assert [store.read(path) for path in ("a/0.jpg", "b\\0.jpg")] == [b"one", b"two"]
+    with pytest.raises(ImageError, match="two: holds no image"):
+        store.read("b/1.jpg")
+    assert [store.read(path) for path in ("c/0.jpg", "c/1.jpg")] == [b"one", b"third"]
+
+
+def test_stored_members_and_names_in_other_letters(tmp_path):
+    names = ["été/ü.jpg", "plain/a.jpg"]
+    store = ImageStore(make_zip(tmp_path, names, zipfile.ZIP_STORED))
+    assert list(store.names()) == names
+    assert store.read("été\\ü.jpg") == content("été/ü.jpg")
+
+
+def test_an_archive_behind_other_bytes(tmp_path):
+    path = make_zip(tmp_path, NAMES)
+    path.write_bytes(b"#!/bin/sh\n" * 100 + path.read_bytes())
+    assert ImageStore(path).read(NAMES[3]) == content(NAMES[3])
+
+
+def test_more_members_than_16_bits_count(tmp_path):
+    names = [f"v/{i}.jpg" for i in range(66_000)]
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for name in names:
+            archive.writestr(zipfile.ZipInfo(name), name)
+    store = ImageStore(tmp_path / "many.zip")
+    assert sum(1 for _ in store.names()) == 66_000
+    assert store.read("v\\65999.jpg") == b"v/65999.jpg"
+
+
+def test_members_with_64_bit_sizes(tmp_path):
+    path = tmp_path / "large.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/b.jpg", b"image")
+    data = bytearray(path.read_bytes())
+    entry, end = data.index(b"PK\1\2"), data.index(b"PK\5\6")
+    # Move the sizes and the offset to a zip64 extra field, as writers do for large archives.
+    extra = struct.pack("<2H3Q", 1, 24, 5, 5, 0)
+    data[entry + 20 : entry + 28] = b"\xff" * 8
+    data[entry + 30 : entry + 32] = struct.pack("<H", len(extra))
+    data[entry + 42 : entry + 46] = b"\xff" * 4
+    length = struct.unpack_from("<L", data, end + 12)[0] + len(extra)
+    struct.pack_into("<L", data, end + 12, length)
+    data[end:end] = extra
+    path.write_bytes(data)
+    assert zipfile.ZipFile(path).read("a/b.jpg") == b"image"
+    assert ImageStore(path).read("a/b.jpg") == b"image"
+
+
+def test_what_cannot_be_unpacked(tmp_path):
+    path = make_zip(tmp_path, NAMES[:1], zipfile.ZIP_LZMA)
+    with pytest.raises(SourceError, match="packed by method 14"):
+        ImageStore(path).read(NAMES[0])
+    data = bytearray(make_zip(tmp_path, NAMES[:1]).read_bytes())
+    entry = data.index(b"PK\1\2", data.index(b"PK\1\2") + 1)
+    data[entry + 8] |= 1
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match="is encrypted"):
+        ImageStore(path).read(NAMES[0])
+
+
+def test_images_up_to_the_limit_are_read(make, monkeypatch):
+    store = make(NAMES)
+    size = len(content(NAMES[0]))
+    monkeypatch.setattr(images, "MOST_BYTES", size)
+    assert store.read(NAMES[0]) == content(NAMES[0])
+    monkeypatch.setattr(images, "MOST_BYTES", size - 1)
+    with pytest.raises(ImageError, match=f"has {size:,} bytes, more than {size - 1:,}") as error:
+        store.read(NAMES[0])
+    assert error.value.kind == TOO_LARGE
+
+
+def test_a_file_too_large_is_not_read(tmp_path):
+    with open(tmp_path / "a.tif", "wb") as file:
+        file.truncate(MOST_BYTES + 1)
+
+    def refused() -> None:
+        with pytest.raises(ImageError, match="has 33,554,433 bytes, more than 33,554,432: save it"):
+            ImageStore(tmp_path).read("a.tif")
+
+    assert traced(refused)[1] < 2**20
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        (MOST_BYTES + 1, "'a.tif' has 33,554,433 bytes, more than 33,554,432: save it smaller"),
+        (1000, "'a.tif' is damaged"),
+    ],
+)
+def test_no_more_of_a_member_is_unpacked_than_it_says(tmp_path, declared, message):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.tif", bytes(MOST_BYTES + 1))
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<L", data, data.rindex(b"PK\1\2") + 24, declared)
+    path.write_bytes(data)
+    store = ImageStore(path)
+
+    def refused() -> None:
+        with pytest.raises(SourceError, match=message) as error:
+            store.read("a.tif")
+        assert error.value.kind == (TOO_LARGE if declared > MOST_BYTES else DAMAGED)
+
+    assert traced(refused)[1] < 2**20
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(SourceError, match="does not exist"):
+        ImageStore(tmp_path / "none")
+    (tmp_path / "a.zip").write_bytes(b"no archive")
+    with pytest.raises(SourceError, match="is not a zip file"):
+        ImageStore(tmp_path / "a.zip")
+    path = make_zip(tmp_path, NAMES)
+    os.truncate(path, 500)
+    with pytest.raises(SourceError, match="is not a zip file, or was cut short"):
+        ImageStore(path)
+
+
+def test_random_damage_never_surprises(tmp_path):
+    chance = random.Random(0)
+    path = make_zip(tmp_path, NAMES[:3])
+    whole = path.read_bytes()
+    outcomes = {"read": 0, "refused": 0}
+    for _ in range(1500):
+        data = bytearray(whole)
+        data[chance.randrange(len(data))] = chance.randrange(256)
+        path.write_bytes(data[: chance.choice([None, chance.randrange(len(data))])])
+        try:
+            assert ImageStore(path).read(NAMES[1]) == content(NAMES[1])
+            outcomes["read"] += 1
+        except SourceError as error:
+            outcomes["refused"] += str(path) in str(error)
+    assert sum(outcomes.values()) == 1500
+    assert min(outcomes.values()) > 20
+
+
+def test_real_case(real_case):
+    case = find_case(real_case)
+    assert case.images is not None
+    assert case.paths_file is not None
+    store = ImageStore(case.images)
+    with zipfile.ZipFile(case.images) as archive:
+        for path in iter_paths(case.paths_file):
+            assert store.read(path) == archive.read(path.replace("\\", "/"))

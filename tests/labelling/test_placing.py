@@ -1,0 +1,11 @@
+"""What the clusters of a clustering are called."""
+
+from streamclust.labelling.name_matching import Naming
+from streamclust.labelling.placing import Chosen
+
+
+def test_a_name_that_looks_like_a_number_is_not_that_of_another_cluster():
+    names = ("van", "cluster 2", "", "van")
+    classes, of_cluster = Chosen("a", "kmeans-4", None, Naming(names, (False,) * 4)).classes()
+    assert classes == ("van", "cluster 2", "cluster 2, without a name")
+    assert of_cluster.tolist() == [0, 1, 2, 0]

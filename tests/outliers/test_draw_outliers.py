@@ -1,0 +1,33 @@
+"""What drawing outliers takes, and images that cannot be drawn."""
+
+import subprocess
+import sys
+
+import pytest
+
+from streamclust.figures.set_pictures import FIGURE_BYTES
+from streamclust.images.archive import MOST_BYTES, ImageStore
+from streamclust.images.pixels import PEAK_BYTES
+from streamclust.outliers.pictures import draw_outlier_needs, image_or_problem
+
+
+def test_the_need_covers_a_figure_or_an_image_and_grows_with_rows():
+    (few,), (many,) = draw_outlier_needs(0), draw_outlier_needs(10**6)
+    assert few.smallest >= max(FIGURE_BYTES, PEAK_BYTES + MOST_BYTES)
+    assert many.smallest > few.smallest
+
+
+def test_planning_draws_nothing():
+    code = "import sys, streamclust.planning; print('matplotlib' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [("none.jpg", "missing"), ("//etc/hostname", "missing"), ("large.tif", "too large")],
+)
+def test_a_tile_says_what_is_wrong_with_its_file(tmp_path, path, problem):
+    with open(tmp_path / "large.tif", "wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    assert image_or_problem(ImageStore(tmp_path), path) == (None, problem)
