@@ -1,15 +1,138 @@
 """The rows of a set as they are: those that were ingested, or mixed of others."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from streamclust.errors import SettingsError
+from streamclust.passes.blocks import Rows
 from streamclust.passes.side_by_side import Block, Indicators, Joined
+from streamclust.store.clusterings import StoredClustering, stored_clusterings
 from streamclust.store.workspace import Workspace
 
 # Which rows are mixed: descriptors, or the labels of clusterings.
 DESCRIPTORS, LABELS = "descriptors", "labels"
+# The parts of a set in the store.
+RAW, VALID, MOMENTS, PCA, REDUCED = "raw", "valid", "moments", "pca", "reduced"
+
+
+@dataclass(frozen=True)
+class DescriptorSet:
+    """One descriptor set in the store: its rows, as they were ingested or are mixed of others, what
+    PCA made of them, and what is known of it.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    name : str
+    """
+
+    workspace: Workspace
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Where it is in the store."""
+        return set_path(self.name)
+
+    @property
+    def group(self) -> Any:
+        """Its Zarr group."""
+        return self.workspace.root[self.path]
+
+    @property
+    def fingerprint(self) -> str | None:
+        return self.workspace.fingerprint_of(self.path)
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.group.attrs["n_rows"])
+
+    @property
+    def n_columns(self) -> int:
+        return int(self.group.attrs["n_columns"])
+
+    @property
+    def n_invalid(self) -> int:
+        """Rows that are masked."""
+        return int(self.group.attrs["n_invalid"])
+
+    @property
+    def n_valid(self) -> int:
+        """Rows that are not masked."""
+        return self.n_rows - self.n_invalid
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """What identifies the file that it was read from, or the sets that it mixes."""
+        return self.group.attrs["source"]
+
+    @property
+    def added(self) -> list[dict[str, Any]]:
+        """What updates added to it: for each its ``source`` and rows; none where nothing was."""
+        return self.group.attrs.get("added", [])
+
+    @property
+    def is_sketched(self) -> bool:
+        """Whether a sketch stands in for its covariance."""
+        return bool(self.group.attrs["sketched"])
+
+    @property
+    def moments(self) -> Any:
+        """The group with the sums of its columns, and their scatter or its sketch."""
+        return self.group[MOMENTS]
+
+    @property
+    def valid(self) -> Any:
+        """Zarr array of bool, (n_rows,): which rows hold finite values."""
+        return self.group[VALID]
+
+    @property
+    def raw(self) -> Any:
+        """An array (n_rows, n_columns); that of a mixed set is put together as it is read."""
+        return raw_array(self.workspace, self.name)
+
+    @property
+    def reduced_path(self) -> str:
+        return f"{self.path}/{REDUCED}"
+
+    @property
+    def reduced(self) -> Any:
+        """Zarr array (n_rows, n_components); None where it is not reduced."""
+        return self.workspace.get(self.reduced_path)
+
+    @property
+    def pca(self) -> Any:
+        """The group with the principal components; None where it is not reduced."""
+        return self.workspace.get(f"{self.path}/{PCA}")
+
+    @property
+    def clusterings(self) -> list[StoredClustering]:
+        """Its clusterings, by algorithm and number of clusters."""
+        return stored_clusterings(self.workspace, self.name)
+
+    @property
+    def mixture(self) -> dict[str, Any] | None:
+        """What it is mixed of; None where it was ingested."""
+        return self.group.attrs.get("mixture")
+
+    def rows(self, of: str = "reduced") -> Rows:
+        """Its ``raw`` or ``reduced`` rows, with the invalid ones masked."""
+        array = self.raw if of == RAW else self.group[of]
+        # A mixed set is not stored, and has no chunks.
+        chunk = getattr(array, "chunks", [0])[0]
+        return Rows(array, self.valid if self.n_invalid else None, rows_a_block=chunk)
+
+
+def set_path(name: str) -> str:
+    """Where a set is, or will be, in the store."""
+    return f"descriptors/{name}"
+
+
+def descriptor_sets(workspace: Workspace) -> list[DescriptorSet]:
+    """All sets of the store, by name."""
+    return [DescriptorSet(workspace, name) for name in workspace.descriptors]
 
 
 def is_mixed(workspace: Workspace, descriptor: str) -> bool:

@@ -11,7 +11,7 @@ from streamclust.memory import LIBRARIES, Budget, Need, reset_peak, resident, re
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Executor, Passes
 from streamclust.settings import Settings
-from streamclust.store.descriptors import raw_array, stale_words
+from streamclust.store.descriptors import DescriptorSet, stale_words
 from streamclust.store.workspace import Workspace
 
 
@@ -96,18 +96,17 @@ class Job:
             self.events.warn(words)
         return [name for name in wanted if not stale[name]]
 
+    def set(self, name: str) -> DescriptorSet:
+        """A stored descriptor set."""
+        return DescriptorSet(self.workspace, name)
+
     def n_valid(self, descriptor: str) -> int:
         """Rows of a set that are not masked."""
-        attributes = self.workspace.root[f"descriptors/{descriptor}"].attrs
-        return int(attributes["n_rows"] - attributes["n_invalid"])
+        return self.set(descriptor).n_valid
 
     def rows_of(self, descriptor: str, name: str) -> Rows:
         """The ``raw`` or ``reduced`` rows of a set, with the invalid ones masked."""
-        group = self.workspace.root[f"descriptors/{descriptor}"]
-        valid = group["valid"] if group.attrs["n_invalid"] else None
-        array = raw_array(self.workspace, descriptor) if name == "raw" else group[name]
-        # A mixed set is not stored, and has no chunks.
-        return Rows(array, valid, rows_a_block=getattr(array, "chunks", [0])[0])
+        return self.set(descriptor).rows(name)
 
     @contextmanager
     def step(
