@@ -1,9 +1,12 @@
 """Stored clusterings: where they lie, what is known of each, and which one a command means."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.store.workspace import Workspace
@@ -12,6 +15,11 @@ from streamclust.store.workspace import Workspace
 LABELS, SIZES, MEANS = "labels", "sizes", "means"
 OF_ROWS = (LABELS, SIZES, MEANS)
 DESCRIPTION = "description"
+# What is stored of a clustering beside that which its algorithm told of it.
+_OF_STORE = (
+    *("n_clusters", "algorithm", "sweep", "settings", "cost", "fingerprint", "update"),
+    *("scores", "stability", "evidence"),
+)
 # The attribute of a set's clusterings that tells which of them is recommended, and why.
 RECOMMENDATION = "recommendation"
 
@@ -47,11 +55,11 @@ class StoredClustering:
     def fingerprint(self) -> str | None:
         return self.workspace.fingerprint_of(self.path)
 
-    @property
+    @cached_property
     def algorithm(self) -> str:
         return str(self.group.attrs["algorithm"])
 
-    @property
+    @cached_property
     def n_clusters(self) -> int:
         return int(self.group.attrs["n_clusters"])
 
@@ -69,6 +77,37 @@ class StoredClustering:
     def means(self) -> Any:
         """Zarr array, (n_clusters, n_components): means of the reduced rows of each cluster."""
         return self.group[MEANS]
+
+    @property
+    def fitted_arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that its algorithm fitted."""
+        arrays = self.group.arrays()
+        return {name: array[...] for name, array in arrays if name not in OF_ROWS}
+
+    @property
+    def fitted_attributes(self) -> dict[str, Any]:
+        """What its algorithm told of it."""
+        attributes = self.group.attrs
+        return {name: attributes[name] for name in attributes if name not in _OF_STORE}
+
+    @property
+    def sweep(self) -> str:
+        """The fingerprint of what was fitted together with it."""
+        return str(self.group.attrs["sweep"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that it follows from."""
+        return self.group.attrs["settings"]
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether an older version made it, which did not store the means."""
+        return MEANS not in self.group
+
+    @property
+    def is_described(self) -> bool:
+        return DESCRIPTION in self.group
 
     def known(self, name: str, default: Any = None) -> Any:
         """What was annotated under `name`, such as ``scores``, ``stability`` or ``evidence``."""
@@ -190,6 +229,14 @@ def recommended_clustering(workspace: Workspace, set_name: str) -> StoredCluster
             f"{workspace.folder}"
         )
     return None
+
+
+def recommended_clusterings(
+    workspace: Workspace, set_names: Iterable[str]
+) -> dict[str, StoredClustering]:
+    """The recommended clustering of each set that has one."""
+    found = {name: recommended_clustering(workspace, name) for name in set_names}
+    return {name: clustering for name, clustering in found.items() if clustering is not None}
 
 
 def stored_recommendation(workspace: Workspace, set_name: str) -> dict[str, Any] | None:
