@@ -41,7 +41,7 @@ METRICS = (
     "consensus",
 )
 # Raised when the rule changes, so that stored recommendations are made anew.
-VERSION = 1
+VERSION = 2
 # Attribute of a set's reduced rows: groups that a mixture finds in them where clusters overlap.
 GROUPS = "groups_of_mixture"
 # What it took to fit and label the whole sweep that a clustering is of: no two runs are alike.
@@ -86,7 +86,7 @@ def choose(workspace: Workspace, descriptor: str) -> tuple[str | None, Choice]:
         lines = measured(workspace, descriptor)
         choice = recommend(lines)
         return _name(lines, choice), choice
-    return told["clustering"], Choice(**told["choice"])
+    return told["clustering"], Choice.stored(told["choice"])
 
 
 def decide(workspace: Workspace, descriptor: str) -> None:
