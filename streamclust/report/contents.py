@@ -42,7 +42,7 @@ def _descriptor(workspace: Workspace, name: str) -> dict[str, Any]:
     about["recommended"] = clustering
     about["reasons"] = list(map(str, choice.reasons))
     about["warnings"] = list(map(str, choice.warnings))
-    columns = [column for column in METRICS if column not in ("descriptor", "recommended")]
+    columns = [column for column in METRICS if column not in ("set", "recommended")]
     about["clusterings"] = {
         line["name"]: {column: line[column] for column in columns}
         for line in measured(workspace, name)
