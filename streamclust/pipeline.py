@@ -1,7 +1,4 @@
-"""The order of the steps of a run.
-
-Sets clustered for every k of a sweep and measured, and a sweep that goes on past its edge.
-"""
+"""The steps of each command, in their order."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
