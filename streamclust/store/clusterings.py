@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from streamclust.errors import SettingsError
 from streamclust.store.workspace import Workspace
 
@@ -11,6 +13,11 @@ from streamclust.store.workspace import Workspace
 LABELS, SIZES, MEANS = "labels", "sizes", "means"
 OF_ROWS = (LABELS, SIZES, MEANS)
 DESCRIPTION = "description"
+# What is stored of a clustering beside that which its algorithm told of it.
+_OF_STORE = (
+    *("n_clusters", "algorithm", "sweep", "settings", "cost", "fingerprint", "update"),
+    *("scores", "stability", "evidence"),
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,37 @@ class StoredClustering:
     def means(self) -> Any:
         """Zarr array, (n_clusters, n_components): means of the reduced rows of each cluster."""
         return self.group[MEANS]
+
+    @property
+    def fitted_arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that its algorithm fitted."""
+        arrays = self.group.arrays()
+        return {name: array[...] for name, array in arrays if name not in OF_ROWS}
+
+    @property
+    def fitted_attributes(self) -> dict[str, Any]:
+        """What its algorithm told of it."""
+        attributes = self.group.attrs
+        return {name: attributes[name] for name in attributes if name not in _OF_STORE}
+
+    @property
+    def sweep(self) -> str:
+        """The fingerprint of what was fitted together with it."""
+        return str(self.group.attrs["sweep"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that it follows from."""
+        return self.group.attrs["settings"]
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether an older version made it, which did not store the means."""
+        return MEANS not in self.group
+
+    @property
+    def is_described(self) -> bool:
+        return DESCRIPTION in self.group
 
     def known(self, name: str, default: Any = None) -> Any:
         """What was annotated under `name`, such as ``scores``, ``stability`` or ``evidence``."""
