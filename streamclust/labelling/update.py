@@ -169,9 +169,7 @@ def _check_budget(job: Job, sets: Sequence[DescriptorSet], new: NewCase) -> None
         n_rows, n_components = own.reduced.shape
         shape = Shape((n_rows + new.n_rows, n_components), own.reduced.dtype)
         needs += continue_needs(job, own, shape)
-    most = max(needs, key=lambda need: need.smallest)
-    if most.smallest > job.budget.total:
-        job.budget.refuse(most, most.smallest)
+    job.budget.check(needs)
 
 
 def _path_needs(workspace: Workspace, n_new: int) -> list[Need]:
