@@ -14,7 +14,7 @@ from cases import write_case
 from streamclust import api
 from streamclust.choice.clusterings import recommended
 from streamclust.labelling.names import naming_of
-from streamclust.labelling.names_file import read_names
+from streamclust.labelling.names_table import read_names
 from streamclust.report.language import en
 from streamclust.store.workspace import Workspace
 
