@@ -28,7 +28,7 @@ from streamclust.outliers.suspects import OUTLIERS
 from streamclust.outliers.tables import TABLES
 from streamclust.passes.blocks import Span, spans_of
 from streamclust.passes.verbs import Passes
-from streamclust.store.clusterings import StoredClustering, find_clustering
+from streamclust.store.clusterings import StoredClustering, find_clustering, recommended_clusterings
 from streamclust.store.descriptors import DescriptorSet
 from streamclust.store.job import Job
 from streamclust.store.names import named_clusterings
@@ -220,8 +220,7 @@ def write_template(job: Job, outputs: Outputs, file: Path, *, overwrite: bool = 
     SettingsError
         When there is no recommended clustering, or the file is there and is a person's.
     """
-    recommended = [find_clustering(job.workspace, name) for name in job.chosen()]
-    clusterings = [clustering for clustering in recommended if clustering is not None]
+    clusterings = recommended_clusterings(job.workspace, job.chosen())
     if not clusterings:
         raise SettingsError("no set has a recommended clustering: run streamclust cluster first")
     with (
@@ -230,7 +229,7 @@ def write_template(job: Job, outputs: Outputs, file: Path, *, overwrite: bool = 
     ):
         writer = csv.DictWriter(text, TEMPLATE)
         writer.writeheader()
-        for clustering in clusterings:
+        for clustering in clusterings.values():
             writer.writerows(_template_lines(clustering))
     job.events.note(f"{file}: names of clusters go into the column name, equal ones merge them")
 

@@ -1,8 +1,9 @@
 """Stored clusterings: where they lie, what is known of each, and which one a command means."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -54,11 +55,11 @@ class StoredClustering:
     def fingerprint(self) -> str | None:
         return self.workspace.fingerprint_of(self.path)
 
-    @property
+    @cached_property
     def algorithm(self) -> str:
         return str(self.group.attrs["algorithm"])
 
-    @property
+    @cached_property
     def n_clusters(self) -> int:
         return int(self.group.attrs["n_clusters"])
 
@@ -228,6 +229,14 @@ def recommended_clustering(workspace: Workspace, set_name: str) -> StoredCluster
             f"{workspace.folder}"
         )
     return None
+
+
+def recommended_clusterings(
+    workspace: Workspace, set_names: Iterable[str]
+) -> dict[str, StoredClustering]:
+    """The recommended clustering of each set that has one."""
+    found = {name: recommended_clustering(workspace, name) for name in set_names}
+    return {name: clustering for name, clustering in found.items() if clustering is not None}
 
 
 def stored_recommendation(workspace: Workspace, set_name: str) -> dict[str, Any] | None:
