@@ -12,15 +12,17 @@ from streamclust.clustering.step import cluster_needs
 from streamclust.comparison.mixed_sets import MixedSet, mix_needs, mixed_shape
 from streamclust.errors import SettingsError, SourceError
 from streamclust.figures.set_pictures import draw_needs
+from streamclust.images.archive import stored_images
+from streamclust.images.groups import check_group, group_needs
 from streamclust.images.scan import scan_need
 from streamclust.memory import Budget, Need
 from streamclust.outliers.cluster_distances import cluster_distance_needs
-from streamclust.outliers.graph import neighbor_needs
+from streamclust.outliers.flagging import flagging_needs
 from streamclust.outliers.near_duplicates import duplicate_needs
+from streamclust.outliers.neighbors import neighbor_needs
 from streamclust.outliers.pictures import draw_outlier_needs
 from streamclust.outliers.space import space_needs
 from streamclust.outliers.step import outlier_needs
-from streamclust.outliers.suspects import stored_images, suspect_needs
 from streamclust.outliers.tables import outlier_table_needs
 from streamclust.passes.accumulators.covariance import compute_dtype
 from streamclust.passes.blocks import Rows, Shape
@@ -31,9 +33,8 @@ from streamclust.reduction.stored_sums import SCORED_COMPONENTS, is_sketched, mo
 from streamclust.settings import AUTO, Settings
 from streamclust.sources.case import Case, check_rows, count_paths, find_case
 from streamclust.sources.readers import ArraySource, open_source
-from streamclust.store.groups import check_group, group_needs
+from streamclust.store.images import stored_paths
 from streamclust.store.job import Job, Planned, planned
-from streamclust.store.paths import PATH
 
 STEPS = (
     "ingest",
@@ -209,7 +210,7 @@ def _clustering_needs(name: str, reduced: Rows, settings: Settings) -> dict[str,
 
 def _outlier_needs(job: Job, sets: Sequence[str]) -> list[Need]:
     workspace, settings = job.workspace, job.settings
-    if workspace.get(PATH) is None:
+    if stored_paths(workspace) is None:
         settings = settings.having(group="none")
     raw = {name: job.rows_of(name, "raw") for name in sets}
     needs = []
@@ -279,7 +280,7 @@ def _needs_of_all(
     return {
         **grouped,
         **scanned,
-        "suspects": suspect_needs(n_rows, images),
+        "suspects": flagging_needs(n_rows, images),
         "outlier tables": outlier_table_needs(n_rows, largest, k),
         "duplicates": duplicate_needs(n_rows, largest, k),
         "draw outliers": draw_outlier_needs(n_rows),

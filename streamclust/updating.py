@@ -8,6 +8,7 @@ from typing import Any
 from streamclust.comparison.step import COMPARISON_FILE
 from streamclust.errors import SettingsError, SourceError
 from streamclust.figures.set_pictures import draw
+from streamclust.images.groups import check_group
 from streamclust.labelling.added_paths import add_paths, check_paths, path_needs
 from streamclust.labelling.added_rows import add_needs, add_rows
 from streamclust.labelling.continued import (
@@ -19,16 +20,15 @@ from streamclust.labelling.continued import (
 from streamclust.labelling.label_changes import CHANGES_FILE, CLUSTERS_FILE, write_changes
 from streamclust.labelling.new_rows import NewCase, open_new
 from streamclust.labelling.tables import export
-from streamclust.outliers.suspects import OUTLIERS
 from streamclust.passes.blocks import Shape
 from streamclust.pipeline import find_outliers, measure_set, tell_choice
 from streamclust.reduction.ingestion import source_attributes
 from streamclust.reduction.step import reduced_mark, settings_of
 from streamclust.store.descriptors import is_mixed, stale_words
-from streamclust.store.groups import check_group
+from streamclust.store.images import PATH, stored_paths
 from streamclust.store.job import Job
+from streamclust.store.outliers import case_outliers
 from streamclust.store.outputs import Outputs
-from streamclust.store.paths import PATH
 from streamclust.store.record import settings_of_last
 from streamclust.store.workspace import Workspace, fingerprint
 
@@ -123,7 +123,7 @@ def _add(job: Job, sets: list[str], new: NewCase) -> None:
     _tell_what_stays(job, sets)
     with workspace.staging() as staged:
         results = []
-        if workspace.get(PATH) is not None:
+        if stored_paths(workspace) is not None:
             paths, mark = add_paths(job, staged, new.case)
             results.append((paths, PATH, mark))
         for number, name in enumerate(sets):
@@ -164,7 +164,8 @@ def _check_budget(job: Job, sets: list[str], new: NewCase) -> None:
 def _check_groups(job: Job, new: NewCase) -> None:
     """Refuse a list of paths without the column that rows were grouped by for their outliers."""
     file = new.case.paths_file
-    if file is not None and all(job.workspace.get(path) is not None for path in (PATH, OUTLIERS)):
+    grouped = stored_paths(job.workspace) is not None and case_outliers(job.workspace).exists
+    if file is not None and grouped:
         check_group(job.settings.having(**_settings_then(job.workspace)).group, [file])
 
 
@@ -196,9 +197,9 @@ def _follow_up(job: Job, outputs: Outputs, sets: list[str]) -> None:
     own = replace(job, settings=settings.having(descriptors=tuple(sets)))
     for name in sets:
         measure_set(own, name)
-    group = workspace.get(OUTLIERS)
-    if group is not None:
-        scored = tuple(name for name in group.attrs["sets"] if name in sets)
+    outliers = case_outliers(workspace)
+    if outliers.exists:
+        scored = tuple(name for name in outliers.sets if name in sets)
         find_outliers(replace(own, settings=settings.having(descriptors=scored or None)), outputs)
     export(own, outputs)
     for name in sets:
@@ -215,7 +216,7 @@ def _settings_then(workspace: Workspace) -> dict[str, Any]:
     """The settings that outliers were found with, as far as they are stored."""
     known = settings_of_last(workspace.folder, _FOUND_BY)
     then = {name: known[name] for name in _OF_OUTLIERS if name in known}
-    group = workspace.get(OUTLIERS)
-    if group is not None and "contamination" in group.attrs:
-        then["contamination"] = group.attrs["contamination"]
+    outliers = case_outliers(workspace)
+    if outliers.exists and outliers.contamination is not None:
+        then["contamination"] = outliers.contamination
     return then

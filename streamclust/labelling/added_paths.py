@@ -12,16 +12,16 @@ from streamclust.memory import MIB, Need
 from streamclust.sources.case import Case, iter_paths
 from streamclust.sources.paths import BYTES, path_digests
 from streamclust.sources.readers import fingerprint
-from streamclust.store.job import Job
-from streamclust.store.links import extend_array
-from streamclust.store.paths import (
+from streamclust.store.images import (
     NEED,
-    PATH,
     batched_paths,
     image_places_of_lists,
     path_blocks,
     sources,
+    stored_paths,
 )
+from streamclust.store.job import Job
+from streamclust.store.links import extend_array
 from streamclust.store.workspace import Workspace
 from streamclust.store.workspace import fingerprint as digest
 
@@ -31,7 +31,7 @@ _SHOWN = 3
 
 def path_needs(workspace: Workspace, n_new: int) -> list[Need]:
     """Memory of a chunk of paths, and of a digest of each stored and each new one."""
-    paths = workspace.get(PATH)
+    paths = stored_paths(workspace)
     n_old = 0 if paths is None else int(paths.shape[0])
     return [Need(STEP, fixed=NEED.fixed + 4 * BYTES * (n_old + n_new) + MIB)]
 
@@ -45,7 +45,7 @@ def check_paths(job: Job, new: NewCase) -> None:
         For them.
     """
     file = new.case.paths_file
-    if job.workspace.get(PATH) is None:
+    if stored_paths(job.workspace) is None:
         if file is not None:
             job.events.note(f"{file}: not used: the rows of {job.workspace.folder} have no paths")
         return
@@ -87,7 +87,7 @@ def add_paths(job: Job, staged: Any, case: Case) -> tuple[Any, str]:
     mark : str
         Its fingerprint.
     """
-    old = job.workspace.root[PATH]
+    old = stored_paths(job.workspace)
     file = case.paths_file
     assert file is not None
     n_old, before = old.shape[0], str(old.attrs["fingerprint"])

@@ -22,11 +22,12 @@ from streamclust.labelling.new_rows import (
 from streamclust.labelling.placing import Chosen, chosen_clusterings, marked_rows, streamed
 from streamclust.labelling.row_files import Write, check_ending, row_file
 from streamclust.labelling.taking_away import NAMED_OUTLIER, Batch, PlaceSpan, columns_of
-from streamclust.outliers.new_rows import Fence, fence, scorer
-from streamclust.outliers.suspects import INVALID, UNUSUAL, stored_outliers
+from streamclust.outliers.kinds import INVALID, UNUSUAL
+from streamclust.outliers.new_rows import Fence, fence, new_row_scorer
 from streamclust.passes.blocks import Span
 from streamclust.sources.case import iter_paths
 from streamclust.store.job import Job
+from streamclust.store.outliers import stored_outliers
 from streamclust.store.outputs import Outputs
 
 STEP = "assign"
@@ -83,7 +84,7 @@ def assign(job: Job, outputs: Outputs, wanted: Assignment) -> None:
     sets = []
     for name in dict.fromkeys([*rows, *scored]):
         which = next((one for one in chosen if one.descriptor == name), None)
-        by = scorer(job, name) if name in scored else None
+        by = new_row_scorer(job, name) if name in scored else None
         sets.append(NewSet(job, rows.get(name) or new_rows(job, new, name), name, which, by))
     drift_file = wanted.file.parent / DRIFT_FILE
     counts = [SetDrift(which, job.n_valid(which.descriptor)) for which in chosen]
@@ -105,15 +106,15 @@ def assign(job: Job, outputs: Outputs, wanted: Assignment) -> None:
 
 def _scored(job: Job, new: NewCase) -> tuple[list[str], Fence | None]:
     """The sets by which new rows are scored, and the fence of the stored ones."""
-    group = stored_outliers(job.workspace)
-    if group is None:
+    outliers = stored_outliers(job.workspace)
+    if outliers is None:
         job.events.note("outliers were not looked for: new rows are not scored")
         return [], None
-    sets = [name for name in group.attrs["sets"] if name in new.sources]
-    missing = [name for name in group.attrs["sets"] if name not in new.sources]
+    sets = [name for name in outliers.sets if name in new.sources]
+    missing = [name for name in outliers.sets if name not in new.sources]
     if missing and sets:
         job.events.note(f"scored without {', '.join(missing)}, of which there are no new rows")
-    return sets, fence(job, sets, group.attrs["contamination"]) if sets else None
+    return sets, fence(job, sets, outliers.contamination) if sets else None
 
 
 @contextmanager

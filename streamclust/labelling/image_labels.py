@@ -9,9 +9,9 @@ from tempfile import TemporaryFile
 from typing import Any, TextIO
 
 from streamclust.images.pixels import MEASURES
-from streamclust.images.scan import PIXELS
 from streamclust.labelling.placing import Chosen, Placed
 from streamclust.sources.case import normalise_path
+from streamclust.store.images import stored_scan
 from streamclust.store.job import Job
 
 # Takes the first of the next rows, their paths, and where they belong.
@@ -41,7 +41,7 @@ def _coco(job: Job, path: Path, chosen: Chosen) -> Iterator[Write]:
     .. [1] Lin, T.-Y. et al. (2014). Microsoft COCO: common objects in context. ECCV.
     """
     classes, of_cluster = chosen.classes()
-    pixels = job.workspace.get(PIXELS)
+    pixels = stored_scan(job.workspace).pixels
     with (
         open(path, "w", encoding="utf-8") as file,
         TemporaryFile("w+", encoding="utf-8", dir=path.parent) as annotations,

@@ -13,10 +13,10 @@ from streamclust.labelling.name_matching import Naming
 from streamclust.labelling.names import Applied, naming_of, stored_names, why_unused
 from streamclust.labelling.names_file import COLUMNS
 from streamclust.memory import MIB, Need
-from streamclust.outliers.suspects import stored_outliers
+from streamclust.store.images import stored_paths
 from streamclust.store.job import Job
+from streamclust.store.outliers import stored_outliers
 from streamclust.store.outputs import Outputs, safe_cell
-from streamclust.store.paths import PATH
 from streamclust.store.workspace import Workspace
 
 STEP = "names"
@@ -74,7 +74,7 @@ def _headings(applied: list[Applied]) -> list[str]:
 def _lines(
     workspace: Workspace, applied: list[Applied], n_rows: int
 ) -> Iterator[tuple[int, Iterator[tuple[Any, ...]]]]:
-    paths, outliers = workspace.get(PATH), stored_outliers(workspace)
+    paths, outliers = stored_paths(workspace), stored_outliers(workspace)
     labels = [_labels(workspace, own) for own in applied]
     # Rows in no cluster have label -1: the last name, and the last mark.
     names = [np.array([*map(safe_cell, own.naming.names), ""], object) for own in applied]
@@ -83,7 +83,7 @@ def _lines(
         part = slice(start, min(start + _ROWS, n_rows))
         size = part.stop - start
         told = [array[part] for array in labels]
-        flagged = np.zeros(size, bool) if outliers is None else outliers["flagged"][part]
+        flagged = np.zeros(size, bool) if outliers is None else outliers.flagged[part]
         for mark, own in zip(marks, told, strict=True):
             flagged = flagged | mark[own]
         columns = [name[own].tolist() for name, own in zip(names, told, strict=True)]

@@ -22,8 +22,8 @@ from streamclust.passes.accumulators.contingency import Contingency
 from streamclust.passes.blocks import Columns, Part, Rows
 from streamclust.passes.verbs import Passes
 from streamclust.store.descriptors import stale_sources
+from streamclust.store.images import mark_of_rows, rows_with_mark, stored_paths
 from streamclust.store.job import Job
-from streamclust.store.paths import PATH, mark_of_rows, rows_with_mark
 from streamclust.store.workspace import Workspace, fingerprint, stage_array
 
 STEP = "label"
@@ -115,7 +115,7 @@ def why_unused(workspace: Workspace, descriptor: str, clustering: str) -> str:
         return f"{about}: its sets changed since they were mixed"
     given, labels = workspace.root[place], workspace.root[path]["labels"]
     n_given = int(given["labels"].shape[0])
-    if given.attrs["paths"] is not None or workspace.get(PATH) is not None:
+    if given.attrs["paths"] is not None or stored_paths(workspace) is not None:
         known = rows_with_mark(workspace, given.attrs["paths"]) == n_given
     else:
         known = n_given in _row_counts(workspace, descriptor)

@@ -11,8 +11,8 @@ from streamclust.clustering.registry import load_algorithm
 from streamclust.errors import SettingsError, SourceError
 from streamclust.labelling.placing import Chosen, Placed, stored_clustering
 from streamclust.memory import MIB, Need
-from streamclust.outliers.new_rows import SetScorer
-from streamclust.outliers.references import ReferenceDistances
+from streamclust.outliers.measures.reference import ReferenceDistances
+from streamclust.outliers.new_rows import NewRowScorer
 from streamclust.passes.accumulators.covariance import compute_dtype
 from streamclust.passes.blocks import Rows, Shape, Span
 from streamclust.passes.side_by_side import Block, Joined
@@ -162,7 +162,7 @@ class NewSet:
     descriptor : str
     chosen : Chosen, optional
         The clustering to place them in.
-    scorer : SetScorer, optional
+    scorer : NewRowScorer, optional
         What scores them.
     """
 
@@ -172,7 +172,7 @@ class NewSet:
         rows: Rows,
         descriptor: str,
         chosen: Chosen | None,
-        scorer: SetScorer | None,
+        scorer: NewRowScorer | None,
     ) -> None:
         self.rows = rows.having(rows_a_block=min(rows.rows_a_block, SPAN_ROWS))
         self.scorer = scorer

@@ -1,6 +1,10 @@
 """The tables for people: labels.csv, metrics.csv and clusters.csv."""
 
 import csv
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 from streamclust.choice.tables import (
     CLUSTERS,
@@ -15,20 +19,16 @@ from streamclust.labelling.named_rows import write_named
 from streamclust.memory import MIB, Need
 from streamclust.outliers.near_duplicates import FILE as DUPLICATES
 from streamclust.outliers.pictures import outlier_figures
-from streamclust.outliers.suspects import OUTLIERS, stored_outliers
 from streamclust.outliers.tables import TABLES
 from streamclust.store.descriptors import stale_sources
+from streamclust.store.images import stored_paths
 from streamclust.store.job import Job
+from streamclust.store.outliers import case_outliers, stored_outliers
 from streamclust.store.outputs import Outputs
-from streamclust.store.paths import PATH
 from streamclust.store.workspace import Workspace
 
 STEP = "export"
 _ROWS = 65_536
-_SCORED = (
-    ("outlier", "flagged", lambda flags: flags.astype(int).tolist()),
-    ("outlier_score", "score", lambda scores: [f"{score:.4f}" for score in scores.tolist()]),
-)
 NEED = Need(STEP, fixed=64 * MIB)
 
 
@@ -71,7 +71,7 @@ def _is_old(workspace: Workspace, descriptor: str) -> bool:
 
 def forget_outliers(job: Job, outputs: Outputs) -> None:
     """Put aside the outliers, tables and figures of rows that are no more."""
-    job.workspace.archive(OUTLIERS)
+    case_outliers(job.workspace).archive()
     for file in (*TABLES, DUPLICATES, *outlier_figures()):
         outputs.remove(file)
 
@@ -86,8 +86,10 @@ def _labels(job: Job, outputs: Outputs, stored: list[str], n_rows: int) -> None:
         if name is not None:
             labels[descriptor] = root[f"descriptors/{descriptor}/clusterings/{name}/labels"]
     found = stored_outliers(job.workspace)
-    scored = {} if found is None else {name: (found[of], as_text) for name, of, as_text in _SCORED}
-    paths = job.workspace.get(PATH)
+    scored: dict[str, tuple[Any, Callable[[np.ndarray], list]]] = {}
+    if found is not None:
+        scored = {"outlier": (found.flagged, _flags), "outlier_score": (found.score, _scores)}
+    paths = stored_paths(job.workspace)
     with (
         outputs.text("labels.csv") as file,
         job.events.passing("labels.csv", n_rows) as advance,
@@ -101,3 +103,11 @@ def _labels(job: Job, outputs: Outputs, stored: list[str], n_rows: int) -> None:
             columns += [as_text(array[start:stop]) for array, as_text in scored.values()]
             writer.writerows(zip(range(start, stop), names, *columns, strict=True))
             advance(stop - start)
+
+
+def _flags(flagged: np.ndarray) -> list[int]:
+    return flagged.astype(int).tolist()
+
+
+def _scores(scores: np.ndarray) -> list[str]:
+    return [f"{score:.4f}" for score in scores.tolist()]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.errors import ImageError, SettingsError
-from streamclust.images.archive import ImageStore
+from streamclust.images.archive import ImageStore, stored_images
 from streamclust.labelling.image_labels import FORMATS, image_labels
 from streamclust.labelling.placing import (
     Chosen,
@@ -39,12 +39,12 @@ from streamclust.labelling.row_files import (
     row_file,
 )
 from streamclust.memory import MIB, Need
-from streamclust.outliers.suspects import stored_images, stored_outliers
 from streamclust.passes.blocks import Rows, Span
 from streamclust.sources.case import normalise_path
+from streamclust.store.images import stored_paths
 from streamclust.store.job import Job
+from streamclust.store.outliers import StoredOutliers, stored_outliers
 from streamclust.store.outputs import Outputs
-from streamclust.store.paths import PATH
 
 NO_CLUSTER = "in no cluster"
 _LONGEST = 100
@@ -235,7 +235,7 @@ def take_away(job: Job, outputs: Outputs, wanted: TakeAway) -> None:
         raise SettingsError(f"an image has one label there: name the set, --descriptors: {listed}")
     rows = [job.rows_of(own.descriptor, "reduced") for own in chosen]
     found = stored_outliers(job.workspace)
-    reasons = (*(("",) if found is None else found.attrs["kinds"]), NAMED_OUTLIER)
+    reasons = (*(("",) if found is None else found.kinds), NAMED_OUTLIER)
     with ExitStack() as stack:
         sinks: list[Callable[[Batch], None]] = []
         if wanted.file is not None:
@@ -298,17 +298,17 @@ def _batch(
     chosen: Sequence[Chosen],
     span: Span,
     placed: list[Placed],
-    found: Any,
+    found: StoredOutliers | None,
     reasons: tuple[str, ...],
 ) -> Batch:
-    part, paths = slice(span.start, span.stop), job.workspace.get(PATH)
+    part, paths = slice(span.start, span.stop), stored_paths(job.workspace)
     shown = [""] * len(span) if paths is None else paths[part].tolist()
     if found is None:
         flagged, score = np.zeros(len(span), bool), np.full(len(span), np.nan, np.float32)
         reason = np.zeros(len(span), np.int32)
     else:
-        flagged, score = found["flagged"][part], found["score"][part]
-        reason = found["kind"][part].astype(np.int32)
+        flagged, score = found.flagged[part], found.score[part]
+        reason = found.kind[part].astype(np.int32)
     marked = marked_rows(chosen, placed)
     reason[marked & ~flagged] = len(reasons) - 1
     return Batch(span.start, shown, placed, flagged | marked, score, reason)

@@ -32,8 +32,8 @@ from streamclust.report.page import as_json
 from streamclust.report.points import Points, packed, point_needs, sample_points
 from streamclust.report.thumbnails import thumbnails
 from streamclust.report.words import Words
+from streamclust.store.images import paths_of
 from streamclust.store.job import Job
-from streamclust.store.paths import paths_of
 from streamclust.store.workspace import Workspace, fingerprint
 
 # Those that curves are drawn of, the first known one first.
