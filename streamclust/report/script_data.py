@@ -36,8 +36,8 @@ from streamclust.store.clusterings import (
     recommended_clusterings,
     stored_clusterings,
 )
+from streamclust.store.images import paths_of
 from streamclust.store.job import Job
-from streamclust.store.paths import paths_of
 from streamclust.store.workspace import Workspace, fingerprint
 
 # Those that curves are drawn of, the first known one first.
