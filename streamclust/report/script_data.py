@@ -16,7 +16,6 @@ from streamclust.choice.tables import measured
 from streamclust.description.stored import load_description
 from streamclust.figures.colors import cluster_colors
 from streamclust.images.archive import Images
-from streamclust.layouts.step import layouts_of
 from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import LABEL_BYTES, PATH_BYTES, POINT_IMAGES, POINTS, THUMBNAILS
 from streamclust.report.cards import (
@@ -33,6 +32,7 @@ from streamclust.report.points import Points, packed, point_needs, sample_points
 from streamclust.report.thumbnails import thumbnails
 from streamclust.report.words import Words
 from streamclust.store.job import Job
+from streamclust.store.layouts import layouts_of
 from streamclust.store.paths import paths_of
 from streamclust.store.workspace import Workspace, fingerprint
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from streamclust.errors import SettingsError
 from streamclust.store.workspace import Workspace
 
@@ -66,6 +68,12 @@ class StoredClustering:
     def means(self) -> Any:
         """Zarr array, (n_clusters, n_components): means of the reduced rows of each cluster."""
         return self.group[MEANS]
+
+    @property
+    def tree(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of a cut of a tree: its merges, a linkage matrix of scipy, and the rows that each of its
+        points stands for."""
+        return self.group["merges"][...], self.group["weights"][...]
 
     def known(self, name: str, default: Any = None) -> Any:
         """What was annotated under `name`, such as ``scores``, ``stability`` or ``evidence``."""

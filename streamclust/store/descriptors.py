@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.errors import SettingsError
+from streamclust.passes.accumulators.covariance import Scatter
 from streamclust.passes.blocks import Rows
 from streamclust.passes.side_by_side import Block, Indicators, Joined
 from streamclust.store.clusterings import StoredClustering, stored_clusterings
@@ -101,6 +102,35 @@ class DescriptorSet:
     def reduced(self) -> Any:
         """Zarr array (n_rows, n_components); None where it is not reduced."""
         return self.workspace.get(self.reduced_path)
+
+    @property
+    def reduced_fingerprint(self) -> str | None:
+        return self.workspace.fingerprint_of(self.reduced_path)
+
+    @property
+    def reduced_scatter(self) -> Scatter:
+        """Of the valid reduced rows."""
+        group = self.group[PCA]
+        return Scatter(self.n_valid, group["reduced_mean"][...], group["reduced_scatter"][...])
+
+    @property
+    def reduced_mean(self) -> np.ndarray:
+        """Of the valid reduced rows, (n_components,)."""
+        return self.group[PCA]["reduced_mean"][...]
+
+    @property
+    def explained_variance_ratio(self) -> np.ndarray:
+        """Of each component that it is reduced to."""
+        return self.group[PCA]["explained_variance_ratio"][...]
+
+    @property
+    def variance_share(self) -> float | None:
+        """The share of the variance that was asked for; None where components were."""
+        return self.group[PCA].attrs["share"]
+
+    @property
+    def pca_fingerprint(self) -> str | None:
+        return self.workspace.fingerprint_of(f"{self.path}/{PCA}")
 
     @property
     def pca(self) -> Any:
