@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamclust.choice.clusterings import Labelled
 from streamclust.memory import Need
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import LAYOUTS, POINTS
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.job import Job
 from streamclust.store.layouts import StoredLayout, layouts_of
 
@@ -68,7 +68,11 @@ class Points:
 
 
 def sample_points(
-    passes: Passes, job: Job, descriptor: str, clusterings: list[Labelled], n_points: int = POINTS
+    passes: Passes,
+    job: Job,
+    descriptor: str,
+    clusterings: list[StoredClustering],
+    n_points: int = POINTS,
 ) -> Points:
     """Sample rows of a set with positions, streaming, and take their labels.
 
