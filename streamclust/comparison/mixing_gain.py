@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamclust.choice.clusterings import Key
-from streamclust.store.descriptors import LABELS, is_mixed
+from streamclust.store.descriptors import DescriptorSet
+from streamclust.store.set_content import LABELS
 from streamclust.store.workspace import Workspace
 
 COLUMNS = (
@@ -69,17 +70,17 @@ def gain_lines(
     scores, rows = _scores(sound, agreement)
     lines = []
     for name in sound:
-        if not is_mixed(workspace, name):
+        mixture = DescriptorSet(workspace, name).mixture
+        if mixture is None:
             continue
-        about = workspace.root[f"descriptors/{name}"].attrs["mixture"]
-        sets = [one for one in about["sets"] if one in sound]
+        sets = [one for one in mixture["sets"] if one in sound]
         for attribute in rows:
             pairs = {one: _common(scores, name, one, attribute) for one in sets}
             lines += _line(name, "ami", attribute, rows[attribute], pairs)
         if named or len(rows) <= MOST_UNNAMED:
             lines += _mean_line(name, scores, sets, rows)
         # Columns of 0 and 1 fall into few places: their clusters are tight whatever they mean.
-        for column in () if about["of"] == LABELS else _FOOTING:
+        for column in () if mixture["of"] == LABELS else _FOOTING:
             lines += _footing_line(name, column, sets, footing)
     return lines
 

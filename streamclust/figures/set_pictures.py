@@ -88,8 +88,8 @@ def _curves(
     from streamclust.figures.curves import metric_curves
     from streamclust.figures.variance import variance_curve
 
-    components = job.set(descriptor).components
-    ratio, share = components.values["explained_variance_ratio"], components.share
+    described = job.set(descriptor)
+    ratio, share = described.explained_variance_ratio, described.wanted_variance
     with outputs.writing(figure_file(descriptor, "variance"), mark) as path:
         variance_curve(path, ratio, len(ratio), share, f"{descriptor}: principal components")
     if table:
