@@ -47,7 +47,7 @@ from streamclust.comparison.between_sets import (
     set_cells,
 )
 from streamclust.comparison.mixing_gain import COLUMNS as MIXING
-from streamclust.comparison.mixing_gain import gain_lines, in_words
+from streamclust.comparison.mixing_gain import gain_lines, gains_in_words
 from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.passes.verbs import Passes
@@ -149,7 +149,7 @@ def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None
             f"the rows whose {which} is known lie in other clusters than all rows (known_apart in "
             f"{YIELD_FILE}): the yield tells of rows like those"
         )
-    for sentence in in_words(gains):
+    for sentence in gains_in_words(gains):
         job.events.note(sentence)
 
 

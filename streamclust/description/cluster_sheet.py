@@ -80,8 +80,8 @@ def _description(clustering: StoredClustering, cluster: int, kind: str) -> Descr
 def _tiles(job: Job, store: ImageStore, rows: list[int], paths: list[str]) -> Iterator["Tile"]:
     from streamclust.figures.contact_sheet import Tile
 
-    found = load_suspects(job)
+    outliers = load_suspects(job)
     for row, path in zip(rows, paths, strict=True):
-        score = math.nan if found is None else float(found.score[row])
-        is_flagged = found is not None and bool(found.flagged[row])
+        score = math.nan if outliers is None else float(outliers.score[row])
+        is_flagged = outliers is not None and bool(outliers.flagged[row])
         yield Tile(path, score, f"row {row:,}", *image_or_problem(store, path), is_flagged)

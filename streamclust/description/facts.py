@@ -48,7 +48,7 @@ def count_pictures(
     list of ndarray of int64, shape (1 + len(KINDS), k)
         Images with nothing wrong, and of each kind, for each clustering.
     """
-    counts = _PictureCounts(yardstick, [own.n_clusters for own in clusterings])
+    counts = _PictureCounts(yardstick, [one.n_clusters for one in clusterings])
     return passes.reduce("kinds of pictures", _rows(pixels, clusterings), counts).tables
 
 
@@ -61,7 +61,7 @@ def picture_need(step: str, pixels: Any, clusterings: Sequence[StoredClustering]
 
 
 def _rows(pixels: Any, clusterings: Sequence[StoredClustering]) -> Rows:
-    return Rows(pixels, extras=tuple(own.labels for own in clusterings))
+    return Rows(pixels, extras=tuple(one.labels for one in clusterings))
 
 
 class _PictureCounts:
@@ -145,11 +145,11 @@ class Counts:
         group: str | None = None,
     ) -> None:
         self.job, self.known, self.images = job, known, images
-        self.clusterings = {own.set_name: own for own in clusterings}
+        self.clusterings = {one.set_name: one for one in clusterings}
         self.values: dict[str, dict[str, np.ndarray]] = {}
         if known is not None:
             counted = count_values(passes, clusterings, known)
-            self.values = {own.set_name: tables for own, tables in counted}
+            self.values = {one.set_name: tables for one, tables in counted}
         self.shared = count_shared(passes, self.clusterings)
         self.flagged = _flagged(passes, job, clusterings)
         self.pictures: dict[str, np.ndarray] = {}
@@ -222,17 +222,17 @@ class Counts:
             features.append(_has_values(self.known, rows))
         seed = self.job.settings.random_state
         groups = None if self.groups is None else self.groups[rows]
-        told = readability(np.hstack(features), labels, clustering.n_clusters, groups, seed)
+        result = readability(np.hstack(features), labels, clustering.n_clusters, groups, seed)
         line: dict[str, float] = {
-            "readability": told.readability,
-            "accuracy": told.accuracy,
-            "chance": told.chance,
+            "readability": result.readability,
+            "accuracy": result.accuracy,
+            "chance": result.chance,
             "rows": float(len(rows)),
         }
         if self.consistency is not None:
             share, chance, _ = self.consistency.shares(clustering.labels[...], seed)
             line |= {"consistency": share, "consistency_by_chance": chance}
-        return line, told.of_clusters
+        return line, result.of_clusters
 
 
 def _has_values(known: KnownAttributes, rows: np.ndarray) -> np.ndarray:
@@ -253,8 +253,8 @@ def _flagged(
     group = stored_outliers(job.workspace)
     if group is None:
         return {}
-    codes = [2, *(own.n_clusters for own in clusterings)]
+    codes = [2, *(one.n_clusters for one in clusterings)]
     pairs = [(0, place) for place in range(1, len(codes))]
-    rows = Rows(Columns([group["flagged"], *(own.labels for own in clusterings)]))
+    rows = Rows(Columns([group["flagged"], *(one.labels for one in clusterings)]))
     tables = passes.reduce("flagged rows", rows, Contingency(codes, pairs)).result()
-    return {own.set_name: table for own, table in zip(clusterings, tables, strict=True)}
+    return {one.set_name: table for one, table in zip(clusterings, tables, strict=True)}

@@ -72,7 +72,7 @@ def _chosen(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
         if is_new and len(kept) < _MOST.get(finding.kind, 1):
             kept.append(finding)
     if by_kind.keys() <= {"set"}:
-        # What names a cluster that nothing else sets against is told, too.
+        # What names a cluster that nothing else sets apart is told, too.
         by_kind["measure"] = [finding for finding in findings if finding.kind == "measure"][:1]
     return by_kind
 
@@ -106,9 +106,9 @@ class _Words:
         other: int,
         neighbour: str,
     ) -> str:
-        looks = [*map(self._sentence, findings.get("colour", ())), self._measures(findings)]
+        appearance = [*map(self._sentence, findings.get("colour", ())), self._measures(findings)]
         details = [self._sentence(one) for kind in _DETAILS for one in findings.get(kind, ())]
-        parts = [", ".join(filter(None, looks)), "; ".join(details)]
+        parts = [", ".join(filter(None, appearance)), "; ".join(details)]
         if not any(parts) and "set" not in findings:
             parts = [self.of.SENTENCES["nothing"]]
         last = [self._sentence(finding) for finding in findings.get("set", ())]
@@ -121,8 +121,9 @@ class _Words:
         return " ".join(f"{part[:1].upper()}{part[1:]}." for part in sentences)
 
     def _measures(self, findings: dict[str, list[Finding]]) -> str:
-        told = [self._sentence(finding) for finding in findings.get("measure", ())]
-        return self.of.SENTENCES["measures"].format(listed=self.of.AND.join(told)) if told else ""
+        measures = [self._sentence(finding) for finding in findings.get("measure", ())]
+        listed = self.of.AND.join(measures)
+        return self.of.SENTENCES["measures"].format(listed=listed) if measures else ""
 
     def _sentence(self, finding: Finding) -> str:
         above = finding.effect if finding.value != "lower" else 1 - finding.effect

@@ -39,7 +39,7 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
         {**line, "refused": is_degenerate(line)} for line in measured(job.workspace, descriptor)
     ]
     described = job.set(descriptor)
-    clusterings = {own.name: own for own in described.clusterings}
+    clusterings = {one.name: one for one in described.clusterings}
     shown = [clusterings[line["name"]].fingerprint for line in table]
     mark = fingerprint(STEP, 4, name, choice.reasons, shown, table, described.pca_fingerprint)
     kinds = ("variance", "metrics", "dendrogram", *_MAPS)
