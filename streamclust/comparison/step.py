@@ -49,6 +49,7 @@ from streamclust.comparison.between_sets import (
 from streamclust.comparison.mixing_gain import COLUMNS as MIXING
 from streamclust.comparison.mixing_gain import gain_lines, gains_in_words
 from streamclust.errors import SettingsError
+from streamclust.images.groups import files_mark, groups
 from streamclust.memory import Need
 from streamclust.passes.verbs import Passes
 from streamclust.sources.readers import fingerprint as file_fingerprint
@@ -59,10 +60,9 @@ from streamclust.store.clusterings import (
     stored_clusterings,
 )
 from streamclust.store.descriptions import description_fingerprint, load_description
-from streamclust.store.groups import GROUP, files_mark, groups
+from streamclust.store.images import paths_fingerprint, sources, stored_groups
 from streamclust.store.job import Job, planned
 from streamclust.store.outputs import Outputs
-from streamclust.store.paths import PATH, sources
 from streamclust.store.workspace import fingerprint
 
 STEP = "compare"
@@ -115,7 +115,7 @@ def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None
             "cluster and measure first"
         )
     clusterings = [one for name in names for one in stored_clusterings(job.workspace, name)]
-    group = None if job.workspace.get(PATH) is None else job.settings.group
+    group = None if paths_fingerprint(job.workspace) is None else job.settings.group
     if attributes is None:
         outputs.remove(YIELD_FILE)
     unrefused = {name: sound(job.workspace, name) for name in names}
@@ -161,7 +161,7 @@ def _files(attributes: AttributeTable | None) -> list[str]:
 def _groups(job: Job) -> Any:
     """The stored groups of all rows, of whatever size."""
     groups(job)
-    return job.workspace.root[GROUP]
+    return stored_groups(job.workspace).codes
 
 
 def _mark(
@@ -181,7 +181,7 @@ def _mark(
         [description_fingerprint(clustering) for clustering in chosen.values()],
         [(name, sorted(keys)) for name, keys in unrefused.items()],
         [(clustering.path, clustering.fingerprint) for clustering in clusterings],
-        [settings.group, workspace.fingerprint_of(PATH), by_column and files_mark(by_column)],
+        [settings.group, paths_fingerprint(workspace), by_column and files_mark(by_column)],
         *(settings.random_state, table),
     )
 

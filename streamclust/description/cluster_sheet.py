@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamclust.errors import SettingsError
-from streamclust.images.archive import ImageStore
+from streamclust.images.archive import ImageStore, stored_images
+from streamclust.outliers.flagging import load_flagged
 from streamclust.outliers.pictures import image_or_problem
-from streamclust.outliers.suspects import load_suspects, stored_images
 from streamclust.store.clusterings import StoredClustering
 from streamclust.store.descriptions import EXAMPLES, Description, load_description
+from streamclust.store.images import paths_of
 from streamclust.store.job import Job
-from streamclust.store.paths import paths_of
 
 if TYPE_CHECKING:
     from streamclust.figures.contact_sheet import Tile
@@ -80,7 +80,7 @@ def _description(clustering: StoredClustering, cluster: int, kind: str) -> Descr
 def _tiles(job: Job, store: ImageStore, rows: list[int], paths: list[str]) -> Iterator["Tile"]:
     from streamclust.figures.contact_sheet import Tile
 
-    outliers = load_suspects(job)
+    outliers = load_flagged(job)
     for row, path in zip(rows, paths, strict=True):
         score = math.nan if outliers is None else float(outliers.score[row])
         is_flagged = outliers is not None and bool(outliers.flagged[row])

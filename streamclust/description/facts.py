@@ -21,13 +21,14 @@ from streamclust.description.readability import readability
 from streamclust.images.pixels import MEASURES
 from streamclust.memory import Need
 from streamclust.outliers.reasons import KINDS, RULES, Yardstick
-from streamclust.outliers.suspects import stored_outliers
 from streamclust.passes.accumulators.contingency import Contingency, count_pairs
 from streamclust.passes.blocks import Columns, Rows, rows_at
 from streamclust.passes.verbs import Passes
 from streamclust.store.clusterings import StoredClustering
 from streamclust.store.descriptions import MEASURED_ROWS, Description
+from streamclust.store.images import StoredGroups
 from streamclust.store.job import Job
+from streamclust.store.outliers import stored_outliers
 
 
 def count_pictures(
@@ -94,7 +95,7 @@ class ImageMeasures:
     rows : ndarray of int64, shape (n_rows,)
         Ascending.
     values, colours : ndarray
-        As `streamclust.images.features.looks_of` gives them.
+        As `streamclust.images.features.image_features` gives them.
     """
 
     def __init__(self, rows: np.ndarray, values: np.ndarray, colours: np.ndarray) -> None:
@@ -130,8 +131,8 @@ class Counts:
         Of the rows that `Examples.to_measure` tells.
     pixels : array, optional
         Measures of all images, where they were scanned.
-    group : str, optional
-        Where the groups of siblings are in the store.
+    groups : StoredGroups, optional
+        Which rows are siblings.
     """
 
     def __init__(
@@ -142,7 +143,7 @@ class Counts:
         known: KnownAttributes | None = None,
         images: ImageMeasures | None = None,
         pixels: Any = None,
-        group: str | None = None,
+        groups: StoredGroups | None = None,
     ) -> None:
         self.job, self.known, self.images = job, known, images
         self.clusterings = {one.set_name: one for one in clusterings}
@@ -156,7 +157,7 @@ class Counts:
         if images is not None and pixels is not None:
             tables = count_pictures(passes, pixels, images.yardstick, clusterings)
             self.pictures = dict(zip(self.clusterings, tables, strict=True))
-        self.groups = None if group is None else job.workspace.root[group][...]
+        self.groups = None if groups is None else groups.codes[...]
         self.consistency = None if self.groups is None else GroupConsistency(self.groups)
 
     def description(self, clustering: StoredClustering, examples: Examples) -> Description:
@@ -250,11 +251,11 @@ def _flagged(
 ) -> dict[str, np.ndarray]:
     """Rows of each cluster that are not flagged as outliers, and that are; nothing where they
     were not looked for."""
-    group = stored_outliers(job.workspace)
-    if group is None:
+    outliers = stored_outliers(job.workspace)
+    if outliers is None:
         return {}
     codes = [2, *(one.n_clusters for one in clusterings)]
     pairs = [(0, place) for place in range(1, len(codes))]
-    rows = Rows(Columns([group["flagged"], *(one.labels for one in clusterings)]))
+    rows = Rows(Columns([outliers.flagged, *(one.labels for one in clusterings)]))
     tables = passes.reduce("flagged rows", rows, Contingency(codes, pairs)).result()
     return {one.set_name: table for one, table in zip(clusterings, tables, strict=True)}

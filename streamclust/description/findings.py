@@ -20,7 +20,7 @@ from streamclust.description.contrasts import (
     contrast_shares,
 )
 from streamclust.images.colour import COLOURS
-from streamclust.images.features import LOOKS
+from streamclust.images.features import IMAGE_FEATURES
 from streamclust.images.pixels import MEASURES
 from streamclust.outliers.reasons import KINDS
 from streamclust.store.descriptions import Finding
@@ -54,7 +54,7 @@ LEAST_MORE_FOLDERS = 0.1
 # Two clusters are told apart by a feature that differs by so many standard deviations.
 LEAST_DIFFERENCE = 0.8
 
-# Measures that words are for; those of `LOOKS` are what readability is taken of.
+# Measures that words are for; those of `IMAGE_FEATURES` are what readability is taken of.
 DESCRIBED_MEASURES = ("brightness", "contrast", "detail", "size", "aspect")
 
 
@@ -65,7 +65,7 @@ class MeasuredImages:
     Attributes
     ----------
     sample : Sample
-    values : ndarray of shape (n_images, len(LOOKS))
+    values : ndarray of shape (n_images, len(IMAGE_FEATURES))
     colours : ndarray of int, shape (n_images,)
         Index in `COLOURS`.
     kinds : ndarray of int, shape (n_images,)
@@ -82,7 +82,7 @@ class MeasuredImages:
 
     def measures(self) -> np.ndarray:
         """The measures of `DESCRIBED_MEASURES`, of which size is the side of a square as large."""
-        columns = {name: self.values[:, LOOKS.index(name)] for name in MEASURES}
+        columns = {name: self.values[:, IMAGE_FEATURES.index(name)] for name in MEASURES}
         columns["size"] = np.sqrt(columns["width"] * columns["height"])
         return np.stack([columns[name] for name in DESCRIBED_MEASURES], axis=1)
 

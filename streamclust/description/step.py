@@ -17,11 +17,11 @@ from streamclust.comparison.attributes import (
 from streamclust.description.examples import Examples, examples_need, find_examples
 from streamclust.description.facts import Counts, ImageMeasures, picture_need
 from streamclust.errors import SettingsError
-from streamclust.images.archive import Images
-from streamclust.images.features import looks_mark, looks_of
+from streamclust.images.archive import Images, stored_images
+from streamclust.images.features import features_mark, image_features
+from streamclust.images.groups import groups
 from streamclust.images.scan import images_mark, stored_pixels
 from streamclust.memory import Need
-from streamclust.outliers.suspects import stored_images, stored_outliers
 from streamclust.sources.readers import fingerprint as file_fingerprint
 from streamclust.store.attributes import AttributeTable
 from streamclust.store.clusterings import (
@@ -35,9 +35,9 @@ from streamclust.store.descriptions import (
     publish_description,
     restore_description,
 )
-from streamclust.store.groups import GROUP, groups
+from streamclust.store.images import StoredGroups, paths_fingerprint, stored_groups
 from streamclust.store.job import Job, planned
-from streamclust.store.paths import PATH
+from streamclust.store.outliers import stored_outliers
 from streamclust.store.workspace import fingerprint
 
 STEP = "describe"
@@ -99,8 +99,8 @@ def describe_clusterings(
     MemoryBudgetError
         When it does not fit the budget.
     """
-    images, group = _images(job), _groups(job)
-    mark = _mark(job, chosen, table, images, group)
+    images, groups_of_rows = _images(job), _groups(job)
+    mark = _mark(job, chosen, table, images, groups_of_rows)
     marks = {name: fingerprint(mark, clustering.path) for name, clustering in chosen.items()}
     if all(restore_description(chosen[name], marks[name]) for name in chosen):
         job.skip(STEP, None)
@@ -109,7 +109,7 @@ def describe_clusterings(
         planned(STEP, None, needs, job.budget, job.executor.threads_a_process)
         with job.workspace.staging() as staged:
             known = None if table is None else stage_attributes(job, table, staged)
-            descriptions = _described(job, chosen, known, images, group)
+            descriptions = _described(job, chosen, known, images, groups_of_rows)
             for name, clustering in chosen.items():
                 publish_description(staged, clustering, descriptions[name], marks[name])
     stored = {name: load_description(clustering) for name, clustering in chosen.items()}
@@ -130,15 +130,15 @@ def _images(job: Job) -> _Images | None:
     if place is None:
         return None
     state = images_mark(place)
-    return _Images(place, looks_mark(job, state), stored_pixels(job, state))
+    return _Images(place, features_mark(job, state), stored_pixels(job, state))
 
 
-def _groups(job: Job) -> str | None:
-    """Where the groups of rows are in the store, of whatever size; None where there are none."""
-    if job.settings.group == "none" or job.workspace.get(PATH) is None:
+def _groups(job: Job) -> StoredGroups | None:
+    """The groups of rows, of whatever size; None where there are none."""
+    if job.settings.group == "none" or paths_fingerprint(job.workspace) is None:
         return None
     groups(job)
-    return GROUP
+    return stored_groups(job.workspace)
 
 
 def describe_needs(
@@ -164,7 +164,7 @@ def _mark(
     chosen: dict[str, StoredClustering],
     table: AttributeTable | None,
     images: _Images | None,
-    group: str | None,
+    groups_of_rows: StoredGroups | None,
 ) -> str:
     """What descriptions are made of: each tells of all clusterings that it is described with."""
     workspace = job.workspace
@@ -174,8 +174,8 @@ def _mark(
         images and (images.mark, images.pixels is not None),
         [(clustering.path, clustering.fingerprint) for clustering in chosen.values()],
         table and [file_fingerprint(table.file), table.columns],
-        group and workspace.fingerprint_of(group),
-        None if outliers is None else outliers.attrs["fingerprint"],
+        groups_of_rows and groups_of_rows.fingerprint,
+        None if outliers is None else outliers.fingerprint,
     )
 
 
@@ -184,7 +184,7 @@ def _described(
     chosen: dict[str, StoredClustering],
     known: KnownAttributes | None,
     images: _Images | None,
-    group: str | None,
+    groups_of_rows: StoredGroups | None,
 ) -> dict[str, Description]:
     clusterings = list(chosen.values())
     n_rows = clusterings[0].labels.shape[0]
@@ -197,11 +197,11 @@ def _described(
     needs = attribute_needs(STEP, None, n_rows, clusterings)
     if images is not None:
         rows = np.unique(np.concatenate([of_set.to_measure()[0] for of_set in examples.values()]))
-        measures = ImageMeasures(rows, *looks_of(job, images.place, rows, images.mark))
+        measures = ImageMeasures(rows, *image_features(job, images.place, rows, images.mark))
         pixels = images.pixels
     if pixels is not None:
         needs.append(picture_need(STEP, pixels, clusterings))
     with job.step(STEP, None, needs, n_rows) as passes:
-        counts = Counts(passes, job, clusterings, known, measures, pixels, group)
+        counts = Counts(passes, job, clusterings, known, measures, pixels, groups_of_rows)
         names = job.events.track(chosen, "descriptions", len(chosen), "sets")
         return {name: counts.description(chosen[name], examples[name]) for name in names}
