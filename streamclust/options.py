@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from streamclust.description.language import LANGUAGES
 from streamclust.events import Observer, interrupts
+from streamclust.language import LANGUAGES
 from streamclust.settings import (
     ALGORITHMS,
     ALL,

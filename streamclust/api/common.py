@@ -22,7 +22,7 @@ def column_names(columns: str | Sequence[str] | None) -> Sequence[str] | None:
 
 def check_language(language: str) -> None:
     """Refuse a language that there are no words of."""
-    from streamclust.description.language import LANGUAGES
+    from streamclust.language import LANGUAGES
 
     if language not in LANGUAGES:
         raise SettingsError(f"language={language!r} is none of {', '.join(LANGUAGES)}")

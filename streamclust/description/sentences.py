@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.description.findings import SAID_CHANCE
-from streamclust.description.language import words
+from streamclust.language import words
 from streamclust.store.descriptions import Description, Finding
 
 # Parts of a name, and with those that are needed to tell it from those of other clusters.
@@ -42,7 +42,7 @@ class ClusterText:
 
 def cluster_texts(description: Description, language: str) -> list[ClusterText]:
     """Put what is known of each cluster into words, in one of the
-    `streamclust.description.language.LANGUAGES`."""
+    `streamclust.language.LANGUAGES`."""
     in_words = _Words(language, description.sizes)
     by_cluster: dict[int, list[Finding]] = defaultdict(list)
     for finding in description.findings:
@@ -146,7 +146,7 @@ class _Words:
         return self.of.SENTENCES["known"].format(n=finding.n, rows=self._noun("row", finding.n))
 
     def _noun(self, noun: str, number: int) -> str:
-        return self.of.PLURALS[noun][self.of.plural(number)]
+        return self.of.PLURALS_OF[noun][self.of.plural(number)]
 
     def _value(self, finding: Finding) -> str:
         kind = _kind(finding)

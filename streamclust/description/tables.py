@@ -49,7 +49,7 @@ def write_descriptions(
         The clusterings, by set.
     descriptions : dict of str to Description
     language : str
-        One of `streamclust.description.language.LANGUAGES`.
+        One of `streamclust.language.LANGUAGES`.
     """
     made_of = [description_fingerprint(clustering) for clustering in chosen.values()]
     mark = fingerprint("descriptions", 1, made_of, language)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from streamclust.description.findings import DESCRIBED_MEASURES
-from streamclust.description.language import LANGUAGES, en, ru, words
 from streamclust.description.sentences import cluster_texts
 from streamclust.images.colour import COLOURS
+from streamclust.language import LANGUAGES, en, ru, words
 from streamclust.outliers.reasons import KINDS
 from streamclust.store.descriptions import Description, Finding
 
@@ -111,7 +111,7 @@ def test_a_language_has_words_for_all(language):
     ways = {(name, way) for name in DESCRIBED_MEASURES for way in ("higher", "lower")}
     assert set(told.MEASURES) == ways
     assert set(told.SENTENCES) == set(model.SENTENCES)
-    assert set(told.PLURALS) == set(model.PLURALS)
+    assert set(told.PLURALS_OF) == set(model.PLURALS_OF)
     for name, template in told.SENTENCES.items():
         assert fields(template) == fields(model.SENTENCES[name]), name
     assert all(described.text for described in describe(FINDINGS, APART, SIZES, NEAREST, language))
