@@ -125,14 +125,16 @@ class Contents:
         SettingsError
             When there is no such cluster, it is not described, or there are no images.
         """
-        from streamclust.choice.clusterings import labelled
         from streamclust.description.cluster_sheet import cluster_sheet
         from streamclust.passes.local import LocalExecutor
         from streamclust.settings import Settings
+        from streamclust.store.clusterings import stored_clusterings
         from streamclust.store.job import Job
 
         name = self._clustering(descriptor, clustering)
-        own = next(own for own in labelled(self._workspace, descriptor) if own.name == name)
+        own = next(
+            own for own in stored_clusterings(self._workspace, descriptor) if own.name == name
+        )
         job = Job(self._workspace, Settings(), LocalExecutor(1))
         return Picture(*cluster_sheet(job, own, cluster, kind))
 
