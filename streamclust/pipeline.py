@@ -24,9 +24,8 @@ from streamclust.estimators.inputs import largest_spread
 from streamclust.events import Events, Observer
 from streamclust.figures.set_pictures import draw
 from streamclust.images.scan import scan_images
-from streamclust.labelling.named_rows import write_named
-from streamclust.labelling.names import store_names
-from streamclust.labelling.tables import export, forget_outliers
+from streamclust.labelling.names_table import store_names
+from streamclust.labelling.tables import export, forget_outliers, write_named
 from streamclust.layouts.pictures import draw_layouts
 from streamclust.layouts.step import layout
 from streamclust.outliers.cluster_distances import cluster_distances
@@ -49,7 +48,6 @@ from streamclust.passes.verbs import Executor
 from streamclust.planning import CLUSTERING, SCORING, Inputs, Stored, check_budget, check_mixed_set
 from streamclust.reduction.ingestion import ingest
 from streamclust.reduction.step import reduce
-from streamclust.reduction.stored_sums import load_moments
 from streamclust.settings import AUTO, Settings
 from streamclust.store.descriptors import is_mixed
 from streamclust.store.groups import check_group, groups
@@ -57,6 +55,7 @@ from streamclust.store.job import Job
 from streamclust.store.outputs import Outputs
 from streamclust.store.paths import PATH, sources, store_paths
 from streamclust.store.record import RunRecord
+from streamclust.store.sums import load_moments
 from streamclust.store.workspace import Workspace
 
 # An automatic sweep ends where clusters would be so many, or so small.

@@ -28,7 +28,7 @@ from streamclust.passes.blocks import Rows, Shape
 from streamclust.passes.local import available_cpus
 from streamclust.reduction.ingestion import ingest_needs
 from streamclust.reduction.step import reduce_needs, reduced_chunk
-from streamclust.reduction.stored_sums import SCORED_COMPONENTS, is_sketched, most_components
+from streamclust.reduction.sums import SCORED_COMPONENTS, is_sketched, most_components
 from streamclust.settings import AUTO, Settings
 from streamclust.sources.case import Case, check_rows, count_paths, find_case
 from streamclust.sources.readers import ArraySource, open_source

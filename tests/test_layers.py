@@ -16,7 +16,7 @@ ORDER = [
     *("reduction", "neighbors", "clustering", "choice", "figures", "outliers"),
     *("comparison", "description", "layouts", "labelling"),
     *("report", "notebook", "estimators", "demo"),
-    *("planning", "pipeline", "updating", "results", "api", "summary", "options", "cli"),
+    *("planning", "pipeline", "results", "api", "summary", "options", "cli"),
     *("__main__", ""),
 ]
 LEVEL = {name: number for number, name in enumerate(ORDER)}

@@ -48,7 +48,7 @@ def label(
         stored then.
     """
     from streamclust import pipeline
-    from streamclust.labelling.named_rows import write_template
+    from streamclust.labelling.tables import write_template
 
     if (names is None) == (template is None):
         raise SettingsError("name a table of --names, or a --template to write")
@@ -100,13 +100,13 @@ def export(
 
     settings = chosen_settings(settings, changes)
     if to is not None or folders is not None or form is not None:
-        from streamclust.labelling.taking_away import TakeAway, take_away
+        from streamclust.labelling.export_rows import ExportOptions, export_rows
 
         paths = (None if path is None else Path(path) for path in (to, folders))
         file, folder = paths
-        wanted = TakeAway(file, form, folder, clustering, overwrite)
+        wanted = ExportOptions(file, form, folder, clustering, overwrite)
         with pipeline.working(Workspace(out), settings, "export", *observers) as (job, outputs):
-            take_away(job, outputs, wanted)
+            export_rows(job, outputs, wanted)
         return Case(out)
     with pipeline.working(Workspace(out), settings, "export", *observers) as (job, outputs):
         pipeline.export(job, outputs)
@@ -153,11 +153,11 @@ def assign(
         When there is no such clustering, or a file that would be overwritten.
     """
     from streamclust import pipeline
-    from streamclust.labelling.assignment import Assignment
-    from streamclust.labelling.assignment import assign as step
+    from streamclust.labelling.assign import AssignOptions
+    from streamclust.labelling.assign import assign as step
 
     chosen = chosen_settings(settings, changes)
-    wanted = Assignment(new, Path(to), clustering, outliers, overwrite)
+    wanted = AssignOptions(new, Path(to), clustering, outliers, overwrite)
     with pipeline.working(Workspace(out), chosen, "assign", *observers) as (job, outputs):
         step(job, outputs, wanted)
     return Case(out)
@@ -198,9 +198,10 @@ def update(
         When a set has no clusterings that could go on.
     """
     from streamclust import pipeline
-    from streamclust.updating import update_case
+    from streamclust.labelling import update as adding
 
     chosen = chosen_settings(settings, changes)
     with pipeline.working(Workspace(out), chosen, "update", *observers) as (job, outputs):
-        update_case(job, outputs, new)
+        steps = adding.FollowUp(pipeline.measure_set, pipeline.find_outliers, pipeline.tell_choice)
+        adding.update(job, outputs, new, steps)
     return Case(out)

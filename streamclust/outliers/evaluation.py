@@ -19,7 +19,7 @@ from streamclust.markup import table as html_table
 from streamclust.memory import MIB, Need
 from streamclust.outliers.suspects import OUTLIERS, stored_outliers
 from streamclust.passes.accumulators.contingency import count_pairs
-from streamclust.sources.truth import Truth, read_truth, truth_bytes
+from streamclust.sources.attributes import Truth, read_truth, truth_bytes
 from streamclust.store.job import Job
 from streamclust.store.outputs import Outputs
 from streamclust.store.paths import path_blocks
@@ -221,7 +221,7 @@ def evaluate(job: Job, truth_file: Path, outputs: Outputs) -> Evaluation:
     Raises
     ------
     SourceError
-        When the table cannot be used: `streamclust.sources.truth.read_truth`.
+        When the table cannot be used: `streamclust.sources.attributes.read_truth`.
     MemoryBudgetError
         When its columns do not fit the budget.
     SettingsError

@@ -12,7 +12,7 @@ from streamclust.passes.accumulators.sample import priorities
 from streamclust.passes.blocks import Rows
 from streamclust.reduction.projection import Projection
 from streamclust.reduction.step import decompose, reduce_needs, reduced_chunk, store_components
-from streamclust.reduction.stored_sums import SCORED_COMPONENTS
+from streamclust.reduction.sums import SCORED_COMPONENTS
 from streamclust.settings import Settings
 from streamclust.store.job import Job
 from streamclust.store.workspace import fingerprint, stage_array

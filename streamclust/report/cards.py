@@ -9,7 +9,7 @@ import numpy as np
 
 from streamclust.description.stored import Description, load_description
 from streamclust.labelling.names import naming_of
-from streamclust.labelling.names_file import LONGEST, clean_name
+from streamclust.labelling.names_table import LONGEST, clean_name
 from streamclust.outliers.suspects import stored_outliers
 from streamclust.passes.accumulators.contingency import Contingency
 from streamclust.passes.blocks import Columns, Rows

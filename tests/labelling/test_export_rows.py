@@ -16,7 +16,7 @@ from sklearn.datasets import make_blobs
 from streamclust import api
 from streamclust.cli import commands
 from streamclust.errors import SettingsError
-from streamclust.labelling.taking_away import NO_CLUSTER, distinct_names, file_name
+from streamclust.labelling.image_labels import NO_CLUSTER, distinct_names, file_name
 
 N_ROWS = 400
 COLUMNS = ["label", "name", "distance", "confidence"]

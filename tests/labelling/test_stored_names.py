@@ -11,10 +11,12 @@ from click.testing import CliRunner
 from streamclust import api
 from streamclust.cli import commands
 from streamclust.errors import SettingsError, SourceError
-from streamclust.labelling.names import naming_of, stored_names
+from streamclust.labelling.names import naming_of
+from streamclust.store.names import named_clusterings
 from streamclust.store.workspace import Workspace
 
 K = 5
+KEPT = "descriptors/a/clusterings/kmeans-5"
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,7 @@ def test_an_earlier_naming_is_kept_and_names_can_be_taken_back(out, tmp_path):
     assert workspace.fingerprint_of("names/a/kmeans-5") != before
     assert workspace.find("names/a/kmeans-5", before).attrs["names"][0] == "car"
     api.label(out, named(tmp_path, ["", ""]))
-    assert stored_names(workspace) == []
+    assert named_clusterings(workspace) == []
     assert not (out / "named.csv").exists()
     api.label(out, named(tmp_path, ["car"]))
     assert workspace.fingerprint_of("names/a/kmeans-5") == before
@@ -180,7 +182,7 @@ def test_tables_that_do_not_fit(out, tmp_path, lines, message):
     before = (out / "named.csv").read_bytes()
     with pytest.raises(SettingsError, match=message):
         api.label(out, table(tmp_path / "wrong.csv", [("b", "kmeans-3", 0, "x", "", ""), *lines]))
-    assert stored_names(Workspace(out)) == [("a", "kmeans-5")]
+    assert [one.path for one in named_clusterings(Workspace(out))] == [KEPT]
     assert (out / "named.csv").read_bytes() == before
 
 
@@ -189,7 +191,7 @@ def test_names_of_other_rows_are_not_used(out, tmp_path):
     rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
     api.run(write_case(tmp_path / "other", a=rows, b=rows), out, n_clusters=(3, K))
     assert naming_of(Workspace(out), "a", "kmeans-5") is None
-    assert stored_names(Workspace(out)) == [("a", "kmeans-5")]
+    assert [one.path for one in named_clusterings(Workspace(out))] == [KEPT]
 
 
 def test_a_template_to_fill_in(out, tmp_path):

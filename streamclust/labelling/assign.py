@@ -9,22 +9,30 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.errors import SettingsError
+from streamclust.labelling.case_outliers import stored_outliers
 from streamclust.labelling.drift import SetDrift, write_drift
 from streamclust.labelling.new_rows import (
     SPAN_ROWS,
-    New,
+    AssignNew,
     NewCase,
-    NewSet,
+    SetRows,
     new_row_needs,
     new_rows,
     open_new,
 )
-from streamclust.labelling.placing import Chosen, chosen_clusterings, marked_rows, streamed
+from streamclust.labelling.row_assignment import (
+    NAMED_OUTLIER,
+    NamedClustering,
+    OfEachSet,
+    RowBatch,
+    batch_columns,
+    marked_rows,
+    named_clusterings,
+)
 from streamclust.labelling.row_files import Write, check_ending, row_file
-from streamclust.labelling.taking_away import NAMED_OUTLIER, Batch, PlaceSpan, columns_of
 from streamclust.outliers.new_rows import Fence, fence, scorer
-from streamclust.outliers.suspects import INVALID, UNUSUAL, stored_outliers
-from streamclust.passes.blocks import Span
+from streamclust.outliers.suspects import INVALID, UNUSUAL
+from streamclust.passes.blocks import Span, spans_of
 from streamclust.sources.case import iter_paths
 from streamclust.store.job import Job
 from streamclust.store.outputs import Outputs
@@ -35,7 +43,7 @@ REASONS = ("", UNUSUAL, INVALID, NAMED_OUTLIER)
 
 
 @dataclass(frozen=True)
-class Assignment:
+class AssignOptions:
     """What to assign, and where to.
 
     Parameters
@@ -59,7 +67,7 @@ class Assignment:
     overwrite: bool = False
 
 
-def assign(job: Job, outputs: Outputs, wanted: Assignment) -> None:
+def assign(job: Job, outputs: Outputs, wanted: AssignOptions) -> None:
     """Assign new rows to stored clusters, score them, and tell how they differ from the old ones.
 
     Raises
@@ -76,44 +84,44 @@ def assign(job: Job, outputs: Outputs, wanted: Assignment) -> None:
         raise SettingsError(f"{wanted.file}: so the table of the drift is called: name another")
     new = open_new(job, wanted.new)
     names = job.settings.descriptors or tuple(new.sources)
-    own = replace(job, settings=job.settings.having(descriptors=names))
-    chosen = chosen_clusterings(own, wanted.clustering)
-    rows = {which.descriptor: new_rows(job, new, which.descriptor) for which in chosen}
-    scored, held = _scored(job, new) if wanted.outliers else ([], None)
+    of_new = replace(job, settings=job.settings.having(descriptors=names))
+    clusterings = named_clusterings(of_new, wanted.clustering)
+    rows = {own.set_name: new_rows(job, new, own.set_name) for own in clusterings}
+    scored, limits = _scored(job, new) if wanted.outliers else ([], None)
     sets = []
     for name in dict.fromkeys([*rows, *scored]):
-        which = next((one for one in chosen if one.descriptor == name), None)
-        by = scorer(job, name) if name in scored else None
-        sets.append(NewSet(job, rows.get(name) or new_rows(job, new, name), name, which, by))
+        clustering = next((own for own in clusterings if own.set_name == name), None)
+        of_set = scorer(job, name) if name in scored else None
+        of_rows = rows.get(name) or new_rows(job, new, name)
+        sets.append(AssignNew(job, of_rows, name, clustering, of_set))
     drift_file = wanted.file.parent / DRIFT_FILE
-    counts = [SetDrift(which, job.n_valid(which.descriptor)) for which in chosen]
+    counts = [SetDrift(own, job.n_valid(own.set_name)) for own in clusterings]
     with (
         outputs.elsewhere(wanted.file, STEP, overwrite=wanted.overwrite) as staged,
         outputs.elsewhere(drift_file, STEP, overwrite=wanted.overwrite) as staged_drift,
-        row_file(staged, columns_of(chosen, REASONS), ending) as write,
+        row_file(staged, batch_columns(clusterings, REASONS), ending) as write,
         _paths(new) as paths,
         job.step(STEP, None, new_row_needs(STEP, sets), new.n_rows) as passes,
     ):
-        starts = range(0, new.n_rows, SPAN_ROWS)
-        spans = [Span(start, min(start + SPAN_ROWS, new.n_rows)) for start in starts]
-        found = _Found(chosen, held, counts)
-        for span, told in streamed(passes, STEP, PlaceSpan(sets), spans):
-            found.write(span, told, list(islice(paths, len(span))), write)
-        write_drift(staged_drift, counts, found.n_flagged, found.n_rows, held)
-    found.tell(job, wanted.file)
+        table = _Table(clusterings, limits, counts, write)
+        spans = spans_of(new.n_rows, SPAN_ROWS)
+        for span, of_sets in passes.stream(STEP, spans, OfEachSet(sets)):
+            table.add(span, of_sets, list(islice(paths, len(span))))
+        write_drift(staged_drift, counts, table.n_flagged, table.n_rows, limits)
+    table.tell(job, wanted.file)
 
 
 def _scored(job: Job, new: NewCase) -> tuple[list[str], Fence | None]:
     """The sets by which new rows are scored, and the fence of the stored ones."""
-    group = stored_outliers(job.workspace)
-    if group is None:
+    outliers = stored_outliers(job.workspace)
+    if outliers is None:
         job.events.note("outliers were not looked for: new rows are not scored")
         return [], None
-    sets = [name for name in group.attrs["sets"] if name in new.sources]
-    missing = [name for name in group.attrs["sets"] if name not in new.sources]
+    sets = [name for name in outliers.sets if name in new.sources]
+    missing = [name for name in outliers.sets if name not in new.sources]
     if missing and sets:
         job.events.note(f"scored without {', '.join(missing)}, of which there are no new rows")
-    return sets, fence(job, sets, group.attrs["contamination"]) if sets else None
+    return sets, fence(job, sets, outliers.contamination) if sets else None
 
 
 @contextmanager
@@ -123,36 +131,41 @@ def _paths(new: NewCase) -> Iterator[Iterator[str]]:
     yield iter_paths(file) if file is not None else ("" for _ in range(new.n_rows))
 
 
-class _Found:
+class _Table:
     """Writes what is told of spans of rows, and counts it."""
 
     def __init__(
-        self, chosen: Sequence[Chosen], held: Fence | None, counts: Sequence[SetDrift]
+        self,
+        clusterings: Sequence[NamedClustering],
+        limits: Fence | None,
+        counts: Sequence[SetDrift],
+        write: Write,
     ) -> None:
-        self.chosen = chosen
-        self.held = held
+        self.clusterings = clusterings
+        self.limits = limits
         self.counts = counts
+        self.write = write
         self.n_flagged = self.n_rows = self.n_invalid = 0
 
-    def write(self, span: Span, told: Sequence[New], paths: list[str], write: Write) -> None:
-        """Take what each set tells of a span, the sets that are placed first."""
-        placed = [new.placed for new in told if new.placed is not None]
-        valid = np.logical_and.reduce([new.valid for new in told])
+    def add(self, span: Span, sets: Sequence[SetRows], paths: list[str]) -> None:
+        """Take what each set tells of a span, the sets that are assigned first."""
+        assigned = [own.assigned for own in sets if own.assigned is not None]
+        valid = np.logical_and.reduce([own.valid for own in sets])
         score, flagged = np.full(len(span), np.nan, np.float32), ~valid
-        scores = [new.score for new in told if new.score is not None]
-        if self.held is not None:
-            score, beyond = self.held.flagged(scores)
+        scores = [own.score for own in sets if own.score is not None]
+        if self.limits is not None:
+            score, beyond = self.limits.flagged(scores)
             flagged = flagged | beyond
         self.n_rows += len(span)
         self.n_flagged += int(flagged.sum())
         self.n_invalid += len(span) - int(valid.sum())
-        for count, rows, new in zip(self.counts, placed, told, strict=False):
-            count.see(rows.label[new.valid])
-        marked = marked_rows(self.chosen, placed)
+        for count, rows, own in zip(self.counts, assigned, sets, strict=False):
+            count.add(rows.label[own.valid])
+        marked = marked_rows(self.clusterings, assigned)
         reason = np.where(marked, REASONS.index(NAMED_OUTLIER), 0)
         reason[flagged] = REASONS.index(UNUSUAL)
         reason[~valid] = REASONS.index(INVALID)
-        write(Batch(span.start, paths, placed, flagged | marked, score, reason).values())
+        self.write(RowBatch(span.start, paths, assigned, flagged | marked, score, reason).values())
 
     def tell(self, job: Job, file: Path) -> None:
         """Say what came of it, in words."""
@@ -162,8 +175,8 @@ class _Found:
         for count in self.counts:
             say = job.events.warn if count.drift().is_large else job.events.note
             say(f"{count.about}: {count.drift().in_words()}{count.moved()}")
-        if self.held is not None:
+        if self.limits is not None:
             job.events.note(
                 f"outliers: {self.n_flagged / self.n_rows:.2%} of the new rows, "
-                f"{self.held.share:.2%} of the old ones by the same measures"
+                f"{self.limits.share:.2%} of the old ones by the same measures"
             )
