@@ -26,7 +26,7 @@ def layout(
     """Place all rows of the chosen sets on a plane or in space.
 
     Positions and how well they keep neighbours are stored in
-    ``descriptors/<set>/layouts/<method>-<dimensions>``, see `streamclust.layouts.step`, and drawn.
+    ``descriptors/<set>/layouts/<method>-<dimensions>``, see `streamclust.store.layouts`, and drawn.
 
     Parameters
     ----------
