@@ -58,4 +58,5 @@ def test_rows_of_another_length_are_refused() -> None:
 def test_nbytes_is_true(shape: tuple[int, int]) -> None:
     values = np.ones(shape, np.float32)
     _, peak = traced(lambda: moments_of(values))
-    assert 0.5 * Moments.nbytes(shape[1]) < peak <= Moments.nbytes(shape[1]) + 65536
+    # A mean in float64 of float32 rows has numpy cast them in buffers of its own.
+    assert 0.5 * Moments.nbytes(shape[1]) < peak <= Moments.nbytes(shape[1]) + 2**18
