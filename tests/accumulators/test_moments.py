@@ -21,8 +21,11 @@ def test_every_dtype_against_numpy(dtype: type) -> None:
     known = moments_of(values).result()
     exact = values.astype(np.float64)
     assert known.count == 5000
-    np.testing.assert_allclose(known.mean, exact.mean(axis=0), rtol=1e-12, atol=1e-13)
-    np.testing.assert_allclose(known.variance, exact.var(axis=0), rtol=1e-12)
+    # Of few values that recur all sums are rounded alike, so that errors do not make up for others.
+    tolerance = 5000 * np.finfo(np.float64).eps
+    atol = tolerance * np.abs(exact).max()
+    np.testing.assert_allclose(known.mean, exact.mean(axis=0), rtol=0, atol=atol)
+    np.testing.assert_allclose(known.variance, exact.var(axis=0), rtol=tolerance)
     np.testing.assert_array_equal(known.minimum, exact.min(axis=0))
     np.testing.assert_array_equal(known.range, np.ptp(exact, axis=0))
 
