@@ -16,7 +16,7 @@ def run(tmp_path, values, **changes):
     """A run on one set, and all that was said."""
     said = []
     case = write_case(tmp_path / "case", a=np.asarray(values, np.float32))
-    made = api.run(case, tmp_path / "out", None, said.append, **changes)
+    made = api.run(case, tmp_path / "out", observers=[said.append], **changes)
     return made, " | ".join(getattr(event, "text", "") for event in said)
 
 
@@ -76,7 +76,7 @@ def test_more_clusters_than_rows_are_refused_before_any_pass(tmp_path, values, k
     case = write_case(tmp_path / "case", a=np.asarray(values, np.float32))
     seen = []
     with pytest.raises(SettingsError, match=message):
-        api.run(case, tmp_path / "out", None, seen.append, n_clusters=k)
+        api.run(case, tmp_path / "out", observers=[seen.append], n_clusters=k)
     steps = {event.step for event in seen if hasattr(event, "step")}
     assert "cluster" not in steps
 
@@ -114,7 +114,7 @@ def test_clusterings_of_an_older_version_are_told(tmp_path):
     group = made.folder / "workspace.zarr/descriptors/a/clusterings/kmeans-3"
     shutil.rmtree(group / "means")
     said = []
-    api.export(made.folder, None, said.append)
+    api.open(made.folder).export(observers=[said.append])
     assert any("made by an older streamclust" in getattr(e, "text", "") for e in said)
     assert (made.folder / "labels.csv").read_bytes() == table
 

@@ -150,7 +150,7 @@ def test_labels_are_those_of_the_nearest_stored_centre(done):
 def steps_of(run, *args, **kwargs):
     """The steps that a call really runs."""
     seen = []
-    run(*args, lambda event: seen.append(event), **kwargs)
+    run(*args, observers=[seen.append], **kwargs)
     return [
         (event.step, event.descriptor)
         for event in seen
@@ -165,7 +165,7 @@ def snapshot(folder):
 
 def test_what_is_done_is_skipped_and_other_settings_add(case_folder, tmp_path):
     out = tmp_path / "out"
-    run = lambda **changes: steps_of(api.run, case_folder, out, None, **changes)  # noqa: E731
+    run = lambda **changes: steps_of(api.run, case_folder, out, **changes)  # noqa: E731
     assert len(run(n_clusters="3,5", descriptors="a")) == 11
     before = snapshot(out)
     assert run(n_clusters="3,5", descriptors="a") == []
@@ -295,7 +295,7 @@ def test_a_changed_file_is_read_again(tmp_path, blobs):
     streamclust.run(case, out, n_clusters=5)
     with open(case / "descriptors" / "a.pickle", "wb") as file:
         pickle.dump(blobs[0] * 2, file)
-    assert ("ingest", "a") in steps_of(api.run, case, out, None, n_clusters=5)
+    assert ("ingest", "a") in steps_of(api.run, case, out, n_clusters=5)
     np.testing.assert_array_equal(
         streamclust.open(out).store["descriptors/a/raw"][:3], blobs[0][:3] * 2
     )
@@ -304,7 +304,7 @@ def test_a_changed_file_is_read_again(tmp_path, blobs):
 def test_few_rows_shorten_the_sweep_and_say_so(tmp_path, blobs):
     case = write_case(tmp_path / "case", a=blobs[0][:12])
     said = []
-    made = api.run(case, tmp_path / "out", None, said.append)
+    made = api.run(case, tmp_path / "out", observers=[said.append])
     assert made.metrics.n_clusters.max() == 11
     assert any("sweep ends at 11" in getattr(event, "text", "") for event in said)
     with pytest.raises(SettingsError, match="12 rows are too few for 20 clusters"):
@@ -377,7 +377,7 @@ def test_a_sweep_holds_clusterings_of_one_setting(case_folder, tmp_path):
     streamclust.run(case_folder, out, n_clusters="3:6", **run)
     other = streamclust.run(case_folder, out, n_clusters="3:4", random_state=7, **run)
     assert other.metrics.n_clusters.tolist() == [3, 4]
-    assert steps_of(api.cluster, out, None, n_clusters="3:6", **run) == []
+    assert steps_of(other.cluster, n_clusters="3:6", random_state=0, **run) == []
     assert streamclust.open(out).metrics.n_clusters.tolist() == [3, 4, 5, 6]
 
 
@@ -386,12 +386,12 @@ def test_settings_that_come_to_the_same_find_the_same(case_folder, tmp_path):
     run = {"descriptors": "a", "n_clusters": 5}
     streamclust.run(case_folder, out, n_components=6, normalize=True, **run)
     more = {"n_components": 6, "normalize": True, "whiten": True, "max_components": 64}
-    assert steps_of(api.run, case_folder, out, None, **run, **more) == []
+    assert steps_of(api.run, case_folder, out, **run, **more) == []
 
 
 def test_a_share_that_is_not_reached_is_said(case_folder, tmp_path):
     said = []
-    api.run(case_folder, tmp_path / "out", None, said.append, n_clusters=5, max_components=2)
+    api.run(case_folder, tmp_path / "out", observers=[said.append], n_clusters=5, max_components=2)
     texts = [getattr(event, "text", "") for event in said]
     assert any("a: 2 components hold" in text and "not 90%" in text for text in texts)
 
@@ -419,7 +419,7 @@ def test_steps_one_by_one_give_what_a_run_gives(done, case_folder, tmp_path):
     out = tmp_path / "out"
     api.ingest(case_folder, out)
     with pytest.raises(SettingsError, match="not reduced yet"):
-        api.cluster(out, n_clusters=KS)
+        api.open(out).cluster(n_clusters=KS)
     case = streamclust.open(out)
     case.reduce().cluster(n_clusters=KS).measure().outliers().export()
     for name in ("labels.csv", "metrics.csv", "clusters.csv", "outliers.csv", "duplicates.csv"):
@@ -457,8 +457,7 @@ def test_wide_rows_are_sketched_and_that_is_said(tmp_path):
     case = api.run(
         tmp_path / "wide.npy",
         tmp_path / "out",
-        None,
-        said.append,
+        observers=[said.append],
         n_clusters=2,
         scaling="none",
         n_components=8,
@@ -500,7 +499,7 @@ def test_the_real_case(real_case, tmp_path):
 
 def test_a_workspace_that_was_moved_still_opens(done, tmp_path):
     moved = shutil.copytree(done.folder, tmp_path / "moved")
-    assert steps_of(api.measure, moved, None) == []
+    assert steps_of(api.open(moved).measure) == []
     assert streamclust.open(moved).recommended("a") == "kmeans-5"
 
 

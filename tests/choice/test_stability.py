@@ -21,8 +21,8 @@ def lines(tmp_path_factory):
         folder / "case", groups=groups.astype(np.float32), nothing=nothing.astype(np.float32)
     )
     api.ingest(case, folder / "out").reduce()
-    api.cluster(folder / "out", n_clusters="2,5,9", algorithms=("kmeans", "ward", "hdbscan"))
-    made = api.measure(folder / "out")
+    api.open(folder / "out").cluster(n_clusters="2,5,9", algorithms=("kmeans", "ward", "hdbscan"))
+    made = api.open(folder / "out").measure()
     return made.metrics.set_index(["descriptor", "algorithm", "n_clusters"])
 
 
