@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.errors import SettingsError
-from streamclust.labelling.case_outliers import stored_outliers
 from streamclust.labelling.drift import SetDrift, write_drift
 from streamclust.labelling.new_rows import (
     SPAN_ROWS,
@@ -30,11 +29,12 @@ from streamclust.labelling.row_assignment import (
     named_clusterings,
 )
 from streamclust.labelling.row_files import Write, check_ending, row_file
-from streamclust.outliers.new_rows import Fence, fence, scorer
-from streamclust.outliers.suspects import INVALID, UNUSUAL
+from streamclust.outliers.kinds import INVALID, UNUSUAL
+from streamclust.outliers.new_rows import Fence, fence, new_row_scorer
 from streamclust.passes.blocks import Span, spans_of
 from streamclust.sources.case import iter_paths
 from streamclust.store.job import Job
+from streamclust.store.outliers import stored_outliers
 from streamclust.store.outputs import Outputs
 
 STEP = "assign"
@@ -91,7 +91,7 @@ def assign(job: Job, outputs: Outputs, wanted: AssignOptions) -> None:
     sets = []
     for name in dict.fromkeys([*rows, *scored]):
         clustering = next((own for own in clusterings if own.set_name == name), None)
-        of_set = scorer(job, name) if name in scored else None
+        of_set = new_row_scorer(job, name) if name in scored else None
         of_rows = rows.get(name) or new_rows(job, new, name)
         sets.append(AssignNew(job, of_rows, name, clustering, of_set))
     drift_file = wanted.file.parent / DRIFT_FILE

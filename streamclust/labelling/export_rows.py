@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.errors import SettingsError
-from streamclust.labelling.case_outliers import stored_outliers
 from streamclust.labelling.image_labels import FORMATS, image_labels, label_folders
 from streamclust.labelling.row_assignment import (
     NAMED_OUTLIER,
@@ -24,9 +23,10 @@ from streamclust.labelling.row_assignment import (
 from streamclust.labelling.row_files import check_ending, row_file
 from streamclust.memory import MIB, Need
 from streamclust.passes.blocks import Rows, Span
+from streamclust.store.images import RowPaths
 from streamclust.store.job import Job
+from streamclust.store.outliers import stored_outliers
 from streamclust.store.outputs import Outputs
-from streamclust.store.paths import RowPaths
 
 STEP = "labels to take away"
 # float64 copies of a piece, distances to all means, and the columns of a span.

@@ -12,12 +12,11 @@ from tempfile import TemporaryFile
 from typing import Any, TextIO
 
 from streamclust.errors import ImageError, SettingsError
-from streamclust.images.archive import ImageStore
+from streamclust.images.archive import ImageStore, stored_images
 from streamclust.images.pixels import MEASURES
-from streamclust.images.scan import PIXELS
 from streamclust.labelling.row_assignment import NamedClustering, RowBatch
-from streamclust.outliers.suspects import stored_images
 from streamclust.sources.case import normalise_path
+from streamclust.store.images import stored_scan
 from streamclust.store.job import Job
 
 NO_CLUSTER = "in no cluster"
@@ -54,7 +53,7 @@ def _coco(job: Job, path: Path, clustering: NamedClustering) -> Iterator[Write]:
     .. [1] Lin, T.-Y. et al. (2014). Microsoft COCO: common objects in context. ECCV.
     """
     classes, of_cluster = clustering.classes()
-    pixels = job.workspace.get(PIXELS)
+    pixels = stored_scan(job.workspace).pixels
     with (
         open(path, "w", encoding="utf-8") as file,
         TemporaryFile("w+", encoding="utf-8", dir=path.parent) as annotations,

@@ -9,11 +9,11 @@ from streamclust.passes.blocks import Columns, Part, Rows
 from streamclust.passes.verbs import Passes
 from streamclust.store.clusterings import StoredClustering
 from streamclust.store.descriptors import DescriptorSet
+from streamclust.store.images import rows_with_mark, stored_paths
 from streamclust.store.names import (
     StoredNames,
     load_names,
 )
-from streamclust.store.paths import PATH, rows_with_mark
 from streamclust.store.workspace import Workspace
 
 # A cluster takes over a name, or a mark, that more than this share of its rows had.
@@ -197,6 +197,6 @@ def why_unused(clustering: StoredClustering) -> str:
 
 def _are_known(workspace: Workspace, named_set: DescriptorSet, stored: StoredNames) -> bool:
     """Whether the rows that names were given on are the first ones of a set."""
-    if stored.paths is not None or workspace.get(PATH) is not None:
+    if stored.paths is not None or stored_paths(workspace) is not None:
         return rows_with_mark(workspace, stored.paths) == stored.clusters.n_rows
     return stored.clusters.n_rows in named_set.row_counts

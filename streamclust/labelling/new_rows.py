@@ -11,8 +11,8 @@ from streamclust.clustering.registry import load_algorithm
 from streamclust.errors import SettingsError, SourceError
 from streamclust.labelling.row_assignment import Assigned, NamedClustering
 from streamclust.memory import MIB, Need
-from streamclust.outliers.new_rows import SetScorer
-from streamclust.outliers.references import ReferenceDistances
+from streamclust.outliers.measures.reference import ReferenceDistances
+from streamclust.outliers.new_rows import NewRowScorer
 from streamclust.passes.accumulators.covariance import compute_dtype
 from streamclust.passes.blocks import Rows, Shape, Span
 from streamclust.reduction.step import projection_of
@@ -155,7 +155,7 @@ class AssignNew:
     set_name : str
     clustering : NamedClustering, optional
         To assign them to.
-    scorer : SetScorer, optional
+    scorer : NewRowScorer, optional
         What scores them.
     """
 
@@ -165,7 +165,7 @@ class AssignNew:
         rows: Rows,
         set_name: str,
         clustering: NamedClustering | None,
-        scorer: SetScorer | None,
+        scorer: NewRowScorer | None,
     ) -> None:
         self.rows = rows.having(rows_a_block=min(rows.rows_a_block, SPAN_ROWS))
         self.scorer = scorer

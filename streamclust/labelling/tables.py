@@ -17,23 +17,22 @@ from streamclust.choice.tables import (
     metrics_table,
 )
 from streamclust.errors import SettingsError
-from streamclust.labelling.case_outliers import stored_outliers
 from streamclust.labelling.names import AppliedNames, applied_names, cluster_names, why_unused
 from streamclust.labelling.names_table import COLUMNS
 from streamclust.labelling.row_files import CODE, FLAG, FLOAT, INT, TEXT, Column, row_file
 from streamclust.memory import MIB, Need
 from streamclust.outliers.near_duplicates import FILE as DUPLICATES
 from streamclust.outliers.pictures import outlier_figures
-from streamclust.outliers.suspects import OUTLIERS
 from streamclust.outliers.tables import TABLES
 from streamclust.passes.blocks import Span, spans_of
 from streamclust.passes.verbs import Passes
 from streamclust.store.clusterings import StoredClustering, find_clustering, recommended_clusterings
 from streamclust.store.descriptors import DescriptorSet
+from streamclust.store.images import RowPaths
 from streamclust.store.job import Job
 from streamclust.store.names import named_clusterings
+from streamclust.store.outliers import case_outliers, stored_outliers
 from streamclust.store.outputs import Outputs, safe_cell
-from streamclust.store.paths import RowPaths
 
 STEP, NAMES_STEP = "export", "names"
 LABELS_FILE, NAMED_FILE, LOST_FILE = "labels.csv", "named.csv", "names_lost.csv"
@@ -77,7 +76,7 @@ def export(job: Job, outputs: Outputs) -> None:
 
 def forget_outliers(job: Job, outputs: Outputs) -> None:
     """Put aside the outliers, tables and figures of rows that are no more."""
-    job.workspace.archive(OUTLIERS)
+    case_outliers(job.workspace).archive()
     for file in (*TABLES, DUPLICATES, *outlier_figures()):
         outputs.remove(file)
 

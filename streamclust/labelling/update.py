@@ -11,6 +11,7 @@ import numpy as np
 from streamclust.comparison.step import COMPARISON_FILE
 from streamclust.errors import SettingsError, SourceError
 from streamclust.figures.set_pictures import draw
+from streamclust.images.groups import check_group
 from streamclust.labelling.add_rows import (
     add_needs,
     add_rows,
@@ -19,7 +20,6 @@ from streamclust.labelling.add_rows import (
     continue_needs,
     continues,
 )
-from streamclust.labelling.case_outliers import case_outliers
 from streamclust.labelling.label_changes import CHANGES_FILE, CLUSTERS_FILE, write_changes
 from streamclust.labelling.new_rows import NewCase, open_new
 from streamclust.labelling.tables import export
@@ -31,10 +31,10 @@ from streamclust.sources.case import iter_paths
 from streamclust.sources.paths import BYTES, path_digests
 from streamclust.sources.readers import ArraySource
 from streamclust.store.descriptors import DescriptorSet, descriptor_sets
-from streamclust.store.groups import check_group
+from streamclust.store.images import ADD_STEP, NEED, PATH, extend_paths, path_blocks, stored_paths
 from streamclust.store.job import Job
+from streamclust.store.outliers import case_outliers
 from streamclust.store.outputs import Outputs
-from streamclust.store.paths import ADD_STEP, NEED, PATH, extend_paths, path_blocks
 from streamclust.store.record import settings_of_last
 from streamclust.store.set_content import StagedSet
 from streamclust.store.workspace import Workspace, fingerprint
@@ -140,7 +140,7 @@ def _add(job: Job, sets: Sequence[DescriptorSet], new: NewCase) -> None:
     _tell_what_stays(job, sets)
     with workspace.staging() as staged:
         results = []
-        if workspace.get(PATH) is not None:
+        if stored_paths(workspace) is not None:
             paths, mark = extend_paths(workspace, staged, new.case)
             results.append((paths, PATH, mark))
         for number, own in enumerate(sets):
@@ -174,7 +174,7 @@ def _check_budget(job: Job, sets: Sequence[DescriptorSet], new: NewCase) -> None
 
 def _path_needs(workspace: Workspace, n_new: int) -> list[Need]:
     """Memory of a chunk of paths, and of a digest of each stored and each new one."""
-    paths = workspace.get(PATH)
+    paths = stored_paths(workspace)
     n_old = 0 if paths is None else int(paths.shape[0])
     return [Need(ADD_STEP, fixed=NEED.fixed + 4 * BYTES * (n_old + n_new) + MIB)]
 
@@ -188,7 +188,7 @@ def _check_paths(job: Job, new: NewCase) -> None:
         For them.
     """
     file = new.case.paths_file
-    if job.workspace.get(PATH) is None:
+    if stored_paths(job.workspace) is None:
         if file is not None:
             job.events.note(f"{file}: not used: the rows of {job.workspace.folder} have no paths")
         return
@@ -221,8 +221,8 @@ def _check_groups(job: Job, new: NewCase) -> None:
     file = new.case.paths_file
     if (
         file is not None
-        and job.workspace.get(PATH) is not None
-        and (case_outliers(job.workspace) is not None)
+        and stored_paths(job.workspace) is not None
+        and case_outliers(job.workspace).exists
     ):
         check_group(job.settings.having(**_settings_then(job.workspace)).group, [file])
 
@@ -255,7 +255,7 @@ def _follow_up(job: Job, outputs: Outputs, sets: list[str], steps: FollowUp) -> 
     for name in sets:
         steps.measure_set(of_sets, name)
     outliers = case_outliers(workspace)
-    if outliers is not None:
+    if outliers.exists:
         scored = tuple(name for name in outliers.sets if name in sets)
         chosen = settings.having(descriptors=scored or None)
         steps.find_outliers(replace(job, settings=chosen), outputs)
@@ -275,6 +275,6 @@ def _settings_then(workspace: Workspace) -> dict[str, Any]:
     known = settings_of_last(workspace.folder, _FOUND_BY)
     then = {name: known[name] for name in _OF_OUTLIERS if name in known}
     outliers = case_outliers(workspace)
-    if outliers is not None and outliers.contamination is not None:
+    if outliers.exists and outliers.contamination is not None:
         then["contamination"] = outliers.contamination
     return then

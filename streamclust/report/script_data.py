@@ -35,9 +35,9 @@ from streamclust.store.clusterings import (
     recommended_clusterings,
     stored_clusterings,
 )
+from streamclust.store.images import paths_of
 from streamclust.store.job import Job
 from streamclust.store.layouts import layouts_of
-from streamclust.store.paths import paths_of
 from streamclust.store.workspace import Workspace, fingerprint
 
 # Those that curves are drawn of, the first known one first.

@@ -12,7 +12,7 @@ import numpy as np
 from streamclust.passes.blocks import Columns, Rows
 from streamclust.passes.verbs import Passes
 from streamclust.store.clusterings import StoredClustering
-from streamclust.store.paths import mark_of_rows
+from streamclust.store.images import mark_of_rows
 from streamclust.store.workspace import Workspace, fingerprint, stage_array
 
 NAMES = "names"

@@ -16,9 +16,8 @@ from sklearn.metrics import adjusted_rand_score
 from streamclust import api
 from streamclust.cli import commands
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
-from streamclust.images.archive import ImageStore
+from streamclust.images.archive import ImageStore, stored_images
 from streamclust.labelling.names import naming_of
-from streamclust.outliers.suspects import stored_images
 from streamclust.passes.accumulators.clusters import Assignment
 from streamclust.passes.local import LocalExecutor
 from streamclust.settings import ALGORITHMS, Settings

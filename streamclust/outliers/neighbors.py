@@ -7,13 +7,14 @@ import numpy as np
 
 from streamclust.memory import Need
 from streamclust.neighbors.graph import GraphReport, neighbor_graph
-from streamclust.neighbors.needs import graph_needs
-from streamclust.neighbors.settings import GraphSettings
-from streamclust.outliers.space import STEP as SPACE
+from streamclust.neighbors.settings import GraphSettings, graph_needs
+from streamclust.passes.accumulators.collected import Collected
 from streamclust.passes.blocks import Rows
+from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
 from streamclust.store.job import Job
-from streamclust.store.workspace import fingerprint, stage_array
+from streamclust.store.outliers import SetOutliers, StoredNeighbors
+from streamclust.store.workspace import fingerprint
 
 STEP = "neighbors"
 
@@ -21,53 +22,48 @@ STEP = "neighbors"
 def neighbors(job: Job, descriptor: str, of_groups: str | None) -> None:
     """Find the nearest neighbours of every row of a set, unless that is done.
 
-    ``indices`` and ``distances`` are the plain neighbours; where rows have groups (`of_groups`:
-    where these are in the store) ``group_indices`` and ``group_distances`` count each at most
-    once. Of few rows, the neighbours are all others.
+    Beside the plain neighbours, where rows have groups (`of_groups`: where these are in the store)
+    such are kept of which each group counts at most once. Of few rows, the neighbours are all
+    others.
 
     Raises
     ------
     MemoryBudgetError
         When it does not fit the budget.
     """
-    workspace, path = job.workspace, f"descriptors/{descriptor}"
-    rows = space_rows(job, descriptor)
+    workspace, stored = job.workspace, SetOutliers(job.workspace, descriptor)
+    rows = stored.rows
     settings = _of_other_rows(job, descriptor)
-    made_of = [workspace.fingerprint_of(f"{path}/{SPACE}"), settings.__dict__]
     group_mark = None if of_groups is None else workspace.fingerprint_of(of_groups)
-    mark = fingerprint(STEP, 1, *made_of, group_mark)
-    if workspace.restore(f"{path}/{STEP}", mark):
+    mark = fingerprint(STEP, 1, stored.space.fingerprint, settings.__dict__, group_mark)
+    if stored.neighbors.restore(mark):
         job.skip(STEP, descriptor)
         return
     codes = None if of_groups is None else workspace.get(of_groups)
     needs = neighbor_needs(descriptor, rows, job.settings, grouped=codes is not None)
     with (
         job.step(STEP, descriptor, needs, rows.n_rows) as passes,
-        workspace.staging() as staged,
         workspace.scratch(STEP, mark) as scratch,
+        stored.neighbors.written(mark) as writer,
     ):
-        made = staged.create_group(STEP)
-        outputs = _stage(made, rows, settings.n_neighbors, grouped=codes is not None)
+        k, chunk = settings.n_neighbors, rows.array.chunks[0]
+        outputs = writer.outputs(rows.n_rows, k, chunk, grouped=codes is not None)
         report = neighbor_graph(rows, settings, passes, scratch, outputs, codes)
-        made.attrs.update(report=_as_json(report), n_neighbors=settings.n_neighbors)
-        workspace.publish(made, f"{path}/{STEP}", mark)
+        writer.tell(_as_json(report), k)
 
 
-def space_rows(job: Job, descriptor: str) -> Rows:
-    """The rows of a set as the outlier scores see them."""
-    return job.rows_of(descriptor, f"{SPACE}/reduced")
-
-
-def usual_distance(graph: Any) -> float:
+def usual_distance(graph: StoredNeighbors, passes: Passes) -> float:
     """Median distance to the last of the plain neighbours: what is usual in a set.
 
     Of the plain ones, as the pairs that it is held against are: where groups are large, the
     neighbours of other groups lie far beyond.
     """
-    distances = graph["distances"]
-    starts = range(0, distances.shape[0], distances.chunks[0])
-    last = [distances[start : start + distances.chunks[0]][:, -1] for start in starts]
-    return distance_scale(np.concatenate(last))
+    last = passes.reduce("usual distance", graph.rows.having(extras=()), Collected(_last_column))
+    return distance_scale(*last.result())
+
+
+def _last_column(distances: np.ndarray) -> tuple[np.ndarray, ...]:
+    return (distances[:, -1].copy(),)
 
 
 def graph_settings(settings: Settings) -> GraphSettings:
@@ -96,18 +92,6 @@ def neighbor_needs(descriptor: str, rows: Rows, settings: Settings, *, grouped: 
     """Memory of the graph's parts."""
     name = f"{STEP} of {descriptor}"
     return graph_needs(name, rows, graph_settings(settings), grouped=grouped)
-
-
-def _stage(made: Any, rows: Rows, k: int, *, grouped: bool) -> list[Any]:
-    shape, chunk = (rows.n_rows, k), rows.array.chunks[0]
-    outputs = []
-    for prefix in ("", "group_") if grouped else ("",):
-        indices = stage_array(made, f"{prefix}indices", shape, np.int64, chunk, fill_value=-1)
-        distances = stage_array(
-            made, f"{prefix}distances", shape, np.float32, chunk, fill_value=np.inf
-        )
-        outputs += [indices, distances]
-    return outputs
 
 
 def _as_json(report: GraphReport) -> dict[str, Any]:

@@ -9,12 +9,12 @@ import pytest
 from streamclust import api
 from streamclust.errors import SettingsError, SourceError
 from streamclust.events import Message
+from streamclust.images import groups as step
+from streamclust.images.groups import group_sizes, groups, most_siblings, typical_size
 from streamclust.passes.local import LocalExecutor
 from streamclust.settings import Settings
-from streamclust.store import groups as step
-from streamclust.store.groups import GROUP, group_sizes, groups, most_siblings, typical_size
+from streamclust.store.images import GROUP, PATH, store_paths
 from streamclust.store.job import Job
-from streamclust.store.paths import PATH, store_paths
 from streamclust.store.workspace import Workspace
 
 PATHS = [f"city\\{row // 4:03}\\{row}.jpg" for row in range(100)]

@@ -13,11 +13,17 @@ from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Need
 from streamclust.sources.case import column_names, iter_column, normalise_path
 from streamclust.sources.readers import fingerprint as file_fingerprint
+from streamclust.store.images import (
+    StoredGroups,
+    path_blocks,
+    paths_fingerprint,
+    sources,
+    stored_groups,
+    stored_paths,
+)
 from streamclust.store.job import Job
-from streamclust.store.paths import PATH, sources
-from streamclust.store.workspace import fingerprint, stage_array
+from streamclust.store.workspace import Workspace, fingerprint
 
-GROUP = "images/group"
 STEP = "groups"
 # The codes of all rows, and what counting them takes.
 BYTES_A_ROW = 56
@@ -44,11 +50,11 @@ def groups(job: Job) -> str | None:
     SourceError
         When the paths file cannot be read.
     """
-    if _store(job) is None:
+    stored = _store(job)
+    if stored is None:
         return None
-    array, n_neighbors = job.workspace.root[GROUP], job.settings.n_neighbors
-    n_groups, typical = array.attrs["n_groups"], array.attrs["typical_size"]
-    n_rows = array.shape[0]
+    n_groups, typical = stored.n_groups, stored.typical_size
+    n_rows, n_neighbors = stored.codes.shape[0], job.settings.n_neighbors
     most = most_siblings(n_rows, n_neighbors)
     if typical > most:
         job.events.note(
@@ -57,7 +63,7 @@ def groups(job: Job) -> str | None:
             f"more than {most:,}; rows are taken as they are"
         )
         return None
-    return GROUP
+    return stored.path
 
 
 def most_siblings(n_rows: int, n_neighbors: int) -> int:
@@ -114,23 +120,24 @@ def check_group(group: str, files: Sequence[Path]) -> None:
             )
 
 
-def _store(job: Job) -> str | None:
-    """Write the group of every row, unless that is done; tell where, if rows have any."""
+def _store(job: Job) -> StoredGroups | None:
+    """Write the group of every row, unless that is done; None if rows have none."""
     workspace, wanted = job.workspace, job.settings.group
-    paths, files = workspace.get(PATH), sources(workspace)
+    paths, files = stored_paths(workspace), sources(workspace)
     check_group(wanted, files)
     if wanted == "none" or paths is None:
         return None
     # A column is read from the files, which may have been edited since their paths were stored.
     by_folder = wanted == "folder" or not files
     edited = None if by_folder else files_mark(files)
-    mark = fingerprint(STEP, 3, workspace.fingerprint_of(PATH), wanted, edited)
-    if workspace.restore(GROUP, mark):
+    mark = fingerprint(STEP, 3, paths_fingerprint(workspace), wanted, edited)
+    stored = stored_groups(workspace)
+    if stored.restore(mark):
         job.skip(STEP, None)
-        return GROUP
-    names = _folders(paths) if by_folder else _cells(paths, files, wanted)
-    _write(job, names, paths.shape[0], mark)
-    return GROUP
+        return stored
+    names = _folders(workspace) if by_folder else _cells(workspace, files, wanted)
+    _write(job, stored, names, paths.shape[0], mark)
+    return stored
 
 
 def files_mark(files: Sequence[Path]) -> Any:
@@ -139,20 +146,17 @@ def files_mark(files: Sequence[Path]) -> Any:
     return marks[0] if len(marks) == 1 else marks
 
 
-def _write(job: Job, names: Iterator[str], n_rows: int, mark: str) -> None:
+def _write(job: Job, stored: StoredGroups, names: Iterator[str], n_rows: int, mark: str) -> None:
     codes = np.empty(n_rows, np.int64)
-    with job.step(STEP, None, group_needs(n_rows), n_rows), job.workspace.staging() as staged:
-        array = stage_array(staged, "group", (n_rows,), np.int64, _CHUNK, fill_value=-1)
+    with job.step(STEP, None, group_needs(n_rows), n_rows):
         with job.events.passing("groups", n_rows) as advance:
             start = 0
             while chunk := [_code(name) for name in islice(names, _CHUNK)]:
-                part = slice(start, start + len(chunk))
-                array[part] = codes[part] = np.array(chunk, np.int64)
-                start = part.stop
+                codes[start : start + len(chunk)] = chunk
+                start += len(chunk)
                 advance(len(chunk))
         sizes = group_sizes(codes)
-        array.attrs.update(n_groups=len(sizes), typical_size=typical_size(sizes))
-        job.workspace.publish(array, GROUP, mark)
+        stored.save(codes, len(sizes), typical_size(sizes), mark)
 
 
 def _code(name: str) -> int:
@@ -163,21 +167,20 @@ def _code(name: str) -> int:
     return int.from_bytes(digest) >> (64 - _BITS)
 
 
-def _folders(paths: Any) -> Iterator[str]:
+def _folders(workspace: Workspace) -> Iterator[str]:
     """The folder of each path, as ``veriwild/1/00001``; empty for files at the top."""
-    for path in _stored(paths):
+    for path in _stored(workspace):
         yield normalise_path(path).rpartition("/")[0]
 
 
-def _stored(paths: Any) -> Iterator[str]:
-    for start in range(0, paths.shape[0], _CHUNK):
-        yield from paths[start : start + _CHUNK].tolist()
+def _stored(workspace: Workspace) -> Iterator[str]:
+    return chain.from_iterable(path_blocks(workspace) or ())
 
 
-def _cells(paths: Any, files: Sequence[Path], name: str) -> Iterator[str]:
+def _cells(workspace: Workspace, files: Sequence[Path], name: str) -> Iterator[str]:
     """The cell of each row in a column of the paths files, which must list the stored paths."""
     cells = chain.from_iterable(iter_column(file, name) for file in files)
-    for stored, listed in zip_longest(_stored(paths), cells):
+    for stored, listed in zip_longest(_stored(workspace), cells):
         if listed is None or stored != listed[0]:
             named = ", ".join(map(str, files))
             raise SettingsError(

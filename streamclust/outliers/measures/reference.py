@@ -1,11 +1,18 @@
 """Distances to random reference samples: groups of alike outliers cannot hide from them."""
 
-from collections.abc import Iterator
-from typing import Self
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
 
 import numpy as np
 
+from streamclust.outliers.measures.base import Column, FittedMeasure, MeasureInputs, ScaledColumns
 from streamclust.passes.accumulators.sample import UniformSample
+from streamclust.passes.blocks import Rows
+from streamclust.passes.verbs import Passes, Transform
+from streamclust.settings import Settings
+
+# The columns of the near and the far distances.
+NEAR, FAR = "reference", "reference_far"
 
 SIZE = 500
 DRAWS = 10
@@ -118,3 +125,44 @@ class ReferenceDistances:
     def nbytes(n_columns: int, itemsize: int) -> int:
         """Bytes held beside a block at the peak of a call, state included."""
         return itemsize * SIZE * DRAWS * (3 * n_columns + 2 * PIECE_ROWS + 8)
+
+
+def reference_gap(near: np.ndarray, far: np.ndarray, floor: float) -> np.ndarray:
+    """How much denser it is about a row than farther off: the far reference distance over the near
+    one, of which what is smaller than `floor` (that of its `RobustScale`) counts as that: rows that
+    are there many times over have a near distance of 0."""
+    return far / np.maximum(near, floor)
+
+
+class Reference(ScaledColumns):
+    """The near distance to reference samples; the far one is kept for others."""
+
+    version = 1
+    depends_on = ("random_state",)
+    columns = (Column(NEAR), Column(FAR))
+    weight = 1.0
+
+    def block_bytes(self, rows: Rows, n_neighbors: int) -> int:
+        return ReferenceDistances.nbytes(rows.n_columns, np.dtype(rows.array.dtype).itemsize)
+
+    def write(
+        self, inputs: MeasureInputs, outputs: Sequence[Any], settings: Settings, passes: Passes
+    ) -> None:
+        distances = self.transform(self.fit(inputs, settings, passes))
+        passes.write("reference distances", inputs.rows.having(numbered=True), distances, outputs)
+
+    def fit(self, inputs: MeasureInputs, settings: Settings, passes: Passes) -> FittedMeasure:
+        samples = ReferenceSamples(seed=settings.random_state)
+        numbered = inputs.rows.having(numbered=True)
+        drawn = passes.reduce("drawing references", numbered, samples).result()
+        rows, numbers = map(np.concatenate, zip(*drawn, strict=True))
+        return FittedMeasure({"references": rows, "numbers": numbers}, {"size": len(drawn[0][0])})
+
+    def transform(self, fitted: FittedMeasure) -> Transform:
+        rows, numbers = fitted.arrays["references"], fitted.arrays["numbers"]
+        size = int(fitted.attributes["size"])
+        parts = [slice(start, start + size) for start in range(0, len(rows), size)]
+        return ReferenceDistances([(rows[part], numbers[part]) for part in parts])
+
+
+MEASURE = Reference()

@@ -1,22 +1,36 @@
-"""Image paths of the rows, in the store."""
+"""What is stored of the images of the rows: their paths and groups, and what was measured of them.
 
-from collections.abc import Iterable, Iterator
+::
+
+    images/path        where each row's image is in the list, and where that was read from
+    images/group       which rows are siblings
+    images/pixels      measures of all images, by a scan
+    images/problem     why an image could not be measured
+    images/looks/{rows, values, colours}     what some images look like
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from streamclust.errors import DAMAGED, MISSING, TOO_LARGE
 from streamclust.memory import MIB, Need
 from streamclust.sources.case import Case, iter_paths
 from streamclust.sources.paths import PathNumbers, path_digests
 from streamclust.sources.readers import fingerprint
 from streamclust.store.job import Job
 from streamclust.store.links import extend_array
-from streamclust.store.workspace import Workspace, stage_array
+from streamclust.store.workspace import StoredResult, Workspace, stage_array, store_array
 from streamclust.store.workspace import fingerprint as digest
 
-PATH = "images/path"
+PATH, GROUP = "images/path", "images/group"
+PIXELS, PROBLEM, FEATURES = "images/pixels", "images/problem", "images/looks"
+# What codes say of an image that could not be measured; 0 is one that was.
+PROBLEMS = ("", MISSING, DAMAGED, TOO_LARGE)
 STEP, ADD_STEP = "paths", "add paths"
 _CHUNK = 65_536
 # Rows whose paths are held at a time, and how often those of all rows are read at most.
@@ -56,6 +70,16 @@ def store_paths(job: Job, file: Path | None, n_rows: int, images: Path | None) -
         workspace.publish(array, PATH, mark)
 
 
+def stored_paths(workspace: Workspace) -> Any:
+    """The paths of all rows, a Zarr array of str; None where the case has none."""
+    return workspace.get(PATH)
+
+
+def paths_fingerprint(workspace: Workspace) -> str | None:
+    """What tells one list of paths from another; None without one."""
+    return workspace.fingerprint_of(PATH)
+
+
 def sources(workspace: Workspace) -> list[Path]:
     """The files that the stored paths were read from, in order; none where there are no paths."""
     return [Path(source) for source in _listed(workspace, "source") if source]
@@ -73,7 +97,7 @@ def image_places_of_lists(workspace: Workspace) -> list[str | None]:
 
 def place_of_paths(workspace: Workspace) -> PathNumbers | None:
     """Which of `image_places` the images of each path are in; None where there is but one."""
-    paths, places = workspace.get(PATH), image_places(workspace)
+    paths, places = stored_paths(workspace), image_places(workspace)
     if paths is None or len(places) < 2:
         return None
     ends = [*(one["n_rows"] for one in paths.attrs["earlier"]), int(paths.shape[0])]
@@ -86,7 +110,7 @@ def place_of_paths(workspace: Workspace) -> PathNumbers | None:
 
 def _listed(workspace: Workspace, name: str) -> list[str | None]:
     """What is kept of each list of paths."""
-    paths = workspace.get(PATH)
+    paths = stored_paths(workspace)
     told = None if paths is None else paths.attrs.get(name)
     return told if isinstance(told, list) else [] if paths is None else [told]
 
@@ -94,7 +118,7 @@ def _listed(workspace: Workspace, name: str) -> list[str | None]:
 def rows_with_mark(workspace: Workspace, mark: str | None) -> int | None:
     """How many of the stored rows, from the first on, had the list of paths with this
     fingerprint; None where it was another list."""
-    paths = workspace.get(PATH)
+    paths = stored_paths(workspace)
     if paths is None:
         return None
     earlier = {one["mark"]: one["n_rows"] for one in paths.attrs.get("earlier", [])}
@@ -103,10 +127,10 @@ def rows_with_mark(workspace: Workspace, mark: str | None) -> int | None:
 
 def mark_of_rows(workspace: Workspace, n_rows: int) -> str | None:
     """The fingerprint of the list of paths when there were so many rows; None without one."""
-    paths = workspace.get(PATH)
+    paths = stored_paths(workspace)
     earlier = [] if paths is None else paths.attrs.get("earlier", [])
     marks = {one["n_rows"]: one["mark"] for one in earlier}
-    return marks.get(n_rows, workspace.fingerprint_of(PATH))
+    return marks.get(n_rows, paths_fingerprint(workspace))
 
 
 def batched_paths(file: Path) -> Iterator[np.ndarray]:
@@ -119,7 +143,7 @@ def batched_paths(file: Path) -> Iterator[np.ndarray]:
 def paths_of(workspace: Workspace, rows: np.ndarray) -> list[str]:
     """Paths of some rows, in any order, a chunk of the store in memory at a time; empty texts
     where the case has none."""
-    paths = workspace.get(PATH)
+    paths = stored_paths(workspace)
     if paths is None:
         return [""] * len(rows)
     found = np.empty(len(rows), object)
@@ -133,7 +157,7 @@ def paths_of(workspace: Workspace, rows: np.ndarray) -> list[str]:
 
 def path_blocks(workspace: Workspace) -> Iterator[list[str]] | None:
     """The stored paths in row order, a chunk at a time; None where the case has none."""
-    paths = workspace.get(PATH)
+    paths = stored_paths(workspace)
     if paths is None:
         return None
     chunk = paths.chunks[0]
@@ -197,3 +221,101 @@ class RowPaths:
         if self._paths is None:
             return [""] * (part.stop - part.start)
         return self._paths[part].tolist()
+
+
+class StoredGroups(StoredResult):
+    """The group of every row, such as the vehicle that its image is of."""
+
+    @property
+    def codes(self) -> Any:
+        """Zarr array of int64, (n_rows,): -1 for rows of no group."""
+        return self.node
+
+    @property
+    def n_groups(self) -> int:
+        return int(self.node.attrs["n_groups"])
+
+    @property
+    def typical_size(self) -> int:
+        """Rows of the group that the median row is in."""
+        return int(self.node.attrs["typical_size"])
+
+    def save(self, codes: np.ndarray, n_groups: int, typical_size: int, mark: str) -> None:
+        with self.workspace.staging() as staged:
+            array = stage_array(staged, "group", codes.shape, np.int64, _CHUNK, fill_value=-1)
+            array[...] = codes
+            array.attrs.update(n_groups=n_groups, typical_size=typical_size)
+            self.workspace.publish(array, self.path, mark)
+
+
+def stored_groups(workspace: Workspace) -> StoredGroups:
+    """The groups of the rows, whether they are there or not."""
+    return StoredGroups(workspace, GROUP)
+
+
+class StoredScan(StoredResult):
+    """What was measured of the images of all rows."""
+
+    @property
+    def pixels(self) -> Any:
+        """Zarr array of float32, (n_rows, n_measures): NaN where there is a problem; None without
+        a scan."""
+        return self.workspace.get(self.path)
+
+    @property
+    def problem(self) -> Any:
+        """Zarr array of uint8, (n_rows,): codes of `PROBLEMS`."""
+        return self.workspace.root[PROBLEM]
+
+    def restore(self, mark: str) -> bool:
+        return all(self.workspace.restore(path, mark) for path in (self.path, PROBLEM))
+
+    @contextmanager
+    def written(self, n_rows: int, names: Sequence[str], mark: str) -> Iterator[tuple[Any, Any]]:
+        """Arrays of the measures with these names and of the problems, to be filled; they are
+        published when the block ends well."""
+        with self.workspace.staging() as staged:
+            shape = (n_rows, len(names))
+            pixels = stage_array(staged, "pixels", shape, "f4", _CHUNK, fill_value=np.nan)
+            problem = stage_array(staged, "problem", shape[:1], "u1", _CHUNK)
+            yield pixels, problem
+            pixels.attrs["names"] = list(names)
+            problem.attrs["names"] = list(PROBLEMS)
+            self.workspace.publish(pixels, self.path, mark)
+            self.workspace.publish(problem, PROBLEM, mark)
+
+
+def stored_scan(workspace: Workspace) -> StoredScan:
+    """The measures of all images, whether they are there or not."""
+    return StoredScan(workspace, PIXELS)
+
+
+class StoredFeatures(StoredResult):
+    """What the images of some rows look like: kept for those that ask again."""
+
+    def known(self, mark: str) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Rows, ascending, with the values and the colour of each; None where there are none of
+        images in this state."""
+        group = self.workspace.get(self.path)
+        if group is None or group.attrs["mark"] != mark:
+            return None
+        return group["rows"][...], group["values"][...], group["colours"][...]
+
+    def save(
+        self,
+        rows: np.ndarray,
+        values: np.ndarray,
+        colours: np.ndarray,
+        names: Iterable[str],
+        mark: str,
+    ) -> None:
+        """Keep the features with these `names` of images in the state that `mark` tells."""
+        with self.staged(digest(mark, rows.tolist())) as group:
+            for name, array in (("rows", rows), ("values", values), ("colours", colours)):
+                store_array(group, name, array)
+            group.attrs.update(mark=mark, names=list(names))
+
+
+def stored_features(workspace: Workspace) -> StoredFeatures:
+    """What images look like, whether it is there or not."""
+    return StoredFeatures(workspace, FEATURES)
