@@ -14,7 +14,7 @@ import numpy as np
 from streamclust.choice.evidence import evidence
 from streamclust.choice.measurement import measure
 from streamclust.choice.stability import stability
-from streamclust.choice.tables import choose
+from streamclust.choice.tables import choose, decide, decide_missing
 from streamclust.clustering.step import check_rows, cluster
 from streamclust.comparison.attributes import named_or_last, remember
 from streamclust.comparison.mixed_sets import MixedSet, mix
@@ -87,6 +87,7 @@ def cluster_only(job: Job, descriptors: Sequence[str]) -> None:
     check_rows(job, descriptors)
     for descriptor in descriptors:
         cluster(job, descriptor)
+        decide(job.workspace, descriptor)
 
 
 def _cluster_set(job: Job, descriptor: str) -> None:
@@ -110,10 +111,14 @@ def _cluster_set(job: Job, descriptor: str) -> None:
 
 
 def measure_set(job: Job, descriptor: str) -> None:
-    """Measure the clusterings of a set, and gather what else the choice among them takes."""
-    measure(job, descriptor)
-    stability(job, descriptor)
-    evidence(job, descriptor)
+    """Measure the clusterings of a set, gather what else the choice among them takes, and choose
+    one."""
+    try:
+        measure(job, descriptor)
+        stability(job, descriptor)
+        evidence(job, descriptor)
+    finally:
+        decide(job.workspace, descriptor)
 
 
 def _wider(job: Job, descriptor: str) -> dict[str, Any]:
@@ -394,11 +399,13 @@ def working(
     events = Events(record, *observers)
     outputs = Outputs(workspace.folder, events.warn)
     with workspace.lock():
+        decide_missing(workspace)
         executor = _executor(settings)
         try:
             yield Job(workspace, settings, executor, events), outputs
         finally:
             executor.close()
+            decide_missing(workspace)
             told = {"recommended": _recommended(workspace), **_of_rows(workspace)}
             record.save(workspace, outputs, told)
 

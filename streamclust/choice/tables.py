@@ -1,5 +1,6 @@
 """The results of a workspace as tables: one line a clustering, one a cluster."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +8,12 @@ from typing import Any
 from streamclust.choice.measurement import scores_of
 from streamclust.choice.rule import Choice, recommend
 from streamclust.memory import MIB
-from streamclust.store.workspace import Workspace
+from streamclust.store.clusterings import (
+    forget_recommendation,
+    store_recommendation,
+    stored_recommendation,
+)
+from streamclust.store.workspace import Workspace, fingerprint
 
 METRICS = (
     "descriptor",
@@ -34,6 +40,8 @@ METRICS = (
     "groups",
     "consensus",
 )
+# Raised when the rule changes, so that stored recommendations are made anew.
+VERSION = 1
 # Attribute of a set's reduced rows: groups that a mixture finds in them where clusters overlap.
 GROUPS = "groups_of_mixture"
 # What it took to fit and label the whole sweep that a clustering is of: no two runs are alike.
@@ -71,10 +79,39 @@ def _known(attributes: Mapping[str, Any], of_set: Mapping[str, Any]) -> dict[str
 
 
 def choose(workspace: Workspace, descriptor: str) -> tuple[str | None, Choice]:
-    """The name of a set's recommended clustering (None: there is none), and why."""
+    """The name of a set's recommended clustering (None: there is none), and why, as it was stored;
+    where it was not, as it would be."""
+    told = stored_recommendation(workspace, descriptor)
+    if told is None or told["version"] != VERSION:
+        lines = measured(workspace, descriptor)
+        choice = recommend(lines)
+        return _name(lines, choice), choice
+    return told["clustering"], Choice(**told["choice"])
+
+
+def decide(workspace: Workspace, descriptor: str) -> None:
+    """Store which of a set's clusterings is recommended, and why."""
+    if not workspace.clusterings(descriptor):
+        forget_recommendation(workspace, descriptor)
+        return
     lines = measured(workspace, descriptor)
     choice = recommend(lines)
-    return (None if choice.index is None else lines[choice.index]["name"]), choice
+    mark = fingerprint("choice", VERSION, lines)
+    about = {"version": VERSION, "choice": dataclasses.asdict(choice)}
+    store_recommendation(workspace, descriptor, _name(lines, choice), mark, **about)
+
+
+def decide_missing(workspace: Workspace) -> None:
+    """Store what is recommended of all sets where that is not: an older version, or a run that was
+    broken off, left it out."""
+    for descriptor in workspace.descriptors:
+        told = stored_recommendation(workspace, descriptor)
+        if told is None or told["version"] != VERSION:
+            decide(workspace, descriptor)
+
+
+def _name(lines: list[dict[str, Any]], choice: Choice) -> str | None:
+    return None if choice.index is None else str(lines[choice.index]["name"])
 
 
 def metrics_table(workspace: Workspace, descriptors: list[str]) -> list[dict[str, Any]]:

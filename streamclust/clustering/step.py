@@ -16,6 +16,7 @@ from streamclust.passes.accumulators.clusters import ClusterSums
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 from streamclust.settings import AUTO, Settings
+from streamclust.store.clusterings import forget_recommendation
 from streamclust.store.job import Job
 from streamclust.store.workspace import fingerprint, stage_array, store_array
 
@@ -61,6 +62,8 @@ def _cluster_by(job: Job, descriptor: str, name: str, ks: tuple[int, ...]) -> No
     _archive_others(job, descriptor, name, sweep)
     wanted: tuple[int | None, ...] = ks if algorithm.takes_k else (None,)
     places = {clustering_path(path, name, k): (k, fingerprint(sweep, k)) for k in wanted}
+    if any(job.workspace.fingerprint_of(place) != mark for place, (_, mark) in places.items()):
+        forget_recommendation(job.workspace, descriptor)
     missing = {
         place: k for place, (k, mark) in places.items() if not job.workspace.restore(place, mark)
     }
@@ -173,6 +176,7 @@ def _archive_others(job: Job, descriptor: str, name: str, sweep: str) -> None:
         path = f"descriptors/{descriptor}/clusterings/{other}"
         attributes = job.workspace.root[path].attrs
         if attributes["algorithm"] == name and attributes["sweep"] != sweep:
+            forget_recommendation(job.workspace, descriptor)
             job.workspace.archive(path)
 
 

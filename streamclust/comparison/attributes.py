@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from streamclust.choice.agreement import agreement
-from streamclust.choice.clusterings import Labelled
 from streamclust.comparison.labelling_yield import (
     BYTES_A_ROW,
     FIXED_BYTES,
@@ -27,6 +26,7 @@ from streamclust.passes.blocks import Columns, Rows
 from streamclust.passes.verbs import Passes
 from streamclust.sources.attributes import attributes_bytes, most_values, read_attributes
 from streamclust.sources.truth import Truth
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.job import Job
 from streamclust.store.paths import path_blocks
 from streamclust.store.workspace import stage_array
@@ -172,8 +172,8 @@ def _stage(table: Truth, n_rows: int, staged: Any) -> Known:
 
 
 def count_values(
-    passes: Passes, clusterings: Sequence[Labelled], known: Known
-) -> Iterator[tuple[Labelled, dict[str, np.ndarray]]]:
+    passes: Passes, clusterings: Sequence[StoredClustering], known: Known
+) -> Iterator[tuple[StoredClustering, dict[str, np.ndarray]]]:
     """Each clustering with its table (values, clusters) of every attribute, of all rows."""
     n_values = [len(values) for values in known.values.values()]
     for bunch in _bunches(clusterings, sum(n_values)):
@@ -184,9 +184,11 @@ def count_values(
             yield own, {name: next(tables) for name in known.values}
 
 
-def _bunches(clusterings: Sequence[Labelled], n_values: int) -> Iterator[list[Labelled]]:
+def _bunches(
+    clusterings: Sequence[StoredClustering], n_values: int
+) -> Iterator[list[StoredClustering]]:
     """Clusterings in their order, as many together as one pass counts."""
-    bunch: list[Labelled] = []
+    bunch: list[StoredClustering] = []
     cells = 0
     for own in clusterings:
         if bunch and (
@@ -201,7 +203,7 @@ def _bunches(clusterings: Sequence[Labelled], n_values: int) -> Iterator[list[La
 
 
 def _codings(
-    bunch: Sequence[Labelled], n_values: list[int]
+    bunch: Sequence[StoredClustering], n_values: list[int]
 ) -> tuple[list[int], list[tuple[int, int]]]:
     """The codings of a pass, clusterings before attributes, and its pairs, in their order."""
     first = len(bunch)
@@ -209,14 +211,16 @@ def _codings(
     return [*(own.n_clusters for own in bunch), *n_values], pairs
 
 
-def attribute_lines(own: Labelled, tables: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
+def attribute_lines(
+    own: StoredClustering, tables: dict[str, np.ndarray]
+) -> Iterator[dict[str, Any]]:
     """Lines of attributes.csv of one clustering."""
     for name, table in tables.items():
         yield {**_own(own, name), "rows": int(table.sum()), **agreement(table)}
 
 
 def yield_lines(
-    own: Labelled, tables: dict[str, np.ndarray], known: Known, sizes: np.ndarray
+    own: StoredClustering, tables: dict[str, np.ndarray], known: Known, sizes: np.ndarray
 ) -> Iterator[dict[str, Any]]:
     """Lines of yield.csv of one clustering, with so many rows in its clusters."""
     for name, table in tables.items():
@@ -239,7 +243,7 @@ def known_elsewhere(tables: dict[str, np.ndarray], sizes: np.ndarray) -> list[st
 
 
 def consistency_lines(
-    job: Job, group: str, groups: np.ndarray, clusterings: Sequence[Labelled]
+    job: Job, group: str, groups: np.ndarray, clusterings: Sequence[StoredClustering]
 ) -> Iterator[dict[str, Any]]:
     """Lines of attributes.csv on how consistent each clustering is within groups of rows."""
     siblings = GroupConsistency(groups)
@@ -249,9 +253,9 @@ def consistency_lines(
         yield {**_own(own, group), **told}
 
 
-def _own(own: Labelled, attribute: str) -> dict[str, Any]:
+def _own(own: StoredClustering, attribute: str) -> dict[str, Any]:
     return {
-        "set": own.descriptor,
+        "set": own.set_name,
         "algorithm": own.algorithm,
         "n_clusters": own.n_clusters,
         "attribute": attribute,
@@ -259,7 +263,7 @@ def _own(own: Labelled, attribute: str) -> dict[str, Any]:
 
 
 def attribute_needs(
-    step: str, table: AttributeTable | None, n_rows: int, clusterings: Sequence[Labelled]
+    step: str, table: AttributeTable | None, n_rows: int, clusterings: Sequence[StoredClustering]
 ) -> list[Need]:
     """Memory of the groups of all rows, of blocks of labels, and of their tables.
 

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 
 from streamclust.choice.agreement import adjusted_mutual_information, adjusted_rand, occupied
-from streamclust.choice.clusterings import Labelled
 from streamclust.choice.indices import calinski_harabasz, davies_bouldin
 from streamclust.memory import Need
 from streamclust.passes.accumulators.clusters import PIECE_ROWS, ClusterSpread, ClusterSums
 from streamclust.passes.accumulators.contingency import Contingency
 from streamclust.passes.blocks import Columns, Rows
 from streamclust.passes.verbs import Passes
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.job import Job
 
 # Both clusterings of a pair of sets, by name, and their table, (clusters, clusters).
 Tables = dict[tuple[str, str], np.ndarray]
 
 
-def count_shared(passes: Passes, chosen: dict[str, Labelled]) -> Tables:
+def count_shared(passes: Passes, chosen: dict[str, StoredClustering]) -> Tables:
     """Rows that each cluster of one set shares with each of another, of each pair of sets, a set
     with itself too."""
     names = list(chosen)
@@ -39,7 +39,7 @@ def count_shared(passes: Passes, chosen: dict[str, Labelled]) -> Tables:
 
 def agreement_lines(
     kind: str,
-    chosen: dict[str, Labelled],
+    chosen: dict[str, StoredClustering],
     tables: Tables,
     judged: dict[tuple[str, str], dict[str, float]],
 ) -> Iterator[dict[str, Any]]:
@@ -49,12 +49,12 @@ def agreement_lines(
     """
     for own in chosen.values():
         for other in chosen.values():
-            pair = (own.descriptor, other.descriptor)
+            pair = (own.set_name, other.set_name)
             table = tables[pair if pair in tables else pair[::-1]]
             yield {
                 "clusterings": kind,
-                "labels": own.descriptor,
-                "space": other.descriptor,
+                "labels": own.set_name,
+                "space": other.set_name,
                 "algorithm": own.algorithm,
                 "n_clusters": own.n_clusters,
                 **_agreement(table),
@@ -71,7 +71,7 @@ def _agreement(table: np.ndarray) -> dict[str, float]:
 
 
 def judge_in_space(
-    passes: Passes, job: Job, descriptor: str, clusterings: Sequence[Labelled]
+    passes: Passes, job: Job, descriptor: str, clusterings: Sequence[StoredClustering]
 ) -> list[dict[str, float]]:
     """Exact internal indices of clusterings of any set on the reduced rows of one."""
     rows = job.rows_of(descriptor, "reduced")
@@ -103,7 +103,7 @@ def indices(
 
 
 def crosswise_needs(
-    step: str, spaces: dict[str, Rows], clusterings: Sequence[Labelled]
+    step: str, spaces: dict[str, Rows], clusterings: Sequence[StoredClustering]
 ) -> list[Need]:
     """Memory of a block of each space, its labels, and its distances to the means of all."""
     n_clusters = [own.n_clusters for own in clusterings]
@@ -122,7 +122,7 @@ def crosswise_needs(
 CONTINGENCY = ("set", "algorithm", "n_clusters", "kind", "cluster", "with", "value", "rows")
 
 
-def set_cells(chosen: dict[str, Labelled], tables: Tables) -> Iterator[dict[str, Any]]:
+def set_cells(chosen: dict[str, StoredClustering], tables: Tables) -> Iterator[dict[str, Any]]:
     """Lines of each clustering with those of other sets, of the rows that the two share."""
     for (name, other), table in tables.items():
         if name != other:
@@ -130,7 +130,7 @@ def set_cells(chosen: dict[str, Labelled], tables: Tables) -> Iterator[dict[str,
 
 
 def cells(
-    kind: str, own: Labelled, other: str, table: np.ndarray, values: Sequence[Any]
+    kind: str, own: StoredClustering, other: str, table: np.ndarray, values: Sequence[Any]
 ) -> Iterator[dict[str, Any]]:
     """Lines of contingency.csv: the cells of a table (clusters, values) that are not empty.
 
@@ -138,7 +138,7 @@ def cells(
     """
     for cluster, value in np.argwhere(table).tolist():
         yield {
-            "set": own.descriptor,
+            "set": own.set_name,
             "algorithm": own.algorithm,
             "n_clusters": own.n_clusters,
             "kind": kind,

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from streamclust.choice.clusterings import Labelled
 from streamclust.choice.gap import Structureless, gap
 from streamclust.clustering.kmeans_sweep import sample_centers, squared_distances, state
 from streamclust.comparison.crosswise import indices
@@ -16,6 +15,7 @@ from streamclust.passes.accumulators.clusters import ClusterSpread, ClusterSums
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.descriptors import mixed_labels
 from streamclust.store.job import Job
 
@@ -35,7 +35,9 @@ COLUMNS = (
 _MEANINGLESS = dict.fromkeys(("same_silhouette_simplified", "same_gap", "same_gap_error"), math.nan)
 
 
-def equal_footing(passes: Passes, job: Job, same: dict[str, Labelled]) -> dict[str, dict[str, Any]]:
+def equal_footing(
+    passes: Passes, job: Job, same: dict[str, StoredClustering]
+) -> dict[str, dict[str, Any]]:
     """Internal indices that can be compared across sets: `COLUMNS` of each.
 
     The labels of clusterings with one number of clusters are judged on one uniform sample of the
@@ -79,17 +81,21 @@ def footing_needs(step: str, spaces: dict[str, Rows]) -> list[Need]:
 
 
 def _sample(
-    passes: Passes, job: Job, own: Labelled, same: dict[str, Labelled], n_columns: int
+    passes: Passes,
+    job: Job,
+    own: StoredClustering,
+    same: dict[str, StoredClustering],
+    n_columns: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Leading components (n_rows, n_columns) float64 of the same rows in every set, and labels."""
-    rows = job.rows_of(own.descriptor, "reduced")
+    rows = job.rows_of(own.set_name, "reduced")
     masks = [job.rows_of(name, "reduced").valid for name in same]
     masks = [mask for mask in masks if mask is not None]
     rows = rows.having(
         valid=_AllValid(masks) if masks else None, extras=(own.labels,), numbered=True
     )
     drawn = UniformSample(SAMPLE_ROWS, job.settings.random_state)
-    values, labels, _ = passes.reduce(f"sample of {own.descriptor}", rows, drawn).result()
+    values, labels, _ = passes.reduce(f"sample of {own.set_name}", rows, drawn).result()
     return values[:, :n_columns].astype(np.float64), labels
 
 
@@ -103,7 +109,7 @@ class _AllValid:
         return np.all([mask[part] for mask in self.masks], axis=0)
 
 
-def _judged(values: np.ndarray, labels: np.ndarray, own: Labelled) -> dict[str, Any]:
+def _judged(values: np.ndarray, labels: np.ndarray, own: StoredClustering) -> dict[str, Any]:
     shift, column = values.mean(axis=0), labels[:, None]
     sums = ClusterSums([own.n_clusters], shift)
     sums.update(values, column)

@@ -19,7 +19,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamclust.choice.clusterings import Labelled, labelled, of_same_number, recommended, sound
+from streamclust.choice.clusterings import of_same_number, sound
 from streamclust.choice.tables import measured
 from streamclust.comparison.attributes import (
     ATTRIBUTES,
@@ -52,6 +52,11 @@ from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.passes.verbs import Passes
 from streamclust.sources.readers import fingerprint as file_fingerprint
+from streamclust.store.clusterings import (
+    StoredClustering,
+    recommended_clusterings,
+    stored_clusterings,
+)
 from streamclust.store.groups import GROUP, files_mark, groups
 from streamclust.store.job import Job, planned
 from streamclust.store.outputs import Outputs
@@ -101,13 +106,13 @@ def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None
     if len(names) < len(reduced):
         left = ", ".join(sorted(set(reduced) - set(names)))
         job.events.warn(f"{left}: not reduced yet, left out (streamclust reduce, cluster, measure)")
-    chosen = recommended(job.workspace, names)
+    chosen = recommended_clusterings(job.workspace, names)
     if not chosen:
         raise SettingsError(
             f"no set of {job.workspace.folder} has a recommended clustering: run streamclust "
             "cluster and measure first"
         )
-    clusterings = [own for name in names for own in labelled(job.workspace, name)]
+    clusterings = [own for name in names for own in stored_clusterings(job.workspace, name)]
     group = None if job.workspace.get(PATH) is None else job.settings.group
     if attributes is None:
         outputs.remove(YIELD_FILE)
@@ -160,8 +165,8 @@ def _groups(job: Job) -> Any:
 def _mark(
     job: Job,
     unrefused: dict[str, set[tuple[str, int]]],
-    chosen: dict[str, Labelled],
-    clusterings: list[Labelled],
+    chosen: dict[str, StoredClustering],
+    clusterings: list[StoredClustering],
     attributes: AttributeTable | None,
 ) -> str:
     """What the tables are made of."""
@@ -181,8 +186,8 @@ def _mark(
 
 def compare_needs(
     job: Job,
-    judged: list[Labelled],
-    clusterings: list[Labelled],
+    judged: list[StoredClustering],
+    clusterings: list[StoredClustering],
     attributes: AttributeTable | None,
 ) -> list[Need]:
     """Memory of each part: clusterings `judged` in all spaces, and all `clusterings` counted.
@@ -192,7 +197,7 @@ def compare_needs(
     SettingsError, SourceError
         When the header of the table of attributes cannot be used.
     """
-    spaces = {own.descriptor: job.rows_of(own.descriptor, "reduced") for own in judged}
+    spaces = {own.set_name: job.rows_of(own.set_name, "reduced") for own in judged}
     return [
         *crosswise_needs(STEP, spaces, judged),
         *footing_needs(STEP, spaces),
@@ -205,8 +210,8 @@ def _compare_sets(
     job: Job,
     outputs: Outputs,
     names: list[str],
-    chosen: dict[str, Labelled],
-    same: dict[str, Labelled],
+    chosen: dict[str, StoredClustering],
+    same: dict[str, StoredClustering],
     mark: str,
 ) -> tuple[Tables, dict[str, dict[str, Any]]]:
     """Write what is compared of sets alone; returned are the rows that recommended clusterings
@@ -225,7 +230,7 @@ def _compare_sets(
     for space in chosen:
         told = judge_in_space(passes, job, space, [own for _, own in both])
         for (kind, own), indices in zip(both, told, strict=True):
-            judged[kind][own.descriptor, space] = indices
+            judged[kind][own.set_name, space] = indices
     agreed = (
         line
         for kind, own in kinds.items()
@@ -236,7 +241,7 @@ def _compare_sets(
 
 
 def _comparison(
-    job: Job, name: str, own: Labelled | None, footing: dict[str, Any]
+    job: Job, name: str, own: StoredClustering | None, footing: dict[str, Any]
 ) -> dict[str, Any]:
     """The line of a set."""
     group = job.workspace.root[f"descriptors/{name}"]
@@ -270,8 +275,8 @@ class _Found:
 def _compare_attributes(
     passes: Passes,
     job: Job,
-    clusterings: list[Labelled],
-    chosen: dict[str, Labelled],
+    clusterings: list[StoredClustering],
+    chosen: dict[str, StoredClustering],
     known: Known | None,
 ) -> _Found:
     found = _Found()

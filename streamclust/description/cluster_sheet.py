@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamclust.choice.clusterings import Labelled
 from streamclust.description.stored import ROWS, Description, load_description
 from streamclust.errors import SettingsError
 from streamclust.images.archive import ImageStore
 from streamclust.outliers.pictures import image_or_problem
 from streamclust.outliers.suspects import load_suspects, stored_images
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.job import Job
 from streamclust.store.paths import paths_of
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def cluster_sheet(
-    job: Job, own: Labelled, cluster: int, kind: str = "typical"
+    job: Job, own: StoredClustering, cluster: int, kind: str = "typical"
 ) -> tuple[bytes, str]:
     """Draw the images of a described cluster.
 
     Parameters
     ----------
     job : Job
-    own : Labelled
+    own : StoredClustering
     cluster : int
     kind : {"typical", "varied", "borderline", "worst"}
 
@@ -53,7 +53,7 @@ def cluster_sheet(
     store = ImageStore(images)
     rows = told.rows[kind][cluster]
     paths = paths_of(job.workspace, rows)
-    title = f"{own.descriptor}, cluster {cluster} of {own.name}: {kind} images"
+    title = f"{own.set_name}, cluster {cluster} of {own.name}: {kind} images"
     subtitle = f"{len(rows)} of its {told.sizes[cluster]:,} rows"
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "sheet.png"
@@ -61,7 +61,7 @@ def cluster_sheet(
         return file.read_bytes(), f"{title}, {subtitle}"
 
 
-def _description(job: Job, own: Labelled, cluster: int, kind: str) -> Description:
+def _description(job: Job, own: StoredClustering, cluster: int, kind: str) -> Description:
     if kind not in ROWS:
         raise SettingsError(f"kind={kind!r} is none of {', '.join(ROWS)}")
     if not 0 <= cluster < own.n_clusters:
@@ -69,7 +69,7 @@ def _description(job: Job, own: Labelled, cluster: int, kind: str) -> Descriptio
     told = load_description(job.workspace, own)
     if told is None:
         raise SettingsError(
-            f"{own.name} of {own.descriptor} is not described: run streamclust describe first"
+            f"{own.name} of {own.set_name} is not described: run streamclust describe first"
         )
     return told
 

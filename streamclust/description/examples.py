@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamclust.choice.clusterings import Labelled
 from streamclust.memory import Need
 from streamclust.passes.accumulators.clusters import PIECE_ROWS
 from streamclust.passes.accumulators.picks import ClusterPicks, Picks
 from streamclust.passes.verbs import Passes
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.job import Job
 
 # Typical rows are chosen of this part of a cluster's sample, the nearest to its mean, or so many
@@ -102,7 +102,7 @@ class Witnesses(NamedTuple):
         return np.concatenate(taken), np.repeat(np.arange(len(taken)), [len(own) for own in taken])
 
 
-def witnesses(passes: Passes, job: Job, own: Labelled) -> Witnesses:
+def witnesses(passes: Passes, job: Job, own: StoredClustering) -> Witnesses:
     """Find them.
 
     Returns
@@ -112,7 +112,7 @@ def witnesses(passes: Passes, job: Job, own: Labelled) -> Witnesses:
         border on, and ``worst``.
     """
     means = job.workspace.root[own.path]["means"][...]
-    rows = job.rows_of(own.descriptor, "reduced").having(extras=(own.labels,), numbered=True)
+    rows = job.rows_of(own.set_name, "reduced").having(extras=(own.labels,), numbered=True)
     picks = ClusterPicks(means, _sample_rows(len(means)), SHOWN, job.settings.random_state)
     return _shown(passes.reduce(f"{own.name}: rows to show", rows, picks).result(), len(means))
 
@@ -144,11 +144,11 @@ def _shown(picks: Picks, n_clusters: int) -> Witnesses:
     )
 
 
-def witness_need(step: str, job: Job, own: Labelled) -> Need:
+def witness_need(step: str, job: Job, own: StoredClustering) -> Need:
     """Memory of the rows that are kept, and of a block with its distances."""
-    rows, k = job.rows_of(own.descriptor, "reduced"), own.n_clusters
+    rows, k = job.rows_of(own.set_name, "reduced"), own.n_clusters
     itemsize = np.dtype(rows.array.dtype).itemsize
     kept = ClusterPicks.nbytes(k, rows.n_columns, itemsize, _sample_rows(k), SHOWN)
     pieces = 8 * PIECE_ROWS * (2 * k + 6 * rows.n_columns)
     block = 3 * rows.rows_a_block * (rows.n_columns * itemsize + 16)
-    return Need(f"{step} of {own.descriptor}", fixed=kept, per_block=block + pieces + kept)
+    return Need(f"{step} of {own.set_name}", fixed=kept, per_block=block + pieces + kept)

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.choice.clusterings import Labelled
 from streamclust.comparison.attributes import Known, count_values
 from streamclust.comparison.crosswise import count_shared
 from streamclust.comparison.labelling_yield import GroupConsistency
@@ -25,12 +24,13 @@ from streamclust.outliers.suspects import stored_outliers
 from streamclust.passes.accumulators.contingency import Contingency, count_pairs
 from streamclust.passes.blocks import Columns, Rows
 from streamclust.passes.verbs import Passes
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.descriptors import is_mixed
 from streamclust.store.job import Job
 
 
 def picture_kinds(
-    passes: Passes, pixels: Any, yardstick: Yardstick, clusterings: Sequence[Labelled]
+    passes: Passes, pixels: Any, yardstick: Yardstick, clusterings: Sequence[StoredClustering]
 ) -> list[np.ndarray]:
     """Count the kinds of pictures in the clusters of clusterings.
 
@@ -40,7 +40,7 @@ def picture_kinds(
     pixels : array of shape (n_rows, len(MEASURES))
         As `streamclust.images.scan.scan_images` stores them; NaN where there is no image.
     yardstick : Yardstick
-    clusterings : sequence of Labelled
+    clusterings : sequence of StoredClustering
 
     Returns
     -------
@@ -51,7 +51,7 @@ def picture_kinds(
     return passes.reduce("kinds of pictures", _rows(pixels, clusterings), counts).tables
 
 
-def picture_need(step: str, pixels: Any, clusterings: Sequence[Labelled]) -> Need:
+def picture_need(step: str, pixels: Any, clusterings: Sequence[StoredClustering]) -> Need:
     """Memory of a block of measures, of the rules it breaks, and of labels."""
     rows = _rows(pixels, clusterings)
     measures = rows.n_columns * np.dtype(pixels.dtype).itemsize
@@ -59,7 +59,7 @@ def picture_need(step: str, pixels: Any, clusterings: Sequence[Labelled]) -> Nee
     return Need(f"{step} of pictures", per_block=rows.rows_a_block * a_row)
 
 
-def _rows(pixels: Any, clusterings: Sequence[Labelled]) -> Rows:
+def _rows(pixels: Any, clusterings: Sequence[StoredClustering]) -> Rows:
     return Rows(pixels, extras=tuple(own.labels for own in clusterings))
 
 
@@ -120,7 +120,7 @@ class Counted:
     ----------
     passes : Passes
     job : Job
-    clusterings : sequence of Labelled
+    clusterings : sequence of StoredClustering
     known : Known, optional
         Attributes of the rows.
     seen : Seen, optional
@@ -135,18 +135,18 @@ class Counted:
         self,
         passes: Passes,
         job: Job,
-        clusterings: Sequence[Labelled],
+        clusterings: Sequence[StoredClustering],
         known: Known | None = None,
         seen: Seen | None = None,
         pixels: Any = None,
         group: str | None = None,
     ) -> None:
         self.job, self.known, self.seen = job, known, seen
-        self.clusterings = {own.descriptor: own for own in clusterings}
+        self.clusterings = {own.set_name: own for own in clusterings}
         self.values: dict[str, dict[str, np.ndarray]] = {}
         if known is not None:
             counted = count_values(passes, clusterings, known)
-            self.values = {own.descriptor: tables for own, tables in counted}
+            self.values = {own.set_name: tables for own, tables in counted}
         self.shared = count_shared(passes, self.clusterings)
         self.flagged = _flagged(passes, job, clusterings)
         self.pictures: dict[str, np.ndarray] = {}
@@ -156,7 +156,7 @@ class Counted:
         self.groups = None if group is None else job.workspace.root[group][...]
         self.consistency = None if self.groups is None else GroupConsistency(self.groups)
 
-    def description(self, own: Labelled, found: Witnesses) -> Description:
+    def description(self, own: StoredClustering, found: Witnesses) -> Description:
         """All of a clustering."""
         clustering = self.job.workspace.root[own.path]
         sizes = clustering["sizes"][...].astype(np.int64)
@@ -182,8 +182,8 @@ class Counted:
             of_clusters=of_clusters,
         )
 
-    def _facts(self, own: Labelled, looks: Looks | None) -> Facts:
-        name, folders = own.descriptor, None
+    def _facts(self, own: StoredClustering, looks: Looks | None) -> Facts:
+        name, folders = own.set_name, None
         if self.consistency is not None:
             folders = self.consistency.whole(own.labels[...], own.n_clusters)
         values = {} if self.known is None else self.known.values
@@ -206,7 +206,7 @@ class Counted:
         return self.shared[pair] if pair in self.shared else self.shared[name, other].T
 
     def _readable(
-        self, own: Labelled, rows: np.ndarray, labels: np.ndarray, looks: Looks | None
+        self, own: StoredClustering, rows: np.ndarray, labels: np.ndarray, looks: Looks | None
     ) -> tuple[dict[str, float], np.ndarray]:
         """The numbers of a line of readability.csv, and the readability of each cluster."""
         features = [np.empty((len(rows), 0))]
@@ -250,7 +250,9 @@ def _rows_of(array: Any, rows: np.ndarray) -> np.ndarray:
     return found
 
 
-def _flagged(passes: Passes, job: Job, clusterings: Sequence[Labelled]) -> dict[str, np.ndarray]:
+def _flagged(
+    passes: Passes, job: Job, clusterings: Sequence[StoredClustering]
+) -> dict[str, np.ndarray]:
     """Rows of each cluster that are not flagged as outliers, and that are; nothing where they
     were not looked for."""
     group = stored_outliers(job.workspace)
@@ -260,4 +262,4 @@ def _flagged(passes: Passes, job: Job, clusterings: Sequence[Labelled]) -> dict[
     pairs = [(0, place) for place in range(1, len(codes))]
     rows = Rows(Columns([group["flagged"], *(own.labels for own in clusterings)]))
     tables = passes.reduce("flagged rows", rows, Contingency(codes, pairs)).result()
-    return {own.descriptor: table for own, table in zip(clusterings, tables, strict=True)}
+    return {own.set_name: table for own, table in zip(clusterings, tables, strict=True)}

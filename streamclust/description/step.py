@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.clusterings import Labelled, labelled, recommended
 from streamclust.comparison.attributes import (
     AttributeTable,
     Known,
@@ -32,6 +31,11 @@ from streamclust.images.scan import images_mark, stored_pixels
 from streamclust.memory import Need
 from streamclust.outliers.suspects import stored_images, stored_outliers
 from streamclust.sources.readers import fingerprint as file_fingerprint
+from streamclust.store.clusterings import (
+    StoredClustering,
+    recommended_clusterings,
+    stored_clusterings,
+)
 from streamclust.store.groups import GROUP, groups
 from streamclust.store.job import Job, planned
 from streamclust.store.paths import PATH
@@ -43,7 +47,7 @@ VERSION = 2
 
 def chosen_clusterings(
     job: Job, algorithm: str | None = None, n_clusters: int | None = None
-) -> dict[str, Labelled]:
+) -> dict[str, StoredClustering]:
     """The clustering of each chosen set that is to be described: the recommended one, or that of
     an algorithm and a number of clusters.
 
@@ -54,14 +58,14 @@ def chosen_clusterings(
     """
     names = [n for n in job.chosen() if job.workspace.get(f"descriptors/{n}/reduced") is not None]
     if algorithm is None and n_clusters is None:
-        found = recommended(job.workspace, names)
+        found = recommended_clusterings(job.workspace, names)
         wanted, advice = "a recommended clustering", "run streamclust cluster and measure first"
     else:
         found = {}
         for name in names:
-            own = recommended(job.workspace, [name]).get(name)
+            own = recommended_clusterings(job.workspace, [name]).get(name)
             wanted_algorithm = algorithm or (own.algorithm if own else "kmeans")
-            for one in labelled(job.workspace, name):
+            for one in stored_clusterings(job.workspace, name):
                 if one.algorithm == wanted_algorithm and n_clusters in (None, one.n_clusters):
                     found.setdefault(name, one)
         wanted = " ".join(
@@ -78,14 +82,14 @@ def chosen_clusterings(
 
 
 def describe_clusterings(
-    job: Job, chosen: dict[str, Labelled], table: AttributeTable | None
+    job: Job, chosen: dict[str, StoredClustering], table: AttributeTable | None
 ) -> dict[str, Description]:
     """Describe clusterings, unless that is done.
 
     Parameters
     ----------
     job : Job
-    chosen : dict of str to Labelled
+    chosen : dict of str to StoredClustering
         By set.
     table : AttributeTable, optional
         What is known of images.
@@ -142,7 +146,7 @@ def _groups(job: Job) -> str | None:
 
 
 def describe_needs(
-    job: Job, chosen: dict[str, Labelled], table: AttributeTable | None
+    job: Job, chosen: dict[str, StoredClustering], table: AttributeTable | None
 ) -> list[Need]:
     """Memory of the passes: rows to show, values of attributes, and groups of all rows.
 
@@ -161,7 +165,7 @@ def describe_needs(
 
 def _mark(
     job: Job,
-    chosen: dict[str, Labelled],
+    chosen: dict[str, StoredClustering],
     table: AttributeTable | None,
     images: _Images | None,
     group: str | None,
@@ -181,7 +185,7 @@ def _mark(
 
 def _described(
     job: Job,
-    chosen: dict[str, Labelled],
+    chosen: dict[str, StoredClustering],
     known: Known | None,
     images: _Images | None,
     group: str | None,

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.clusterings import Labelled
 from streamclust.description.findings import Claim
 from streamclust.description.sentences import Described, describe
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.workspace import Workspace, store_array
 
 # Rows that stand for a cluster, and those of its images that were looked at.
@@ -54,12 +54,12 @@ class Description:
         return describe(self.claims, self.apart, self.sizes, self.nearest, language)
 
 
-def description_path(own: Labelled) -> str:
+def description_path(own: StoredClustering) -> str:
     """Where the description of a clustering is in the store."""
     return f"{own.path}/description"
 
 
-def load_description(workspace: Workspace, own: Labelled) -> Description | None:
+def load_description(workspace: Workspace, own: StoredClustering) -> Description | None:
     """The description of a clustering; None where it was not described."""
     group = workspace.get(description_path(own))
     if group is None:

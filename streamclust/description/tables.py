@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from streamclust.choice.clusterings import Labelled
 from streamclust.description.findings import Claim
 from streamclust.description.sentences import Described
 from streamclust.description.stored import ROWS, Description, description_path
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.job import Job
 from streamclust.store.outputs import Outputs, safe_cell
 from streamclust.store.workspace import fingerprint
@@ -31,7 +31,7 @@ READABILITY = (
 def write_descriptions(
     job: Job,
     outputs: Outputs,
-    chosen: dict[str, Labelled],
+    chosen: dict[str, StoredClustering],
     told: dict[str, Description],
     language: str,
 ) -> None:
@@ -41,7 +41,7 @@ def write_descriptions(
     ----------
     job : Job
     outputs : Outputs
-    chosen : dict of str to Labelled
+    chosen : dict of str to StoredClustering
         The clusterings, by set.
     told : dict of str to Description
     language : str
@@ -68,12 +68,12 @@ def write_descriptions(
     outputs.table(READABILITY_FILE, READABILITY, lines, mark)
 
 
-def _own(own: Labelled) -> dict[str, Any]:
-    return {"set": own.descriptor, "clustering": own.name}
+def _own(own: StoredClustering) -> dict[str, Any]:
+    return {"set": own.set_name, "clustering": own.name}
 
 
 def _descriptions(
-    own: Labelled, told: Description, described: list[Described]
+    own: StoredClustering, told: Description, described: list[Described]
 ) -> Iterator[dict[str, Any]]:
     total = max(1, int(told.sizes.sum()))
     for cluster, words in enumerate(described):
@@ -92,7 +92,7 @@ def _descriptions(
         }
 
 
-def _evidence(own: Labelled, told: Description) -> Iterator[dict[str, Any]]:
+def _evidence(own: StoredClustering, told: Description) -> Iterator[dict[str, Any]]:
     both = [*told.claims, *told.apart]
     for claim in sorted(both, key=lambda one: one.cluster):
         yield {**_own(own), **_numbers(claim)}

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.clusterings import recommended
 from streamclust.errors import SettingsError
 from streamclust.labelling.name_matching import Naming
 from streamclust.labelling.names import Applied, naming_of, stored_names, why_unused
 from streamclust.labelling.names_file import COLUMNS
 from streamclust.memory import MIB, Need
 from streamclust.outliers.suspects import stored_outliers
+from streamclust.store.clusterings import recommended_clusterings
 from streamclust.store.job import Job
 from streamclust.store.outputs import Outputs, safe_cell
 from streamclust.store.paths import PATH
@@ -140,7 +140,7 @@ def write_template(job: Job, outputs: Outputs, file: Path, *, overwrite: bool = 
         When there is no recommended clustering, or the file is there and is a person's.
     """
     workspace = job.workspace
-    chosen = recommended(workspace, job.chosen())
+    chosen = recommended_clusterings(workspace, job.chosen())
     if not chosen:
         raise SettingsError("no set has a recommended clustering: run streamclust cluster first")
     with (
@@ -150,7 +150,7 @@ def write_template(job: Job, outputs: Outputs, file: Path, *, overwrite: bool = 
         writer = csv.DictWriter(text, TEMPLATE)
         writer.writeheader()
         for own in chosen.values():
-            writer.writerows(_template_lines(workspace, own.descriptor, own.name))
+            writer.writerows(_template_lines(workspace, own.set_name, own.name))
     job.events.note(f"{file}: names of clusters go into the column name, equal ones merge them")
 
 

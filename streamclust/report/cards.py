@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.clusterings import Labelled, labelled, recommended
 from streamclust.description.stored import Description, load_description
 from streamclust.labelling.names import naming_of
 from streamclust.labelling.names_file import LONGEST, clean_name
@@ -24,6 +23,11 @@ from streamclust.report.bounds import (
     TEXT_CHARACTERS,
 )
 from streamclust.report.points import Points
+from streamclust.store.clusterings import (
+    StoredClustering,
+    recommended_clusterings,
+    stored_clusterings,
+)
 from streamclust.store.job import Job
 from streamclust.store.workspace import Workspace
 
@@ -34,24 +38,34 @@ CHANCE = "by chance"
 Card = dict[str, Any]
 
 
-def clusterings_with_cards(workspace: Workspace, descriptor: str) -> list[Labelled]:
+def clusterings_with_cards(workspace: Workspace, descriptor: str) -> list[StoredClustering]:
     """The recommended clustering of a set, and others that were described."""
-    chosen = list(recommended(workspace, [descriptor]).values())
+    chosen = list(recommended_clusterings(workspace, [descriptor]).values())
     taken = {own.name for own in chosen}
-    others = (own for own in labelled(workspace, descriptor) if own.name not in taken)
+    others = (own for own in stored_clusterings(workspace, descriptor) if own.name not in taken)
     described = (own for own in others if load_description(workspace, own) is not None)
     return [*chosen, *described][:CLUSTERINGS]
 
 
-def clusterings_with_labels(workspace: Workspace, descriptor: str, most: int) -> list[Labelled]:
+def clusterings_with_labels(
+    workspace: Workspace, descriptor: str, most: int
+) -> list[StoredClustering]:
     """Of at most so many clusterings, those first that have cards of their own."""
     first = clusterings_with_cards(workspace, descriptor)
     taken = {own.name for own in first}
-    return [*first, *(o for o in labelled(workspace, descriptor) if o.name not in taken)][:most]
+    return [*first, *(o for o in stored_clusterings(workspace, descriptor) if o.name not in taken)][
+        :most
+    ]
 
 
 def cards(
-    job: Job, passes: Passes, own: Labelled, points: Points, language: str, *, brief: bool = False
+    job: Job,
+    passes: Passes,
+    own: StoredClustering,
+    points: Points,
+    language: str,
+    *,
+    brief: bool = False,
 ) -> list[Card]:
     """The cards of a clustering, one a cluster, the `CARDS` largest, by number.
 
@@ -63,7 +77,7 @@ def cards(
     sizes = workspace.root[own.path]["sizes"][...].astype(np.int64)
     told = load_description(workspace, own)
     words = told.in_words(language) if told else []
-    applied = naming_of(workspace, own.descriptor, own.name)
+    applied = naming_of(workspace, own.set_name, own.name)
     unknown = np.full(len(sizes), np.nan)
     outliers = unknown if brief else _outlier_shares(passes, workspace, own, sizes, told)
     readable = told.of_clusters if told else unknown
@@ -115,7 +129,7 @@ def _rows(
 def _outlier_shares(
     passes: Passes,
     workspace: Workspace,
-    own: Labelled,
+    own: StoredClustering,
     sizes: np.ndarray,
     told: Description | None,
 ) -> np.ndarray:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streamclust.choice.clusterings import Labelled
 from streamclust.errors import SourceError
 from streamclust.report.bounds import LINES
 from streamclust.report.words import Words
 from streamclust.sources.tables import csv_lines
+from streamclust.store.clusterings import StoredClustering
 
 _SETS = (
     "set",
@@ -43,13 +43,15 @@ class Table:
     lines: list[list[str]] = field(default_factory=list)
 
 
-def comparison_tables(folder: Path, chosen: Mapping[str, Labelled], words: Words) -> list[Table]:
+def comparison_tables(
+    folder: Path, chosen: Mapping[str, StoredClustering], words: Words
+) -> list[Table]:
     """What the files of the results folder tell, as they stand there; none without them.
 
     Parameters
     ----------
     folder : Path
-    chosen : mapping of str to Labelled
+    chosen : mapping of str to StoredClustering
         The recommended clustering of each set: of the known attributes these are told.
     words : Words
     """
@@ -85,7 +87,9 @@ def _cell(line: dict[str, str], name: str, words: Words) -> str:
     return words.cell(told)
 
 
-def _attributes(lines: list[dict[str, str]], chosen: Mapping[str, Labelled], words: Words) -> Table:
+def _attributes(
+    lines: list[dict[str, str]], chosen: Mapping[str, StoredClustering], words: Words
+) -> Table:
     """Adjusted mutual information of each set's recommended clustering with each attribute."""
     told: dict[str, dict[str, str]] = {}
     for line in lines:
@@ -93,7 +97,7 @@ def _attributes(lines: list[dict[str, str]], chosen: Mapping[str, Labelled], wor
         if own is None or not line.get("ami"):
             continue
         if (line.get("algorithm"), line.get("n_clusters")) == (own.algorithm, str(own.n_clusters)):
-            told.setdefault(own.descriptor, {})[line.get("attribute", "")] = line["ami"]
+            told.setdefault(own.set_name, {})[line.get("attribute", "")] = line["ami"]
     names = list(dict.fromkeys(name for own in told.values() for name in own))[:LINES]
     return Table(
         words.told("known"),

@@ -4,12 +4,12 @@ import json
 import math
 from typing import Any
 
-from streamclust.choice.clusterings import recommended
 from streamclust.choice.tables import choose, measured
 from streamclust.description.stored import load_description
 from streamclust.outliers.suspects import flagged_rows, stored_images
 from streamclust.report.bounds import CLUSTERING_LINES
 from streamclust.report.words import Words
+from streamclust.store.clusterings import recommended_clusterings
 from streamclust.store.descriptors import raw_dtype
 from streamclust.store.job import Job
 from streamclust.store.paths import PATH
@@ -63,7 +63,7 @@ def about_set(job: Job, descriptor: str, words: Words) -> dict[str, Any]:
     if "pca" in group:
         kept = float(group["pca/explained_variance_ratio"][...].sum())
         about["components"] = f"{group['reduced'].shape[1]} ({words.percent(kept)})"
-    for own in recommended(workspace, [descriptor]).values():
+    for own in recommended_clusterings(workspace, [descriptor]).values():
         if told := load_description(workspace, own):
             about["readability"] = told.readability["readability"]
     return about

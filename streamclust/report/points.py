@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.clusterings import Labelled
 from streamclust.layouts.step import layouts_of
 from streamclust.memory import Need
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import LAYOUTS, POINTS
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.job import Job
 
 # Positions are whole numbers from 0 to this, between the limits of their axis.
@@ -69,7 +69,11 @@ class Points:
 
 
 def sample_points(
-    passes: Passes, job: Job, descriptor: str, clusterings: list[Labelled], n_points: int = POINTS
+    passes: Passes,
+    job: Job,
+    descriptor: str,
+    clusterings: list[StoredClustering],
+    n_points: int = POINTS,
 ) -> Points:
     """Sample rows of a set with positions, streaming, and take their labels.
 

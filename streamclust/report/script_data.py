@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.clusterings import Labelled, labelled, recommended
 from streamclust.choice.tables import measured
 from streamclust.description.stored import load_description
 from streamclust.figures.colors import cluster_colors
@@ -32,6 +31,11 @@ from streamclust.report.page import as_json
 from streamclust.report.points import Points, packed, point_needs, sample_points
 from streamclust.report.thumbnails import thumbnails
 from streamclust.report.words import Words
+from streamclust.store.clusterings import (
+    StoredClustering,
+    recommended_clusterings,
+    stored_clusterings,
+)
 from streamclust.store.job import Job
 from streamclust.store.paths import paths_of
 from streamclust.store.workspace import Workspace, fingerprint
@@ -138,12 +142,12 @@ def _mark(job: Job, made: list[SetParts]) -> str:
     return fingerprint(STEP, [_fingerprint(job, own) for one in made for own in one.clusterings])
 
 
-def _fingerprint(job: Job, own: Labelled) -> str | None:
+def _fingerprint(job: Job, own: StoredClustering) -> str | None:
     return job.workspace.fingerprint_of(own.path)
 
 
 def _of_set(job: Job, one: SetParts, points: Points, words: Words) -> dict[str, Any]:
-    best = recommended(job.workspace, [one.name]).get(one.name)
+    best = recommended_clusterings(job.workspace, [one.name]).get(one.name)
     with_cards = {own.name for own in one.clusterings}
     scores = scores_of_set(job.workspace, one.name)
     return {
@@ -165,14 +169,14 @@ def _of_set(job: Job, one: SetParts, points: Points, words: Words) -> dict[str, 
                 **_clustering(job, one, points, own, own.name in with_cards),
                 "scores": scores.get(own.name, {}),
             }
-            for own in labelled(job.workspace, one.name)
+            for own in stored_clusterings(job.workspace, one.name)
         ],
         "recommended": best.name if best else "",
     }
 
 
 def _clustering(
-    job: Job, one: SetParts, points: Points, own: Labelled, with_cards: bool
+    job: Job, one: SetParts, points: Points, own: StoredClustering, with_cards: bool
 ) -> dict[str, Any]:
     about: dict[str, Any] = {"name": own.name, "algorithm": own.algorithm, "k": own.n_clusters}
     if with_cards:

@@ -4,7 +4,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from streamclust.choice.clusterings import recommended
 from streamclust.errors import SettingsError
 from streamclust.images.archive import Images
 from streamclust.images.scan import scan_need
@@ -20,6 +19,7 @@ from streamclust.report.page import write_page
 from streamclust.report.script_data import STEP, SetParts, script_data
 from streamclust.report.thumbnails import fewer
 from streamclust.report.words import Words
+from streamclust.store.clusterings import recommended_clusterings
 from streamclust.store.job import Job
 from streamclust.store.outputs import Outputs
 
@@ -127,7 +127,7 @@ def _contents(
         "outliers": told,
         "sheets": sheets,
         "outlier_figures": _embedded(of_outliers),
-        "tables": comparison_tables(folder, recommended(job.workspace, sets), words),
+        "tables": comparison_tables(folder, recommended_clusterings(job.workspace, sets), words),
         "comparison_figures": _embedded(of_comparison),
         "left_out": _left_out([*figures, *of_outliers, *of_comparison]),
     }

@@ -13,13 +13,13 @@ from cases import write_case
 from click.testing import CliRunner
 
 from streamclust import api
-from streamclust.choice.clusterings import labelled, recommended
 from streamclust.cli import commands
 from streamclust.description.stored import load_description
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import Message, PassStarted, StepFinished
 from streamclust.images.pixels import MEASURES
 from streamclust.outliers.reasons import KINDS, Yardstick
+from streamclust.store.clusterings import recommended_clusterings, stored_clusterings
 from streamclust.store.workspace import Workspace
 
 FILES = ("descriptions.csv", "description_evidence.csv", "readability.csv")
@@ -51,7 +51,7 @@ def test_no_colour_is_claimed_that_truth_contradicts(demo, out):
     api.open(out).describe()
     colours = np.array([line["colour"] for line in truth(demo)])
     workspace, told = Workspace(out), 0
-    for own in recommended(workspace, ["vdc_color", "osnet"]).values():
+    for own in recommended_clusterings(workspace, ["vdc_color", "osnet"]).values():
         labels = own.labels[...]
         description = load_description(workspace, own)
         for claim in description.claims:
@@ -70,7 +70,7 @@ def test_a_line_a_cluster_with_rows_of_it(out):
     described = lines(out / FILES[0])
     workspace = Workspace(out)
     assert len(described) == sum(
-        own.n_clusters for own in recommended(workspace, case.descriptors).values()
+        own.n_clusters for own in recommended_clusterings(workspace, case.descriptors).values()
     )
     for line in described:
         labels = case.labels(line["set"])[...]
@@ -298,5 +298,5 @@ def test_the_command(out):
     assert {(line["set"], line["clustering"]) for line in lines(out / FILES[0])} == {
         ("osnet", "kmeans-9")
     }
-    own = next(one for one in labelled(Workspace(out), "osnet") if one.n_clusters == 9)
+    own = next(one for one in stored_clusterings(Workspace(out), "osnet") if one.n_clusters == 9)
     assert load_description(Workspace(out), own) is not None

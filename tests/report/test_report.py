@@ -13,7 +13,6 @@ from cases import write_case
 from click.testing import CliRunner
 
 from streamclust import api
-from streamclust.choice.clusterings import recommended
 from streamclust.cli import commands
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import Message, PassStarted, StepFinished
@@ -28,6 +27,7 @@ from streamclust.report.points import sample_points
 from streamclust.report.thumbnails import fewer, thumbnails
 from streamclust.report.words import Words
 from streamclust.settings import Settings
+from streamclust.store.clusterings import recommended_clusterings
 from streamclust.store.job import Job
 from streamclust.store.workspace import Workspace
 
@@ -82,7 +82,7 @@ def test_cards_tell_what_the_store_holds(out):
     api.open(out).report()
     for told in data_of(out / "report.html")["sets"]:
         workspace = Workspace(out)
-        own = recommended(workspace, [told["name"]])[told["name"]]
+        own = recommended_clusterings(workspace, [told["name"]])[told["name"]]
         labels, flagged = own.labels[...], workspace.root["outliers/flagged"][...]
         by_name = {one["name"]: one for one in told["clusterings"]}
         shown = by_name[own.name]
@@ -125,7 +125,7 @@ def test_described_clusters_come_with_sentences_and_images_of_each_kind(out):
 def test_points_are_the_sampled_rows_at_their_places(out):
     api.open(out).layout("pca", 3, descriptors="osnet")
     job = job_of(out)
-    own = recommended(job.workspace, ["osnet"])["osnet"]
+    own = recommended_clusterings(job.workspace, ["osnet"])["osnet"]
     points = sample_points(Passes(job.executor), job, "osnet", [own], 100)
     assert len(set(points.rows.tolist())) == len(points.rows) == 100
     np.testing.assert_array_equal(points.labels[own.name], own.labels[...][points.rows])

@@ -12,10 +12,10 @@ from browser import Browser
 from cases import write_case
 
 from streamclust import api
-from streamclust.choice.clusterings import recommended
 from streamclust.labelling.names import naming_of
 from streamclust.labelling.names_file import read_names
 from streamclust.report.language import en
+from streamclust.store.clusterings import recommended_clusterings
 from streamclust.store.workspace import Workspace
 
 # Commands, files, keys and methods are called the same in every language.
@@ -96,7 +96,7 @@ def middle(browser: Browser, selector: str) -> tuple[float, float, float, float]
 def test_names_merges_and_marks_come_back_by_names_csv(out, browser):
     browser.open(out / "report.html")
     cards = browser.run("document.querySelectorAll('.card').length")
-    own = recommended(Workspace(out), ["osnet"])["osnet"]
+    own = recommended_clusterings(Workspace(out), ["osnet"])["osnet"]
     assert cards == own.n_clusters >= 5
     # Images are loaded when they come near to what can be seen.
     browser.run("for (const own of document.images) own.loading = 'eager'")
@@ -156,7 +156,7 @@ def test_the_real_case_is_looked_at_and_named(real_case, tmp_path, browser):
     browser.fill("#merge-name", "lorry")
     browser.click("#merge")
     api.open(out).label(saved(browser))
-    own = recommended(Workspace(out), ["vdc_color"])["vdc_color"]
+    own = recommended_clusterings(Workspace(out), ["vdc_color"])["vdc_color"]
     named, labels = api.open(out).named["vdc_color"], own.labels[...]
     assert ((named == "taxi") == (labels == 0)).all()
     assert ((named == "lorry") == np.isin(labels, (1, 2))).all()
@@ -209,7 +209,7 @@ def test_points_are_pointed_at_and_selected(out, browser):
     browser.drag((left + 40, top + 40), (left + 90, top + 60))
     assert browser.run("document.querySelector('#canvas').toDataURL()") != before
     browser.fill("#pick", "0")
-    labels = recommended(Workspace(out), ["osnet"])["osnet"].labels[...]
+    labels = recommended_clusterings(Workspace(out), ["osnet"])["osnet"].labels[...]
     paths = browser.run("document.querySelector('#paths').value.split('\\n').length")
     assert paths == (labels == 0).sum()
 
@@ -217,7 +217,7 @@ def test_points_are_pointed_at_and_selected(out, browser):
 def test_sets_and_clusterings_are_switched_sorted_and_filtered(out, browser):
     browser.open(out / "report.html")
     clusters = "[...document.querySelectorAll('.card')].map((own) => +own.dataset.cluster)"
-    labels = recommended(Workspace(out), ["osnet"])["osnet"].labels[...]
+    labels = recommended_clusterings(Workspace(out), ["osnet"])["osnet"].labels[...]
     sizes = np.bincount(labels)
     browser.fill("#sort", "small")
     shown = browser.run(clusters)
