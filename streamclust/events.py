@@ -1,7 +1,4 @@
-"""What a run tells those who watch it: a progress bar, a log, the record of the run.
-
-Ctrl-C that is heard: an interrupt that a library swallowed is raised again.
-"""
+"""What a run tells those who watch it: a bar, a log, its record; an interrupt is told again."""
 
 import signal
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,4 @@
-"""The order of the steps of a run.
-
-Sets clustered for every k of a sweep and measured, and a sweep that goes on past its edge.
-"""
+"""The steps of each command, in their order."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -49,7 +46,7 @@ from streamclust.outliers.tables import write_outliers
 from streamclust.passes.accumulators.covariance import compute_dtype
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Executor
-from streamclust.planning import Inputs, check_mixed_set, check_outlier_budget, check_sweep_budget
+from streamclust.planning import CLUSTERING, SCORING, Inputs, Stored, check_budget, check_mixed_set
 from streamclust.reduction.ingestion import ingest
 from streamclust.reduction.step import reduce
 from streamclust.reduction.stored_sums import load_moments
@@ -97,7 +94,7 @@ def _cluster_set(job: Job, descriptor: str) -> None:
     while job.settings.n_clusters == AUTO and (wider := _wider(job, descriptor)):
         further = replace(job, settings=job.settings.having(**wider))
         try:
-            check_sweep_budget(further, descriptor)
+            check_budget(Stored(further, [descriptor]), CLUSTERING)
         except MemoryBudgetError as error:
             job.events.warn(f"{descriptor}: the sweep is not widened: {error}")
             return
@@ -324,7 +321,7 @@ def find_outliers(job: Job, outputs: Outputs) -> None:
         return
     for descriptor in sets:
         check_scored(job, descriptor)
-    check_outlier_budget(job, sets)
+    check_budget(Stored(job, sets), SCORING)
     of_groups = groups(job)
     for descriptor in sets:
         space(job, descriptor)
@@ -435,7 +432,7 @@ def _recommended(workspace: Workspace) -> dict[str, Any]:
         name, choice = choose(workspace, descriptor)
         told[descriptor] = {
             "clustering": name,
-            "reasons": choice.reasons,
-            "warnings": choice.warnings,
+            "reasons": list(map(str, choice.reasons)),
+            "warnings": list(map(str, choice.warnings)),
         }
     return told

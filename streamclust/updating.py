@@ -156,9 +156,7 @@ def _check_budget(job: Job, sets: list[str], new: NewCase) -> None:
         before = old["reduced"]
         shape = before.shape[0] + new.n_rows, before.shape[1]
         needs += sweep_needs(job, name, Shape(shape, before.dtype))
-    most = max(needs, key=lambda need: need.smallest)
-    if most.smallest > job.budget.total:
-        job.budget.refuse(most, most.smallest)
+    job.budget.check(needs)
 
 
 def _check_groups(job: Job, new: NewCase) -> None:

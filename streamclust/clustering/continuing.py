@@ -6,7 +6,7 @@ import numpy as np
 
 from streamclust.clustering.em import REGULARISATION, FittedMixture, grouped, maximised
 from streamclust.passes.accumulators.bisection import Splits
-from streamclust.passes.accumulators.gaussians import EMStep, Mixture, Moments, Units
+from streamclust.passes.accumulators.gaussians import EMStep, Mixture, PosteriorMoments, Units
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 
@@ -157,7 +157,7 @@ def continued_mixtures(
     return [found[i] for i in range(len(mixtures))]
 
 
-def _joined(mixture: Mixture, count: int, told: Moments) -> Moments:
+def _joined(mixture: Mixture, count: int, told: PosteriorMoments) -> PosteriorMoments:
     """The moments of the rows that a mixture was fitted to, and of those that an E step saw."""
     full = mixture.covariances.ndim == 3
     # The M step adds it anew.
@@ -174,4 +174,4 @@ def _joined(mixture: Mixture, count: int, told: Moments) -> Moments:
     new = np.where(share > 0, told.covariances, 0)
     covariances = before + share * (new - before) + share * (1 - share) * squares
     means = mixture.means + share.reshape(-1, 1) * apart
-    return Moments(sizes, means, covariances, told.counts, told.log_likelihood)
+    return PosteriorMoments(sizes, means, covariances, told.counts, told.log_likelihood)

@@ -11,7 +11,13 @@ import numpy as np
 
 from streamclust.clustering.kmeans_sweep import SweepSettings, fit_sweep
 from streamclust.passes.accumulators.clusters import Assignment
-from streamclust.passes.accumulators.gaussians import EMPTY, EMStep, Mixture, Moments, Units
+from streamclust.passes.accumulators.gaussians import (
+    EMPTY,
+    EMStep,
+    Mixture,
+    PosteriorMoments,
+    Units,
+)
 from streamclust.passes.accumulators.moments import Moments as ColumnMoments
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows
@@ -211,10 +217,12 @@ def mixture_of(rows: np.ndarray, labels: np.ndarray, n_components: int, full: bo
         covariances[j] = apart.T @ apart / len(own) if full else (apart**2).mean(axis=0)
     whole = np.eye(n_columns) if full else np.ones(n_columns)
     blank = Mixture(sizes, means, np.broadcast_to(whole, covariances.shape))
-    return maximised(blank, Moments(sizes.astype(np.float64), means, covariances, sizes, 0.0))
+    return maximised(
+        blank, PosteriorMoments(sizes.astype(np.float64), means, covariances, sizes, 0.0)
+    )
 
 
-def maximised(mixture: Mixture, told: Moments) -> Mixture:
+def maximised(mixture: Mixture, told: PosteriorMoments) -> Mixture:
     """The M step; a component without rows stays as it is, but for its weight.
 
     Parameters

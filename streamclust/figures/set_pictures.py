@@ -35,13 +35,14 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
         When it does not fit the budget.
     """
     name, choice = choose(job.workspace, descriptor)
+    reasons = list(map(str, choice.reasons))
     table = [
         {**line, "refused": is_degenerate(line)} for line in measured(job.workspace, descriptor)
     ]
     path = f"descriptors/{descriptor}"
     shown = [job.workspace.fingerprint_of(f"{path}/clusterings/{line['name']}") for line in table]
     pca = job.workspace.fingerprint_of(f"{path}/pca")
-    mark = fingerprint(STEP, 4, name, choice.reasons, shown, table, pca)
+    mark = fingerprint(STEP, 4, name, reasons, shown, table, pca)
     kinds = ("variance", "metrics", "dendrogram", *_MAPS)
     variance, metrics, tree, *maps = (_file(descriptor, kind) for kind in kinds)
     cut = _best_cut(table)
@@ -55,7 +56,7 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
     rows = job.rows_of(descriptor, "reduced")
     k = 2 if name is None else _n_clusters(job, descriptor, name)
     with job.step(STEP, descriptor, draw_needs(descriptor, rows, k), rows.n_rows) as passes:
-        _curves(job, descriptor, table, name, outputs, mark, *choice.reasons[:1])
+        _curves(job, descriptor, table, name, outputs, mark, *reasons[:1])
         if cut is not None:
             _tree(job, descriptor, cut, name, outputs, mark)
         if name is not None:

@@ -1,9 +1,4 @@
-"""Rows of an array cut into blocks whose size depends on the array alone.
-
-Arrays by rows: a part of one that counts from 0, and several one after another.
-
-A few rows of a Zarr array without the rest of their chunk.
-"""
+"""Rows of an array cut into blocks whose size depends on the array alone, parts of it included."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
