@@ -524,7 +524,7 @@ def _algorithm_and_k(clustering: str | int | None) -> tuple[str | None, int | No
 
 
 def _check_language(language: str) -> None:
-    from streamclust.description.language import LANGUAGES
+    from streamclust.language import LANGUAGES
 
     if language not in LANGUAGES:
         raise SettingsError(f"language={language!r} is none of {', '.join(LANGUAGES)}")

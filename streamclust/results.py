@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import zarr
 
+    from streamclust.store.clusterings import StoredClustering
 
 _ASSIGN = "streamclust assign OUT NEW --to OUT/new.csv"
 _COMPARE = "streamclust compare OUT"
@@ -123,13 +124,9 @@ class Results:
         from streamclust.description.cluster_sheet import cluster_sheet
         from streamclust.passes.local import LocalExecutor
         from streamclust.settings import Settings
-        from streamclust.store.clusterings import stored_clusterings
         from streamclust.store.job import Job
 
-        name = self._clustering(descriptor, clustering)
-        described = next(
-            one for one in stored_clusterings(self._workspace, descriptor) if one.name == name
-        )
+        described = self._clustering(descriptor, clustering)
         job = Job(self._workspace, Settings(), LocalExecutor(1))
         return Picture(*cluster_sheet(job, described, cluster, kind))
 
@@ -146,33 +143,30 @@ class Results:
         ----------
         descriptor : str
         clustering : str or int, optional
-            A name such as ``"kmeans-12"`` or ``"hdbscan"``, or the number of clusters of a k-means.
+            A name such as ``"kmeans-12"`` or ``"hdbscan"``, a number of clusters, or an algorithm:
+            see `streamclust.store.clusterings.find_clustering`.
 
         Raises
         ------
         SettingsError
             When there is no such set or clustering.
         """
-        from streamclust.store.clusterings import StoredClustering
+        return self._clustering(descriptor, clustering).labels
 
-        name = self._clustering(descriptor, clustering)
-        return StoredClustering(self._workspace, descriptor, name).labels
+    def _clustering(self, descriptor: str, clustering: str | int | None) -> "StoredClustering":
+        """A clustering of a set; the recommended one by default."""
+        from streamclust.store.clusterings import find_clustering
 
-    def _clustering(self, descriptor: str, clustering: str | int | None) -> str:
-        """The name of a stored clustering; of the recommended one by default."""
         if descriptor not in self.descriptors:
             known = ", ".join(self.descriptors)
             raise SettingsError(f"no set {descriptor!r} in {self.folder}: there are {known}")
-        names = self._workspace.clusterings(descriptor)
-        name = clustering or self.recommended(descriptor)
-        if isinstance(name, int):
-            name = f"kmeans-{name}"
-        if name not in names:
+        which = self.recommended(descriptor) if clustering is None else clustering
+        found = None if which is None else find_clustering(self._workspace, descriptor, which)
+        if found is None:
             raise SettingsError(
-                f"{descriptor} has no clustering {name} in {self.folder}: "
-                f"there are {', '.join(names) or 'none'}"
+                f"{descriptor} has no recommended clustering: run streamclust cluster first"
             )
-        return name
+        return found
 
     def info(self) -> dict[str, Any]:
         """What the folder holds, as plain numbers and names.

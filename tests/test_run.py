@@ -32,7 +32,7 @@ from streamclust.events import StepFinished
 
 KS = (2, 3, 5, 8)
 METRICS = [
-    "descriptor",
+    "set",
     "algorithm",
     "n_clusters",
     "calinski_harabasz",
@@ -56,7 +56,7 @@ METRICS = [
     "groups",
     "consensus",
 ]
-CLUSTERS = ["descriptor", "algorithm", "n_clusters", "cluster", "size", "share"]
+CLUSTERS = ["set", "algorithm", "n_clusters", "cluster", "size", "share"]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_the_contract_of_names(done):
     assert len(read(done.folder / "metrics.csv")) == 2 * len(KS)
     clusters = read(done.folder / "clusters.csv")
     assert list(clusters[0]) == [
-        "descriptor",
+        "set",
         "algorithm",
         "n_clusters",
         "cluster",
@@ -110,7 +110,7 @@ def test_the_numbers_are_scikit_learns(done, blobs):
     stored = done.store["descriptors/a/reduced"][...]
     assert stored.shape == reduced.shape
     np.testing.assert_allclose(np.abs(stored), np.abs(reduced), atol=1e-3)
-    frame = done.metrics.set_index(["descriptor", "n_clusters"])
+    frame = done.metrics.set_index(["set", "n_clusters"])
     for k in KS:
         labels = done.labels("a", f"kmeans-{k}")[...]
         exact = stored.astype(np.float64)

@@ -35,13 +35,14 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
         When it does not fit the budget.
     """
     name, choice = choose(job.workspace, descriptor)
+    reasons = list(map(str, choice.reasons))
     table = [
         {**line, "refused": is_degenerate(line)} for line in measured(job.workspace, descriptor)
     ]
     described = job.set(descriptor)
     clusterings = {own.name: own for own in described.clusterings}
     shown = [clusterings[line["name"]].fingerprint for line in table]
-    mark = fingerprint(STEP, 4, name, choice.reasons, shown, table, described.pca_fingerprint)
+    mark = fingerprint(STEP, 4, name, reasons, shown, table, described.pca_fingerprint)
     kinds = ("variance", "metrics", "dendrogram", *_MAPS)
     variance, metrics, tree, *maps = (figure_file(descriptor, kind) for kind in kinds)
     cut = _best_cut(table)
@@ -56,7 +57,7 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
     rows = job.rows_of(descriptor, "reduced")
     k = 2 if recommended is None else recommended.n_clusters
     with job.step(STEP, descriptor, draw_needs(descriptor, rows, k), rows.n_rows) as passes:
-        _curves(job, descriptor, table, name, outputs, mark, *choice.reasons[:1])
+        _curves(job, descriptor, table, name, outputs, mark, *reasons[:1])
         if cut is not None:
             _tree(clusterings[cut["name"]], name, outputs, mark)
         if recommended is not None:

@@ -23,7 +23,7 @@ def lines(tmp_path_factory):
     api.ingest(case, folder / "out").reduce()
     api.open(folder / "out").cluster(n_clusters="2,5,9", algorithms=("kmeans", "ward", "hdbscan"))
     made = api.open(folder / "out").measure()
-    return made.metrics.set_index(["descriptor", "algorithm", "n_clusters"])
+    return made.metrics.set_index(["set", "algorithm", "n_clusters"])
 
 
 @pytest.mark.parametrize("algorithm", ["kmeans", "ward"])

@@ -95,7 +95,7 @@ def test_a_mixture_is_a_set_in_every_table(made):
     assert made.descriptors == ["a", "a+b", "b"]
     with open(made.folder / "labels.csv", newline="") as file:
         assert {"a", "a+b", "b"} <= set(next(csv.reader(file)))
-    assert set(made.metrics.descriptor) == {"a", "a+b", "b"}
+    assert set(made.metrics["set"]) == {"a", "a+b", "b"}
     assert (made.folder / "figures/a+b-metrics.png").exists()
     about = made.info()["descriptors"]["a+b"]
     assert about["columns"] == 17

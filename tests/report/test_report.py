@@ -247,7 +247,7 @@ def test_data_cannot_end_their_element():
 
 
 def test_languages_have_the_same_words_with_the_same_values():
-    from streamclust.report.language import en, ru
+    from streamclust.language import en, ru
 
     def values(text: str) -> set[str]:
         return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
