@@ -18,6 +18,8 @@ from streamclust.settings import ALGORITHMS
 from streamclust.steps.scorer import MEASURES
 from streamclust.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 N_ROWS = 1500
 
 

@@ -16,6 +16,8 @@ from streamclust.sources.case import find_case
 from streamclust.steps.evaluate import COMBINED, Evaluation, evaluate, evaluate_needs
 from streamclust.workspace import Workspace, store_array
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 KINDS = ["", "unusual content", "glare"]
 GLARE = {"what": "ranking", "set": "combined", "truth": "glare"}
 RNG = np.random.default_rng(0)

@@ -18,6 +18,8 @@ from streamclust.passes.partial import read_rows
 from streamclust.steps.raw import raw_array
 from streamclust.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 N_ROWS = 600
 
 

@@ -20,6 +20,8 @@ from streamclust.steps.outlier_tables import LEAST_GROUP, write_outliers
 from streamclust.steps.suspects import Suspects, load_suspects
 from streamclust.workspace import Workspace, stage_array, store_array
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 N_ROWS, K = 1200, 6
 SETS = ("a", "b")
 

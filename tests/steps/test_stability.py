@@ -11,6 +11,8 @@ from streamclust.algorithms import load_algorithm
 from streamclust.settings import Settings
 from streamclust.steps.stability import _agreement, _Refit
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory):

@@ -26,6 +26,8 @@ from streamclust.steps.naming import naming_of
 from streamclust.steps.suspects import stored_images
 from streamclust.workspace import Workspace, stage_array
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 N_OLD, N_NEW = 700, 200
 N_ROWS = N_OLD + N_NEW
 
