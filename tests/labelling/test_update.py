@@ -25,6 +25,8 @@ from streamclust.store.job import Job
 from streamclust.store.links import extend_array
 from streamclust.store.workspace import Workspace, stage_array
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 N_OLD, N_NEW = 700, 200
 N_ROWS = N_OLD + N_NEW
 
