@@ -26,6 +26,7 @@ from streamclust.passes.blocks import Columns, Rows
 from streamclust.passes.verbs import Passes
 from streamclust.sources.attributes import Truth, attributes_bytes, most_values, read_attributes
 from streamclust.store.clusterings import StoredClustering
+from streamclust.store.descriptors import n_rows_of_case
 from streamclust.store.images import path_blocks
 from streamclust.store.job import Job
 from streamclust.store.workspace import stage_array
@@ -125,8 +126,7 @@ def stage_attributes(job: Job, named: AttributeTable, staged: Any) -> Known:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    descriptor = job.workspace.root[f"descriptors/{job.workspace.descriptors[0]}"]
-    n_rows = int(descriptor.attrs["n_rows"])
+    n_rows = n_rows_of_case(job.workspace)
     taken = attributes_bytes(named.file, n_rows, named.columns)
     needs = [Need(STEP, fixed=64 * MIB + taken)]
     with job.step(STEP, None, needs, n_rows):
