@@ -427,7 +427,7 @@ def _recommended(workspace: Workspace) -> dict[str, Any]:
         name, choice = choose(workspace, descriptor)
         told[descriptor] = {
             "clustering": name,
-            "reasons": choice.reasons,
-            "warnings": choice.warnings,
+            "reasons": list(map(str, choice.reasons)),
+            "warnings": list(map(str, choice.warnings)),
         }
     return told

@@ -16,7 +16,7 @@ from streamclust.store.clusterings import (
 from streamclust.store.workspace import Workspace, fingerprint
 
 METRICS = (
-    "descriptor",
+    "set",
     "algorithm",
     "n_clusters",
     "calinski_harabasz",
@@ -41,12 +41,12 @@ METRICS = (
     "consensus",
 )
 # Raised when the rule changes, so that stored recommendations are made anew.
-VERSION = 1
+VERSION = 2
 # Attribute of a set's reduced rows: groups that a mixture finds in them where clusters overlap.
 GROUPS = "groups_of_mixture"
 # What it took to fit and label the whole sweep that a clustering is of: no two runs are alike.
-COSTS = ("descriptor", "algorithm", "n_clusters", "seconds", "peak_mib")
-CLUSTERS = ("descriptor", "algorithm", "n_clusters", "cluster", "size", "share")
+COSTS = ("set", "algorithm", "n_clusters", "seconds", "peak_mib")
+CLUSTERS = ("set", "algorithm", "n_clusters", "cluster", "size", "share")
 
 
 def measured(workspace: Workspace, descriptor: str) -> list[dict[str, Any]]:
@@ -57,7 +57,7 @@ def measured(workspace: Workspace, descriptor: str) -> list[dict[str, Any]]:
         if scores is not None:
             root = workspace.root[f"descriptors/{descriptor}"]
             known = _known(root[f"clusterings/{name}"].attrs, root["reduced"].attrs)
-            lines.append({"descriptor": descriptor, "name": name, **known, **scores})
+            lines.append({"set": descriptor, "name": name, **known, **scores})
     return lines
 
 
@@ -86,7 +86,7 @@ def choose(workspace: Workspace, descriptor: str) -> tuple[str | None, Choice]:
         lines = measured(workspace, descriptor)
         choice = recommend(lines)
         return _name(lines, choice), choice
-    return told["clustering"], Choice(**told["choice"])
+    return told["clustering"], Choice.stored(told["choice"])
 
 
 def decide(workspace: Workspace, descriptor: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.description.findings import SAID_CHANCE, Claim
-from streamclust.description.language import words
+from streamclust.language import words
 
 # Parts of a name, and with those that are needed to tell it from those of other clusters.
 NAME_PARTS, MOST_PARTS = 2, 3
@@ -57,7 +57,7 @@ def describe(
     nearest : ndarray of int, shape (k,)
         The nearest cluster of each; -1 where there is none.
     language : str
-        One of `streamclust.description.language.LANGUAGES`.
+        One of `streamclust.language.LANGUAGES`.
     """
     told = _Words(language, sizes)
     own: dict[int, list[Claim]] = defaultdict(list)
@@ -156,7 +156,7 @@ class _Words:
         return self.of.SENTENCES["known"].format(n=claim.n, rows=self._noun("row", claim.n))
 
     def _noun(self, noun: str, number: int) -> str:
-        return self.of.PLURALS[noun][self.of.plural(number)]
+        return self.of.PLURALS_OF[noun][self.of.plural(number)]
 
     def _value(self, claim: Claim) -> str:
         kind = _kind(claim)

@@ -45,7 +45,7 @@ def write_descriptions(
         The clusterings, by set.
     told : dict of str to Description
     language : str
-        One of `streamclust.description.language.LANGUAGES`.
+        One of `streamclust.language.LANGUAGES`.
     """
     made_of = [job.workspace.fingerprint_of(description_path(own)) for own in chosen.values()]
     mark = fingerprint("descriptions", 1, made_of, language)

@@ -40,8 +40,9 @@ def _descriptor(workspace: Workspace, name: str) -> dict[str, Any]:
     about["reduction"] = {key: pca.attrs[key] for key in ("scaling", "whiten", "normalize")}
     clustering, choice = choose(workspace, name)
     about["recommended"] = clustering
-    about["reasons"], about["warnings"] = choice.reasons, choice.warnings
-    columns = [column for column in METRICS if column not in ("descriptor", "recommended")]
+    about["reasons"] = list(map(str, choice.reasons))
+    about["warnings"] = list(map(str, choice.warnings))
+    columns = [column for column in METRICS if column not in ("set", "recommended")]
     about["clusterings"] = {
         line["name"]: {column: line[column] for column in columns}
         for line in measured(workspace, name)

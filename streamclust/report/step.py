@@ -45,7 +45,7 @@ def report(
     file : Path, optional
         Where to; ``report.html`` in the results folder by default.
     language : str
-        Of the page, one of `streamclust.description.language.LANGUAGES`.
+        Of the page, one of `streamclust.language.LANGUAGES`.
     overwrite : bool
         Write over a `file` of another origin.
 

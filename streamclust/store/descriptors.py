@@ -114,6 +114,10 @@ class DescriptorSet(SetContent):
         return self.workspace.fingerprint_of(self.reduced_path)
 
     @property
+    def pca_fingerprint(self) -> str | None:
+        return self.workspace.fingerprint_of(f"{self.path}/{PCA}")
+
+    @property
     def pca(self) -> Any:
         """The group with the principal components; None where it is not reduced."""
         return self.workspace.get(f"{self.path}/{PCA}")

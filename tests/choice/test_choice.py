@@ -1,19 +1,31 @@
 """The written rule that recommends a clustering."""
 
+import json
 import math
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 from sklearn.datasets import make_blobs
 
+from streamclust.choice import rule
 from streamclust.choice.gap import Structureless, gap
-from streamclust.choice.rule import is_degenerate, recommend
+from streamclust.choice.rule import Choice, is_degenerate
 from streamclust.choice.sample_evidence import groups, overlap, separated
 from streamclust.clustering.kmeans_sweep import SweepSettings, fit_sweep
 from streamclust.passes.accumulators.clusters import Assignment, ClusterSums
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
+
+
+def recommend(clusterings) -> Choice:
+    """The choice with its reasons and warnings in English; as it is after it was stored."""
+    choice = rule.recommend(clusterings)
+    stored = Choice.stored(json.loads(json.dumps(asdict(choice))))
+    assert stored == choice
+    reasons, warnings = (list(map(str, told)) for told in (choice.reasons, choice.warnings))
+    return replace(choice, reasons=reasons, warnings=warnings)
 
 
 def clustering(k, silhouette=0.1, smallest=0.05, largest=0.5, **more):

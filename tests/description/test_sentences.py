@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from streamclust.description.findings import TOLD_MEASURES, Claim
-from streamclust.description.language import LANGUAGES, en, ru, words
 from streamclust.description.sentences import describe
 from streamclust.images.colour import COLOURS
+from streamclust.language import LANGUAGES, en, ru, words
 from streamclust.outliers.reasons import KINDS
 
 
@@ -104,7 +104,7 @@ def test_a_language_has_words_for_all(language):
     ways = {(name, way) for name in TOLD_MEASURES for way in ("higher", "lower")}
     assert set(told.MEASURES) == ways
     assert set(told.SENTENCES) == set(model.SENTENCES)
-    assert set(told.PLURALS) == set(model.PLURALS)
+    assert set(told.PLURALS_OF) == set(model.PLURALS_OF)
     for name, template in told.SENTENCES.items():
         assert fields(template) == fields(model.SENTENCES[name]), name
     assert all(described.text for described in describe(CLAIMS, APART, SIZES, NEAREST, language))

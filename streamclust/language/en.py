@@ -1,7 +1,127 @@
-"""English words of the page."""
+"""English."""
 
 THOUSANDS, DECIMAL = ",", "."
 
+# Of descriptions.
+COLOURS = {
+    "white": "white",
+    "silver": "silver",
+    "grey": "grey",
+    "black": "black",
+    "red": "red",
+    "orange": "orange",
+    "yellow": "yellow",
+    "green": "green",
+    "blue": "blue",
+    "purple": "purple",
+    "pink": "pink",
+    "brown": "brown",
+    "beige": "beige",
+}
+# Of an image compared with others, and of images as such.
+MEASURES = {
+    ("brightness", "higher"): ("brighter", "bright"),
+    ("brightness", "lower"): ("darker", "dark"),
+    ("contrast", "higher"): ("richer in contrast", "contrasty"),
+    ("contrast", "lower"): ("poorer in contrast", "flat"),
+    ("detail", "higher"): ("sharper", "sharp"),
+    ("detail", "lower"): ("less sharp", "soft"),
+    ("size", "higher"): ("larger", "large"),
+    ("size", "lower"): ("smaller", "small"),
+    ("aspect", "higher"): ("wider for their height", "wide"),
+    ("aspect", "lower"): ("taller for their width", "tall"),
+}
+PICTURES = {
+    "dark": ("too dark to see much in", "night"),
+    "glare": ("flooded by glare", "glare"),
+    "blank": ("blank", "blank"),
+    "blur": ("blurred", "blurred"),
+    "odd size": ("of an unusual size", "odd size"),
+}
+# As they are counted after “of”.
+PLURALS_OF = {
+    "image": ("image looked at", "images looked at"),
+    "folder": ("folder", "folders"),
+    "row": ("row", "rows"),
+}
+OR, AND = " or ", " and "
+CLUSTER = "cluster {cluster}"
+SENTENCES = {
+    "colour": "mostly {value} ({inside} of {n} {images}, elsewhere {outside})",
+    "measure": "{value} than {chance}",
+    "measures": "{listed} of the other images",
+    "picture": "{inside} of the images are {value} (elsewhere {outside})",
+    "known": " of the {n} known {rows}",
+    "attribute": "{name} is {value} in {inside}{known} (elsewhere {outside})",
+    "absent": "{name} is hardly ever {value} ({inside}{known}, elsewhere {outside})",
+    "outliers": "{inside} of the rows are flagged as outliers (elsewhere {outside})",
+    "folders": "{inside} of the {n} {folders} met here lie wholly inside (elsewhere {outside})",
+    "set": "{inside} of the rows are in cluster {value} of {name} (elsewhere {outside})",
+    "nearest": "nearest is {other}",
+    "apart-colour": "here {inside} are {value}, there {outside}",
+    "apart-measure": "here the images are {value}",
+    "apart-attribute": "here {name} is {value} in {inside}, there in {outside}",
+    "nothing": "nothing that was measured sets these images apart from the others",
+}
+
+# What is said of the choice among clusterings, by the codes of `choice.remarks`.
+CHOICE = {
+    "only": "k = {k} is the only one computed",
+    "only-sound": "k = {k} is the only one that is not refused",
+    "best": "k = {k} {why}",
+    "best-and-next": "k = {k} {why}; runner-up: k = {next}, which {why_next}",
+    "agrees": "agrees best with the labels that it mixes (mean AMI {ami:.2f})",
+    "most-separated": "has the most separated clusters: {separated} of its {k}",
+    "groups": "is nearest to a rough count of groups that overlap: {groups} by a Gaussian mixture",
+    "largest-silhouette": "has the largest simplified silhouette",
+    "algorithm": "{algorithm} is taken of the algorithms, compared at the same k: {compared:; }",
+    "larger": "its silhouette is larger than that of {others:, }",
+    "smaller": "its silhouette is smaller than that of {others:, }",
+    "alike": "as large, within intervals, as that of {others:, }",
+    "by-silhouette": "{algorithm} ({own:.3f} to {other:.3f})",
+    "by-use": "{algorithm} ({stability}, {balance})",
+    "stability": "stability {own:.2f} to {other:.2f}",
+    "balance": "balance {own:.2f} to {other:.2f}",
+    "stability-unknown": "stability not known",
+    "balance-unknown": "balance not known",
+    "votes": "of the indices, each alone, {agreeing:, } would take about k = {k} ({votes:, })",
+    "no-votes": "of the indices, each alone, none would take about k = {k} ({votes:, })",
+    "vote": "{index} {k}",
+    "falling": "Calinski-Harabasz falls with every further cluster: it says nothing about k",
+    "falling-from": "Calinski-Harabasz falls with every further cluster from k = {since} on: it "
+    "says nothing about k",
+    "halves": "two halves of the rows agree on its labels to {stability:.2f} (adjusted Rand)",
+    "refused": "k = {ks}: {cause}, refused as degenerate",
+    "refused-of": "{algorithm}, k = {ks}: {cause}, refused as degenerate",
+    "large": "a cluster above {share:.0%} of the rows",
+    "tiny": "more than {clusters:.0%} of the clusters are below {share:.1%} of the rows "
+    "(outliers?)",
+    "noise": "more than {share:.0%} of the rows are noise",
+    "few": "fewer than two clusters",
+    "none": "no clustering is recommended",
+    "no-structure": "no structure: no clusters are set off from each other, and none that other "
+    "rows would give again are tighter than those of structureless data; the recommended labels "
+    "divide rows, they find no groups",
+    "overlap": "only {separated} of the {k} clusters are set off from their neighbours: groups "
+    "overlap, and other k may serve as well",
+    "all-overlap": "none of the {k} clusters are set off from their neighbours: groups overlap, "
+    "and other k may serve as well",
+    "unstable": "its labels are not stable: two halves of the rows agree on them to "
+    "{stability:.2f} (adjusted Rand), other rows would give others",
+    "two": "k = 2 is the least there can be: look at the runner-up, too",
+    "lower-end": "k = {k} lies at the lower end of the sweep: widen --n-clusters",
+    "upper-end": "k = {k} lies at the upper end of the sweep: widen --n-clusters",
+    "least": "k = {k} is the least that is not refused: a better one may be among the refused",
+    "largest": "k = {k} is the largest that is not refused: a better one may be among the refused",
+    "calinski_harabasz": "Calinski-Harabasz",
+    "davies_bouldin": "Davies-Bouldin",
+    "silhouette_simplified": "simplified silhouette",
+    "silhouette": "silhouette",
+    "stability-index": "stability",
+    "bic": "BIC",
+}
+
+# Texts of the page.
 PAGE = {
     "skip": "Skip to the clusters",
     "intro": "Images were described by numbers, and images with like numbers were put into "
@@ -284,5 +404,12 @@ NAMES = {
     "measure same_gap": "gap on the same k and columns",
 }
 
-# Reasons and warnings are in English as they are.
-PHRASES: list[tuple[str, str]] = []
+
+def plural(number: int) -> int:
+    """One image, two images."""
+    return 0 if number == 1 else 1
+
+
+def percent(share: float) -> str:
+    """``0.126`` as ``13 %``, small shares with a digit more."""
+    return f"{100 * share:.1f} %" if 0 < share < 0.095 else f"{100 * share:.0f} %"

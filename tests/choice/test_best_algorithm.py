@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from streamclust.choice.algorithms import winner
+from streamclust.choice.best_algorithm import best_algorithm
 
 
 def scored(algorithm, k, silhouette, width=0.01, stability=math.nan, **more):
@@ -23,7 +23,8 @@ def scored(algorithm, k, silhouette, width=0.01, stability=math.nan, **more):
 
 def won(clusterings, **bests):
     by_name = {(s["algorithm"], s["n_clusters"]): s for s in clusterings}
-    return winner(clusterings, {name: by_name[name, k] for name, k in bests.items()})
+    name, why = best_algorithm(clusterings, {name: by_name[name, k] for name, k in bests.items()})
+    return name, str(why)
 
 
 def test_a_smaller_k_is_no_merit():
