@@ -343,7 +343,7 @@ class Case(Results):
             nothing is stored then.
         """
         from streamclust import pipeline
-        from streamclust.labelling.named_rows import write_template
+        from streamclust.labelling.tables import write_template
 
         if (names is None) == (template is None):
             raise SettingsError("name a table of --names, or a --template to write")
@@ -392,12 +392,12 @@ class Case(Results):
             When there is no such clustering, or a file that would be overwritten.
         """
         from streamclust import pipeline
-        from streamclust.labelling.taking_away import TakeAway, take_away
+        from streamclust.labelling.export_rows import ExportOptions, export_rows
 
-        wanted = TakeAway(_path(to), form, _path(folders), _text(clustering), overwrite)
+        wanted = ExportOptions(_path(to), form, _path(folders), _text(clustering), overwrite)
         with self._working("export", observers, settings) as (job, outputs):
             if to is not None or folders is not None or form is not None:
-                take_away(job, outputs, wanted)
+                export_rows(job, outputs, wanted)
                 return self
             pipeline.export(job, outputs)
             for name in job.chosen():
@@ -441,9 +441,9 @@ class Case(Results):
         SettingsError
             When there is no such clustering, or a file that would be overwritten.
         """
-        from streamclust.labelling.assignment import Assignment, assign
+        from streamclust.labelling.assign import AssignOptions, assign
 
-        wanted = Assignment(new, Path(to), _text(clustering), outliers, overwrite)
+        wanted = AssignOptions(new, Path(to), _text(clustering), outliers, overwrite)
         with self._working("assign", observers, settings) as (job, outputs):
             assign(job, outputs, wanted)
         return self
@@ -477,10 +477,12 @@ class Case(Results):
         SettingsError
             When a set has no clusterings that could go on.
         """
-        from streamclust.updating import update_case
+        from streamclust import pipeline
+        from streamclust.labelling.update import FollowUp, update
 
         with self._working("update", observers, settings) as (job, outputs):
-            update_case(job, outputs, new)
+            steps = FollowUp(pipeline.measure_set, pipeline.find_outliers, pipeline.tell_choice)
+            update(job, outputs, new, steps)
         return self
 
     @contextmanager

@@ -23,25 +23,20 @@ from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.estimators.inputs import largest_spread
 from streamclust.events import Events, Observer
 from streamclust.figures.set_pictures import draw
+from streamclust.images.archive import stored_images
+from streamclust.images.groups import check_group, groups
 from streamclust.images.scan import scan_images
-from streamclust.labelling.named_rows import write_named
-from streamclust.labelling.names import store_names
-from streamclust.labelling.tables import export, forget_outliers
+from streamclust.labelling.names_table import store_names
+from streamclust.labelling.tables import export, forget_outliers, write_named
 from streamclust.layouts.pictures import draw_layouts
 from streamclust.layouts.step import layout
 from streamclust.outliers.cluster_distances import cluster_distances
-from streamclust.outliers.graph import neighbors
+from streamclust.outliers.flagging import flag_outliers, load_flagged
 from streamclust.outliers.near_duplicates import duplicates
+from streamclust.outliers.neighbors import neighbors
 from streamclust.outliers.pictures import draw_outliers
 from streamclust.outliers.space import space
 from streamclust.outliers.step import LEAST_ROWS, outliers
-from streamclust.outliers.suspects import (
-    OUTLIERS,
-    flagged_rows,
-    load_suspects,
-    stored_images,
-    suspects,
-)
 from streamclust.outliers.tables import write_outliers
 from streamclust.passes.accumulators.covariance import compute_dtype
 from streamclust.passes.local import LocalExecutor
@@ -49,14 +44,14 @@ from streamclust.passes.verbs import Executor
 from streamclust.planning import CLUSTERING, SCORING, Inputs, Stored, check_budget, check_mixed_set
 from streamclust.reduction.ingestion import ingest
 from streamclust.reduction.step import reduce
-from streamclust.reduction.stored_sums import load_moments
 from streamclust.settings import AUTO, Settings
 from streamclust.store.descriptors import is_mixed
-from streamclust.store.groups import check_group, groups
+from streamclust.store.images import paths_fingerprint, sources, store_paths
 from streamclust.store.job import Job
+from streamclust.store.outliers import SetOutliers, case_outliers, flagged_rows
 from streamclust.store.outputs import Outputs
-from streamclust.store.paths import PATH, sources, store_paths
 from streamclust.store.record import RunRecord
+from streamclust.store.sums import load_moments
 from streamclust.store.workspace import Workspace
 
 # An automatic sweep ends where clusters would be so many, or so small.
@@ -177,7 +172,7 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
     for name in others:
         workspace.archive(f"descriptors/{name}")
     if others:
-        workspace.archive(OUTLIERS)
+        case_outliers(workspace).archive()
     # A file that joins the sets of a case describes their images: the paths stay.
     joins = bool(set(workspace.descriptors) - set(inputs.sources) - mixed)
     if inputs.case.paths_file is not None or not joins:
@@ -330,8 +325,8 @@ def find_outliers(job: Job, outputs: Outputs) -> None:
         cluster_distances(job, descriptor)
     if job.settings.scan_images and not _scanned(job):
         job = replace(job, settings=job.settings.having(scan_images=False))
-    suspects(job, sets)
-    found = load_suspects(job)
+    flag_outliers(job, sets)
+    found = load_flagged(job)
     assert found is not None
     write_outliers(job, outputs, found)
     duplicates(job, sets, outputs)
@@ -354,7 +349,7 @@ def _scanned(job: Job) -> bool:
         job.events.warn("there are no images to scan")
         return False
     try:
-        with job.workspace.scratch("scan", str(job.workspace.fingerprint_of(PATH))) as scratch:
+        with job.workspace.scratch("scan", str(paths_fingerprint(job.workspace))) as scratch:
             scan_images(job, images, scratch)
     except SourceError as error:
         job.events.warn(f"{error}; the images are not scanned")
@@ -419,9 +414,9 @@ def _of_rows(workspace: Workspace) -> dict[str, Any]:
     """How the neighbours were found, and what came of the outliers."""
     told: dict[str, Any] = {}
     for descriptor in workspace.descriptors:
-        graph = workspace.get(f"descriptors/{descriptor}/neighbors")
-        if graph is not None:
-            told.setdefault("neighbors", {})[descriptor] = graph.attrs["report"]
+        graph = SetOutliers(workspace, descriptor).neighbors
+        if graph.exists:
+            told.setdefault("neighbors", {})[descriptor] = graph.report
     flagged = flagged_rows(workspace)
     return told if flagged is None else {**told, "outliers": flagged}
 

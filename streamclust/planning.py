@@ -13,28 +13,29 @@ from streamclust.clustering.step import cluster_needs
 from streamclust.comparison.mixed_sets import MixedSet, mix_needs, mixed_shape
 from streamclust.errors import SettingsError, SourceError
 from streamclust.figures.set_pictures import draw_needs
+from streamclust.images.archive import stored_images
+from streamclust.images.groups import check_group, group_needs
 from streamclust.images.scan import scan_need
 from streamclust.memory import Budget, Need
 from streamclust.outliers.cluster_distances import cluster_distance_needs
-from streamclust.outliers.graph import neighbor_needs
+from streamclust.outliers.flagging import flagging_needs
 from streamclust.outliers.near_duplicates import duplicate_needs
+from streamclust.outliers.neighbors import neighbor_needs
 from streamclust.outliers.pictures import draw_outlier_needs
 from streamclust.outliers.space import space_needs
 from streamclust.outliers.step import outlier_needs
-from streamclust.outliers.suspects import stored_images, suspect_needs
 from streamclust.outliers.tables import outlier_table_needs
 from streamclust.passes.accumulators.covariance import compute_dtype
 from streamclust.passes.blocks import Rows, Shape
 from streamclust.passes.local import available_cpus
 from streamclust.reduction.ingestion import ingest_needs
 from streamclust.reduction.step import reduce_needs, reduced_chunk
-from streamclust.reduction.stored_sums import SCORED_COMPONENTS, is_sketched, most_components
+from streamclust.reduction.sums import SCORED_COMPONENTS, is_sketched, most_components
 from streamclust.settings import AUTO, Settings
 from streamclust.sources.case import Case, check_rows, count_paths, find_case
 from streamclust.sources.readers import ArraySource, open_source
-from streamclust.store.groups import check_group, group_needs
+from streamclust.store.images import stored_paths
 from streamclust.store.job import Job, Planned, planned
-from streamclust.store.paths import PATH
 
 
 class Shapes(Protocol):
@@ -125,7 +126,7 @@ class Stored:
 
     @property
     def has_paths(self) -> bool:
-        return self._job.workspace.get(PATH) is not None
+        return stored_paths(self._job.workspace) is not None
 
     def raw(self, name: str) -> Rows:
         return self._job.set(name).rows("raw")
@@ -200,7 +201,7 @@ def _of_all_sets(on: Shapes) -> dict[str, list[Need]]:
     return {
         **grouped,
         **({"scan": [scan_need(n_rows)]} if is_scanned else {}),
-        "suspects": suspect_needs(n_rows, on.has_images),
+        "suspects": flagging_needs(n_rows, on.has_images),
         "outlier tables": outlier_table_needs(n_rows, largest, k),
         "duplicates": duplicate_needs(n_rows, largest, k),
         "draw outliers": draw_outlier_needs(n_rows),

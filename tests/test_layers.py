@@ -16,7 +16,7 @@ ORDER = [
     *("reduction", "neighbors", "clustering", "choice", "figures", "outliers"),
     *("comparison", "description", "layouts", "labelling"),
     *("report", "notebook", "estimators", "demo"),
-    *("planning", "pipeline", "updating"),
+    *("planning", "pipeline"),
     *("keywords", "last_settings", "results", "case", "api", "summary", "cli"),
     *("__main__", ""),
 ]

@@ -24,11 +24,10 @@ from streamclust.memory import MIB, Need
 from streamclust.passes.accumulators.contingency import Contingency
 from streamclust.passes.blocks import Columns, Rows
 from streamclust.passes.verbs import Passes
-from streamclust.sources.attributes import attributes_bytes, most_values, read_attributes
-from streamclust.sources.truth import Truth
+from streamclust.sources.attributes import Truth, attributes_bytes, most_values, read_attributes
 from streamclust.store.clusterings import StoredClustering
+from streamclust.store.images import path_blocks
 from streamclust.store.job import Job
-from streamclust.store.paths import path_blocks
 from streamclust.store.workspace import stage_array
 
 _FILE, _COLUMNS = "attributes", "attribute_columns"

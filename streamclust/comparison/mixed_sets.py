@@ -17,18 +17,11 @@ from streamclust.passes.scaling import unit_rows
 from streamclust.passes.side_by_side import Block, Indicators, Joined, weighted_block
 from streamclust.passes.verbs import Passes
 from streamclust.reduction.ingestion import BLOCKS_A_TASK
-from streamclust.reduction.stored_sums import (
-    empty_sums,
-    is_sketched,
-    load_moments,
-    n_vectors,
-    store_sums,
-    sums_bytes,
-)
-from streamclust.reduction.sums import PCASums
+from streamclust.reduction.sums import PCASums, empty_sums, is_sketched, n_vectors, sums_bytes
 from streamclust.settings import AUTO, Settings
 from streamclust.store.descriptors import DESCRIPTORS, LABELS, LabelColumn, is_mixed
 from streamclust.store.job import Job
+from streamclust.store.sums import load_moments, save_sums
 from streamclust.store.workspace import fingerprint, stage_array, store_array
 
 STEP = "mix"
@@ -317,5 +310,5 @@ def _store(job: Job, passes: Passes, staged: Any, blocks: Sequence[Block], valid
     rows = Rows(Joined(blocks), valid=valid if staged.attrs["n_invalid"] else None)
     empty = empty_sums(job.settings, rows.n_columns)
     sums: PCASums = passes.reduce("summing", rows, empty, BLOCKS_A_TASK)
-    store_sums(staged, sums)
+    save_sums(staged, sums.moments.result(), sums.scatter.result())
     staged.attrs.update(n_rows=rows.n_rows, n_columns=rows.n_columns, sketched=sums.sketched)

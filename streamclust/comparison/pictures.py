@@ -19,7 +19,7 @@ from streamclust.comparison.step import (
     YIELD_FILE,
 )
 from streamclust.errors import SettingsError
-from streamclust.figures.set_pictures import FIGURE_BYTES
+from streamclust.figures.files import FIGURE_BYTES
 from streamclust.memory import Need
 from streamclust.store.descriptors import parts_of
 from streamclust.store.job import Job
@@ -212,7 +212,7 @@ def _draw_attributes(
 
 
 def _draw_yields(outputs: Outputs, yields: list[dict[str, Any]], mark: str) -> None:
-    from streamclust.figures.yields import yield_curves
+    from streamclust.figures.curves import yield_curves
 
     with outputs.writing(_YIELD, mark) as path:
         yield_curves(path, yields, "Labelling yield: rows named right by naming clusters")
@@ -221,8 +221,7 @@ def _draw_yields(outputs: Outputs, yields: list[dict[str, Any]], mark: str) -> N
 def _draw_pairs(
     outputs: Outputs, pairs: dict[str, Pair], tables: dict[Pair, np.ndarray], mark: str
 ) -> None:
-    from streamclust.figures.contingency import contingency_heatmap
-    from streamclust.figures.flow import contingency_flow
+    from streamclust.figures.contingency import contingency_flow, contingency_heatmap
 
     for file, pair in pairs.items():
         few = max(tables[pair].shape) <= MOST_IN_FLOWS

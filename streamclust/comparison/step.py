@@ -49,6 +49,7 @@ from streamclust.comparison.equal_footing import equal_footing, footing_needs
 from streamclust.comparison.mixing_gain import COLUMNS as MIXING
 from streamclust.comparison.mixing_gain import gain_lines, in_words
 from streamclust.errors import SettingsError
+from streamclust.images.groups import files_mark, groups
 from streamclust.memory import Need
 from streamclust.passes.verbs import Passes
 from streamclust.sources.readers import fingerprint as file_fingerprint
@@ -57,10 +58,9 @@ from streamclust.store.clusterings import (
     recommended_clusterings,
     stored_clusterings,
 )
-from streamclust.store.groups import GROUP, files_mark, groups
+from streamclust.store.images import paths_fingerprint, sources, stored_groups
 from streamclust.store.job import Job, planned
 from streamclust.store.outputs import Outputs
-from streamclust.store.paths import PATH, sources
 from streamclust.store.workspace import fingerprint
 
 STEP = "compare"
@@ -113,7 +113,7 @@ def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None
             "cluster and measure first"
         )
     clusterings = [own for name in names for own in stored_clusterings(job.workspace, name)]
-    group = None if job.workspace.get(PATH) is None else job.settings.group
+    group = None if paths_fingerprint(job.workspace) is None else job.settings.group
     if attributes is None:
         outputs.remove(YIELD_FILE)
     unrefused = {name: sound(job.workspace, name) for name in names}
@@ -159,7 +159,7 @@ def _files(attributes: AttributeTable | None) -> list[str]:
 def _groups(job: Job) -> Any:
     """The stored groups of all rows, of whatever size."""
     groups(job)
-    return job.workspace.root[GROUP]
+    return stored_groups(job.workspace).codes
 
 
 def _mark(
@@ -179,7 +179,7 @@ def _mark(
         [workspace.fingerprint_of(f"{own.path}/description") for own in chosen.values()],
         [(name, sorted(own)) for name, own in unrefused.items()],
         [(own.path, workspace.fingerprint_of(own.path)) for own in clusterings],
-        [settings.group, workspace.fingerprint_of(PATH), by_column and files_mark(by_column)],
+        [settings.group, paths_fingerprint(workspace), by_column and files_mark(by_column)],
         *(settings.random_state, table),
     )
 

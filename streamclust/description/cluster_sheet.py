@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from streamclust.description.stored import ROWS, Description, load_description
 from streamclust.errors import SettingsError
-from streamclust.images.archive import ImageStore
+from streamclust.images.archive import ImageStore, stored_images
+from streamclust.outliers.flagging import load_flagged
 from streamclust.outliers.pictures import image_or_problem
-from streamclust.outliers.suspects import load_suspects, stored_images
 from streamclust.store.clusterings import StoredClustering
+from streamclust.store.images import paths_of
 from streamclust.store.job import Job
-from streamclust.store.paths import paths_of
 
 if TYPE_CHECKING:
     from streamclust.figures.contact_sheet import Tile
@@ -77,7 +77,7 @@ def _description(job: Job, own: StoredClustering, cluster: int, kind: str) -> De
 def _tiles(job: Job, store: ImageStore, rows: list[int], paths: list[str]) -> Iterator["Tile"]:
     from streamclust.figures.contact_sheet import Tile
 
-    found = load_suspects(job)
+    found = load_flagged(job)
     for row, path in zip(rows, paths, strict=True):
         score = math.nan if found is None else float(found.score[row])
         is_flagged = found is not None and bool(found.flagged[row])

@@ -20,13 +20,13 @@ from streamclust.description.stored import LOOKED_AT, Description
 from streamclust.images.pixels import MEASURES
 from streamclust.memory import Need
 from streamclust.outliers.reasons import KINDS, RULES, Yardstick
-from streamclust.outliers.suspects import stored_outliers
 from streamclust.passes.accumulators.contingency import Contingency, count_pairs
 from streamclust.passes.blocks import Columns, Rows
 from streamclust.passes.verbs import Passes
 from streamclust.store.clusterings import StoredClustering
 from streamclust.store.descriptors import is_mixed
 from streamclust.store.job import Job
+from streamclust.store.outliers import stored_outliers
 
 
 def picture_kinds(
@@ -93,7 +93,7 @@ class Seen:
     rows : ndarray of int64, shape (n_rows,)
         Ascending.
     values, colours : ndarray
-        As `streamclust.images.features.looks_of` gives them.
+        As `streamclust.images.features.image_features` gives them.
     """
 
     def __init__(self, rows: np.ndarray, values: np.ndarray, colours: np.ndarray) -> None:
@@ -255,11 +255,11 @@ def _flagged(
 ) -> dict[str, np.ndarray]:
     """Rows of each cluster that are not flagged as outliers, and that are; nothing where they
     were not looked for."""
-    group = stored_outliers(job.workspace)
-    if group is None:
+    outliers = stored_outliers(job.workspace)
+    if outliers is None:
         return {}
     codes = [2, *(own.n_clusters for own in clusterings)]
     pairs = [(0, place) for place in range(1, len(codes))]
-    rows = Rows(Columns([group["flagged"], *(own.labels for own in clusterings)]))
+    rows = Rows(Columns([outliers.flagged, *(own.labels for own in clusterings)]))
     tables = passes.reduce("flagged rows", rows, Contingency(codes, pairs)).result()
     return {own.set_name: table for own, table in zip(clusterings, tables, strict=True)}

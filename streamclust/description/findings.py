@@ -20,7 +20,7 @@ from streamclust.description.contrasts import (
     contrast_shares,
 )
 from streamclust.images.colour import COLOURS
-from streamclust.images.features import LOOKS
+from streamclust.images.features import IMAGE_FEATURES
 from streamclust.images.pixels import MEASURES
 from streamclust.outliers.reasons import KINDS
 
@@ -53,7 +53,7 @@ LEAST_MORE_FOLDERS = 0.1
 # Two clusters are told apart by a feature that differs by so many standard deviations.
 LEAST_APART = 0.8
 
-# Measures that words are for; those of `LOOKS` are what readability is taken of.
+# Measures that words are for; those of `IMAGE_FEATURES` are what readability is taken of.
 TOLD_MEASURES = ("brightness", "contrast", "detail", "size", "aspect")
 
 
@@ -99,7 +99,7 @@ class Looks:
     Attributes
     ----------
     sample : Sample
-    values : ndarray of shape (n_images, len(LOOKS))
+    values : ndarray of shape (n_images, len(IMAGE_FEATURES))
     colours : ndarray of int, shape (n_images,)
         Index in `COLOURS`.
     kinds : ndarray of int, shape (n_images,)
@@ -116,7 +116,7 @@ class Looks:
 
     def measures(self) -> np.ndarray:
         """The measures of `TOLD_MEASURES`, of which size is the side of a square as large."""
-        own = {name: self.values[:, LOOKS.index(name)] for name in MEASURES}
+        own = {name: self.values[:, IMAGE_FEATURES.index(name)] for name in MEASURES}
         own["size"] = np.sqrt(own["width"] * own["height"])
         return np.stack([own[name] for name in TOLD_MEASURES], axis=1)
 

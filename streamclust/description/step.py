@@ -25,20 +25,20 @@ from streamclust.description.stored import (
     store_description,
 )
 from streamclust.errors import SettingsError
-from streamclust.images.archive import Images
-from streamclust.images.features import looks_mark, looks_of
+from streamclust.images.archive import Images, stored_images
+from streamclust.images.features import features_mark, image_features
+from streamclust.images.groups import groups
 from streamclust.images.scan import images_mark, stored_pixels
 from streamclust.memory import Need
-from streamclust.outliers.suspects import stored_images, stored_outliers
 from streamclust.sources.readers import fingerprint as file_fingerprint
 from streamclust.store.clusterings import (
     StoredClustering,
     recommended_clusterings,
     stored_clusterings,
 )
-from streamclust.store.groups import GROUP, groups
+from streamclust.store.images import paths_fingerprint, stored_groups
 from streamclust.store.job import Job, planned
-from streamclust.store.paths import PATH
+from streamclust.store.outliers import stored_outliers
 from streamclust.store.workspace import fingerprint
 
 STEP = "describe"
@@ -134,15 +134,15 @@ def _images(job: Job) -> _Images | None:
     if place is None:
         return None
     state = images_mark(place)
-    return _Images(place, looks_mark(job, state), stored_pixels(job, state))
+    return _Images(place, features_mark(job, state), stored_pixels(job, state))
 
 
 def _groups(job: Job) -> str | None:
     """Where the groups of rows are in the store, of whatever size; None where there are none."""
-    if job.settings.group == "none" or job.workspace.get(PATH) is None:
+    if job.settings.group == "none" or paths_fingerprint(job.workspace) is None:
         return None
     groups(job)
-    return GROUP
+    return stored_groups(job.workspace).path
 
 
 def describe_needs(
@@ -179,7 +179,7 @@ def _mark(
         [(own.path, workspace.fingerprint_of(own.path)) for own in chosen.values()],
         table and [file_fingerprint(table.file), table.columns],
         group and workspace.fingerprint_of(group),
-        None if outliers is None else outliers.attrs["fingerprint"],
+        None if outliers is None else outliers.fingerprint,
     )
 
 
@@ -201,7 +201,10 @@ def _described(
     needs = attribute_needs(STEP, None, n_rows, clusterings)
     if images is not None:
         rows = np.unique(np.concatenate([of.to_look_at()[0] for of in found.values()]))
-        seen, pixels = Seen(rows, *looks_of(job, images.place, rows, images.mark)), images.pixels
+        seen, pixels = (
+            Seen(rows, *image_features(job, images.place, rows, images.mark)),
+            images.pixels,
+        )
     if pixels is not None:
         needs.append(picture_need(STEP, pixels, clusterings))
     with job.step(STEP, None, needs, n_rows) as passes:

@@ -1,5 +1,6 @@
 """Outliers by the distance to neighbours or to random references, with scikit-learn's face."""
 
+from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,26 +20,28 @@ from streamclust.estimators.inputs import (
     near_enough,
     validated_batches,
 )
+from streamclust.neighbors.graph import neighbor_graph
+from streamclust.neighbors.pairs import as_members
+from streamclust.neighbors.search import NearestRows, Neighbors
 from streamclust.neighbors.settings import GraphSettings
-from streamclust.outliers.knn_scores import (
-    BLOCK_ROWS,
-    Factor,
-    GraphScore,
-    ReferenceScore,
-    column,
-    kth_distance,
-    mean_distance,
-    stored_graph,
+from streamclust.outliers.measures.lof import LocalOutlierFactor, ReachabilityDensity
+from streamclust.outliers.measures.neighbor_distance import NeighborDistances
+from streamclust.outliers.measures.reference import (
+    DRAWS,
+    SIZE,
+    ReferenceDistances,
+    ReferenceSamples,
 )
-from streamclust.outliers.lof import ReachabilityDensity
-from streamclust.outliers.references import DRAWS, SIZE, ReferenceDistances, ReferenceSamples
-from streamclust.outliers.scores import far_out, share_threshold
+from streamclust.outliers.scores import threshold
+from streamclust.passes.accumulators.collected import Collected
 from streamclust.passes.blocks import Rows
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.scaling import unit_rows
 from streamclust.passes.verbs import Passes, Transform
 
 _NEIGHBORS = 15
+# New rows that are scored at once, and training rows that they are compared with at once.
+_BLOCK_ROWS = 8192
 
 
 class KNNOutlierDetector(OutlierMixin, BaseEstimator):
@@ -173,10 +176,7 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
         fit_scores = self._fit_references if self.method == "reference" else self._fit_graph
         scores = fit_scores(rows, seed, Passes(LocalExecutor()))
         self.decision_scores_ = scores
-        if self.contamination == "auto":
-            self.threshold_ = far_out(scores)
-        else:
-            self.threshold_ = share_threshold(scores, float(self.contamination))
+        self.threshold_ = threshold(scores, self.contamination)
         self.offset_ = -self.threshold_
         self.labels_ = np.where(scores > self.threshold_, -1, 1)
         return self
@@ -199,8 +199,8 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
                 self.score_samples, dtype=np.float64, drop_axis=1, meta=np.empty(0)
             )
         rows = Rows(self._array_of(X, reset=False))
-        rows = rows.having(rows_a_block=min(rows.rows_a_block, BLOCK_ROWS))
-        return -column(Passes(LocalExecutor()), "scoring rows", rows, self._score)
+        rows = rows.having(rows_a_block=min(rows.rows_a_block, _BLOCK_ROWS))
+        return -_scores(Passes(LocalExecutor()), "scoring rows", rows, self._score)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores less `offset_`: below 0 for outliers; shape as `score_samples`."""
@@ -231,20 +231,119 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
         drawn = passes.reduce("drawing references", rows, samples).result()
         distances = ReferenceDistances(drawn, self.n_neighbors)
         self.n_neighbors_ = distances.near
-        self._score: Transform = ReferenceScore(distances)
-        return column(passes, "reference distances", rows, self._score)
+        self._score: Transform = _ReferenceScore(distances)
+        return _scores(passes, "reference distances", rows, self._score)
 
     def _fit_graph(self, rows: Rows, seed: int, passes: Passes) -> np.ndarray:
         self.n_neighbors_ = min(self.n_neighbors or _NEIGHBORS, rows.n_rows - 1)
         with TemporaryDirectory(prefix="streamclust-") as folder:
             settings = GraphSettings(self.n_neighbors_, seed=seed)
-            graph = stored_graph(rows, settings, passes, Path(folder))
+            graph = _stored_graph(rows, settings, passes, Path(folder))
             measure = self._measure(graph, passes)
-            self._score = GraphScore(rows, self.n_neighbors_, measure)
-            return column(passes, "scores", graph, measure)
+            self._score = _GraphScore(rows, self.n_neighbors_, measure)
+            return _scores(passes, "scores", graph, measure)
 
     def _measure(self, graph: Rows, passes: Passes) -> Transform:
         if self.method != "lof":
-            return kth_distance if self.method == "kth" else mean_distance
-        kth = column(passes, "neighbour distances", graph, kth_distance)
-        return Factor(kth, column(passes, "reachability", graph, ReachabilityDensity(kth)))
+            return _kth_distance if self.method == "kth" else _mean_distance
+        kth = _scores(passes, "neighbour distances", graph, _kth_distance)
+        return _Factor(kth, _scores(passes, "reachability", graph, ReachabilityDensity(kth)))
+
+
+def _scores(passes: Passes, name: str, rows: Rows, transform: Transform) -> np.ndarray:
+    """What a transform makes of each row, (n_rows,) float64."""
+    (scores,) = passes.reduce(name, rows, Collected(transform)).result()
+    return scores.astype(np.float64)
+
+
+class _Output:
+    """An array that passes write, as they write Zarr arrays."""
+
+    fill_value = np.nan
+
+    def __init__(self, array: np.ndarray, rows_a_block: int) -> None:
+        self.array = array
+        self.shape = array.shape
+        self.dtype = array.dtype
+        self.chunks = (rows_a_block, *array.shape[1:])
+
+    def __setitem__(self, part: slice, values: np.ndarray) -> None:
+        self.array[part] = values
+
+
+def _stored_graph(rows: Rows, settings: GraphSettings, passes: Passes, folder: Path) -> Rows:
+    """Distances to the nearest neighbours as rows, with their numbers, in files of a folder."""
+    shape = (rows.n_rows, settings.n_neighbors)
+    indices = np.memmap(folder / "indices", np.int64, "w+", shape=shape)
+    distances = np.memmap(folder / "distances", np.float32, "w+", shape=shape)
+    outputs = [_Output(array, rows.rows_a_block) for array in (indices, distances)]
+    neighbor_graph(rows, settings, passes, folder, outputs)
+    return Rows(distances, extras=(indices,))
+
+
+class _ReferenceScore:
+    """Distances to reference samples as a transform, of numbered training rows or of new ones."""
+
+    def __init__(self, distances: ReferenceDistances) -> None:
+        self.distances = distances
+
+    def __call__(self, values: np.ndarray, *extras: np.ndarray) -> tuple[np.ndarray, ...]:
+        numbers = extras[-1] if extras else self._identical(values)
+        return self.distances(values, numbers)[:1]
+
+    def _identical(self, values: np.ndarray) -> np.ndarray:
+        """Numbers of the references that rows are copies of, -1 for all others."""
+        known = self.distances
+        places = zip(known.order, known.numbers, strict=True)
+        numbers = {hash(known.rows[place].tobytes()): number for place, number in places}
+        own = (hash((row - known.center).tobytes()) for row in values)
+        return np.array([numbers.get(key, -1) for key in own], np.int64)
+
+
+class _GraphScore:
+    """Scores of new rows by their neighbours among the training rows, as a transform."""
+
+    def __init__(self, rows: Rows, n_neighbors: int, measure: Transform) -> None:
+        self.rows = rows
+        self.n_neighbors = n_neighbors
+        self.measure = measure
+
+    def __call__(self, values: np.ndarray) -> tuple[np.ndarray, ...]:
+        found = _nearest(values, self.rows, self.n_neighbors)
+        return self.measure(found.distances, found.indices)
+
+
+def _kth_distance(distances: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Distance to the last of the neighbours, as a transform."""
+    return NeighborDistances()(distances, indices)[:1]
+
+
+def _mean_distance(distances: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Mean distance to the neighbours, as a transform."""
+    return NeighborDistances()(distances, indices)[1:]
+
+
+@dataclass(frozen=True)
+class _Factor:
+    """Local outlier factor as a transform, by what is known (n_rows,) of the training rows."""
+
+    kth: np.ndarray
+    density: np.ndarray
+
+    def __call__(self, distances: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, ...]:
+        (own,) = ReachabilityDensity(self.kth)(distances, indices)
+        return LocalOutlierFactor(self.density)(distances, indices, own)
+
+
+def _nearest(values: np.ndarray, rows: Rows, k: int) -> Neighbors:
+    """The k nearest of all `rows` to each of some new ones, less one that is identical."""
+    rows = rows.having(numbered=True, rows_a_block=min(rows.rows_a_block, _BLOCK_ROWS))
+    shift = rows.array[: rows.rows_a_block].mean(axis=0)
+    queries = as_members(values, np.full(len(values), -1), None, shift)
+    nearest = NearestRows(queries, k + 1, shift)
+    found = Passes(LocalExecutor(1)).reduce("nearest rows", rows, nearest).result()
+    places = np.arange(k) + (found.distances[:, :1] == 0)
+    return Neighbors(
+        np.take_along_axis(found.indices, places, axis=1),
+        np.take_along_axis(found.distances, places, axis=1),
+    )

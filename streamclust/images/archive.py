@@ -1,7 +1,5 @@
-"""Images by the paths of the case's list, from folders or zip files.
-
-Whether the zip files that images are read from stay the ones that they were.
-"""
+"""Images by the paths of the case's list, from folders or zip files, of which the latter must stay
+what they were while they are read."""
 
 from __future__ import annotations
 
@@ -18,6 +16,8 @@ from streamclust.images.zip_index import ZipIndex, is_hidden, is_image_name
 from streamclust.sources.case import normalise_path
 from streamclust.sources.paths import PathNumbers
 from streamclust.sources.readers import fingerprint
+from streamclust.store.images import image_places, place_of_paths
+from streamclust.store.job import Job
 
 T = TypeVar("T")
 
@@ -52,6 +52,13 @@ class Images:
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.places))
+
+
+def stored_images(job: Job) -> Images | None:
+    """Where the images of the stored rows are; None where any of them are no more."""
+    places = image_places(job.workspace)
+    there = bool(places) and all(place.exists() for place in places)
+    return Images(tuple(places), place_of_paths(job.workspace)) if there else None
 
 
 class ImageStore:

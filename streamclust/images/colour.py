@@ -1,12 +1,11 @@
-"""OKLab, a colour space in which equal steps look equally large.
+"""Colours in OKLab, where equal steps look equally large, and that of the middle of a picture.
 
+Pixels count by their nearness to the middle, and for less the more of the picture's edge is of
+their colour: a vehicle is taken in the middle of its picture, sky and road reach the edge.
+
+References
+----------
 Björn Ottosson (2020), "A perceptual color space for image processing".
-
-The colour of what stands in the middle of a picture, by name.
-
-Colours are told apart in OKLab. Pixels count by their nearness to the middle, and for less the more
-of the picture's edge is of their colour: a vehicle is taken in the middle of its picture, sky and
-road reach the edge.
 """
 
 from __future__ import annotations

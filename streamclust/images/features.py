@@ -10,26 +10,29 @@ from streamclust.images.colour import BODY, body_colour
 from streamclust.images.pixels import MEASURES, measure_picture, small_picture
 from streamclust.images.scan import scan_need
 from streamclust.memory import Need
+from streamclust.store.images import (
+    paths_fingerprint,
+    paths_of,
+    stored_features,
+    stored_paths,
+)
 from streamclust.store.job import Job
-from streamclust.store.paths import PATH, paths_of
-from streamclust.store.workspace import fingerprint, store_array
+from streamclust.store.workspace import fingerprint
 
-LOOKS = (*MEASURES, *BODY)
+IMAGE_FEATURES = (*MEASURES, *BODY)
 
 STEP = "looks"
 VERSION = 1
-# Where they are in the store: rows, ascending, with values and colour; NaN and -1 without image.
-STORED = "images/looks"
 _BATCH_ROWS = 64
 _UNKNOWN = -1
 
 
-def looks_mark(job: Job, images: Any) -> str:
-    """What looks are made of, rows apart; `images` tells the state of the images."""
-    return fingerprint(STEP, VERSION, job.workspace.fingerprint_of(PATH), images)
+def features_mark(job: Job, images: Any) -> str:
+    """What features are made of, rows apart; `images` tells the state of the images."""
+    return fingerprint(STEP, VERSION, paths_fingerprint(job.workspace), images)
 
 
-def looks_of(
+def image_features(
     job: Job, images: Images, rows: np.ndarray, mark: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Measure the images of some rows, those that have not been measured yet.
@@ -41,11 +44,11 @@ def looks_of(
     rows : ndarray of int64, shape (n_rows,)
         In any order, each once.
     mark : str
-        As `looks_mark` gives it.
+        As `features_mark` gives it.
 
     Returns
     -------
-    values : ndarray of shape (n_rows, len(LOOKS)), float32
+    values : ndarray of shape (n_rows, len(IMAGE_FEATURES)), float32
         NaN where an image is missing or damaged.
     colours : ndarray of shape (n_rows,), int8
         Index in `streamclust.images.colour.COLOURS`, or -1.
@@ -55,14 +58,15 @@ def looks_of(
     SourceError
         When the images cannot be opened, or a zip file changes while it is read.
     """
-    known, values, colours = _stored(job, mark)
+    stored = stored_features(job.workspace)
+    known, values, colours = stored.known(mark) or _nothing()
     missing = np.setdiff1d(rows, known)
     if len(missing):
         zips = ZipMarks(images)
-        with job.step(STEP, None, [looks_need(job)], len(missing)) as passes:
+        with job.step(STEP, None, [features_need(job)], len(missing)) as passes:
             cuts = range(0, len(missing), _BATCH_ROWS)
             batches = [paths_of(job.workspace, missing[i : i + _BATCH_ROWS]) for i in cuts]
-            task, unit = _Look(ImageStore(images)), f"batches of {_BATCH_ROWS}"
+            task, unit = _Features(ImageStore(images)), f"batches of {_BATCH_ROWS}"
             try:
                 parts = passes.map("reading images", task, batches, unit)
             finally:
@@ -73,14 +77,14 @@ def looks_of(
         known = np.concatenate([known, missing])[order]
         values = np.concatenate([values, *(part for part, _, _ in parts)])[order]
         colours = np.concatenate([colours, *(codes for _, codes, _ in parts)])[order]
-        _publish(job, mark, known, values, colours)
+        stored.save(known, values, colours, IMAGE_FEATURES, mark)
     places = np.searchsorted(known, rows)
     return values[places], colours[places]
 
 
-def looks_need(job: Job) -> Need:
+def features_need(job: Job) -> Need:
     """Memory of reading images."""
-    paths = job.workspace.get(PATH)
+    paths = stored_paths(job.workspace)
     need = scan_need(0 if paths is None else paths.shape[0])
     return Need(STEP, fixed=need.fixed, per_block=need.per_block)
 
@@ -94,14 +98,14 @@ def _tell(job: Job, images: Images, colours: np.ndarray, n_missing: int) -> None
         )
 
 
-class _Look:
+class _Features:
     """Measures the images of paths: values, colours, and how many images are missing."""
 
     def __init__(self, store: ImageStore) -> None:
         self.store = store
 
     def __call__(self, paths: list[str]) -> tuple[np.ndarray, np.ndarray, int]:
-        values = np.full((len(paths), len(LOOKS)), np.nan, np.float32)
+        values = np.full((len(paths), len(IMAGE_FEATURES)), np.nan, np.float32)
         colours = np.full(len(paths), _UNKNOWN, np.int8)
         n_missing = 0
         for place, path in enumerate(paths):
@@ -115,19 +119,6 @@ class _Look:
         return values, colours, n_missing
 
 
-def _stored(job: Job, mark: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    group = job.workspace.get(STORED)
-    if group is None or group.attrs["mark"] != mark:
-        return np.empty(0, np.int64), np.empty((0, len(LOOKS)), np.float32), np.empty(0, np.int8)
-    return group["rows"][...], group["values"][...], group["colours"][...]
-
-
-def _publish(
-    job: Job, mark: str, rows: np.ndarray, values: np.ndarray, colours: np.ndarray
-) -> None:
-    with job.workspace.staging() as staged:
-        group = staged.create_group("looks")
-        for name, array in (("rows", rows), ("values", values), ("colours", colours)):
-            store_array(group, name, array)
-        group.attrs.update(mark=mark, names=list(LOOKS))
-        job.workspace.publish(group, STORED, fingerprint(mark, rows.tolist()))
+def _nothing() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    values = np.empty((0, len(IMAGE_FEATURES)), np.float32)
+    return np.empty(0, np.int64), values, np.empty(0, np.int8)

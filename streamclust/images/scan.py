@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
+from streamclust.errors import MISSING, ImageError, SourceError
 from streamclust.images.archive import MOST_BYTES, Images, ImageStore
 from streamclust.images.pixels import MEASURES, PEAK_BYTES, measure_image
 from streamclust.images.zip_index import BYTES_A_MEMBER
@@ -19,18 +19,19 @@ from streamclust.memory import MIB, Need
 from streamclust.passes.verbs import Passes
 from streamclust.sources.paths import BYTES_A_PATH
 from streamclust.sources.readers import fingerprint
+from streamclust.store.images import (
+    PROBLEMS,
+    StoredScan,
+    paths_fingerprint,
+    stored_paths,
+    stored_scan,
+)
 from streamclust.store.job import Job
-from streamclust.store.paths import PATH
 from streamclust.store.workspace import fingerprint as digest
-from streamclust.store.workspace import stage_array
 
 STEP = "scan"
 VERSION = 2
-PIXELS, PROBLEM = "images/pixels", "images/problem"
-# The codes of `images/problem`: 0 is an image that was measured.
-PROBLEMS = ("", MISSING, DAMAGED, TOO_LARGE)
 CHUNK_ROWS = 65_536
-
 _BATCH_ROWS = 64
 # A part is what one task reads, and what a kill loses of it.
 _PART_ROWS = 512
@@ -83,9 +84,7 @@ def measure_rows(
 def scan_images(job: Job, images: Path | Images, scratch: Path) -> None:
     """Measure the images of all rows, unless that is done.
 
-    Writes ``images/pixels``, float32 of shape (n_rows, len(MEASURES)) with NaN where there is
-    a problem, and ``images/problem``, uint8 codes of `PROBLEMS`. What is measured is kept in
-    `scratch` until all is: a run that was killed goes on from there.
+    What is measured is kept in `scratch` until all is: a run that was killed goes on from there.
 
     Parameters
     ----------
@@ -99,30 +98,30 @@ def scan_images(job: Job, images: Path | Images, scratch: Path) -> None:
     SourceError
         If there is no list of paths, or not one of its images is there.
     """
-    if job.workspace.get(PATH) is None:
+    paths, stored = stored_paths(job.workspace), stored_scan(job.workspace)
+    if paths is None:
         raise SourceError("the case has no list of image paths: without it images are not found")
     mark = _mark(job, images_mark(images))
-    if all(job.workspace.restore(path, mark) for path in (PIXELS, PROBLEM)):
+    if stored.restore(mark):
         job.skip(STEP, None)
         return
-    paths = job.workspace.root[PATH]
     parts = scratch / f"{STEP}-{mark}"
     parts.mkdir(parents=True, exist_ok=True)
     with job.step(STEP, None, [scan_need(paths.shape[0])], paths.shape[0]) as passes:
         _measure_parts(passes, ImageStore(images), paths, parts)
-        _publish(job, images, parts, paths.shape[0], mark)
+        _publish(job, stored, images, parts, paths.shape[0], mark)
     shutil.rmtree(parts)
 
 
 def stored_pixels(job: Job, images: Any) -> Any:
     """The measures of all images; None where they were not scanned, or were others: `images` is
     their `images_mark`."""
-    known = job.workspace.fingerprint_of(PIXELS) == _mark(job, images)
-    return job.workspace.get(PIXELS) if known else None
+    stored = stored_scan(job.workspace)
+    return stored.pixels if stored.fingerprint == _mark(job, images) else None
 
 
 def _mark(job: Job, images: Any) -> str:
-    return digest(STEP, VERSION, job.workspace.fingerprint_of(PATH), images)
+    return digest(STEP, VERSION, paths_fingerprint(job.workspace), images)
 
 
 def images_mark(images: Path | Images) -> Any:
@@ -227,14 +226,13 @@ def _parts(paths: Any, starts: list[int]) -> Iterator[tuple[int, list[str]]]:
         yield start, block[start - chunk : start - chunk + _PART_ROWS]
 
 
-def _publish(job: Job, images: Path | Images, parts: Path, n_rows: int, mark: str) -> None:
+def _publish(
+    job: Job, stored: StoredScan, images: Path | Images, parts: Path, n_rows: int, mark: str
+) -> None:
     """Put the parts together, and say how many images are no good."""
     counts: Counter[str] = Counter()
     shown: list[int] = []
-    with job.workspace.staging() as staged:
-        shape = (n_rows, len(MEASURES))
-        pixels = stage_array(staged, "pixels", shape, "f4", CHUNK_ROWS, fill_value=np.nan)
-        problem = stage_array(staged, "problem", shape[:1], "u1", CHUNK_ROWS)
+    with stored.written(n_rows, MEASURES, mark) as (pixels, problem):
         for start in range(0, n_rows, CHUNK_ROWS):
             stop = min(start + CHUNK_ROWS, n_rows)
             chunk = [np.load(_part_file(parts, row)) for row in range(start, stop, _PART_ROWS)]
@@ -249,10 +247,6 @@ def _publish(job: Job, images: Path | Images, parts: Path, n_rows: int, mark: st
             )
         if counts:
             job.events.warn(_summary(images, counts, shown))
-        pixels.attrs["names"] = list(MEASURES)
-        problem.attrs["names"] = list(PROBLEMS)
-        job.workspace.publish(pixels, PIXELS, mark)
-        job.workspace.publish(problem, PROBLEM, mark)
 
 
 def _summary(images: Path | Images, counts: Counter[str], rows: list[int]) -> str:

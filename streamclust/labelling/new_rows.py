@@ -1,29 +1,27 @@
-"""Rows that come later, read from their files: the sets that they are of, placed and scored."""
+"""Rows that come later, read from their files: held against the stored sets, assigned, scored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from streamclust.clustering.registry import load_algorithm
 from streamclust.errors import SettingsError, SourceError
-from streamclust.labelling.placing import Chosen, Placed, stored_clustering
+from streamclust.labelling.row_assignment import Assigned, NamedClustering
 from streamclust.memory import MIB, Need
-from streamclust.outliers.new_rows import SetScorer
-from streamclust.outliers.references import ReferenceDistances
+from streamclust.outliers.measures.reference import ReferenceDistances
+from streamclust.outliers.new_rows import NewRowScorer
 from streamclust.passes.accumulators.covariance import compute_dtype
 from streamclust.passes.blocks import Rows, Shape, Span
-from streamclust.passes.side_by_side import Block, Joined
-from streamclust.reduction.step import load_projection
+from streamclust.reduction.step import projection_of
 from streamclust.sources.case import Case, check_rows, count_paths, find_case
 from streamclust.sources.readers import ArraySource, open_source
-from streamclust.store.descriptors import DESCRIPTORS, raw_dtype
+from streamclust.store.descriptors import DESCRIPTORS, DescriptorSet, descriptor_sets
 from streamclust.store.job import Job
-from streamclust.store.workspace import Workspace
 
-# Rows that are read, placed and written together: the same for all sets.
+# Rows that are read, assigned and written together: the same for all sets.
 SPAN_ROWS = 16_384
 # float64 copies of a piece, and distances to all means.
 _WORK = 16 * MIB
@@ -46,12 +44,12 @@ class NewCase:
     n_rows: int
 
 
-class New(NamedTuple):
+class SetRows(NamedTuple):
     """What is told of a span of new rows of a set.
 
     Attributes
     ----------
-    placed : Placed or None
+    assigned : Assigned or None
         None for a set that is only scored.
     score : ndarray of float32 or None
         None for a set that is not scored.
@@ -59,7 +57,7 @@ class New(NamedTuple):
         False for rows that hold NaN or infinity.
     """
 
-    placed: Placed | None
+    assigned: Assigned | None
     score: np.ndarray | None
     valid: np.ndarray
 
@@ -74,39 +72,40 @@ def open_new(job: Job, paths: str | Path | Sequence[str | Path]) -> NewCase:
         are of different numbers of rows.
     """
     case = find_case(paths)
-    workspace = job.workspace
-    stored = [name for name in workspace.descriptors if "raw" in _group(workspace, name)]
+    folder = job.workspace.folder
+    stored = {own.name: own for own in descriptor_sets(job.workspace) if not own.is_mixed}
     known = {name: path for name, path in case.descriptors.items() if name in stored}
     if not known:
         raise SourceError(
-            f"{case.root}: none of {', '.join(case.descriptors)} is a set of {workspace.folder}, "
+            f"{case.root}: none of {', '.join(case.descriptors)} is a set of {folder}, "
             f"which has {', '.join(stored)}: files are called as their sets"
         )
     left_out = [name for name in case.descriptors if name not in known]
     if left_out:
-        job.events.note(f"{', '.join(left_out)}: no such sets in {workspace.folder}: left out")
+        job.events.note(f"{', '.join(left_out)}: no such sets in {folder}: left out")
     sources = {name: open_source(path) for name, path in known.items()}
     for name, source in sources.items():
-        _check_like(workspace, name, source)
+        _check_like(stored[name], source)
     n_paths = None if case.paths_file is None else count_paths(case.paths_file)
     return NewCase(case, sources, check_rows(sources, n_paths))
 
 
-def _check_like(workspace: Workspace, name: str, source: ArraySource) -> None:
-    n_columns, dtype = int(_group(workspace, name).attrs["n_columns"]), raw_dtype(workspace, name)
+def _check_like(stored: DescriptorSet, source: ArraySource) -> None:
+    name, folder = stored.name, stored.workspace.folder
+    n_columns, dtype = stored.n_columns, stored.raw_dtype
     if source.shape[1] != n_columns:
         raise SourceError(
-            f"{source.path}: has {source.shape[1]} columns, and {name} in {workspace.folder} has "
+            f"{source.path}: has {source.shape[1]} columns, and {name} in {folder} has "
             f"{n_columns}: use descriptors of the same extractor"
         )
     if source.dtype != dtype:
         raise SourceError(
-            f"{source.path}: holds {source.dtype}, and {name} in {workspace.folder} {dtype}: "
+            f"{source.path}: holds {source.dtype}, and {name} in {folder} {dtype}: "
             f"if they are the same values, convert with array.astype('{dtype}')"
         )
 
 
-def new_rows(job: Job, new: NewCase, descriptor: str) -> Rows:
+def new_rows(job: Job, new: NewCase, set_name: str) -> Rows:
     """The new rows of a stored set; those of a mixed one are put together as they are read.
 
     Raises
@@ -114,31 +113,25 @@ def new_rows(job: Job, new: NewCase, descriptor: str) -> Rows:
     SettingsError
         When files of the set, or of one that it mixes, are missing, or it mixes labels.
     """
-    group = _group(job.workspace, descriptor)
-    mixture = group.attrs.get("mixture")
-    sets = [descriptor] if mixture is None else list(mixture["sets"])
+    stored = job.set(set_name)
+    mixture = stored.mixture
+    sets = [set_name] if mixture is None else list(mixture["sets"])
     missing = [name for name in sets if name not in new.sources]
     if missing:
         raise SettingsError(
-            f"{descriptor} takes files of {', '.join(missing)}, which {new.case.root} does not have"
+            f"{set_name} takes files of {', '.join(missing)}, which {new.case.root} does not have"
         )
     if mixture is None:
-        return Rows(new.sources[descriptor])
+        return Rows(new.sources[set_name])
     if mixture["of"] != DESCRIPTORS:
         raise SettingsError(
-            f"{descriptor} mixes labels, not descriptors: new rows are assigned to the sets "
+            f"{set_name} mixes labels, not descriptors: new rows are assigned to the sets "
             f"{', '.join(sets)}, one by one"
         )
-    blocks = []
-    for number, name in enumerate(sets):
-        own = group[f"blocks/{number}"]
-        center, factor = own["center"][...], own["factor"][...]
-        array = _Whole(new.sources[name])
-        blocks.append(Block(array, center, factor, unit=bool(own.attrs["unit"])))
-    return Rows(Joined(blocks))
+    return Rows(stored.joined({name: _OneChunk(new.sources[name]) for name in sets}))
 
 
-class _Whole:
+class _OneChunk:
     """A source as `Joined` reads it: an array of one chunk."""
 
     def __init__(self, source: ArraySource) -> None:
@@ -151,18 +144,18 @@ class _Whole:
         return self.source[part]
 
 
-class NewSet:
-    """Places and scores new rows of a set, a span at a time; can be pickled.
+class AssignNew:
+    """Assigns and scores new rows of a set, a span at a time; can be pickled.
 
     Parameters
     ----------
     job : Job
     rows : Rows
         As `new_rows` gives them.
-    descriptor : str
-    chosen : Chosen, optional
-        The clustering to place them in.
-    scorer : SetScorer, optional
+    set_name : str
+    clustering : NamedClustering, optional
+        To assign them to.
+    scorer : NewRowScorer, optional
         What scores them.
     """
 
@@ -170,63 +163,61 @@ class NewSet:
         self,
         job: Job,
         rows: Rows,
-        descriptor: str,
-        chosen: Chosen | None,
-        scorer: SetScorer | None,
+        set_name: str,
+        clustering: NamedClustering | None,
+        scorer: NewRowScorer | None,
     ) -> None:
         self.rows = rows.having(rows_a_block=min(rows.rows_a_block, SPAN_ROWS))
         self.scorer = scorer
-        self.places = chosen is not None
+        self.is_assigned = clustering is not None
         self.labelling = Need("")
-        if chosen is not None:
-            self.projection = load_projection(_group(job.workspace, descriptor)["pca"])
-            algorithm = load_algorithm(chosen.group.attrs["algorithm"])
-            self.labeller = algorithm.labeller([stored_clustering(chosen.group)])
-            self.confidence = chosen.confidence()
-            reduced = _group(job.workspace, descriptor)["reduced"]
-            shape = Shape((SPAN_ROWS, reduced.shape[1]), reduced.dtype)
-            settings = job.settings.having(**chosen.group.attrs["settings"])
+        if clustering is not None:
+            own = job.set(set_name)
+            self.projection = projection_of(own.components)
+            algorithm = load_algorithm(clustering.stored.algorithm)
+            self.labeller = algorithm.labeller([clustering.fitted()])
+            self.confidence = clustering.confidence()
+            shape = Shape((SPAN_ROWS, own.reduced.shape[1]), own.reduced.dtype)
+            settings = job.settings.having(**clustering.stored.settings)
             span = Rows(shape, rows_a_block=SPAN_ROWS)
             # Labelling is the last of an algorithm's stages.
-            self.labelling = algorithm.needs("", span, [chosen.n_clusters], settings)[-1]
+            self.labelling = algorithm.needs("", span, [clustering.n_clusters], settings)[-1]
 
-    def __call__(self, span: Span) -> New:
-        placed = Placed.nowhere(len(span)) if self.places else None
+    def __call__(self, span: Span) -> SetRows:
+        assigned = Assigned.to_none(len(span)) if self.is_assigned else None
         score = None if self.scorer is None else np.full(len(span), np.nan, np.float32)
         valid = np.ones(len(span), bool)
         # Rows that are not finite stay so whatever is made of them, and are told by that.
         with np.errstate(invalid="ignore", over="ignore"):
             for block in self.rows.blocks(span):
                 part = slice(block.span.start - span.start, block.span.stop - span.start)
-                if placed is not None:
-                    valid[part] = self._place(block.values, Placed(*(own[part] for own in placed)))
+                if assigned is not None:
+                    valid[part] = self._assign(block.values, assigned.part(part))
                 if score is not None and self.scorer is not None:
                     score[part] = self.scorer(block.values)
                     valid[part] &= ~np.isnan(score[part])
-        return New(placed, score, valid)
+        return SetRows(assigned, score, valid)
 
-    def _place(self, values: np.ndarray, out: Placed) -> np.ndarray:
+    def _assign(self, values: np.ndarray, out: Assigned) -> np.ndarray:
         reduced = self.projection(values)
         valid = np.isfinite(reduced).all(axis=1)
         known = reduced if valid.all() else reduced[valid]
         if len(known):
             labels = self.labeller(known)[:, 0]
-            found = Placed(labels, *self.confidence(known, labels))
-            for column, own in zip(out, found, strict=True):
-                column[valid] = own
+            out.fill(valid, labels, *self.confidence(known, labels))
         return valid
 
 
-def new_row_needs(step: str, sets: Sequence[NewSet]) -> list[Need]:
+def new_row_needs(step: str, sets: Sequence[AssignNew]) -> list[Need]:
     """Memory of a block of the widest set with what becomes of it, and of the columns that wait
     to be written: none of it depends on the number of rows."""
-    fixed = 64 * MIB + sum(own.labelling.fixed + 16 * own.rows.n_columns * 256 for own in sets)
+    fixed = 64 * MIB + sum(one.labelling.fixed + 16 * one.rows.n_columns * 256 for one in sets)
     block = max(map(_block_bytes, sets)) + _WORK
     columns = SPAN_ROWS * 40 * len(sets)
     return [Need(step, fixed, block + columns)]
 
 
-def _block_bytes(own: NewSet) -> int:
+def _block_bytes(own: AssignNew) -> int:
     rows = own.rows
     item = compute_dtype(rows.array.dtype).itemsize
     work = own.labelling.per_block
@@ -234,7 +225,3 @@ def _block_bytes(own: NewSet) -> int:
         n_columns = own.scorer.projection.matrix.shape[1]
         work = max(work, ReferenceDistances.nbytes(n_columns, item))
     return 3 * rows.rows_a_block * rows.n_columns * item + work
-
-
-def _group(workspace: Workspace, descriptor: str) -> Any:
-    return workspace.root[f"descriptors/{descriptor}"]

@@ -9,7 +9,8 @@ NN-descent (pynndescent) is the other way, in overlapping shards. On 416,314 x 6
 measured to be as fast for the same recall once it is compiled, which takes 20 to 40 seconds in each
 process, and its libraries alone hold 290 MiB: hence it is used on request only.
 
-How many of the true nearest neighbours a graph has, estimated on a sample of rows.
+How many of the true neighbours a search finds, its recall, is estimated on a sample of rows; where
+that is too few, more is searched.
 """
 
 import itertools
@@ -18,15 +19,15 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from streamclust.memory import return_freed_memory
 from streamclust.neighbors.bundles import SearchAll, SearchBundle, Unshuffle
 from streamclust.neighbors.cells import Cells, fit_cells, sample_size
-from streamclust.neighbors.pairs import Members, as_members
-from streamclust.neighbors.search import Search
+from streamclust.neighbors.pairs import as_members
+from streamclust.neighbors.search import NearestRows
 from streamclust.neighbors.settings import GraphSettings
 from streamclust.neighbors.shards import SHARD_ROWS, SearchShard
 from streamclust.neighbors.shuffle import Shuffled, shuffle
@@ -45,46 +46,6 @@ class Recall(NamedTuple):
     share: float
     error: float
     n_rows: int
-
-
-class NearestDistances:
-    """Distances from some rows to their k nearest of all rows seen.
-
-    Parameters
-    ----------
-    queries : Members
-        Rows less the shift.
-    k : int
-    shift : ndarray of shape (n_columns,)
-        Subtracted from the rows seen.
-    """
-
-    def __init__(self, queries: Members, k: int, shift: np.ndarray) -> None:
-        self.queries = queries
-        self.k = k
-        self.shift = shift
-        self.distances = np.full((len(queries), k), np.inf, np.float32)
-
-    def update(self, values: np.ndarray, *extras: np.ndarray) -> None:
-        """See rows; the last extra holds their numbers (`Rows.numbered`)."""
-        if len(values) == 0:
-            return
-        search = Search(self.queries, self.k)
-        search.bounds = np.square(self.distances[:, -1])
-        shown = as_members(values, extras[-1], None, self.shift)
-        search.see(np.arange(len(self.queries)), shown)
-        self._join(search.result().distances)
-
-    def merge(self, other: Self) -> None:
-        self._join(other.distances)
-
-    def _join(self, distances: np.ndarray) -> None:
-        both = np.concatenate([self.distances, distances], axis=1)
-        self.distances = np.sort(both, axis=1)[:, : self.k]
-
-    def result(self) -> np.ndarray:
-        """Distances (n_queries, k), increasing; infinite beyond the rows there are."""
-        return self.distances
 
 
 def recall_of(found: np.ndarray, true: np.ndarray) -> Recall:
@@ -187,8 +148,8 @@ def _true_distances(
     values, numbers = _draw(numbered, SAMPLED_ROWS, settings.seed + 1, passes)
     order = np.argsort(numbers)
     queries = as_members(values[order], numbers[order], None, shift)
-    judge = NearestDistances(queries, settings.n_neighbors, shift)
-    true = passes.reduce("exact neighbours of a sample", numbered, judge).result()
+    nearest = NearestRows(queries, settings.n_neighbors, shift)
+    true = passes.reduce("exact neighbours of a sample", numbered, nearest).result().distances
     return queries.numbers, true
 
 

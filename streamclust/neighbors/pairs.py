@@ -1,7 +1,5 @@
-"""Pairs of a query and a row that may be its neighbour, and the nearest of them.
-
-The few smallest values of each row of a matrix, without sorting or partitioning the whole.
-"""
+"""Pairs of a query and a row that may be its neighbour, and the nearest of them, which are found
+without sorting or partitioning whole rows of a matrix of distances."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

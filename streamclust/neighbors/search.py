@@ -1,10 +1,8 @@
-"""The nearest rows of some queries, among lists of rows that are shown one after another.
-
-Exact nearest neighbours of an array in memory.
-"""
+"""The exact nearest rows of some queries, among lists of rows that are shown one after another, or
+an array in memory."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -172,6 +170,12 @@ class Search:
         """Compare queries (positions) with one row each; no pair twice."""
         self._keep(self._measured(queries, columns, shown))
 
+    def take(self, other: Self) -> None:
+        """Take what another search of the same queries found among other rows."""
+        self.bounds = np.minimum(self.bounds, other.bounds)
+        for pairs in other._found:
+            self._keep(pairs)
+
     def _measured(self, queries: np.ndarray, columns: np.ndarray, shown: Members) -> Pairs:
         other = shown.numbers[columns] != self.queries.numbers[queries]
         queries, columns = queries[other], columns[other]
@@ -220,6 +224,44 @@ def _factors(rows: np.ndarray) -> np.ndarray:
     """Rows (-2y, |y|²): their product with (x, 1) is the squared distance less |x|²."""
     lengths = np.einsum("ij,ij->i", rows, rows)
     return np.concatenate([-2 * rows, lengths[:, None]], axis=1)
+
+
+class NearestRows:
+    """The k nearest of all rows seen to each of some queries, as an accumulator.
+
+    Parameters
+    ----------
+    queries : Members
+        Rows less the shift, without groups.
+    k : int
+    shift : ndarray of shape (n_columns,)
+        Subtracted from the rows seen.
+    """
+
+    def __init__(self, queries: Members, k: int, shift: np.ndarray) -> None:
+        self.queries = queries
+        self.k = k
+        self.shift = shift
+        self.search = Search(queries, k)
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        # Blocks' accumulators share the queries, which do not change.
+        other = type(self)(self.queries, self.k, self.shift)
+        other.merge(self)
+        return other
+
+    def update(self, values: np.ndarray, *extras: np.ndarray) -> None:
+        """See rows; the last extra holds their numbers (`Rows.numbered`)."""
+        if len(values):
+            shown = as_members(values, extras[-1], None, self.shift)
+            self.search.see(np.arange(len(self.queries)), shown)
+
+    def merge(self, other: Self) -> None:
+        self.search.take(other.search)
+
+    def result(self) -> Neighbors:
+        """The nearest rows, by number, and their distances."""
+        return self.search.result()
 
 
 _QUERIES = 8192

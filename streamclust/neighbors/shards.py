@@ -1,6 +1,5 @@
-"""Neighbours by NN-descent in overlapping shards of the rows, merged row by row.
-
-NN-descent on rows in memory, by pynndescent, with its gaps filled and its distances taken anew.
+"""Neighbours by NN-descent in overlapping shards of the rows, merged row by row: in each shard by
+pynndescent, with its gaps filled and its distances taken anew.
 
 Source: Dong, Moses & Li 2011, "Efficient k-nearest neighbor graph construction for generic
 similarity measures", WWW. What it needs is compiled in each process, which takes about 20 s, and

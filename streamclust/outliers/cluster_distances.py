@@ -5,49 +5,47 @@ import numpy as np
 from streamclust.choice.tables import choose
 from streamclust.memory import MIB, Need
 from streamclust.passes.blocks import Rows
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.job import Job
-from streamclust.store.workspace import fingerprint, stage_array
+from streamclust.store.outliers import SetOutliers
+from streamclust.store.workspace import fingerprint
 
 STEP = "cluster distances"
-ARRAY = "cluster_distance"
 BYTES_A_ROW = 16
 
 
 def cluster_distances(job: Job, descriptor: str) -> None:
     """Measure the distances in a set's recommended clustering, unless that is done.
 
-    Published is ``cluster_distance``, float32 of shape (n_rows,): the distance to the own
-    cluster's mean as a multiple of the cluster's median; NaN for noise and for rows that are not
-    valid. It is no part of the
-    outlier score, which does not depend on any clustering.
+    Published is the distance of each row to its own cluster's mean as a multiple of the cluster's
+    median; NaN for noise and for rows that are not valid. It is no measure of the outlier score,
+    which does not depend on any clustering.
 
     Raises
     ------
     MemoryBudgetError
         When it does not fit the budget.
     """
-    workspace, path = job.workspace, f"descriptors/{descriptor}"
-    clustering, _ = choose(workspace, descriptor)
-    if clustering is None:
-        workspace.archive(f"{path}/{ARRAY}")
+    stored = SetOutliers(job.workspace, descriptor).cluster_distances
+    name, _ = choose(job.workspace, descriptor)
+    if name is None:
+        stored.archive()
         return
-    clustered = f"{path}/clusterings/{clustering}"
-    mark = fingerprint(STEP, 2, workspace.fingerprint_of(clustered))
-    if workspace.restore(f"{path}/{ARRAY}", mark):
+    clustering = StoredClustering(job.workspace, descriptor, name)
+    mark = fingerprint(STEP, 2, clustering.fingerprint)
+    if stored.restore(mark):
         job.skip(STEP, descriptor)
         return
     rows = job.rows_of(descriptor, "reduced")
     needs = cluster_distance_needs(descriptor, rows)
-    with job.step(STEP, descriptor, needs, rows.n_rows) as passes, workspace.staging() as staged:
-        labels = workspace.root[clustered]["labels"]
-        means = workspace.root[clustered]["means"][...]
-        shape, chunk = (rows.n_rows,), rows.rows_a_block
-        distance = stage_array(staged, ARRAY, shape, np.float32, chunk, fill_value=np.nan)
+    labels, means = clustering.labels, clustering.means[...]
+    with (
+        job.step(STEP, descriptor, needs, rows.n_rows) as passes,
+        stored.written(mark, name, rows.n_rows, rows.rows_a_block) as distance,
+    ):
         with_labels = rows.having(extras=(labels,))
         passes.write(STEP, with_labels, _MeanDistance(means), [distance])
         distance[...] = _by_median(distance[...], labels[...], len(means))
-        distance.attrs["clustering"] = clustering
-        workspace.publish(distance, f"{path}/{ARRAY}", mark)
 
 
 def cluster_distance_needs(descriptor: str, rows: Rows) -> list[Need]:
@@ -74,5 +72,5 @@ class _MeanDistance:
         self.means = np.vstack([means, np.full(means.shape[1], np.nan)])
 
     def __call__(self, values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]:
-        apart = values - self.means[labels]
-        return (np.sqrt(np.einsum("ij,ij->i", apart, apart)).astype(np.float32),)
+        difference = values - self.means[labels]
+        return (np.sqrt(np.einsum("ij,ij->i", difference, difference)).astype(np.float32),)

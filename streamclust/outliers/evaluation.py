@@ -1,7 +1,5 @@
-"""What a truth table says of the results: outlier scores, flags and reasons, and clusterings.
-
-How well scores, flags and reasons agree with a truth; the indices are scikit-learn's.
-"""
+"""How well outlier scores, flags, reasons and clusterings agree with a truth table, by the indices
+of scikit-learn."""
 
 import math
 from collections.abc import Iterator
@@ -17,12 +15,13 @@ from streamclust.errors import SettingsError
 from streamclust.markup import bullets
 from streamclust.markup import table as html_table
 from streamclust.memory import MIB, Need
-from streamclust.outliers.suspects import OUTLIERS, stored_outliers
 from streamclust.passes.accumulators.contingency import count_pairs
-from streamclust.sources.truth import Truth, read_truth, truth_bytes
+from streamclust.sources.attributes import Truth, read_truth, truth_bytes
+from streamclust.store.clusterings import StoredClustering
+from streamclust.store.images import path_blocks
 from streamclust.store.job import Job
+from streamclust.store.outliers import SetOutliers, StoredOutliers, stored_outliers
 from streamclust.store.outputs import Outputs
-from streamclust.store.paths import path_blocks
 from streamclust.store.workspace import Workspace
 
 # Bytes a row that scikit-learn holds for one ranking: sorted scores, weights and counts in float64.
@@ -221,7 +220,7 @@ def evaluate(job: Job, truth_file: Path, outputs: Outputs) -> Evaluation:
     Raises
     ------
     SourceError
-        When the table cannot be used: `streamclust.sources.truth.read_truth`.
+        When the table cannot be used: `streamclust.sources.attributes.read_truth`.
     MemoryBudgetError
         When its columns do not fit the budget.
     SettingsError
@@ -229,7 +228,7 @@ def evaluate(job: Job, truth_file: Path, outputs: Outputs) -> Evaluation:
     """
     workspace = job.workspace
     stored = job.chosen()
-    n_rows = int(workspace.root[f"descriptors/{stored[0]}"].attrs["n_rows"])
+    n_rows = job.set(stored[0]).n_rows
     with job.step(STEP, None, evaluate_needs(truth_file, n_rows), n_rows):
         truth = read_truth(truth_file, n_rows, path_blocks(workspace))
         if truth.unmatched:
@@ -267,38 +266,34 @@ def _outliers(workspace: Workspace, stored: list[str], truth: Truth) -> Iterator
     kinds = truth.outlier_kind
     if kinds is None or not kinds.values:
         return
-    group = stored_outliers(workspace)
+    outliers = stored_outliers(workspace)
     flagged = None
-    if group is not None:
-        flagged = group["flagged"][...][truth.rows]
-        flagged |= ~np.isfinite(group["score"][...][truth.rows])
-    for name, result, score in _scores(workspace, stored, truth.rows):
+    if outliers is not None:
+        flagged = outliers.flagged[...][truth.rows]
+        flagged |= ~np.isfinite(outliers.score[...][truth.rows])
+    for name, result, score in _scores(workspace, outliers, stored, truth.rows):
         yield from _ranking(name, result, kinds.codes, kinds.values, score, flagged)
-    if flagged is not None:
-        reported = group["kind"][...][truth.rows]
+    if outliers is not None and flagged is not None:
+        reported = outliers.kind[...][truth.rows]
         yield from _flagged(kinds.codes, kinds.values, flagged)
-        yield from _reasons(kinds.codes, kinds.values, reported, list(group.attrs["kinds"]))
+        yield from _reasons(kinds.codes, kinds.values, reported, outliers.kinds)
 
 
 def _scores(
-    workspace: Workspace, stored: list[str], rows: np.ndarray
+    workspace: Workspace, outliers: StoredOutliers | None, stored: list[str], rows: np.ndarray
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     """Every score there is: the combined one, each set's, and each set's measures."""
-    group = stored_outliers(workspace)
-    if group is not None:
-        yield COMBINED, "score", group["score"][...][rows]
+    if outliers is not None:
+        yield COMBINED, "score", outliers.score[...][rows]
     for name in stored:
-        own = workspace.get(f"descriptors/{name}/{OUTLIERS}")
-        if own is None:
+        of_set = SetOutliers(workspace, name)
+        if not of_set.scores.exists:
             continue
-        if "score" in own:
-            yield name, "score", own["score"][...][rows]
-        for measure, values in sorted(own.arrays()):
-            if measure != "score":
-                yield name, measure, values[...][rows]
-        residual = workspace.get(f"descriptors/{name}/space/residual")
-        if residual is not None:
-            yield name, "residual", residual[...][rows]
+        yield name, "score", of_set.scores.score[...][rows]
+        for measure, values in of_set.scores.measures.items():
+            yield name, measure, values[...][rows]
+        if of_set.space.exists:
+            yield name, "residual", of_set.space.residual[...][rows]
 
 
 def _ranking(
@@ -354,13 +349,13 @@ def _reasons(
 
 def _clusterings(workspace: Workspace, stored: list[str], truth: Truth) -> Iterator[dict[str, Any]]:
     for name in stored:
-        clustering, _ = choose(workspace, name)
-        if clustering is None:
+        recommended, _ = choose(workspace, name)
+        if recommended is None:
             continue
-        group = workspace.get(f"descriptors/{name}/clusterings/{clustering}")
-        labels, k = group["labels"][...][truth.rows], group.attrs["n_clusters"]
+        clustering = StoredClustering(workspace, name, recommended)
+        labels, k = clustering.labels[...][truth.rows], clustering.n_clusters
         for column, attribute in truth.attributes.items():
             table = count_pairs(attribute.codes, labels, (len(attribute.values), k))
             if table.any():
-                own = ("clustering", name, clustering, column, int(table.sum()), "")
+                own = ("clustering", name, recommended, column, int(table.sum()), "")
                 yield from _lines(agreement(table), *own)

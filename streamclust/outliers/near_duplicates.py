@@ -27,8 +27,6 @@ white; 0.4 in all four finds 5, repeated pictures and frames, and no black ones.
 
 .. [1] Abbas, A., Tirumala, K., Simig, D., Ganguli, S. & Morcos, A. S. (2023). SemDeDup:
    data-efficient learning at web-scale through semantic deduplication. arXiv:2303.09540.
-
-Images that are there more than once: duplicates.csv, from the neighbour graphs of the sets.
 """
 
 import functools
@@ -41,12 +39,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from streamclust.memory import MIB, Need
-from streamclust.outliers.graph import usual_distance
-from streamclust.passes.blocks import Rows
+from streamclust.outliers.neighbors import usual_distance
 from streamclust.passes.verbs import Passes
+from streamclust.store.images import parts_with_paths, paths_fingerprint
 from streamclust.store.job import Job
+from streamclust.store.outliers import SetOutliers
 from streamclust.store.outputs import Outputs
-from streamclust.store.paths import PATH, parts_with_paths
 from streamclust.store.workspace import fingerprint
 
 NEAR = 0.25
@@ -160,8 +158,10 @@ def duplicate_groups(pairs: np.ndarray, share: float = NEAR) -> DuplicateGroups:
     n_exact = int(np.searchsorted(pairs["distance"], 0, side="right"))
     n_rows = int(pairs["second"].max(initial=-1)) + 1
     exact, near = pairs[:n_exact], pairs[n_exact:]
-    copies = ((block["first"], block["second"]) for block in _blocks(exact))
-    places = components(n_rows, copies)
+    copies = Components(n_rows)
+    for block in _blocks(exact):
+        copies.join(block["first"], block["second"])
+    places = copies.result()
     nearest = np.full(n_rows, np.inf, np.float32)
     nearest[exact["first"]] = nearest[exact["second"]] = 0
     forest = _Forest(np.bincount(places), 2 * share)
@@ -174,39 +174,55 @@ def duplicate_groups(pairs: np.ndarray, share: float = NEAR) -> DuplicateGroups:
     return _ordered(forest.roots[places[rows]], rows, nearest[rows])
 
 
-def components(n_nodes: int, edges: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+class Components:
     """Connected components of a graph whose edges come in blocks: all of them are held nowhere.
 
     Parameters
     ----------
     n_nodes : int
-    edges : iterable of pairs of ndarray of int, shape (n_edges,)
-        The two ends of each edge of a block.
-
-    Returns
-    -------
-    ndarray of int32, shape (n_nodes,)
-        0, 1, … in the order of each component's first node.
     """
-    labels = np.arange(n_nodes, dtype=np.int32)
-    size = n_nodes
-    for ends in _gathered(edges, max(_BLOCK, n_nodes // 4)):
-        graph = coo_array((np.ones(ends.shape[1], np.int8), tuple(labels[ends])), (size, size))
-        size, joined = connected_components(graph, directed=False)
-        labels = joined[labels]
-    return labels
 
+    def __init__(self, n_nodes: int) -> None:
+        self.n_nodes = n_nodes
+        # Of each node its component, as far as edges were joined.
+        self._labels: np.ndarray | None = None
+        self._size = n_nodes
+        self._edges: list[np.ndarray] = []
+        # So many edges that joining all nodes by them takes linear time.
+        self._most = max(_BLOCK, n_nodes // 4)
 
-def _gathered(edges: Iterable[tuple[np.ndarray, np.ndarray]], least: int) -> Iterator[np.ndarray]:
-    """Blocks of so many edges (2, n_edges) that joining all nodes by each takes linear time."""
-    held: list[np.ndarray] = []
-    for ends in edges:
-        held.append(np.stack(ends))
-        if sum(part.shape[1] for part in held) >= least:
-            yield np.concatenate(held, axis=1)
-            held = []
-    if held:
-        yield np.concatenate(held, axis=1)
+    def join(self, first: np.ndarray, second: np.ndarray) -> None:
+        """Take edges, given by their two ends."""
+        self._edges.append(np.stack([first, second]))
+        if sum(edges.shape[1] for edges in self._edges) >= self._most:
+            self._settle()
+
+    def merge(self, other: Self) -> None:
+        """Take the edges of another of the same nodes."""
+        if other._labels is not None:
+            _, first = np.unique(other._labels, return_index=True)
+            self.join(np.arange(self.n_nodes), first[other._labels])
+        for edges in other._edges:
+            self.join(*edges)
+
+    def _settle(self) -> np.ndarray:
+        labels = self._labels
+        if labels is None:
+            labels = np.arange(self.n_nodes, dtype=np.int32)
+        if self._edges:
+            ends = labels[np.concatenate(self._edges, axis=1)]
+            ones = np.ones(ends.shape[1], np.int8)
+            graph = coo_array((ones, tuple(ends)), (self._size, self._size))
+            self._size, joined = connected_components(graph, directed=False)
+            labels = joined[labels]
+            self._edges = []
+        self._labels = labels
+        return labels
+
+    def result(self) -> np.ndarray:
+        """The component of each node, (n_nodes,) int32: 0, 1, … in the order of their first
+        nodes."""
+        return self._settle()
 
 
 def _blocks(pairs: np.ndarray) -> Iterator[np.ndarray]:
@@ -310,13 +326,13 @@ def duplicates(job: Job, sets: list[str], outputs: Outputs) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    workspace = job.workspace
-    made_of = [workspace.fingerprint_of(f"descriptors/{name}/neighbors") for name in sets]
-    mark = fingerprint(STEP, 2, made_of, workspace.fingerprint_of(PATH))
+    graphs = {name: SetOutliers(job.workspace, name).neighbors for name in sets}
+    made_of = [graph.fingerprint for graph in graphs.values()]
+    mark = fingerprint(STEP, 2, made_of, paths_fingerprint(job.workspace))
     if outputs.is_current(FILE, mark):
         job.skip(STEP, None)
         return
-    first = workspace.root[f"descriptors/{sets[0]}/neighbors/indices"]
+    first = graphs[sets[0]].indices
     share = NEAR if len(sets) == 1 else NEAR_IN_SEVERAL
     needs = duplicate_needs(first.shape[0], first.chunks[0], first.shape[1])
     with job.step(STEP, None, needs, first.shape[0]) as passes:
@@ -336,11 +352,8 @@ def _lines(job: Job, groups: DuplicateGroups) -> Iterator[dict[str, Any]]:
 
 
 def _of_set(job: Job, passes: Passes, name: str, share: float) -> DuplicateGroups:
-    path = f"descriptors/{name}"
-    graph = job.workspace.root[f"{path}/neighbors"]
-    scale = usual_distance(graph)
-    valid = job.rows_of(name, "space/reduced").valid
-    indices, distances = graph["indices"], graph["distances"]
-    rows = Rows(distances, valid, (indices,), numbered=True, rows_a_block=indices.chunks[0])
+    stored = SetOutliers(job.workspace, name)
+    scale = usual_distance(stored.neighbors, passes)
+    rows = stored.neighbors.rows.having(valid=stored.rows.valid, numbered=True)
     pairs = passes.reduce(f"{name}: near pairs", rows, NearPairs(scale, share)).result()
     return duplicate_groups(pairs, share)

@@ -1,10 +1,10 @@
 """Outlier scores of rows that come later, by what is stored of those that a set was scored with.
 
-Four of a set's six measures need nothing but the rows of the reference samples, the covariance of
-the core and the components. The other two, distances in the graph of neighbours, would take a
-search among all stored rows for each new one; they have less than a tenth of the score's weight,
-and are left out. So that like is compared with like, threshold and shares are taken of the stored
-rows by the same four.
+Measures that are `Inductive` need little of the stored rows: those of the reference samples, the
+covariance of the core and the components. The others, distances in the graph of neighbours, would
+take a search among all stored rows for each new one; they have less than a tenth of the score's
+weight, and are left out. So that like is compared with like, threshold and shares are taken of the
+stored rows by the same measures.
 """
 
 from collections.abc import Sequence
@@ -14,26 +14,30 @@ from typing import Any
 import numpy as np
 
 from streamclust.memory import MIB, Need
-from streamclust.outliers import scores as rules
-from streamclust.outliers.graph import space_rows
-from streamclust.outliers.references import ReferenceDistances, ReferenceSamples
-from streamclust.outliers.scores import RobustScale
-from streamclust.outliers.step import STEP as OUTLIERS
-from streamclust.outliers.step import MahalanobisDistance, SetScore
+from streamclust.outliers.measures.base import FittedMeasure, Inductive, MeasureInputs
+from streamclust.outliers.measures.registry import inductive_measures
+from streamclust.outliers.scores import (
+    RobustScale,
+    fence_of_one,
+    root_mean_square,
+    threshold,
+)
+from streamclust.outliers.step import SetScore, rows_of_columns
+from streamclust.passes.accumulators.collected import Collected
 from streamclust.passes.accumulators.covariance import Covariance
 from streamclust.passes.blocks import Rows
+from streamclust.passes.verbs import Passes, Transform
 from streamclust.reduction.projection import Projection
 from streamclust.reduction.step import load_components
 from streamclust.store.job import Job
-from streamclust.store.workspace import fingerprint, store_array
+from streamclust.store.outliers import SetOutliers
+from streamclust.store.workspace import fingerprint
 
 STEP = "scorer"
-MEASURES = ("reference", "reference_far", "mahalanobis", "residual")
 BYTES_A_ROW = 64
-_CHUNK = 65_536
 
 
-def scorer(job: Job, descriptor: str) -> "SetScorer":
+def new_row_scorer(job: Job, descriptor: str) -> "NewRowScorer":
     """What scores new rows of a set; made from the stored ones where it is not there.
 
     Raises
@@ -41,28 +45,18 @@ def scorer(job: Job, descriptor: str) -> "SetScorer":
     MemoryBudgetError
         When that does not fit the budget.
     """
-    workspace, path = job.workspace, f"descriptors/{descriptor}"
-    mark = fingerprint(STEP, 1, workspace.fingerprint_of(f"{path}/{OUTLIERS}"))
-    if workspace.restore(f"{path}/{STEP}", mark):
+    stored = SetOutliers(job.workspace, descriptor)
+    mark = fingerprint(STEP, 1, stored.scores.fingerprint)
+    if stored.scorer.restore(mark):
         job.skip(STEP, descriptor)
     else:
-        _make(job, descriptor, mark)
-    root = workspace.root[path]
-    group = root[STEP]
-    rows, numbers = group["references"][...], group["numbers"][...]
-    size = int(group.attrs["size"])
-    parts = [slice(start, start + size) for start in range(0, len(rows), size)]
-    principal = load_components(root["space/pca"])
-    return SetScorer(
-        principal.projection(),
-        principal.scale,
-        ReferenceDistances([(rows[part], numbers[part]) for part in parts]),
-        Projection(group["mean"][...], group["matrix"][...]),
-        _scales(root[OUTLIERS]),
-    )
+        _fit(job, descriptor, mark)
+    principal = load_components(stored.space.components)
+    fitted = FittedMeasure(stored.scorer.arrays, stored.scorer.attributes)
+    return NewRowScorer(principal.projection(), principal.scale, fitted, _scales(stored))
 
 
-def scorer_needs(descriptor: str, rows: Rows) -> list[Need]:
+def new_row_scorer_needs(descriptor: str, rows: Rows) -> list[Need]:
     """Memory of whole columns of the stored rows, and of blocks with their sums."""
     itemsize = np.dtype(rows.array.dtype).itemsize
     block = rows.rows_a_block * rows.n_columns * itemsize
@@ -71,43 +65,32 @@ def scorer_needs(descriptor: str, rows: Rows) -> list[Need]:
     return [Need(f"{STEP} of {descriptor}", fixed=held, per_block=2 * block + sums)]
 
 
-def _make(job: Job, descriptor: str, mark: str) -> None:
-    path = f"descriptors/{descriptor}"
-    rows, made_of = space_rows(job, descriptor), job.workspace.root[f"{path}/{OUTLIERS}"]
-    needs = scorer_needs(descriptor, rows)
-    with (
-        job.step(STEP, descriptor, needs, rows.n_rows) as passes,
-        job.workspace.staging() as staged,
-    ):
-        made = staged.create_group(STEP)
-        numbered = rows.having(numbered=True)
-        samples = ReferenceSamples(seed=job.settings.random_state)
-        drawn = passes.reduce("drawing references", numbered, samples).result()
-        store_array(made, "references", np.concatenate([values for values, _ in drawn]))
-        store_array(made, "numbers", np.concatenate([numbers for _, numbers in drawn]))
-        made.attrs["size"] = len(drawn[0][0])
-        core = rows.having(valid=_core(made_of))
-        scatter = passes.reduce("covariance of the core", core, Covariance()).result()
-        distance = MahalanobisDistance(scatter)
-        store_array(made, "mean", distance.projection.mean)
-        store_array(made, "matrix", distance.projection.matrix)
-        job.workspace.publish(made, f"{path}/{STEP}", mark)
+def _fit(job: Job, descriptor: str, mark: str) -> None:
+    """Learn from the stored rows what their measures take."""
+    stored = SetOutliers(job.workspace, descriptor)
+    rows = stored.rows
+    inputs = MeasureInputs(rows, None, _columns(stored))
+    arrays: dict[str, np.ndarray] = {}
+    attributes: dict[str, Any] = {}
+    needs = new_row_scorer_needs(descriptor, rows)
+    with job.step(STEP, descriptor, needs, rows.n_rows) as passes:
+        for measure in inductive_measures().values():
+            if isinstance(measure, Inductive):
+                fitted = measure.fit(inputs, job.settings, passes)
+                arrays |= fitted.arrays
+                attributes |= fitted.attributes
+        stored.scorer.save(arrays, attributes, mark)
 
 
-def _core(measures: Any) -> np.ndarray:
-    near, far = measures["reference"][...], measures["reference_far"][...]
-    scales = _scales(measures)
-    gap = rules.reference_gap(near, far, scales["reference"].floor)
-    columns = {"reference": near, "reference_far": far, "reference_gap": gap}
-    z = {name: scales[name].z(column) for name, column in columns.items()}
-    return rules.core_rows(z["reference"], far, z["reference_far"], z["reference_gap"])
+def _columns(stored: SetOutliers) -> dict[str, Any]:
+    return {**stored.scores.measures, "residual": stored.space.residual}
 
 
-def _scales(measures: Any) -> dict[str, RobustScale]:
-    return {name: RobustScale(**scale) for name, scale in measures.attrs["scales"].items()}
+def _scales(stored: SetOutliers) -> dict[str, RobustScale]:
+    return {name: RobustScale(**scale) for name, scale in stored.scores.scales.items()}
 
 
-class SetScorer:
+class NewRowScorer:
     """Scores new rows of a set as they come; can be pickled.
 
     Parameters
@@ -116,9 +99,8 @@ class SetScorer:
         On the components that the scores see.
     scale : ndarray of shape (n_columns,)
         What the columns are divided by.
-    references : ReferenceDistances
-    mahalanobis : Projection
-        That makes the core white.
+    fitted : FittedMeasure
+        What all measures were fitted with.
     scales : dict of str to RobustScale
         What makes the measures comparable.
     """
@@ -127,34 +109,39 @@ class SetScorer:
         self,
         projection: Projection,
         scale: np.ndarray,
-        references: ReferenceDistances,
-        mahalanobis: Projection,
+        fitted: FittedMeasure,
         scales: dict[str, RobustScale],
     ) -> None:
         self.projection = projection
         self.scale = scale
-        self.references = references
-        self.mahalanobis = mahalanobis
-        self.score = SetScore(list(MEASURES), scales)
+        measures = inductive_measures()
+        self.transforms: list[tuple[list[str], Transform]] = [
+            ([column.name for column in measure.columns], measure.transform(fitted))
+            for measure in measures.values()
+            if isinstance(measure, Inductive)
+        ]
+        names = ["residual", *(name for own, _ in self.transforms for name in own)]
+        self.score = SetScore(measures, names, scales)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Scores (n_rows,), float32, of raw rows (n_rows, n_columns); NaN where they are not
         finite."""
         reduced, residual = self.projection.with_residual(values, self.scale)
         known = np.isfinite(reduced).all(axis=1)
-        found = np.full(len(values), np.nan, np.float32)
+        scores = np.full(len(values), np.nan, np.float32)
         if known.any():
-            reduced, residual = reduced[known], residual[known].astype(np.float32)
-            near, far = self.references(reduced, np.full(len(reduced), -1))
-            white = self.mahalanobis(reduced)
-            out = np.sqrt(np.einsum("ij,ij->i", white, white)).astype(np.float32)
-            (found[known],) = self.score(reduced, near, far, out, residual)
-        return found
+            reduced = reduced[known]
+            numbers = np.full(len(reduced), -1)
+            columns = [residual[known].astype(np.float32)]
+            for _, transform in self.transforms:
+                columns += transform(reduced, numbers)
+            (scores[known],) = self.score(reduced, *columns)
+        return scores
 
 
 @dataclass(frozen=True)
 class Fence:
-    """When rows are flagged, by the scores of several sets; held by stored rows.
+    """When rows are flagged, by the scores of several sets.
 
     Attributes
     ----------
@@ -175,9 +162,9 @@ class Fence:
 
         Rows without a score in a set have an infinite one.
         """
-        score = rules.over_sets(list(scores))
-        score[np.any([np.isnan(own) for own in scores], axis=0)] = np.inf
-        beyond = [own > most for own, most in zip(scores, self.alone, strict=True)]
+        score = root_mean_square(scores)
+        score[np.any([np.isnan(column) for column in scores], axis=0)] = np.inf
+        beyond = [column > most for column, most in zip(scores, self.alone, strict=True)]
         return score, (score > self.threshold) | np.any(beyond, axis=0)
 
 
@@ -191,23 +178,22 @@ def fence(job: Job, descriptors: Sequence[str], contamination: Any) -> Fence:
     contamination : "auto" or float
         As the stored rows were flagged by.
     """
-    scores = [_stored_scores(job, descriptor) for descriptor in descriptors]
-    is_auto = contamination == "auto"
-    alone = [rules.FAR_OUT_ALONE * rules.far_out(own) if is_auto else np.inf for own in scores]
-    score = rules.over_sets(scores)
-    threshold = rules.far_out(score) if is_auto else rules.share_threshold(score, contamination)
-    held = Fence(threshold, tuple(alone), 0.0)
-    _, flagged = held.flagged(scores)
-    return Fence(threshold, tuple(alone), float(flagged.mean()))
+    passes = Passes(job.executor, job.events)
+    scores = [_stored_scores(job, passes, descriptor) for descriptor in descriptors]
+    alone = tuple(fence_of_one(column, contamination) for column in scores)
+    limit = threshold(root_mean_square(scores), contamination)
+    _, flagged = Fence(limit, alone, 0.0).flagged(scores)
+    return Fence(limit, alone, float(flagged.mean()))
 
 
-def _stored_scores(job: Job, descriptor: str) -> np.ndarray:
-    root = job.workspace.root[f"descriptors/{descriptor}"]
-    measures = root[OUTLIERS]
-    columns = [root["space/residual"] if n == "residual" else measures[n] for n in MEASURES]
-    score = SetScore(list(MEASURES), _scales(measures))
-    found = np.empty(columns[0].shape, np.float32)
-    for start in range(0, len(found), _CHUNK):
-        part = slice(start, min(start + _CHUNK, len(found)))
-        (found[part],) = score(found[part], *(column[part] for column in columns))
-    return found
+def _stored_scores(job: Job, passes: Passes, descriptor: str) -> np.ndarray:
+    """The scores of all stored rows of a set, by the measures that new rows have."""
+    stored = SetOutliers(job.workspace, descriptor)
+    measures, columns = inductive_measures(), _columns(stored)
+    names = {name for measure in measures.values() for name in measure.reads}
+    names |= {column.name for measure in measures.values() for column in measure.columns}
+    columns = {name: columns[name] for name in columns if name in names}
+    score = SetScore(measures, list(columns), _scales(stored))
+    rows = rows_of_columns(columns)
+    (scores,) = passes.reduce(f"{descriptor}: scores", rows, Collected(score)).result()
+    return scores

@@ -6,22 +6,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamclust.errors import ImageError, SourceError
-from streamclust.figures.set_pictures import FIGURE_BYTES
-from streamclust.images.archive import Images, ImageStore
+from streamclust.figures.files import FIGURE_BYTES
+from streamclust.images.archive import Images, ImageStore, stored_images
 from streamclust.images.scan import scan_need
 from streamclust.memory import Need
-from streamclust.outliers.suspects import (
-    BAD_PICTURES,
-    KINDS,
-    OUTLIERS,
-    Suspects,
-    load_reasons,
-    set_scores,
-    stored_images,
-)
+from streamclust.outliers.flagging import set_scores
+from streamclust.outliers.kinds import BAD_PICTURES, KINDS, FlaggedRows, load_reasons
+from streamclust.store.images import paths_of
 from streamclust.store.job import Job
+from streamclust.store.outliers import case_outliers
 from streamclust.store.outputs import Outputs
-from streamclust.store.paths import paths_of
 from streamclust.store.workspace import fingerprint
 
 if TYPE_CHECKING:
@@ -32,7 +26,7 @@ _SCORES = "figures/outlier-scores.png"
 _TOP = "figures/outliers-top.png"
 
 
-def draw_outliers(job: Job, outputs: Outputs, found: Suspects) -> None:
+def draw_outliers(job: Job, outputs: Outputs, outliers: FlaggedRows) -> None:
     """Draw the distribution of the scores and, with images, sheets of the top outliers.
 
     Raises
@@ -40,24 +34,22 @@ def draw_outliers(job: Job, outputs: Outputs, found: Suspects) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    workspace = job.workspace
-    mark = fingerprint(STEP, 3, workspace.fingerprint_of(OUTLIERS))
-    images = stored_images(job)
+    stored = case_outliers(job.workspace)
+    mark = fingerprint(STEP, 3, stored.fingerprint)
     # Where no image could be read there is no yardstick.
-    if workspace.root[OUTLIERS].attrs["yardstick"] is None:
-        images = None
-    sheets = {} if images is None else _sheets(found)
+    images = None if stored.yardstick is None else stored_images(job)
+    sheets = {} if images is None else _sheets(outliers)
     wanted = [_SCORES, *sheets]
     for stale in outlier_figures() - set(wanted):
         outputs.remove(stale)
     if all(outputs.is_current(file, mark) for file in wanted):
         job.skip(STEP, None)
         return
-    n_rows = len(found.score)
+    n_rows = len(outliers.score)
     with job.step(STEP, None, draw_outlier_needs(n_rows), n_rows):
-        _draw_scores(job, outputs, found, mark)
+        _draw_scores(job, outputs, outliers, mark)
         if images is not None:
-            _draw_sheets(job, outputs, found, images, sheets, mark)
+            _draw_sheets(job, outputs, outliers, images, sheets, mark)
 
 
 def draw_outlier_needs(n_rows: int) -> list[Need]:
@@ -66,31 +58,33 @@ def draw_outlier_needs(n_rows: int) -> list[Need]:
     return [Need(STEP, fixed=24 * n_rows + max(FIGURE_BYTES, image.per_block + image.fixed))]
 
 
-def _draw_scores(job: Job, outputs: Outputs, found: Suspects, mark: str) -> None:
+def _draw_scores(job: Job, outputs: Outputs, outliers: FlaggedRows, mark: str) -> None:
     from streamclust.figures.score_histogram import count_scores, score_histogram
 
-    sets = list(job.workspace.root[OUTLIERS].attrs["sets"])
-    combined = count_scores("score of all sets", found.score, found.threshold)
-    own = [count_scores(name, score) for name, score in set_scores(job, sets)]
+    arrays = set_scores(job.workspace, case_outliers(job.workspace).sets)
+    combined = count_scores("score of all sets", outliers.score, outliers.threshold)
+    by_set = [count_scores(name, array[...]) for name, array in arrays.items()]
     with outputs.writing(_SCORES, mark) as staged:
-        score_histogram(staged, combined, own, found.threshold, _words_of(found), "Outlier scores")
+        score_histogram(
+            staged, combined, by_set, outliers.threshold, _words_of(outliers), "Outlier scores"
+        )
 
 
-def _words_of(found: Suspects) -> str:
+def _words_of(outliers: FlaggedRows) -> str:
     from streamclust.figures.score_histogram import flagged_in_words
 
-    by_score = found.score > found.threshold
-    invalid = np.isinf(found.score)
-    by_picture = ~by_score & np.isin(found.kind, BAD_PICTURES)
-    alone = found.flagged & ~by_score & ~by_picture
+    by_score = outliers.score > outliers.threshold
+    invalid = np.isinf(outliers.score)
+    by_picture = ~by_score & np.isin(outliers.kind, BAD_PICTURES)
+    alone = outliers.flagged & ~by_score & ~by_picture
     causes = {
-        f"by a score above {found.threshold:.4g}": by_score & ~invalid,
+        f"by a score above {outliers.threshold:.4g}": by_score & ~invalid,
         "far out in one set alone": alone,
-        "by their pictures": found.flagged & by_picture,
+        "by their pictures": outliers.flagged & by_picture,
         "with an invalid descriptor": invalid,
     }
     counts = {cause: int(np.count_nonzero(rows)) for cause, rows in causes.items()}
-    return flagged_in_words(len(found.score), counts)
+    return flagged_in_words(len(outliers.score), counts)
 
 
 def _sheet(kind: str) -> str:
@@ -102,14 +96,14 @@ def outlier_figures() -> set[str]:
     return {_SCORES, _TOP, *(_sheet(kind) for kind in KINDS[1:])}
 
 
-def _sheets(found: Suspects) -> dict[str, tuple[str, np.ndarray]]:
+def _sheets(outliers: FlaggedRows) -> dict[str, tuple[str, np.ndarray]]:
     """Of each sheet its title and its rows, by score."""
-    shown = found.shown()
-    n_flagged = int(np.count_nonzero(found.flagged))
+    shown = outliers.shown()
+    n_flagged = int(np.count_nonzero(outliers.flagged))
     title = f"Highest outlier scores, those of the {n_flagged:,} flagged rows in red"
     sheets = {_TOP: (title, shown)}
     for code, kind in enumerate(KINDS):
-        rows = shown[found.kind[shown] == code]
+        rows = shown[outliers.kind[shown] == code]
         if code and len(rows):
             sheets[_sheet(kind)] = (f"Outliers: {kind}", rows)
     return sheets
@@ -118,7 +112,7 @@ def _sheets(found: Suspects) -> dict[str, tuple[str, np.ndarray]]:
 def _draw_sheets(
     job: Job,
     outputs: Outputs,
-    found: Suspects,
+    outliers: FlaggedRows,
     images: Images,
     sheets: dict[str, tuple[str, np.ndarray]],
     mark: str,
@@ -134,7 +128,7 @@ def _draw_sheets(
     for file, (title, rows) in job.events.track(
         sheets.items(), "contact sheets", len(sheets), "sheets"
     ):
-        tiles = _tiles(job, store, found, rows[:MOST_TILES], words)
+        tiles = _tiles(job, store, outliers, rows[:MOST_TILES], words)
         subtitle = _subtitle(len(rows), MOST_TILES)
         with outputs.writing(file, mark) as staged:
             contact_sheet(staged, tiles, title, subtitle)
@@ -164,16 +158,16 @@ def _opened(images: Images) -> ImageStore | None:
 def _tiles(
     job: Job,
     store: ImageStore,
-    found: Suspects,
+    outliers: FlaggedRows,
     rows: np.ndarray,
     words: dict[int, list[str]],
 ) -> Iterator["Tile"]:
     from streamclust.figures.contact_sheet import Tile
 
     for row, path in zip(rows.tolist(), paths_of(job.workspace, rows), strict=True):
-        reason = "; ".join(words.get(row, [KINDS[found.kind[row]]]))
-        score = float(found.score[row])
-        yield Tile(path, score, reason, *image_or_problem(store, path), bool(found.flagged[row]))
+        reason = "; ".join(words.get(row, [KINDS[outliers.kind[row]]]))
+        score = float(outliers.score[row])
+        yield Tile(path, score, reason, *image_or_problem(store, path), bool(outliers.flagged[row]))
 
 
 def image_or_problem(store: ImageStore, path: str) -> tuple[bytes | None, str]:

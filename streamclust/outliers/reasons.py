@@ -12,6 +12,7 @@ those that do (`white_disc`, `highlights`, `contrast`).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -118,6 +119,12 @@ class Reasons:
         """No reason."""
         code, value = np.empty(0, np.int8), np.empty(0, np.float32)
         return cls(np.empty(0, np.int64), code, code, value, np.empty((0, 2), np.float32))
+
+    @classmethod
+    def joined(cls, parts: Iterable[Reasons]) -> Self:
+        """All reasons, part by part."""
+        columns = zip(*(vars(part).values() for part in (cls.none(), *parts)), strict=True)
+        return cls(*map(np.concatenate, columns))
 
 
 @dataclass(frozen=True, eq=False)

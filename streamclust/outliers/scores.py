@@ -11,27 +11,16 @@ alone counts 1 / √S of that, which a fence may miss where the others agree wit
 twice as far out as its own set's fence is flagged in any case.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-
-# Evidence that carries on all data tried, and such that is only right now and then.
-WEIGHTS = {
-    "reference": 1.0,
-    "mahalanobis": 1.0,
-    "residual": 1 / 9,
-    "knn_kth": 1 / 9,
-    "lof": 1 / 9,
-    "micro_cluster": 1 / 9,
-}
 
 # So many times beyond its own fence, one set is enough. Up to four sets, what is that far out in
 # one mostly passes the fence of all. 1.5 would add 16 rows to 129 flagged of 6,000 drawn images,
 # none of them bad, and none on 2,003 real ones.
 FAR_OUT_ALONE = 2.0
-
-# Rows that lie farther out than these are not of the core whose covariance is the yardstick.
-CORE_NEAR, CORE_FAR, CORE_FAR_SHARE, CORE_GAP, CORE_LEAST = 2.0, 3.0, 0.97, 6.0, 0.90
 
 _NORMAL_QUARTILES = 1.349  # the quartile range of a standard normal deviate
 _NORMAL_MEAN_DEVIATION = 1.2533  # its standard deviation over its mean absolute deviation
@@ -81,83 +70,24 @@ class RobustScale:
         return (logs / self.spread).astype(np.float32)
 
 
-def reference_gap(near: np.ndarray, far: np.ndarray, floor: float) -> np.ndarray:
-    """How much denser it is about a row than farther off: the far reference distance over the near
-    one, of which what is smaller than `floor` (that of its `RobustScale`) counts as that: rows that
-    are there many times over have a near distance of 0."""
-    return far / np.maximum(near, floor)
-
-
-def core_rows(
-    near_z: np.ndarray, far: np.ndarray, far_z: np.ndarray, gap_z: np.ndarray
+def root_mean_square(
+    columns: Sequence[np.ndarray], weights: Sequence[float] | None = None
 ) -> np.ndarray:
-    """Tell which rows are of the core: neither isolated nor of a small group.
-
-    Mahalanobis distances from the covariance of all rows forgive what is many: a group of 2 % in
-    one direction makes that direction wide. One reweighting step, as in fast-MCD [1]_, from the
-    reference distances. Where there are many columns, a group need not be far out to be masked so;
-    but it is much denser than what surrounds it, which ordinary rows never are by that much.
+    """The root of the weighted mean of the squares of the positive parts.
 
     Parameters
     ----------
-    near_z, far_z, gap_z : ndarray of shape (n_rows,)
-        Robust z of the near and far reference distances and of far over near; NaN for rows that
-        are not valid.
-    far : ndarray of shape (n_rows,)
-        The far distances.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_rows,)
-        90 % of the valid rows at least.
-
-    References
-    ----------
-    .. [1] Rousseeuw, P. J. & Van Driessen, K. (1999). A fast algorithm for the minimum covariance
-       determinant estimator. Technometrics 41(3).
-    """
-    valid = np.isfinite(far)
-    out = np.maximum(near_z / CORE_NEAR, far_z / CORE_FAR)
-    out = np.maximum(out, gap_z / CORE_GAP)
-    out[far > np.quantile(far[valid], CORE_FAR_SHARE)] = np.inf
-    return valid & (out <= max(1.0, np.quantile(out[valid], CORE_LEAST, method="higher")))
-
-
-def micro_cluster(near: np.ndarray, far: np.ndarray, gap: np.ndarray) -> np.ndarray:
-    """Membership in a small far group, as a robust z: far from 5 % of all rows, yet in company.
-
-    Parameters
-    ----------
-    near, far, gap : ndarray of shape (n_rows,)
-        Robust z of the near and far reference distances and of their ratio.
-    """
-    return np.where(np.isnan(near), near, np.minimum(far, gap))
-
-
-def combined(z: dict[str, np.ndarray]) -> np.ndarray:
-    """One score of a set's measures: the root weighted mean square of the positive robust z.
-
-    Parameters
-    ----------
-    z : dict of str to ndarray of shape (n_rows,)
-        Robust z by name; names without a weight are passed over, and so are values of NaN.
+    columns : sequence of ndarray of shape (n_rows,)
+        Values of NaN are passed over.
+    weights : sequence of float, optional
+        Of the columns; all count alike by default.
 
     Returns
     -------
     ndarray of shape (n_rows,), float32
-        0 and above; NaN where all measures are.
+        0 and above; NaN where all values are.
     """
-    weights = {name: WEIGHTS[name] for name in z if name in WEIGHTS}
-    return _root_mean_square([z[name] for name in weights], list(weights.values()))
-
-
-def over_sets(scores: list[np.ndarray]) -> np.ndarray:
-    """The scores of several sets made one, by the same rule; of a row's, those that are NaN are
-    left out of the mean."""
-    return _root_mean_square(scores, [1.0] * len(scores))
-
-
-def _root_mean_square(columns: list[np.ndarray], weights: list[float]) -> np.ndarray:
+    weights = [1.0] * len(columns) if weights is None else weights
     total = np.zeros(len(columns[0]))
     known = np.zeros(len(columns[0]))
     for column, weight in zip(columns, weights, strict=True):
@@ -183,6 +113,17 @@ def far_out(scores: np.ndarray) -> float:
         return float("inf")
     low, high = np.percentile(known, [25, 75])
     return float(high + 3 * (high - low))
+
+
+def threshold(scores: np.ndarray, contamination: Any) -> float:
+    """The score above which rows are flagged: `far_out` where it is "auto", or that which this
+    share of the rows lies above."""
+    return far_out(scores) if contamination == "auto" else share_threshold(scores, contamination)
+
+
+def fence_of_one(scores: np.ndarray, contamination: Any) -> float:
+    """The score of one set that is enough by itself, whatever the others tell."""
+    return FAR_OUT_ALONE * far_out(scores) if contamination == "auto" else float("inf")
 
 
 def share_threshold(scores: np.ndarray, share: float) -> float:

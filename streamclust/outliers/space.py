@@ -12,10 +12,11 @@ from streamclust.passes.accumulators.sample import priorities
 from streamclust.passes.blocks import Rows
 from streamclust.reduction.projection import Projection
 from streamclust.reduction.step import decompose, reduce_needs, reduced_chunk, store_components
-from streamclust.reduction.stored_sums import SCORED_COMPONENTS
+from streamclust.reduction.sums import SCORED_COMPONENTS
 from streamclust.settings import Settings
 from streamclust.store.job import Job
-from streamclust.store.workspace import fingerprint, stage_array
+from streamclust.store.outliers import SetOutliers
+from streamclust.store.workspace import fingerprint
 
 STEP = "space"
 
@@ -33,34 +34,29 @@ def space(job: Job, descriptor: str) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    path = f"descriptors/{descriptor}"
-    raw, group = job.rows_of(descriptor, "raw"), job.workspace.root[path]
-    n_valid = int(group.attrs["n_rows"] - group.attrs["n_invalid"])
+    own, stored = job.set(descriptor), SetOutliers(job.workspace, descriptor).space
+    raw, n_valid = own.rows("raw"), own.n_valid
     # A sketch goes on from the one of all rows.
-    is_sampled = n_valid > SAMPLED_ROWS and not group.attrs["sketched"]
+    is_sampled = n_valid > SAMPLED_ROWS and not own.is_sketched
     seed = job.settings.random_state if is_sampled else None
-    scaling, made_of = job.settings.outlier_scaling, job.workspace.fingerprint_of(path)
-    mark = fingerprint(STEP, 3, made_of, scaling, SCORED_COMPONENTS, seed)
-    if job.workspace.restore(f"{path}/{STEP}", mark):
+    scaling = job.settings.outlier_scaling
+    mark = fingerprint(STEP, 3, own.fingerprint, scaling, SCORED_COMPONENTS, seed)
+    if stored.restore(mark):
         job.skip(STEP, descriptor)
         return
     learned = raw if seed is None else _sampled(raw, n_valid, seed)
     most = min(raw.n_columns, SCORED_COMPONENTS, n_valid)
     settings = space_settings(job.settings, most)
-    needs = space_needs(descriptor, raw, job.settings, group.attrs["sketched"])
-    with job.step(STEP, descriptor, needs, raw.n_rows) as passes, job.workspace.staging() as staged:
+    needs = space_needs(descriptor, raw, job.settings, own.is_sketched)
+    with job.step(STEP, descriptor, needs, raw.n_rows) as passes, stored.written(mark) as writer:
         # One BLAS thread: the decomposition's rounding must not depend on the machine's cores.
         with threadpool_limits(limits=1):
             principal = decompose(replace(job, settings=settings), passes, descriptor, learned)
-        made = staged.create_group(STEP)
-        store_components(made, principal, settings)
-        rows, dtype = reduced_chunk(raw, most), compute_dtype(raw.array.dtype)
-        shape = (raw.n_rows, principal.n_components)
-        reduced = stage_array(made, "reduced", shape, dtype, rows, fill_value=np.nan)
-        residual = stage_array(made, "residual", shape[:1], np.float32, rows, fill_value=np.nan)
+        store_components(writer.group, principal, settings)
+        chunk, dtype = reduced_chunk(raw, most), compute_dtype(raw.array.dtype)
+        outputs = writer.outputs(raw.n_rows, principal.n_components, dtype, chunk)
         project = _Project(principal.projection(), principal.scale)
-        passes.write("projecting for outliers", raw, project, (reduced, residual))
-        job.workspace.publish(made, f"{path}/{STEP}", mark)
+        passes.write("projecting for outliers", raw, project, outputs)
 
 
 def space_settings(settings: Settings, n_components: int) -> Settings:

@@ -1,19 +1,23 @@
 """The outliers for people: outliers.csv, their reasons, and the groups that they form."""
 
+import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from streamclust.images.pixels import MEASURES
 from streamclust.memory import MIB, Need
-from streamclust.outliers.graph import usual_distance
-from streamclust.outliers.near_duplicates import components
+from streamclust.outliers.flagging import set_scores
+from streamclust.outliers.kinds import KINDS, FlaggedRows
+from streamclust.outliers.near_duplicates import Components
+from streamclust.outliers.neighbors import usual_distance
 from streamclust.outliers.scores import far_out
-from streamclust.outliers.suspects import KINDS, OUTLIERS, Suspects, set_scores
+from streamclust.passes.verbs import Passes
+from streamclust.store.images import parts_with_paths, paths_fingerprint
 from streamclust.store.job import Job
+from streamclust.store.outliers import SetOutliers, case_outliers
 from streamclust.store.outputs import Outputs
-from streamclust.store.paths import PATH, parts_with_paths
 from streamclust.store.workspace import Workspace, fingerprint
 
 STEP = "outlier tables"
@@ -30,7 +34,7 @@ LEAST_GROUP = 5
 _PIECE_ROWS = 4096
 
 
-def write_outliers(job: Job, outputs: Outputs, found: Suspects) -> None:
+def write_outliers(job: Job, outputs: Outputs, outliers: FlaggedRows) -> None:
     """Write outliers.csv, outlier_reasons.csv and outlier_groups.csv, unless that is done.
 
     Raises
@@ -38,51 +42,54 @@ def write_outliers(job: Job, outputs: Outputs, found: Suspects) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    root, fingerprint_of = job.workspace.root, job.workspace.fingerprint_of
-    sets = list(root[OUTLIERS].attrs["sets"])
-    parts = [f"descriptors/{name}/{part}" for name in sets for part in (OUTLIERS, "neighbors")]
-    mark = fingerprint(STEP, 2, [fingerprint_of(path) for path in (PATH, OUTLIERS, *parts)])
+    stored = case_outliers(job.workspace)
+    own = [SetOutliers(job.workspace, name) for name in stored.sets]
+    parts = [part.fingerprint for one in own for part in (one.scores, one.neighbors)]
+    mark = fingerprint(STEP, 2, [paths_fingerprint(job.workspace), stored.fingerprint, *parts])
     if all(outputs.is_current(file, mark) for file in TABLES):
         job.skip(STEP, None)
         return
-    n_rows = len(found.score)
-    graph = root[f"descriptors/{sets[0]}/neighbors/indices"]
-    with job.step(STEP, None, outlier_table_needs(n_rows, graph.chunks[0], graph.shape[1]), n_rows):
-        outputs.table(OUTLIERS_FILE, (*FIXED, *sets), _lines(job, sets, found), mark)
+    n_rows, graph = len(outliers.score), own[0].neighbors.indices
+    needs = outlier_table_needs(n_rows, graph.chunks[0], graph.shape[1])
+    with job.step(STEP, None, needs, n_rows) as passes:
+        lines = _lines(job, stored.sets, outliers)
+        outputs.table(OUTLIERS_FILE, (*FIXED, *stored.sets), lines, mark)
         outputs.table(REASONS_FILE, REASONS, _reasons(job.workspace), mark)
-        outputs.table(GROUPS_FILE, GROUPS, _group_lines(job, sets, found), mark)
+        rows, number = _groups(passes, own, outliers)
+        outputs.table(GROUPS_FILE, GROUPS, _group_lines(job, rows, number, outliers), mark)
 
 
 def outlier_table_needs(n_rows: int, chunk: int = 32_768, n_neighbors: int = 15) -> list[Need]:
     """Memory of whole columns, were every row flagged, and of a chunk of the graph."""
-    return [Need(STEP, fixed=n_rows * BYTES_A_ROW + chunk * n_neighbors * 12 + 32 * MIB)]
+    block = chunk * n_neighbors * 12
+    return [Need(STEP, fixed=n_rows * BYTES_A_ROW + block + 32 * MIB, per_block=2 * block)]
 
 
-def _lines(job: Job, sets: list[str], found: Suspects) -> Iterator[dict[str, Any]]:
-    rows = found.shown()
-    limits = {name: far_out(score) for name, score in set_scores(job, sets)}
+def _lines(job: Job, sets: list[str], outliers: FlaggedRows) -> Iterator[dict[str, Any]]:
+    rows = outliers.shown()
+    arrays = set_scores(job.workspace, sets)
+    limits = {name: far_out(array[...]) for name, array in arrays.items()}
     for part, paths in parts_with_paths(job.workspace, rows):
-        own = rows[part]
-        scores = {name: score[own].tolist() for name, score in set_scores(job, sets)}
-        for place, (row, path) in enumerate(zip(own.tolist(), paths, strict=True)):
-            told = {name: score[place] for name, score in scores.items()}
+        shown = rows[part]
+        columns = {name: array[...][shown].tolist() for name, array in arrays.items()}
+        for place, (row, path) in enumerate(zip(shown.tolist(), paths, strict=True)):
+            scores = {name: column[place] for name, column in columns.items()}
             yield {
                 "rank": part.start + place + 1,
                 "row": row,
                 "path": path,
-                "score": f"{found.score[row]:.4f}",
-                "kind": KINDS[found.kind[row]],
+                "score": f"{outliers.score[row]:.4f}",
+                "kind": KINDS[outliers.kind[row]],
                 # Rows without a score are beyond all others.
-                "sets": " ".join(name for name in told if not told[name] <= limits[name]),
-                **{name: f"{score:.4f}" for name, score in told.items()},
+                "sets": " ".join(name for name in scores if not scores[name] <= limits[name]),
+                **{name: f"{score:.4f}" for name, score in scores.items()},
             }
 
 
 def _reasons(workspace: Workspace) -> Iterator[dict[str, Any]]:
-    group = workspace.root[f"{OUTLIERS}/reasons"]
-    names = ("row", "kind", "measure", "value", "usual")
-    for part, paths in parts_with_paths(workspace, group["row"][...]):
-        columns = (group[name][part].tolist() for name in names)
+    stored = case_outliers(workspace)
+    for part, paths in parts_with_paths(workspace, stored.reason_rows):
+        columns = (values.tolist() for values in stored.reasons(part).values())
         for path, row, kind, measure, value, usual in zip(paths, *columns, strict=True):
             yield {
                 "row": row,
@@ -95,58 +102,81 @@ def _reasons(workspace: Workspace) -> Iterator[dict[str, Any]]:
             }
 
 
-def _groups(job: Job, sets: list[str], found: Suspects) -> tuple[np.ndarray, np.ndarray]:
+def _groups(
+    passes: Passes, sets: list[SetOutliers], outliers: FlaggedRows
+) -> tuple[np.ndarray, np.ndarray]:
     """Flagged rows that are near each other in any set, with the number of their group: those of
     the largest group first, in order of their scores."""
-    flagged = np.flatnonzero(found.flagged)
-    place = np.full(len(found.flagged), -1, np.int32)
+    flagged = np.flatnonzero(outliers.flagged)
+    place = np.full(len(outliers.flagged), -1, np.int32)
     place[flagged] = np.arange(len(flagged))
-    labels = components(len(flagged), _near_edges(job, sets, place))
+    components = Components(len(flagged))
+    for stored in sets:
+        near = _NearFlagged(place, len(flagged), usual_distance(stored.neighbors, passes))
+        rows = stored.neighbors.rows.having(valid=outliers.flagged, numbered=True)
+        name = f"{stored.set_name}: groups of outliers"
+        components.merge(passes.reduce(name, rows, near).components)
+    labels = components.result()
     sizes = np.bincount(labels, minlength=1)
     numbers = np.empty(len(sizes), np.int32)
     numbers[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
     kept = sizes[labels] >= LEAST_GROUP
     rows, number = flagged[kept], numbers[labels[kept]]
-    order = np.lexsort((-found.score[rows], number))
+    order = np.lexsort((-outliers.score[rows], number))
     return rows[order], number[order]
 
 
-def _near_edges(
-    job: Job, sets: list[str], place: np.ndarray
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Flagged rows, by place, and their flagged neighbours that are not farther than is usual."""
-    for name in sets:
-        graph = job.workspace.root[f"descriptors/{name}/neighbors"]
-        usual = usual_distance(graph)
-        chunk = graph["indices"].chunks[0]
-        for start in range(0, len(place), chunk):
-            own = place[start : start + chunk]
-            here = np.flatnonzero(own >= 0)
-            if not len(here):
-                continue
-            indices, distances = (
-                graph[part][start : start + chunk] for part in ("indices", "distances")
-            )
-            for first in range(0, len(here), _PIECE_ROWS):
-                piece = here[first : first + _PIECE_ROWS]
-                near = (indices[piece] >= 0) & (distances[piece] <= usual)
-                row, column = np.nonzero(near)
-                other = place[indices[piece[row], column]]
-                yield own[piece[row]][other >= 0], other[other >= 0]
+class _NearFlagged:
+    """Joins flagged rows with their flagged neighbours that are not farther than is usual, as an
+    accumulator over the neighbour graph.
+
+    Parameters
+    ----------
+    place : ndarray of int32, shape (n_rows,)
+        Number of each flagged row among these; -1 for others.
+    n_flagged : int
+    usual : float
+        Distance up to which rows are near.
+    """
+
+    def __init__(self, place: np.ndarray, n_flagged: int, usual: float) -> None:
+        self.place = place
+        self.usual = usual
+        self.components = Components(n_flagged)
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        # Blocks' accumulators share the numbers of all rows.
+        other = copy.copy(self)
+        other.components = copy.deepcopy(self.components, memo)
+        return other
+
+    def update(self, distances: np.ndarray, indices: np.ndarray, numbers: np.ndarray) -> None:
+        """See flagged rows of the graph."""
+        for start in range(0, len(numbers), _PIECE_ROWS):
+            part = slice(start, start + _PIECE_ROWS)
+            near = (indices[part] >= 0) & (distances[part] <= self.usual)
+            row, column = np.nonzero(near)
+            other = self.place[indices[part][row, column]]
+            own = self.place[numbers[part][row]]
+            self.components.join(own[other >= 0], other[other >= 0])
+
+    def merge(self, other: Self) -> None:
+        self.components.merge(other.components)
 
 
-def _group_lines(job: Job, sets: list[str], found: Suspects) -> Iterator[dict[str, Any]]:
-    rows, number = _groups(job, sets, found)
+def _group_lines(
+    job: Job, rows: np.ndarray, number: np.ndarray, outliers: FlaggedRows
+) -> Iterator[dict[str, Any]]:
     sizes = np.bincount(number)
     for part, paths in parts_with_paths(job.workspace, rows):
-        told = zip(number[part].tolist(), rows[part].tolist(), paths, strict=True)
-        for group, row, path in told:
+        members = zip(number[part].tolist(), rows[part].tolist(), paths, strict=True)
+        for group, row, path in members:
             yield {
                 "group": group,
                 "size": sizes[group],
-                "share": f"{sizes[group] / len(found.score):.6f}",
-                "kind": KINDS[found.kind[row]],
-                "score": f"{found.score[row]:.4f}",
+                "share": f"{sizes[group] / len(outliers.score):.6f}",
+                "kind": KINDS[outliers.kind[row]],
+                "score": f"{outliers.score[row]:.4f}",
                 "row": row,
                 "path": path,
             }

@@ -32,6 +32,16 @@ class Span:
     def __len__(self) -> int:
         return self.stop - self.start
 
+    @property
+    def part(self) -> slice:
+        """What takes these rows out of an array."""
+        return slice(self.start, self.stop)
+
+
+def spans_of(n_rows: int, size: int) -> list[Span]:
+    """Cut rows into spans of `size`; the last may be shorter."""
+    return [Span(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+
 
 @dataclass(frozen=True)
 class Block:
@@ -119,8 +129,7 @@ class Rows:
 
     def spans(self, rows: int = 0) -> list[Span]:
         """Cut all rows into spans of `rows` (a block each by default)."""
-        size = max(rows, self.rows_a_block)
-        return [Span(i, min(i + size, self.n_rows)) for i in range(0, self.n_rows, size)]
+        return spans_of(self.n_rows, max(rows, self.rows_a_block))
 
     def read(self, span: Span) -> Block:
         """Read a span at once."""

@@ -9,8 +9,7 @@ import numpy as np
 
 from streamclust.description.stored import Description, load_description
 from streamclust.labelling.names import naming_of
-from streamclust.labelling.names_file import LONGEST, clean_name
-from streamclust.outliers.suspects import stored_outliers
+from streamclust.labelling.names_table import LONGEST, clean_name
 from streamclust.passes.accumulators.contingency import Contingency
 from streamclust.passes.blocks import Columns, Rows
 from streamclust.passes.verbs import Passes
@@ -29,6 +28,7 @@ from streamclust.store.clusterings import (
     stored_clusterings,
 )
 from streamclust.store.job import Job
+from streamclust.store.outliers import stored_outliers
 from streamclust.store.workspace import Workspace
 
 # Of a description's rows those on a card, in this order.
@@ -134,12 +134,12 @@ def _outlier_shares(
     told: Description | None,
 ) -> np.ndarray:
     """Share of the rows of each cluster that are flagged; NaN where outliers are not known."""
-    group = stored_outliers(workspace)
-    if group is None:
+    outliers = stored_outliers(workspace)
+    if outliers is None:
         return np.full(len(sizes), np.nan)
     if told is not None and np.isfinite(told.outlier_shares).any():
         return told.outlier_shares
-    flagged = Rows(Columns([own.labels, group["flagged"]]))
+    flagged = Rows(Columns([own.labels, outliers.flagged]))
     counts = Contingency([len(sizes), 2], [(0, 1)])
     (table,) = passes.reduce("outliers by cluster", flagged, counts).result()
     return table[:, 1] / np.maximum(1, sizes)

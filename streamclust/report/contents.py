@@ -3,15 +3,15 @@
 from typing import Any
 
 from streamclust.choice.tables import METRICS, choose, measured
-from streamclust.outliers.suspects import flagged_rows
 from streamclust.store.descriptors import raw_dtype
-from streamclust.store.paths import PATH
+from streamclust.store.images import stored_paths
+from streamclust.store.outliers import flagged_rows
 from streamclust.store.workspace import FORMAT, Workspace
 
 
 def inventory(workspace: Workspace) -> dict[str, Any]:
     """Describe a workspace so that JSON can write it."""
-    paths = workspace.get(PATH)
+    paths = stored_paths(workspace)
     files = (path for path in workspace.store.rglob("*") if path.is_file())
     return {
         "folder": str(workspace.folder),

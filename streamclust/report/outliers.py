@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.outliers.suspects import KINDS, Suspects, load_reasons, load_suspects
+from streamclust.outliers.flagging import load_flagged
+from streamclust.outliers.kinds import KINDS, FlaggedRows, load_reasons
 from streamclust.report.bounds import WORST, WORST_OF_KIND
 from streamclust.report.words import Words
+from streamclust.store.images import paths_of
 from streamclust.store.job import Job
-from streamclust.store.paths import paths_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class OutlierSheet:
 def outlier_sheets(job: Job, words: Words) -> tuple[str, list[OutlierSheet]]:
     """How many are flagged, in words, and sheets: of the worst, then one a kind, the commonest
     first; none where outliers were not looked for."""
-    found = load_suspects(job)
+    found = load_flagged(job)
     if found is None:
         return "", []
     shown = found.shown()
@@ -62,7 +63,7 @@ def rows_of_sheets(sheets: list[OutlierSheet]) -> list[int]:
     return [tile["row"] for sheet in sheets for tile in sheet.tiles]
 
 
-def _flagged(found: Suspects, words: Words) -> str:
+def _flagged(found: FlaggedRows, words: Words) -> str:
     """How many rows are flagged, by kind."""
     counts = np.bincount(found.kind[found.flagged], minlength=len(KINDS)).tolist()
     n_flagged, n_rows = int(found.flagged.sum()), len(found.flagged)
@@ -84,7 +85,9 @@ def _which(n_rows: int, most: int, words: Words) -> str:
     return words.told("highest", n=most) if n_rows > most else ""
 
 
-def _tiles(job: Job, found: Suspects, rows: np.ndarray, words: Words) -> dict[int, dict[str, Any]]:
+def _tiles(
+    job: Job, found: FlaggedRows, rows: np.ndarray, words: Words
+) -> dict[int, dict[str, Any]]:
     reasons: dict[int, list[str]] = {}
     for row, told in load_reasons(job, rows):
         numbers = {"value": told.value, "low": told.usual[0], "high": told.usual[1]}

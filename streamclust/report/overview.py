@@ -6,13 +6,14 @@ from typing import Any
 
 from streamclust.choice.tables import choose, measured
 from streamclust.description.stored import load_description
-from streamclust.outliers.suspects import flagged_rows, stored_images
+from streamclust.images.archive import stored_images
 from streamclust.report.bounds import CLUSTERING_LINES
 from streamclust.report.words import Words
 from streamclust.store.clusterings import recommended_clusterings
 from streamclust.store.descriptors import raw_dtype
+from streamclust.store.images import stored_paths
 from streamclust.store.job import Job
-from streamclust.store.paths import PATH
+from streamclust.store.outliers import flagged_rows
 from streamclust.store.workspace import Workspace
 
 _MADE_BY = ("run", "cluster", "mix")
@@ -109,7 +110,7 @@ def _cells(line: dict[str, Any], words: Words) -> dict[str, str]:
 
 
 def _pictures(job: Job, words: Words) -> str:
-    if job.workspace.get(PATH) is None:
+    if stored_paths(job.workspace) is None:
         return words.told("no-paths")
     images = stored_images(job)
     if images is None:

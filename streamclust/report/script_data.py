@@ -15,7 +15,6 @@ from streamclust.choice.tables import measured
 from streamclust.description.stored import load_description
 from streamclust.figures.colors import cluster_colors
 from streamclust.images.archive import Images
-from streamclust.layouts.step import layouts_of
 from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import LABEL_BYTES, PATH_BYTES, POINT_IMAGES, POINTS, THUMBNAILS
 from streamclust.report.cards import (
@@ -36,8 +35,9 @@ from streamclust.store.clusterings import (
     recommended_clusterings,
     stored_clusterings,
 )
+from streamclust.store.images import paths_of
 from streamclust.store.job import Job
-from streamclust.store.paths import paths_of
+from streamclust.store.layouts import layouts_of
 from streamclust.store.workspace import Workspace, fingerprint
 
 # Those that curves are drawn of, the first known one first.

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from streamclust.errors import SettingsError
-from streamclust.images.archive import Images
+from streamclust.images.archive import Images, stored_images
 from streamclust.images.scan import scan_need
 from streamclust.memory import MIB, Need
-from streamclust.outliers.suspects import BYTES_A_ROW, stored_images
+from streamclust.outliers.flagging import BYTES_A_ROW
 from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import PAGE_BYTES, POINTS, SETS
 from streamclust.report.comparison import comparison_tables

@@ -10,8 +10,8 @@ from streamclust.errors import ImageError, SourceError
 from streamclust.images.archive import Images, ImageStore, ZipMarks
 from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import THUMBNAIL_BYTES, THUMBNAIL_PIXELS, THUMBNAILS
+from streamclust.store.images import paths_of
 from streamclust.store.job import Job
-from streamclust.store.paths import paths_of
 
 _BATCH_ROWS = 32
 # Rows whose images are read before it is asked whether there is room for more.

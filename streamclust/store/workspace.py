@@ -25,6 +25,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -284,6 +285,50 @@ class Workspace:
     def annotate(self, path: str, **attributes: Any) -> None:
         """Add attributes to a published array or group."""
         self.root[path].attrs.update(attributes)
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """A result at one place of the store, which may not be there yet.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    path : str
+        Where it is, or will be.
+    """
+
+    workspace: Workspace
+    path: str
+
+    @property
+    def exists(self) -> bool:
+        return self.workspace.get(self.path) is not None
+
+    @property
+    def node(self) -> Any:
+        """Its Zarr group or array."""
+        return self.workspace.root[self.path]
+
+    @property
+    def fingerprint(self) -> str | None:
+        return self.workspace.fingerprint_of(self.path)
+
+    def restore(self, mark: str) -> bool:
+        """Put the result with this fingerprint in its place, if it was ever published."""
+        return self.workspace.restore(self.path, mark)
+
+    def archive(self) -> None:
+        """Put it aside under its fingerprint."""
+        self.workspace.archive(self.path)
+
+    @contextmanager
+    def staged(self, mark: str) -> Iterator[Any]:
+        """A staged group, published in its place with this fingerprint when the block ends well."""
+        with self.workspace.staging() as staged:
+            group = staged.create_group(self.path.rpartition("/")[2])
+            yield group
+            self.workspace.publish(group, self.path, mark)
 
 
 def _by_number(name: str) -> tuple[str, int]:

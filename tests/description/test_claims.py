@@ -8,7 +8,7 @@ from streamclust.description.contrasts import Sample
 from streamclust.description.findings import Facts, Looks, claims
 from streamclust.description.nearest import nearest_clusters, told_apart
 from streamclust.images.colour import COLOURS
-from streamclust.images.features import LOOKS
+from streamclust.images.features import IMAGE_FEATURES
 from streamclust.outliers.reasons import KINDS
 
 K, N = 5, 60
@@ -19,9 +19,9 @@ SIZES = np.full(K, 400)
 def looks(colours, **measures):
     """Images of five clusters; each colour is a list of names by cluster."""
     rng = np.random.default_rng(0)
-    values = rng.normal(100, 10, (K * N, len(LOOKS)))
+    values = rng.normal(100, 10, (K * N, len(IMAGE_FEATURES)))
     for name, by_cluster in measures.items():
-        values[:, LOOKS.index(name)] += np.asarray(by_cluster)[LABELS]
+        values[:, IMAGE_FEATURES.index(name)] += np.asarray(by_cluster)[LABELS]
     names = [colours[c][i % len(colours[c])] for c in range(K) for i in range(N)]
     codes = np.array([COLOURS.index(name) for name in names])
     sample = Sample(LABELS, SIZES)

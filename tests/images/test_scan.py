@@ -19,8 +19,8 @@ from streamclust.images.scan import PIXELS, PROBLEM, PROBLEMS, measure_rows, sca
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
+from streamclust.store.images import PATH, paths_of, store_paths
 from streamclust.store.job import Job
-from streamclust.store.paths import PATH, paths_of, store_paths
 from streamclust.store.workspace import Workspace
 
 N_ROWS = 700

@@ -13,12 +13,14 @@ from sklearn.datasets import make_blobs
 from streamclust import api
 from streamclust.cli import commands
 from streamclust.errors import SettingsError, SourceError
-from streamclust.outliers import scores as rules
-from streamclust.outliers.new_rows import MEASURES
+from streamclust.outliers.scores import RobustScale, root_mean_square
 from streamclust.settings import ALGORITHMS
 from streamclust.store.workspace import Workspace
 
 N_ROWS = 1500
+# The measures that new rows have; the last is made of the first two.
+MEASURES = ("reference", "reference_far", "mahalanobis", "residual")
+WEIGHTS = {"reference": 1, "mahalanobis": 1, "residual": 1 / 9, "micro_cluster": 1 / 9}
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +77,14 @@ def test_scores_are_those_of_the_four_measures(out, case, tmp_path):
         root = store[f"descriptors/{name}"]
         measures = {n: root["outliers"][n][:] for n in MEASURES if n != "residual"}
         measures["residual"] = root["space/residual"][:]
-        scales = {n: rules.RobustScale(**s) for n, s in root["outliers"].attrs["scales"].items()}
+        scales = {n: RobustScale(**s) for n, s in root["outliers"].attrs["scales"].items()}
         z = {n: scales[n].z(column) for n, column in measures.items()}
         near = np.maximum(measures["reference"], scales["reference"].floor)
         gap = scales["reference_gap"].z(measures["reference_far"] / near)
-        z["micro_cluster"] = rules.micro_cluster(z["reference"], z["reference_far"], gap)
-        scores.append(rules.combined(z))
+        z["micro_cluster"] = np.minimum(z["reference_far"], gap)
+        scores.append(root_mean_square([z[n] for n in WEIGHTS], list(WEIGHTS.values())))
         references |= set(root["scorer/numbers"][:].tolist())
-    expected = rules.over_sets(scores)
+    expected = root_mean_square(scores)
     # A stored row is no reference of its own; a new one cannot know that it is one.
     others = ~np.isin(np.arange(N_ROWS), list(references))
     if others.any():

@@ -6,10 +6,10 @@ from cases import write_case
 
 from streamclust import api
 from streamclust.layouts.pictures import _NoiseLast, _planes
-from streamclust.layouts.step import layouts_of
 from streamclust.passes.accumulators.histogram import DensityMaps
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
+from streamclust.store.layouts import layouts_of
 from streamclust.store.workspace import Workspace
 
 
@@ -43,8 +43,8 @@ def test_every_row_is_counted_from_every_side(out):
     workspace = Workspace(out)
     layout = layouts_of(workspace, "a")["lda-3"]
     clustering = workspace.root["descriptors/a/clusterings/kmeans-3"]
-    rows = Rows(layout["positions"], extras=(_NoiseLast(clustering["labels"], 3),))
-    maps = _planes(layout)
+    rows = Rows(layout.positions, extras=(_NoiseLast(clustering["labels"], 3),))
+    maps = _planes(layout.limits)
     for seen in Passes().reduce("density", rows, DensityMaps(maps, 4)).result():
         assert seen.counts.sum() + seen.outside == 600
         assert seen.counts[3].sum() == 0

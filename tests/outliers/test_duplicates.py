@@ -7,17 +7,17 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import NearestNeighbors
 
 from streamclust.outliers import near_duplicates as duplicates
-from streamclust.outliers.graph import distance_scale
 from streamclust.outliers.near_duplicates import (
     COLUMNS,
     NEAR,
     NEAR_IN_SEVERAL,
     PAIRS_A_ROW,
+    Components,
     NearPairs,
     common_groups,
-    components,
     duplicate_groups,
 )
+from streamclust.outliers.neighbors import distance_scale
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 
@@ -139,8 +139,14 @@ def test_components_of_edges_in_any_blocks(monkeypatch):
     matrix = coo_matrix((np.ones(200), tuple(ends)), (300, 300))
     _, expected = connected_components(matrix, directed=False)
     for size in (1, 9, 200):
-        blocks = (tuple(ends[:, start : start + size]) for start in range(0, 200, size))
-        found = components(300, blocks)
+        whole, first, second = (Components(300) for _ in range(3))
+        for start in range(0, 200, size):
+            block = ends[:, start : start + size]
+            whole.join(*block)
+            (first if start < 100 else second).join(*block)
+        first.merge(second)
+        np.testing.assert_array_equal(first.result(), expected)
+        found = whole.result()
         np.testing.assert_array_equal(found, expected)
         firsts = np.unique(found, return_index=True)[1]
         assert (np.diff(firsts) > 0).all()

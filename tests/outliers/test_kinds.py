@@ -4,22 +4,16 @@ import numpy as np
 import pytest
 
 from streamclust.images.pixels import MEASURES
-from streamclust.images.scan import PIXELS, PROBLEM, PROBLEMS
-from streamclust.outliers import suspects as kinds
+from streamclust.outliers import kinds
+from streamclust.outliers.kinds import KINDS, FlaggedRows, Reason, load_reasons, tell_kinds
 from streamclust.outliers.reasons import Reasons
-from streamclust.outliers.suspects import (
-    KINDS,
-    REASONS,
-    Reason,
-    Suspects,
-    load_reasons,
-    store_reasons,
-    tell_kinds,
-)
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
+from streamclust.store import outliers as stored
+from streamclust.store.images import PIXELS, PROBLEM, PROBLEMS
 from streamclust.store.job import Job
+from streamclust.store.outliers import case_outliers
 from streamclust.store.workspace import Workspace, store_array
 
 ORDINARY = dict.fromkeys(MEASURES, 100.0) | {"white_disc": 0.0, "detail": 0.0, "aspect": 1.0}
@@ -40,10 +34,10 @@ def publish(job, path, values):
 
 
 def publish_reasons(job, told):
-    with job.workspace.staging() as staged:
-        group = staged.create_group("reasons")
-        store_reasons(group, told)
-        job.workspace.publish(group, REASONS, "mark")
+    nothing = np.zeros(0)
+    known = {"sets": [], "kinds": KINDS, "threshold": 1.0, "contamination": 0.1, "yardstick": None}
+    reasons = vars(Reasons.joined(told))
+    case_outliers(job.workspace).save(nothing, nothing, nothing, reasons, "mark", **known)
 
 
 def random_reasons(chance, n):
@@ -58,7 +52,7 @@ def random_reasons(chance, n):
 
 def test_reasons_come_back_as_they_were_told(job, monkeypatch):
     """Over several chunks, the last of which is not full."""
-    monkeypatch.setattr(kinds, "CHUNK_ROWS", 1000)
+    monkeypatch.setattr(stored, "_CHUNK_ROWS", 1000)
     monkeypatch.setattr(kinds, "_LINES", 300)
     chance = np.random.default_rng(0)
     told = [random_reasons(chance, n) for n in (4096, 0, 700)]
@@ -71,7 +65,7 @@ def test_reasons_come_back_as_they_were_told(job, monkeypatch):
         )
     ]
     assert list(load_reasons(job)) == expected
-    assert job.workspace.root[REASONS]["usual"].chunks == (1000, 2)
+    assert job.workspace.root["outliers/reasons/usual"].chunks == (1000, 2)
     some = [line for line in expected if line[0] in (3, 500)]
     assert list(load_reasons(job, np.array([500, 3, 1001]))) == some
 
@@ -79,12 +73,12 @@ def test_reasons_come_back_as_they_were_told(job, monkeypatch):
 def test_no_reasons(job):
     publish_reasons(job, [])
     assert list(load_reasons(job)) == []
-    assert job.workspace.root[REASONS]["usual"].shape == (0, 2)
+    assert job.workspace.root["outliers/reasons/usual"].shape == (0, 2)
 
 
 def test_a_scan_tells_the_kinds_of_all_rows(job, monkeypatch, tmp_path):
     """Over several chunks: suspects get a kind, bad pictures are flagged, odd sizes are not."""
-    monkeypatch.setattr(kinds, "CHUNK_ROWS", 64)
+    monkeypatch.setattr(kinds, "BLOCK_ROWS", 64)
     measures = np.tile(np.array(list(ORDINARY.values()), np.float32), (N_ROWS, 1))
     shown = {10: "dark", 70: "odd size", 200: "odd size", 299: "dark"}
     for row, kind in shown.items():
@@ -95,7 +89,7 @@ def test_a_scan_tells_the_kinds_of_all_rows(job, monkeypatch, tmp_path):
     publish(job, PIXELS, measures)
     publish(job, PROBLEM, problem)
     flagged = np.isin(np.arange(N_ROWS), [65, 70, 130])
-    found = Suspects(flagged.astype(np.float32), 0.5, flagged, np.zeros(N_ROWS, np.int8))
+    found = FlaggedRows(flagged.astype(np.float32), 0.5, flagged, np.zeros(N_ROWS, np.int8))
     told, yardstick = tell_kinds(job, Passes(), found, tmp_path)
     assert yardstick.n_images == N_ROWS - 4
     assert {row: KINDS[found.kind[row]] for row in np.flatnonzero(found.kind).tolist()} == {
@@ -106,7 +100,7 @@ def test_a_scan_tells_the_kinds_of_all_rows(job, monkeypatch, tmp_path):
         299: "dark",
     }
     assert found.flagged.nonzero()[0].tolist() == [10, 65, 70, 130, 299]
-    publish_reasons(job, told)
+    publish_reasons(job, [told])
     assert [(row, *reason[:3]) for row, reason in load_reasons(job)] == [
         (10, "dark", "highlights", 1.0),
         (70, "odd size", "width", 5.0),

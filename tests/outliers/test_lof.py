@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.neighbors import LocalOutlierFactor as Theirs
 
-from streamclust.outliers.lof import LocalOutlierFactor, NeighborDistances, ReachabilityDensity
+from streamclust.outliers.measures.lof import LocalOutlierFactor, ReachabilityDensity
+from streamclust.outliers.measures.neighbor_distance import NeighborDistances
 
 K = 10
 ROWS = np.random.default_rng(0).standard_normal((400, 5)) ** 3

@@ -4,19 +4,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from streamclust.outliers.scores import (
+from streamclust.outliers.measures.mahalanobis import (
     CORE_FAR,
     CORE_GAP,
     CORE_LEAST,
     CORE_NEAR,
-    RobustScale,
-    combined,
     core_rows,
+)
+from streamclust.outliers.measures.micro_cluster import MEASURE as MICRO_CLUSTER
+from streamclust.outliers.measures.reference import reference_gap
+from streamclust.outliers.scores import (
+    RobustScale,
     far_out,
-    micro_cluster,
-    over_sets,
-    reference_gap,
+    root_mean_square,
     share_threshold,
+    threshold,
 )
 
 NAN = np.nan
@@ -109,23 +111,24 @@ def test_rows_that_are_there_many_times_leave_a_core(alike):
 
 
 def test_a_micro_cluster_is_both_far_and_in_company():
-    near, far, gap = np.array([[9, 0, NAN], [9, 9, 9], [0, 8, 9]], float)
-    np.testing.assert_array_equal(micro_cluster(near, far, gap), [0, 8, NAN])
+    near, far = np.exp([[6, 1, NAN], [9, 4, 9]])
+    names = ("reference", "reference_far", "reference_gap")
+    scales = dict.fromkeys(names, RobustScale(1e-9, 0.0, 1.0))
+    z = MICRO_CLUSTER.z({"reference": near, "reference_far": far}, scales)
+    np.testing.assert_allclose(z, [3, 3, NAN], rtol=1e-6)
+    far[1] = np.exp(2)
+    np.testing.assert_allclose(MICRO_CLUSTER.z({names[0]: near, names[1]: far}, scales)[1], 1)
 
 
 def test_the_score_is_a_root_weighted_mean_square():
-    z = {
-        "reference": np.array([3, -5, NAN, NAN]),
-        "lof": np.array([-1, 6, 6, NAN]),
-        "of no weight": np.full(4, 99.0),
-    }
+    z = [np.array([3, -5, NAN, NAN]), np.array([-1, 6, 6, NAN])]
     expected = [np.sqrt(9 / (1 + 1 / 9)), np.sqrt(36 / 9 / (1 + 1 / 9)), 6, NAN]
-    np.testing.assert_allclose(combined(z), expected, rtol=1e-6)
+    np.testing.assert_allclose(root_mean_square(z, [1, 1 / 9]), expected, rtol=1e-6)
 
 
 def test_what_one_set_sees_stays_visible():
     scores = [np.array([10, 1, NAN, NAN]), np.array([0, 1, 4, NAN])]
-    np.testing.assert_allclose(over_sets(scores), [np.sqrt(50), 1, 4, NAN], rtol=1e-6)
+    np.testing.assert_allclose(root_mean_square(scores), [np.sqrt(50), 1, 4, NAN], rtol=1e-6)
 
 
 def test_the_fence_is_tukeys(distances):
@@ -140,7 +143,8 @@ def test_the_fence_is_tukeys(distances):
 @pytest.mark.parametrize("share", [0.001, 0.1, 0.5])
 def test_a_share_lies_above_its_threshold(distances, share):
     scores = np.concatenate([distances, [NAN]])
-    above = np.count_nonzero(scores > share_threshold(scores, share))
+    assert threshold(scores, share) == share_threshold(scores, share)
+    above = np.count_nonzero(scores > threshold(scores, share))
     assert above == pytest.approx(5000 * share, abs=1)
 
 

@@ -11,11 +11,12 @@ from sklearn.neighbors import NearestNeighbors
 from streamclust.events import Events, StepFinished
 from streamclust.outliers import near_duplicates as duplicates
 from streamclust.outliers import tables as outlier_tables
-from streamclust.outliers.suspects import KINDS, Suspects, load_suspects
+from streamclust.outliers.flagging import load_flagged
+from streamclust.outliers.kinds import KINDS, FlaggedRows
 from streamclust.outliers.tables import LEAST_GROUP, write_outliers
 from streamclust.passes.local import LocalExecutor
 from streamclust.settings import Settings
-from streamclust.store import paths
+from streamclust.store import images
 from streamclust.store.job import Job
 from streamclust.store.outputs import Outputs
 from streamclust.store.workspace import Workspace, stage_array, store_array
@@ -77,8 +78,8 @@ def job(tmp_path) -> Job:
     return Job(workspace, Settings(), LocalExecutor(1))
 
 
-def tables(job) -> tuple[Suspects, list[list[dict[str, str]]]]:
-    found = load_suspects(job)
+def tables(job) -> tuple[FlaggedRows, list[list[dict[str, str]]]]:
+    found = load_flagged(job)
     write_outliers(job, Outputs(job.workspace.folder, pytest.fail), found)
     return found, [read(job.workspace.folder / file) for file in outlier_tables.TABLES]
 
@@ -120,7 +121,7 @@ def test_nothing_depends_on_the_blocks(job, monkeypatch):
         assert line["path"] == f"{line['row']}.jpg"
     for file in outlier_tables.TABLES:
         (job.workspace.folder / file).unlink()
-    monkeypatch.setattr(paths, "_PART_ROWS", 50)
+    monkeypatch.setattr(images, "_PART_ROWS", 50)
     monkeypatch.setattr(outlier_tables, "_PIECE_ROWS", 30)
     monkeypatch.setattr(duplicates, "_BLOCK", 64)
     assert tables(job)[1] == expected

@@ -11,7 +11,7 @@ from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
 import streamclust
 from streamclust import api
-from streamclust.outliers.scores import core_rows
+from streamclust.outliers.measures.mahalanobis import core_rows
 
 N_ROWS, K = 500, 15
 WEIGHTS = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from streamclust.outliers.references import PIECE_ROWS, ReferenceDistances, ReferenceSamples
+from streamclust.outliers.measures.reference import PIECE_ROWS, ReferenceDistances, ReferenceSamples
 
 ROWS = np.random.default_rng(0).standard_normal((PIECE_ROWS + 200, 6)) * np.arange(1, 7)
 NUMBERS = np.arange(len(ROWS))

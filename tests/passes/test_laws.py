@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamclust.outliers.references import ReferenceSamples
+from streamclust.outliers.measures.reference import ReferenceSamples
 from streamclust.passes.accumulators.bisection import Splits, SplitStep
 from streamclust.passes.accumulators.clusters import (
     ClusterSpread,

@@ -13,7 +13,7 @@ from cases import write_case
 
 from streamclust import api
 from streamclust.labelling.names import naming_of
-from streamclust.labelling.names_file import read_names
+from streamclust.labelling.names_table import read_names
 from streamclust.language import en
 from streamclust.store.clusterings import recommended_clusterings
 from streamclust.store.workspace import Workspace

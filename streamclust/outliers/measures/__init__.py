@@ -1,0 +1,1 @@
+"""Measures of how unusual each row of a set is, one module each."""
