@@ -394,10 +394,13 @@ class Case(Results):
         from streamclust import pipeline
         from streamclust.labelling.export_rows import ExportOptions, export_rows
 
-        wanted = ExportOptions(_path(to), form, _path(folders), _text(clustering), overwrite)
+        elsewhere = None
+        if to is not None or folders is not None or form is not None:
+            chosen = _path(to), form, _path(folders), _text(clustering), overwrite
+            elsewhere = ExportOptions(*chosen)
         with self._working("export", observers, settings) as (job, outputs):
-            if to is not None or folders is not None or form is not None:
-                export_rows(job, outputs, wanted)
+            if elsewhere is not None:
+                export_rows(job, outputs, elsewhere)
                 return self
             pipeline.export(job, outputs)
             for name in job.chosen():
