@@ -507,7 +507,7 @@ def _path(path: PathLike | None) -> Path | None:
 
 
 def _text(clustering: str | int | None) -> str | None:
-    return f"kmeans-{clustering}" if isinstance(clustering, int) else clustering
+    return None if clustering is None else str(clustering)
 
 
 def _names(names: str | Sequence[str] | None) -> tuple[str, ...] | None:
