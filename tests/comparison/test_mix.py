@@ -40,7 +40,7 @@ def sets():
 
 def clustered(case, out, **settings):
     """What mixing needs of a run: no outliers, no figures."""
-    api.ingest(case, out, **settings).reduce()
+    api.ingest(case, out, invalid=settings.pop("invalid", None)).reduce()
     api.open(out).cluster(**settings)
     return api.open(out).measure()
 
