@@ -22,7 +22,7 @@ from streamclust.labelling.new_rows import (
 from streamclust.labelling.placing import Chosen, chosen_clusterings, marked_rows, streamed
 from streamclust.labelling.row_files import Write, check_ending, row_file
 from streamclust.labelling.taking_away import NAMED_OUTLIER, Batch, PlaceSpan, columns_of
-from streamclust.outliers.kinds import INVALID, UNUSUAL
+from streamclust.outliers.explanation import INVALID, UNUSUAL
 from streamclust.outliers.new_rows import Fence, fence, new_row_scorer
 from streamclust.passes.blocks import Span
 from streamclust.sources.case import iter_paths

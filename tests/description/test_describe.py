@@ -19,7 +19,7 @@ from streamclust.description.stored import load_description
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import Message, PassStarted, StepFinished
 from streamclust.images.pixels import MEASURES
-from streamclust.outliers.reasons import KINDS, Yardstick
+from streamclust.outliers.image_quality import KINDS, Yardstick
 from streamclust.store.workspace import Workspace
 
 FILES = ("descriptions.csv", "description_evidence.csv", "readability.csv")
