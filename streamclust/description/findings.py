@@ -22,7 +22,7 @@ from streamclust.description.contrasts import (
 from streamclust.images.colour import COLOURS
 from streamclust.images.features import IMAGE_FEATURES
 from streamclust.images.pixels import MEASURES
-from streamclust.outliers.reasons import KINDS
+from streamclust.outliers.image_quality import KINDS
 
 LEVEL = 0.01
 # A share that is told is so many times that elsewhere, and a value that is missing the reverse.
@@ -103,7 +103,7 @@ class Looks:
     colours : ndarray of int, shape (n_images,)
         Index in `COLOURS`.
     kinds : ndarray of int, shape (n_images,)
-        What is wrong with a picture, an index in `streamclust.outliers.reasons.KINDS`, or -1.
+        What is wrong with a picture, an index in `streamclust.outliers.image_quality.KINDS`, or -1.
     rows : ndarray of int, shape (n_images,)
         Whose images they are.
     """

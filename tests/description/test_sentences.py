@@ -9,7 +9,7 @@ from streamclust.description.findings import TOLD_MEASURES, Claim
 from streamclust.description.sentences import describe
 from streamclust.images.colour import COLOURS
 from streamclust.language import LANGUAGES, en, ru, words
-from streamclust.outliers.reasons import KINDS
+from streamclust.outliers.image_quality import KINDS
 
 
 def claim(cluster, kind, name="", value="", inside=0.8, outside=0.1, effect=None, n=96):
