@@ -37,8 +37,7 @@ def workspace(tmp_path_factory, blobs) -> Workspace:
     case = write_case(folder / "case", **{"a": values, "a+b": values[:, :9] ** 2})
     out = folder / "out"
     api.ingest(case, out)
-    for step in (api.reduce, api.cluster, api.measure):
-        step(out, n_clusters=(4, 5))
+    api.open(out).reduce().cluster(n_clusters=(4, 5)).measure()
     return Workspace(out)
 
 

@@ -18,14 +18,13 @@ def out(tmp_path_factory, blobs):
     folder = tmp_path_factory.mktemp("draw-layouts")
     case = write_case(folder / "case", a=blobs[0][:600])
     api.ingest(case, folder / "out")
-    for command in (api.reduce, api.cluster, api.measure):
-        command(folder / "out", None, n_clusters="3,4")
+    api.open(folder / "out").reduce().cluster(n_clusters="3,4").measure()
     return folder / "out"
 
 
 def lay_out(out, method, dimensions, **options):
     events = []
-    api.layout(out, method, dimensions, None, events.append, **options)
+    api.open(out).layout(method, dimensions, observers=[events.append], **options)
     drawn = [e for e in events if getattr(e, "step", "") == "draw layouts"]
     return [e for e in drawn if hasattr(e, "skipped")]
 

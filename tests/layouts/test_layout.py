@@ -24,10 +24,9 @@ def workspace(tmp_path_factory, blobs):
     values[MASKED] = np.nan
     folder = tmp_path_factory.mktemp("layout")
     case = write_case(folder / "case", a=values, raw=values)
-    chosen = {"invalid": "mask", "n_clusters": "4,5", "algorithms": ("kmeans", "hdbscan")}
-    api.ingest(case, folder / "out", **chosen)
-    for command in (api.reduce, api.cluster, api.measure):
-        command(folder / "out", None, descriptors="a", **chosen)
+    made = api.ingest(case, folder / "out", invalid="mask").reduce(descriptors="a")
+    made.cluster(descriptors="a", n_clusters="4,5", algorithms=("kmeans", "hdbscan"))
+    made.measure(descriptors="a")
     return Workspace(folder / "out")
 
 
@@ -91,7 +90,7 @@ def test_far_rows_lie_outside_the_limits(tmp_path, blobs):
     values = blobs[0][:, :4].copy()
     values[::1000] += 1e4
     api.ingest(write_case(tmp_path / "case", a=values), tmp_path / "out")
-    api.reduce(tmp_path / "out", None, n_components=4, scaling="none")
+    api.open(tmp_path / "out").reduce(n_components=4, scaling="none")
     stored, _ = lay_out(Workspace(tmp_path / "out"))
     positions, limits = stored.positions[...], stored.limits
     beyond = ((positions < limits[:, 0]) | (positions > limits[:, 1])).any(axis=1)
@@ -102,10 +101,10 @@ def test_far_rows_lie_outside_the_limits(tmp_path, blobs):
 
 def test_layouts_of_what_has_been_replaced_are_not_shown(tmp_path, case_folder):
     api.ingest(case_folder, tmp_path / "out")
-    api.reduce(tmp_path / "out", None, n_components=3)
+    api.open(tmp_path / "out").reduce(n_components=3)
     workspace = Workspace(tmp_path / "out")
     lay_out(workspace)
-    api.reduce(tmp_path / "out", None, n_components=4)
+    api.open(tmp_path / "out").reduce(n_components=4)
     assert layouts_of(workspace, "a") == {}
     assert layouts_of(workspace, "b") == {}
 
@@ -127,7 +126,7 @@ def test_what_cannot_be_laid_out_is_refused(workspace, asked, told):
 
 def test_without_a_clustering_there_is_nothing_to_tell_apart(tmp_path, case_folder):
     api.ingest(case_folder, tmp_path / "out")
-    api.reduce(tmp_path / "out")
+    api.open(tmp_path / "out").reduce()
     with pytest.raises(SettingsError, match="run streamclust cluster and measure first"):
         lay_out(Workspace(tmp_path / "out"), "lda")
 
