@@ -1,14 +1,13 @@
-"""The settings of a run: their defaults, where they are read from, and what they may be.
+"""The settings, each told once: default, meaning, values, and the commands that heed it.
 
-The settings file that ``streamclust init`` writes: every default, with what it means.
+Options of the command line, the settings file of ``streamclust init``, the checks, the keywords of
+`Case` and docs/commands.md follow from the fields of `Settings`.
 """
 
-import inspect
 import json
-import re
 import tomllib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,214 @@ COVARIANCE_TYPES = ("diag", "full")
 AUTO, ALL = "auto", "all"
 # An automatic sweep begins here; it is widened while the best lies at its upper edge.
 FIRST_SWEEP = "2:30"
+
+_WHOLE = ("run", "demo", "plan")
+_ON_RESULTS = ("compare", "describe", "layout", "report", "export", "assign")
+# The commands that heed settings, by what these are of.
+HEEDED_BY = {
+    "sets": (
+        *(*_WHOLE, "ingest", "reduce", "cluster", "measure", "outliers"),
+        *(*_ON_RESULTS, "evaluate", "label"),
+    ),
+    "reading": (*_WHOLE, "ingest", "update"),
+    "reduction": (*_WHOLE, "reduce", "mix"),
+    "clustering": (*_WHOLE, "cluster", "mix"),
+    "outliers": (*_WHOLE, "outliers"),
+    "seed": (*_WHOLE, "ingest", "cluster", "measure", "mix", "outliers", *_ON_RESULTS),
+    "storage": (*_WHOLE, "ingest", "reduce", "cluster", "mix"),
+    "process": (
+        *(*_WHOLE, "ingest", "reduce", "cluster", "measure", "mix", "outliers"),
+        *(*_ON_RESULTS, "evaluate", "label", "update"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a setting may be.
+
+    Parameters
+    ----------
+    read : callable
+        Takes a setting's name and a value, and gives the value as it is kept, or raises
+        SettingsError.
+    shown : str
+        How they are written.
+    choices : tuple of str
+        All of them, where they are few.
+    kind : type
+        bool, int or float, where no other is accepted on the command line.
+    """
+
+    read: Callable[[str, Any], Any]
+    shown: str
+    choices: tuple[str, ...] = ()
+    kind: type = str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that is told of a setting.
+
+    Parameters
+    ----------
+    name : str
+    default : object
+    meaning : str
+        In sentences; the first one stands in the help of a command.
+    values : Values
+    of : str
+        What it is a setting of: a key of `HEEDED_BY`.
+    commands : tuple of str
+        Those that heed it.
+    unset : str
+        What holds where it is None.
+    option : str
+        On the command line.
+    """
+
+    name: str
+    default: Any
+    meaning: str
+    values: Values
+    of: str
+    commands: tuple[str, ...]
+    unset: str
+    option: str
+
+    @property
+    def shown_default(self) -> str:
+        """The default in words; empty where there is none, or a flag that is off."""
+        if self.default is None or self.default is False:
+            return self.unset
+        return ", ".join(self.default) if isinstance(self.default, tuple) else str(self.default)
+
+
+def _setting(
+    default: Any,
+    meaning: str,
+    values: Values,
+    of: str,
+    *also: str,
+    unset: str = "",
+    option: str = "",
+) -> Any:
+    """A field of `Settings`; `also` are commands beside those of its kind that heed it."""
+    commands = (*HEEDED_BY[of], *also)
+    about = {"meaning": meaning, "values": values, "of": of, "commands": commands}
+    return field(default=default, metadata={**about, "unset": unset, "option": option})
+
+
+def _one_of(*choices: str) -> Values:
+    def read(name: str, value: Any) -> Any:
+        if value not in choices:
+            raise SettingsError(f"{name}={value!r}: choose from {', '.join(choices)}")
+        return value
+
+    return Values(read, "|".join(choices), choices)
+
+
+def _number(kind: type, least: int, below: int | None = None) -> Values:
+    accepted: Any = Integral if kind is int else Real
+
+    def read(name: str, value: Any) -> Any:
+        # Written so that NaN, which compares with nothing, is refused.
+        if not isinstance(value, accepted) or isinstance(value, bool) or not value >= least:
+            raise SettingsError(f"{name}={value!r} must be a number of at least {least}")
+        if below is not None and value >= below:
+            raise SettingsError(f"{name}={value} must be below {below}")
+        return value
+
+    return Values(read, "INTEGER" if kind is int else "FLOAT", kind=kind)
+
+
+def _flag() -> Values:
+    def read(name: str, value: Any) -> Any:
+        if not isinstance(value, bool):
+            raise SettingsError(f"{name}={value!r} must be true or false")
+        return value
+
+    return Values(read, "true|false", kind=bool)
+
+
+def _names(name: str, value: Any) -> tuple[str, ...]:
+    """Names out of ``"a, b"`` or a sequence, each once."""
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(dict.fromkeys(part.strip() for part in parts))
+
+
+def _algorithms(name: str, value: Any) -> tuple[str, ...]:
+    wanted = _names(name, value)
+    if ALL in wanted:
+        return ALGORITHMS
+    unknown = [one for one in wanted if one not in ALGORITHMS]
+    if unknown or not wanted:
+        raise SettingsError(
+            f"no algorithm is called {', '.join(unknown) or 'so'}: choose from "
+            f"{', '.join(ALGORITHMS)}, or {ALL}"
+        )
+    return wanted
+
+
+def _n_components(name: str, value: Any) -> int | float:
+    """``64`` is a number of components, ``0.9`` a share of variance; both also as text."""
+    number: Any = value
+    if isinstance(value, str):
+        try:
+            number = int(value) if value.isdigit() else float(value)
+        except ValueError:
+            number = None
+    is_whole = isinstance(number, Integral) and not isinstance(number, bool)
+    is_share = isinstance(number, Real) and not isinstance(number, Integral)
+    if not ((is_whole and number >= 1) or (is_share and 0 < number <= 1)):
+        raise SettingsError(
+            f"{name}={value!r} must be a number of components "
+            "or a share of variance above 0 and at most 1"
+        )
+    return number
+
+
+def _share_of_rows(name: str, value: Any) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and 0 < value <= 0.5):
+        raise SettingsError(
+            f"{name}={value!r} must be a share of the rows, up to 0.5, such as 0.005"
+        )
+    return value
+
+
+def _contamination(name: str, value: Any) -> str | float:
+    if value == AUTO:
+        return AUTO
+    try:
+        share = float(value)
+    except (TypeError, ValueError):
+        share = 0.0
+    if not 0 < share <= 0.5 or isinstance(value, bool):
+        raise SettingsError(f"{name}={value!r}: write auto, or a share up to 0.5, such as 0.01")
+    return share
+
+
+def _group(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise SettingsError(f"{name}={value!r}: write folder, none or a column's name")
+    return value
+
+
+def _n_clusters(name: str, value: Any) -> Any:
+    parse_n_clusters(FIRST_SWEEP if value == AUTO else value)
+    return value
+
+
+def _memory(name: str, value: Any) -> Any:
+    size = parse_bytes(value)
+    if isinstance(value, str) and size < MIB:
+        raise SettingsError(f"{name}={value!r} is {size} bytes: write 1GiB or 640MiB")
+    return value
+
+
+def _text(name: str, value: Any) -> Any:
+    return value
 
 
 def parse_n_clusters(text: Any) -> tuple[int, ...]:
@@ -74,167 +281,152 @@ def parse_n_clusters(text: Any) -> tuple[int, ...]:
     return tuple(sorted(set(numbers)))
 
 
-def parse_contamination(value: Any) -> Any:
-    """Read ``"auto"`` or a share of the rows, above 0 and at most 0.5.
-
-    Raises
-    ------
-    SettingsError
-        When it is neither.
-    """
-    if value == "auto":
-        return value
-    try:
-        share = float(value)
-    except (TypeError, ValueError):
-        share = 0.0
-    if not 0 < share <= 0.5 or isinstance(value, bool):
-        raise SettingsError(
-            f"contamination={value!r}: write auto, or a share up to 0.5, such as 0.01"
-        )
-    return share
-
-
 @dataclass(frozen=True)
 class Settings:
-    """Everything that a run can be told; each is also an option of the command line.
+    """Everything that a run can be told; each is also an option of the command line."""
 
-    Parameters
-    ----------
-    descriptors : tuple of str, optional
-        Names of the descriptor sets to work on; all by default.
-    invalid : {"error", "mask"}
-        What to do with rows that hold NaN or infinity: error refuses the set, mask gives them
-        label -1.
-    scaling : {"none", "standard", "minmax", "l2"}
-        Before PCA: none, standard (columns of unit variance), minmax (columns of unit range),
-        l2 (rows of unit length).
-    n_components : int or float
-        Components, or the share of variance that they must hold.
-    max_components : int
-        At most so many for a share.
-    whiten : bool
-        Divide each component by its standard deviation.
-    normalize : bool
-        PCA, whitening and rows of unit length, as in DeepCluster (Caron et al. 2018).
-    algorithms : tuple of str
-        Names of clustering algorithms, or ``all``; see docs/clustering.md.
-    n_clusters : int, str or sequence of int
-        A number, a list ``5,8,12`` or a range ``2:30``, both ends in; auto begins with 2:30 and
-        goes on while the best lies at the upper edge.
-    covariance_type : {"diag", "full"}
-        Of the components of a Gaussian mixture.
-    min_cluster_size : float
-        Share of the rows that the smallest cluster of HDBSCAN must hold.
-    n_init : int
-        Short k-means runs on a sample, of which the best few become the seeds.
-    max_iter : int
-        Exact passes over all rows at most.
-    tol : float
-        A clustering has converged when its centres move by less than this, relatively.
-    batch_size : int
-        Rows of a mini-batch.
-    n_neighbors : int
-        Neighbours of each row in the graph that outlier scores and duplicates are taken from.
-    neighbors : {"auto", "exact", "nn_descent"}
-        How the graph is found: auto compares each row with those of the nearest cells of a
-        k-means (an inverted file), exact with all rows, nn_descent by pynndescent in shards.
-    group : str
-        Which rows are siblings, of which a neighbourhood counts one: ``"folder"`` (images of one
-        folder), ``"none"``, or a column of the paths file. Where groups are few and large, as a
-        folder for each camera, rows count one by one, which is said.
-    outlier_scaling : {"l2", "none", "standard", "minmax"}
-        As `scaling`, for the outlier scores alone.
-    contamination : "auto" or float
-        Share of the rows to flag as outliers; auto lets the tail of the scores tell.
-    scan_images : bool
-        Read all images for the reasons, not those of suspects alone: finds bad pictures that the
-        descriptors hide.
-    random_state : int
-        Seed of everything random.
-    memory : str or int
-        Peak resident memory of a process, libraries included.
-    workers : int, optional
-        Threads of this machine; all its processors by default.
-    scheduler : str, optional
-        Address of a dask scheduler to run the passes on.
-    compress : bool
-        Compress the stored arrays: a tenth to a half smaller, five to ten times slower to read.
-    """
-
-    descriptors: tuple[str, ...] | None = None
-    invalid: str = "error"
-    scaling: str = "standard"
-    n_components: int | float = 0.90
-    max_components: int = 128
-    whiten: bool = False
-    normalize: bool = False
-    algorithms: tuple[str, ...] = ("kmeans",)
-    n_clusters: Any = AUTO
-    covariance_type: str = "diag"
-    min_cluster_size: float = 0.005
-    n_init: int = 24
-    max_iter: int = 100
-    tol: float = 1e-4
-    batch_size: int = 4096
-    n_neighbors: int = 15
-    neighbors: str = "auto"
-    group: str = "folder"
-    outlier_scaling: str = "l2"
-    contamination: Any = "auto"
-    scan_images: bool = False
-    random_state: int = 0
-    memory: str | int = "1GiB"
-    workers: int | None = None
-    scheduler: str | None = None
-    compress: bool = False
+    descriptors: tuple[str, ...] | None = _setting(
+        None, "Descriptor sets to work on.", Values(_names, "A,B"), "sets", unset="all"
+    )
+    invalid: str = _setting(
+        "error",
+        "Rows with NaN or infinity: error refuses the set, mask gives them label -1.",
+        _one_of(*INVALID),
+        "reading",
+    )
+    scaling: str = _setting(
+        "standard",
+        "Scaling before PCA. Standard: columns of unit variance; minmax: columns of unit range; "
+        "l2: rows of unit length.",
+        _one_of(*SCALINGS),
+        "reduction",
+    )
+    n_components: int | float = _setting(
+        0.9,
+        "Components, or the share of variance that they must hold.",
+        Values(_n_components, "NUMBER|SHARE"),
+        "reduction",
+        "ingest",
+    )
+    max_components: int = _setting(
+        128, "At most so many components for a share.", _number(int, 1), "reduction", "ingest"
+    )
+    whiten: bool = _setting(
+        False, "Divide each component by its standard deviation.", _flag(), "reduction"
+    )
+    normalize: bool = _setting(
+        False,
+        "PCA, whitening and rows of unit length, as in DeepCluster (Caron et al. 2018).",
+        _flag(),
+        "reduction",
+    )
+    algorithms: tuple[str, ...] = _setting(
+        ("kmeans",),
+        "How to cluster: by one algorithm or several, or all of them. See docs/algorithms.md.",
+        Values(_algorithms, "A,B", (*ALGORITHMS, ALL)),
+        "clustering",
+        option="--algorithm",
+    )
+    n_clusters: int | str | Sequence[int] = _setting(
+        AUTO,
+        "8, a list 5,8,12, a range 2:30 (both ends in), or auto: 2:30 and on, while the best lies "
+        "at the upper edge.",
+        Values(_n_clusters, "K"),
+        "clustering",
+    )
+    covariance_type: str = _setting(
+        "diag", "Covariances of a Gaussian mixture.", _one_of(*COVARIANCE_TYPES), "clustering"
+    )
+    min_cluster_size: float = _setting(
+        0.005,
+        "Share of the rows that the smallest cluster of HDBSCAN must hold.",
+        Values(_share_of_rows, "SHARE", kind=float),
+        "clustering",
+    )
+    n_init: int = _setting(
+        24,
+        "Short k-means runs on a sample, of which the best few become the seeds.",
+        _number(int, 1),
+        "clustering",
+    )
+    max_iter: int = _setting(
+        100, "Exact passes over all rows at most.", _number(int, 1), "clustering"
+    )
+    tol: float = _setting(
+        1e-4,
+        "A clustering has converged when its centres move by less than this, relatively.",
+        _number(float, 0),
+        "clustering",
+    )
+    batch_size: int = _setting(4096, "Rows of a mini-batch.", _number(int, 1), "clustering")
+    n_neighbors: int = _setting(
+        15,
+        "Neighbours of each row in the graph that outlier scores and duplicates are taken from.",
+        _number(int, 1),
+        "outliers",
+    )
+    neighbors: str = _setting(
+        "auto",
+        "How that graph is found. Auto compares each row with those of the nearest cells of a "
+        "k-means (an inverted file), exact with all rows, nn_descent by pynndescent in shards.",
+        _one_of(*NEIGHBORS),
+        "outliers",
+    )
+    group: str = _setting(
+        "folder",
+        "Siblings, of which a neighbourhood counts one: by folder, none, or by a column of the "
+        "paths file. Where groups are few and large, as a folder for each camera, rows count one "
+        "by one, which is said.",
+        Values(_group, "none|folder|COLUMN"),
+        "outliers",
+        "compare",
+        "describe",
+    )
+    outlier_scaling: str = _setting(
+        "l2", "Scaling before the outlier scores alone.", _one_of(*SCALINGS), "outliers"
+    )
+    contamination: str | float = _setting(
+        AUTO,
+        "Share of the rows to flag as outliers; auto lets the tail of the scores tell.",
+        Values(_contamination, "auto|SHARE"),
+        "outliers",
+    )
+    scan_images: bool = _setting(
+        False,
+        "Read all images, not those of suspects alone, to find bad ones that descriptors hide.",
+        _flag(),
+        "outliers",
+    )
+    random_state: int = _setting(
+        0, "Seed of everything random.", _number(int, 0, below=2**32), "seed"
+    )
+    memory: str | int = _setting(
+        "1GiB",
+        "Peak resident memory of a process, libraries included.",
+        Values(_memory, "SIZE"),
+        "process",
+    )
+    workers: int | None = _setting(
+        None, "Threads of this machine.", _number(int, 1), "process", unset="all processors"
+    )
+    scheduler: str | None = _setting(
+        None,
+        "Address of a dask scheduler to run the passes on.",
+        Values(_text, "ADDRESS"),
+        "process",
+    )
+    compress: bool = _setting(
+        False,
+        "Compress the stored arrays: a tenth to a half smaller, five to ten times slower to read.",
+        _flag(),
+        "storage",
+    )
 
     def __post_init__(self) -> None:
-        for name in ("descriptors", "algorithms"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, _names(getattr(self, name)))
-        object.__setattr__(self, "algorithms", _known_algorithms(self.algorithms))
-        if self.covariance_type not in COVARIANCE_TYPES:
-            raise SettingsError(
-                f"covariance_type={self.covariance_type!r}: choose from "
-                f"{', '.join(COVARIANCE_TYPES)}"
-            )
-        share = self.min_cluster_size
-        if not isinstance(share, Real) or isinstance(share, bool) or not 0 < share <= 0.5:
-            raise SettingsError(
-                f"min_cluster_size={share!r} must be a share of the rows, up to 0.5, such as 0.005"
-            )
-        if self.invalid not in INVALID:
-            raise SettingsError(f"invalid={self.invalid!r}: choose from {', '.join(INVALID)}")
-        if self.neighbors not in NEIGHBORS:
-            raise SettingsError(f"neighbors={self.neighbors!r}: choose from {', '.join(NEIGHBORS)}")
-        for name in ("scaling", "outlier_scaling"):
-            if getattr(self, name) not in SCALINGS:
-                raise SettingsError(
-                    f"{name}={getattr(self, name)!r}: choose from {', '.join(SCALINGS)}"
-                )
-        for name in ("max_components", "n_init", "max_iter", "batch_size", "n_neighbors"):
-            _at_least(name, getattr(self, name), Integral, 1)
-        for name in ("whiten", "normalize", "compress", "scan_images"):
-            if not isinstance(getattr(self, name), bool):
-                raise SettingsError(f"{name}={getattr(self, name)!r} must be true or false")
-        _at_least("random_state", self.random_state, Integral, 0)
-        if self.random_state >= 2**32:
-            raise SettingsError(f"random_state={self.random_state} must be below 2**32")
-        _at_least("tol", self.tol, Real, 0)
-        object.__setattr__(self, "contamination", parse_contamination(self.contamination))
-        if not isinstance(self.group, str) or not self.group:
-            raise SettingsError(f"group={self.group!r}: write folder, none or a column's name")
-        if self.workers is not None:
-            _at_least("workers", self.workers, Integral, 1)
-        if isinstance(self.n_components, Integral):
-            _at_least("n_components", self.n_components, Integral, 1)
-        elif not (isinstance(self.n_components, Real) and 0 < self.n_components <= 1):
-            raise SettingsError(
-                f"n_components={self.n_components!r} must be a number of components "
-                "or a share of variance above 0 and at most 1"
-            )
-        _ = self.ks, self.memory_bytes
+        for name, setting in SETTINGS.items():
+            value = getattr(self, name)
+            if value is not None or setting.default is not None:
+                object.__setattr__(self, name, setting.values.read(name, value))
 
     @property
     def ks(self) -> tuple[int, ...]:
@@ -244,17 +436,19 @@ class Settings:
     @property
     def memory_bytes(self) -> int:
         """The memory budget in bytes."""
-        size = parse_bytes(self.memory)
-        if isinstance(self.memory, str) and size < MIB:
-            raise SettingsError(f"memory={self.memory!r} is {size} bytes: write 1GiB or 640MiB")
-        return size
+        return parse_bytes(self.memory)
+
+    @property
+    def share(self) -> float | None:
+        """The share of variance to hold, or None when components are counted."""
+        return None if isinstance(self.n_components, Integral) else float(self.n_components)
 
     def having(self, **changes: Any) -> "Settings":
         """The same with some settings changed; None keeps what is there."""
         changes = {name: value for name, value in changes.items() if value is not None}
-        unknown = sorted(set(changes) - {field.name for field in fields(self)})
+        unknown = sorted(set(changes) - set(SETTINGS))
         if unknown:
-            known = ", ".join(field.name for field in fields(self))
+            known = ", ".join(SETTINGS)
             raise SettingsError(f"no setting is called {', '.join(unknown)}: there are {known}")
         return replace(self, **changes)
 
@@ -262,84 +456,75 @@ class Settings:
         """The settings as JSON and TOML can write them, those not set left out."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
-    @property
-    def share(self) -> float | None:
-        """The share of variance asked for, None where a number of components is."""
-        return None if isinstance(self.n_components, Integral) else float(self.n_components)
 
-    @classmethod
-    def from_toml(cls, path: str | Path) -> "Settings":
-        """Read settings from a TOML file, as ``streamclust init`` writes it.
-
-        Raises
-        ------
-        SettingsError
-            When the file is missing, no TOML, or names a setting that there is not.
-        """
-        try:
-            read = tomllib.loads(Path(path).read_text())
-        except OSError as error:
-            raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{path} is no TOML: {error}") from None
-        try:
-            return cls().having(**read)
-        except (SettingsError, TypeError) as error:
-            raise SettingsError(f"{path}: {error}") from None
+def _told(name: str, default: Any, metadata: Mapping[str, Any]) -> Setting:
+    option = metadata["option"] or f"--{name.replace('_', '-')}"
+    return Setting(name, default, **{**metadata, "option": option})
 
 
-def _names(value: Any) -> tuple[str, ...]:
-    """Names out of ``"a, b"`` or a sequence, each once."""
-    names = value.split(",") if isinstance(value, str) else value
-    return tuple(dict.fromkeys(name.strip() for name in names))
+SETTINGS = {one.name: _told(one.name, one.default, one.metadata) for one in fields(Settings)}
+Settings.__doc__ = "\n    ".join(
+    [
+        f"{Settings.__doc__}\n",
+        "Parameters",
+        "----------",
+        *(f"{one.name} : {one.values.shown}\n        {one.meaning}" for one in SETTINGS.values()),
+    ]
+)
 
 
-def _known_algorithms(names: tuple[str, ...]) -> tuple[str, ...]:
-    if ALL in names:
-        return ALGORITHMS
-    unknown = [name for name in names if name not in ALGORITHMS]
-    if unknown or not names:
+def heeded(command: str) -> list[str]:
+    """The settings that a command heeds, by name."""
+    return [name for name, setting in SETTINGS.items() if command in setting.commands]
+
+
+def check_heeded(command: str, names: Sequence[str]) -> None:
+    """Refuse settings that a command does not heed.
+
+    Raises
+    ------
+    SettingsError
+        When one is among the names; it tells those that the command heeds.
+    """
+    others = [name for name in names if name not in heeded(command)]
+    if others:
         raise SettingsError(
-            f"no algorithm is called {', '.join(unknown) or 'so'}: choose from "
-            f"{', '.join(ALGORITHMS)}, or {ALL}"
+            f"{command} does not heed {', '.join(others)}: its settings are "
+            f"{', '.join(heeded(command))}"
         )
-    return names
 
 
-def _at_least(name: str, value: Any, kind: Any, least: int) -> None:
-    # Written so that NaN, which compares with nothing, is refused.
-    if not isinstance(value, kind) or isinstance(value, bool) or not value >= least:
-        raise SettingsError(f"{name}={value!r} must be a number of at least {least}")
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """The settings that a TOML file names, of whichever commands.
+
+    Raises
+    ------
+    SettingsError
+        When the file cannot be read, is no TOML, or names something else.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            read = tomllib.load(file)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is no TOML: {error}") from None
+    try:
+        Settings().having(**read)
+    except (SettingsError, TypeError) as error:
+        raise SettingsError(f"{path}: {error}") from None
+    return read
 
 
 def settings_template() -> str:
     """TOML of every setting; those that have no default are commented out."""
-    meanings = setting_meanings()
+    from textwrap import wrap
+
     lines = ["# Settings of streamclust: streamclust run CASE --out OUT --config FILE"]
-    for field in fields(Settings):
-        lines += ["", *(f"# {line}" for line in meanings[field.name])]
-        if field.default is None:
-            lines.append(f"# {field.name} =")
-        else:
-            lines.append(f"{field.name} = {_toml(field.default)}")
+    for name, setting in SETTINGS.items():
+        lines += ["", *(f"# {line}" for line in wrap(setting.meaning, 88))]
+        if setting.values.choices:
+            lines.append(f"# One of {', '.join(setting.values.choices)}.")
+        known = setting.default is not None
+        lines.append(f"{name} = {json.dumps(setting.default)}" if known else f"# {name} =")
     return "\n".join(lines) + "\n"
-
-
-def setting_meanings() -> dict[str, list[str]]:
-    """The lines of `Settings`' docstring, by setting: what is said there is said once."""
-    doc = inspect.cleandoc(Settings.__doc__ or "")
-    body = doc.partition("----------\n")[2]
-    meanings: dict[str, list[str]] = {}
-    names: list[str] = []
-    for line in body.splitlines():
-        if match := re.match(r"(\w[\w, ]*?)(?: : .*)?$", line):
-            names = [name.strip() for name in match[1].split(",")]
-            meanings |= {name: [] for name in names}
-        elif line.startswith("    "):
-            for name in names:
-                meanings[name].append(line.strip().replace("``", ""))
-    return meanings
-
-
-def _toml(value: Any) -> str:
-    return json.dumps(value)

@@ -6,9 +6,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from streamclust.memory import format_bytes, parse_bytes
+from streamclust.memory import format_bytes
 from streamclust.report.contents import in_line
-from streamclust.settings import Settings
 
 if TYPE_CHECKING:
     from streamclust.outliers.evaluation import Evaluation
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
 WITHIN = "Calinski-Harabasz and Davies-Bouldin compare k within a set, not sets with each other."
 
 
-def print_summary(about: dict[str, Any], settings: Settings) -> None:
-    """The end of a run: a line a set, then where the results are."""
+def print_summary(about: dict[str, Any], sets: tuple[str, ...] | None) -> None:
+    """The end of a run: a line a set, all by default, then where the results are."""
     console = _console()
-    _print_sets(console, about, settings.descriptors or tuple(about["descriptors"]))
+    _print_sets(console, about, sets or tuple(about["descriptors"]))
     console.print(f"labels, tables, figures and run.json: {about['folder']}", markup=False)
 
 
@@ -45,7 +44,7 @@ def print_info(about: dict[str, Any]) -> None:
             console.print(f"{name}: {text}", markup=False)
 
 
-def print_plan(plans: "list[Planned]", settings: Settings) -> None:
+def print_plan(plans: "list[Planned]", budget: int) -> None:
     """The memory of each step, and the least budget that would do."""
     table = Table(
         "set", "step", "blocks in flight", "peak memory", "least memory", box=box.SIMPLE_HEAD
@@ -63,8 +62,8 @@ def print_plan(plans: "list[Planned]", settings: Settings) -> None:
     console.print(table)
     least = max(need.smallest for planned in plans for need in planned.needs)
     peak = max(planned.peak for planned in plans)
-    budget = format_bytes(parse_bytes(settings.memory))
-    console.print(f"peak {format_bytes(peak)} of {budget}; least --memory: {format_bytes(least)}")
+    least_memory = f"least --memory: {format_bytes(least)}"
+    console.print(f"peak {format_bytes(peak)} of {format_bytes(budget)}; {least_memory}")
 
 
 def print_evaluation(result: "Evaluation") -> None:

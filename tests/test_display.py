@@ -161,7 +161,7 @@ def test_pictures(case):
         ({"descriptor": "b"}, "no set 'b'"),
         ({"cluster": 5}, "has no cluster 5: 0 to 4"),
         ({"kind": "odd"}, "none of typical, varied, borderline, worst"),
-        ({"clustering": 9}, "no clustering kmeans-9"),
+        ({"clustering": 9}, "no clustering 9"),
         ({}, "run streamclust describe first"),
     ],
 )

@@ -1,7 +1,5 @@
 """UMAP of landmarks, and every other row placed among those that it is nearest to.
 
-Rows placed in a map of landmarks, among those that they are nearest to.
-
 McInnes, Healy & Melville (2018), "UMAP: Uniform Manifold Approximation and Projection for Dimension
 Reduction", arXiv:1802.03426. A row belongs to its nearest landmarks by degrees (smooth k-nearest
 distances, algorithm 3). These need not lie together in the map, and the mean of two islands is
@@ -16,7 +14,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from streamclust.errors import SettingsError
-from streamclust.layouts.base import Fitted, Known
+from streamclust.layouts.base import Fitted, RowSums
 from streamclust.memory import MIB, Need
 from streamclust.neighbors.pairs import as_members
 from streamclust.neighbors.search import (
@@ -188,7 +186,7 @@ class UMAP:
         ]
 
     def fit(
-        self, rows: Rows, known: Known, n_dimensions: int, settings: Settings, passes: Passes
+        self, rows: Rows, sums: RowSums, n_dimensions: int, settings: Settings, passes: Passes
     ) -> Fitted:
         drawn = UniformSample(LANDMARKS, settings.random_state)
         values, numbers = passes.reduce("sampling rows", rows.having(numbered=True), drawn).result()
@@ -198,8 +196,8 @@ class UMAP:
         return passes.map("UMAP of a sample", task, [settings.random_state], "sample")[0]
 
     def placement(self, fitted: Fitted) -> LandmarkMap:
-        arrays, own = fitted.arrays, fitted.attributes
-        return LandmarkMap(arrays["landmarks"], arrays["landmark_positions"], own["a"], own["b"])
+        landmarks, positions = (fitted.arrays[n] for n in ("landmarks", "landmark_positions"))
+        return LandmarkMap(landmarks, positions, fitted.attributes["a"], fitted.attributes["b"])
 
 
 def _check_landmarks(count: int) -> None:
@@ -257,9 +255,9 @@ class _Fit:
 def _neighbors_with_self(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each row and its nearest others, as UMAP counts neighbours: exact, and without compiling."""
     others, _ = exact_neighbors(landmarks, N_NEIGHBORS - 1)
-    own = np.arange(len(landmarks))[:, None]
-    indices = np.hstack([own, others.indices]).astype(np.int32)
-    return indices, np.hstack([np.zeros(own.shape, np.float32), others.distances])
+    numbers = np.arange(len(landmarks))[:, None]
+    indices = np.hstack([numbers, others.indices]).astype(np.int32)
+    return indices, np.hstack([np.zeros(numbers.shape, np.float32), others.distances])
 
 
-LAYOUT = UMAP()
+LAYOUTS = {"umap": UMAP()}

@@ -4,10 +4,10 @@ import io
 from pathlib import Path
 from typing import Any
 
-from streamclust.layouts.step import layouts_of
 from streamclust.markup import beside, bullets, paragraph, picture, table
 from streamclust.notebook.pictures import Pictures, what_it_shows
 from streamclust.report.contents import in_line, inventory
+from streamclust.store.layouts import layouts_of
 from streamclust.store.workspace import Workspace
 
 # The headings of the terminal in full.

@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 
 from streamclust.choice.tables import measured
-from streamclust.description.stored import load_description
 from streamclust.figures.colors import cluster_colors
 from streamclust.images.archive import Images
-from streamclust.layouts.step import layouts_of
 from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import LABEL_BYTES, PATH_BYTES, POINT_IMAGES, POINTS, THUMBNAILS
 from streamclust.report.cards import (
@@ -36,8 +34,10 @@ from streamclust.store.clusterings import (
     recommended_clusterings,
     stored_clusterings,
 )
+from streamclust.store.descriptions import load_description
 from streamclust.store.images import paths_of
 from streamclust.store.job import Job
+from streamclust.store.layouts import layouts_of
 from streamclust.store.workspace import Workspace, fingerprint
 
 # Those that curves are drawn of, the first known one first.
@@ -183,7 +183,7 @@ def _clustering(
         made = one.cards[own.name]
         about |= {
             "mark": _fingerprint(job, own),
-            "described": load_description(job.workspace, own) is not None,
+            "described": load_description(own) is not None,
             "cards": made,
             "colors": [_hex(color) for color in cluster_colors(own.n_clusters)],
             "labels": packed(points.labels[own.name], "<i4" if own.n_clusters > _WIDE else "<i2"),

@@ -86,6 +86,12 @@ class StoredClustering:
         return self.group[MEANS]
 
     @property
+    def tree(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of a cut of a tree: its merges, a linkage matrix of scipy, and the rows that each of its
+        points stands for."""
+        return self.group["merges"][...], self.group["weights"][...]
+
+    @property
     def fitted_arrays(self) -> dict[str, np.ndarray]:
         """The arrays that its algorithm fitted."""
         arrays = self.group.arrays()

@@ -11,6 +11,8 @@ from streamclust.choice.stability import _agreement, _Refit
 from streamclust.clustering.registry import load_algorithm
 from streamclust.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory):
@@ -21,8 +23,8 @@ def lines(tmp_path_factory):
         folder / "case", groups=groups.astype(np.float32), nothing=nothing.astype(np.float32)
     )
     api.ingest(case, folder / "out").reduce()
-    api.cluster(folder / "out", n_clusters="2,5,9", algorithms=("kmeans", "ward", "hdbscan"))
-    made = api.measure(folder / "out")
+    api.open(folder / "out").cluster(n_clusters="2,5,9", algorithms=("kmeans", "ward", "hdbscan"))
+    made = api.open(folder / "out").measure()
     return made.metrics.set_index(["set", "algorithm", "n_clusters"])
 
 

@@ -18,6 +18,8 @@ from streamclust.cli import commands
 from streamclust.errors import SettingsError
 from streamclust.labelling.image_labels import NO_CLUSTER, distinct_names, file_name
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 N_ROWS = 400
 COLUMNS = ["label", "name", "distance", "confidence"]
 OF_OUTLIERS = ["outlier", "outlier_score", "outlier_reason"]
@@ -44,7 +46,7 @@ def out(tmp_path_factory):
     lines += [("a", "kmeans-4", 2, "bus", 0), ("a", "kmeans-4", 3, "", 1)]
     with open(names, "w", newline="") as file:
         csv.writer(file).writerows([("set", "clustering", "cluster", "name", "outlier"), *lines])
-    api.label(out, names)
+    api.open(out).label(names)
     return out
 
 
@@ -63,7 +65,7 @@ def table(file):
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".json", ".jsonl"])
 def test_every_kind_of_table_holds_the_same(out, tmp_path, ending):
     file = tmp_path / f"rows{ending}"
-    api.export(out, to=file, descriptors="a", clustering="kmeans-4")
+    api.open(out).export(to=file, descriptors="a", clustering="kmeans-4")
     read = table(file)
     assert list(read) == ["row", "path", *COLUMNS, *OF_OUTLIERS]
     case = api.open(out)
@@ -89,7 +91,7 @@ def test_every_kind_of_table_holds_the_same(out, tmp_path, ending):
 
 
 def test_no_cell_of_a_csv_is_a_formula(out, tmp_path):
-    api.export(out, to=tmp_path / "a.csv", descriptors="a", clustering="kmeans-4")
+    api.open(out).export(to=tmp_path / "a.csv", descriptors="a", clustering="kmeans-4")
     text = (tmp_path / "a.csv").read_text()
     assert ",'=car," in text
     assert ",=car" not in text
@@ -97,7 +99,7 @@ def test_no_cell_of_a_csv_is_a_formula(out, tmp_path):
 
 def test_several_sets_side_by_side(out, tmp_path):
     file = tmp_path / "rows.csv"
-    api.export(out, to=file)
+    api.open(out).export(to=file)
     read = pd.read_csv(file)
     both = [f"{column}_{name}" for name in "ab" for column in COLUMNS]
     assert list(read) == ["row", "path", *both, *OF_OUTLIERS]
@@ -111,7 +113,7 @@ def test_who_computes_changes_nothing(out, tmp_path, dask_address):
     ways = {"one": {"workers": 1}, "two": {"workers": 2}, "dask": {"scheduler": dask_address}}
     written = []
     for name, way in ways.items():
-        api.export(out, to=tmp_path / f"{name}.csv", **way)
+        api.open(out).export(to=tmp_path / f"{name}.csv", **way)
         written.append((tmp_path / f"{name}.csv").read_bytes())
     assert written[0] == written[1] == written[2]
 
@@ -120,7 +122,7 @@ def test_coco_and_fiftyone(out, tmp_path):
     labels = api.open(out).labels("b", 4)[:]
     for form in ("coco", "fiftyone"):
         chosen = {"descriptors": "b", "clustering": "kmeans-4", "form": form}
-        api.export(out, to=tmp_path / f"{form}.json", **chosen)
+        api.open(out).export(to=tmp_path / f"{form}.json", **chosen)
     coco = json.loads((tmp_path / "coco.json").read_text())
     called = {own["id"]: own["name"] for own in coco["categories"]}
     assert list(called.values()) == [f"cluster {j}" for j in range(4)]
@@ -140,7 +142,9 @@ def test_coco_and_fiftyone(out, tmp_path):
 def test_a_folder_a_name(out, tmp_path):
     folder = tmp_path / "folders"
     said = []
-    api.export(out, None, said.append, folders=folder, descriptors="a", clustering="kmeans-4")
+    api.open(out).export(
+        observers=[said.append], folders=folder, descriptors="a", clustering="kmeans-4"
+    )
     labels = api.open(out).labels("a", 4)[:]
     assert sorted(p.name for p in folder.iterdir()) == ["=car", "bus", "cluster 3"]
     buses = sorted(p.name for p in (folder / "bus").iterdir())
@@ -151,8 +155,8 @@ def test_a_folder_a_name(out, tmp_path):
     assert link.resolve().name == f"{rows[0]:06d}.jpg"
     assert "1 rows have no image" in [getattr(event, "text", "")[:20] for event in said]
     with pytest.raises(SettingsError, match="not empty: name another folder"):
-        api.export(out, folders=folder, descriptors="a")
-    api.export(out, folders=tmp_path / "more", descriptors="b")
+        api.open(out).export(folders=folder, descriptors="a")
+    api.open(out).export(folders=tmp_path / "more", descriptors="b")
     assert len(list((tmp_path / "more" / NO_CLUSTER).iterdir())) == 2
 
 
@@ -161,7 +165,7 @@ def test_copies_where_there_are_no_links(out, tmp_path, monkeypatch):
         raise OSError("no links here")
 
     monkeypatch.setattr("pathlib.Path.symlink_to", refuse)
-    api.export(out, folders=tmp_path / "copies", descriptors="a", clustering="kmeans-4")
+    api.open(out).export(folders=tmp_path / "copies", descriptors="a", clustering="kmeans-4")
     copy = next((tmp_path / "copies" / "bus").iterdir())
     assert not copy.is_symlink()
     with Image.open(copy) as image:
@@ -195,14 +199,14 @@ def test_names_of_folders():
 def test_what_cannot_be_written(out, tmp_path, monkeypatch, more, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SettingsError, match=message):
-        api.export(out, **more)
+        api.open(out).export(**more)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_parquet_without_its_library(out, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(SettingsError, match=r"pip install 'streamclust\[parquet\]'"):
-        api.export(out, to=tmp_path / "a.parquet")
+        api.open(out).export(to=tmp_path / "a.parquet")
 
 
 def test_the_command(out, tmp_path):

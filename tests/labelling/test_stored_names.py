@@ -23,8 +23,7 @@ KEPT = "descriptors/a/clusterings/kmeans-5"
 def clustered(case_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("named") / "out"
     api.ingest(case_folder, out)
-    for step in (api.reduce, api.cluster, api.measure):
-        step(out, n_clusters=(3, K))
+    api.open(out).reduce().cluster(n_clusters=(3, K)).measure()
     return out
 
 
@@ -58,7 +57,7 @@ def column(out, name):
 
 def messages(out, file):
     said = []
-    api.label(out, file, None, said.append)
+    api.open(out).label(file, observers=[said.append])
     return [event.text for event in said if hasattr(event, "text")]
 
 
@@ -78,7 +77,9 @@ def test_names_merge_clusters_and_reach_every_row(out, tmp_path):
 
 def test_several_clusterings_in_one_table(out, tmp_path):
     lines = [("a", "kmeans-5", 0, "car"), ("a", "kmeans-3", 1, "bus"), ("b", "kmeans-3", 2, "van")]
-    api.label(out, table(tmp_path / "names.csv", lines, ("set", "clustering", "cluster", "name")))
+    api.open(out).label(
+        table(tmp_path / "names.csv", lines, ("set", "clustering", "cluster", "name"))
+    )
     assert list(read(out / "named.csv")[0]) == [
         *("row", "path", "a/kmeans-3", "a/kmeans-5", "b", "outlier")
     ]
@@ -86,15 +87,15 @@ def test_several_clusterings_in_one_table(out, tmp_path):
 
 def test_an_earlier_naming_is_kept_and_names_can_be_taken_back(out, tmp_path):
     workspace = Workspace(out)
-    api.label(out, named(tmp_path, ["car"]))
+    api.open(out).label(named(tmp_path, ["car"]))
     before = workspace.fingerprint_of("names/a/kmeans-5")
-    api.label(out, named(tmp_path, ["bus"]))
+    api.open(out).label(named(tmp_path, ["bus"]))
     assert workspace.fingerprint_of("names/a/kmeans-5") != before
     assert workspace.find("names/a/kmeans-5", before).attrs["names"][0] == "car"
-    api.label(out, named(tmp_path, ["", ""]))
+    api.open(out).label(named(tmp_path, ["", ""]))
     assert named_clusterings(workspace) == []
     assert not (out / "named.csv").exists()
-    api.label(out, named(tmp_path, ["car"]))
+    api.open(out).label(named(tmp_path, ["car"]))
     assert workspace.fingerprint_of("names/a/kmeans-5") == before
 
 
@@ -103,11 +104,11 @@ def test_names_follow_a_clustering_that_is_computed_anew(out, tmp_path):
     old = api.open(out).labels("a", K)[:]
     mark = workspace.fingerprint_of("descriptors/a/clusterings/kmeans-5")
     names = ["one", "two", "three", "four", "five"]
-    api.label(out, named(tmp_path, names))
-    api.reduce(out, n_components=3)
-    api.cluster(out, n_clusters=(3, K), random_state=5)
-    api.measure(out)
-    api.export(out)
+    api.open(out).label(named(tmp_path, names))
+    api.open(out).reduce(n_components=3)
+    api.open(out).cluster(n_clusters=(3, K), random_state=5)
+    api.open(out).measure()
+    api.open(out).export()
     new = api.open(out).labels("a", K)[:]
     assert not np.array_equal(old, new)
     shown = column(out, "a")
@@ -117,42 +118,42 @@ def test_names_follow_a_clustering_that_is_computed_anew(out, tmp_path):
         assert name == expected
         assert (shown[new == j] == name).all()
     # A table that was saved of the old clustering still finds the rows that it was made on.
-    api.label(out, named(tmp_path, ["first", *names[1:]], mark=mark))
+    api.open(out).label(named(tmp_path, ["first", *names[1:]], mark=mark))
     counts = np.bincount(new[old == 0], minlength=K)
     assert (column(out, "a")[(new == counts.argmax()) & (old == 0)] == "first").all()
-    api.reduce(out)
-    api.cluster(out, n_clusters=(3, K))
-    api.export(out)
+    api.open(out).reduce()
+    api.open(out).cluster(n_clusters=(3, K))
+    api.open(out).export()
     np.testing.assert_array_equal(column(out, "a"), np.array(["first", *names[1:]])[old])
 
 
 def test_what_cannot_be_carried_over_is_listed(out, tmp_path):
-    api.label(out, named(tmp_path, ["one", "two", "three", "four", "five"], outliers=[4]))
+    api.open(out).label(named(tmp_path, ["one", "two", "three", "four", "five"], outliers=[4]))
     names = Workspace(out).store / "names/a/kmeans-5"
-    api.cluster(out, n_clusters=(3, K), random_state=5)
+    api.open(out).cluster(n_clusters=(3, K), random_state=5)
     shutil.rmtree(names / "labels")
     # Of three clusters, though five were named: two names have no row.
     shutil.copytree(names / "../../../descriptors/a/clusterings/kmeans-3/labels", names / "labels")
     said = []
-    api.export(out, None, said.append)
+    api.open(out).export(observers=[said.append])
     lost = read(out / "names_lost.csv")
     assert {line["name"] for line in lost} >= {"four", "five"}
     assert any("fit none of its clusters" in getattr(event, "text", "") for event in said)
-    api.label(out, named(tmp_path, ["one"]))
+    api.open(out).label(named(tmp_path, ["one"]))
     assert not (out / "names_lost.csv").exists()
 
 
 def test_names_of_a_clustering_that_is_not_there_wait_for_it(out, tmp_path):
-    api.label(out, named(tmp_path, ["car"]))
+    api.open(out).label(named(tmp_path, ["car"]))
     before = (out / "named.csv").read_bytes()
-    api.reduce(out, n_components=4)
+    api.open(out).reduce(n_components=4)
     said = []
-    api.export(out, None, said.append)
+    api.open(out).export(observers=[said.append])
     assert not (out / "named.csv").exists()
     words = "the names of a kmeans-5 are kept, and not used: there is no such clustering now"
     assert words in [getattr(event, "text", "") for event in said]
-    api.reduce(out)
-    api.export(out)
+    api.open(out).reduce()
+    api.open(out).export()
     assert (out / "named.csv").read_bytes() == before
 
 
@@ -178,16 +179,18 @@ def test_names_of_a_clustering_that_is_not_there_wait_for_it(out, tmp_path):
     ],
 )
 def test_tables_that_do_not_fit(out, tmp_path, lines, message):
-    api.label(out, named(tmp_path, ["before"]))
+    api.open(out).label(named(tmp_path, ["before"]))
     before = (out / "named.csv").read_bytes()
     with pytest.raises(SettingsError, match=message):
-        api.label(out, table(tmp_path / "wrong.csv", [("b", "kmeans-3", 0, "x", "", ""), *lines]))
+        api.open(out).label(
+            table(tmp_path / "wrong.csv", [("b", "kmeans-3", 0, "x", "", ""), *lines])
+        )
     assert [one.path for one in named_clusterings(Workspace(out))] == [KEPT]
     assert (out / "named.csv").read_bytes() == before
 
 
 def test_names_of_other_rows_are_not_used(out, tmp_path):
-    api.label(out, named(tmp_path, ["car"]))
+    api.open(out).label(named(tmp_path, ["car"]))
     rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
     api.run(write_case(tmp_path / "other", a=rows, b=rows), out, n_clusters=(3, K))
     assert naming_of(Workspace(out), "a", "kmeans-5") is None
@@ -196,22 +199,22 @@ def test_names_of_other_rows_are_not_used(out, tmp_path):
 
 def test_a_template_to_fill_in(out, tmp_path):
     file = tmp_path / "names.csv"
-    api.label(out, template=file)
+    api.open(out).label(template=file)
     lines = read(file)
     recommended = {name: api.open(out).recommended(name) for name in ("a", "b")}
     assert {line["set"]: line["clustering"] for line in lines} == recommended
     sizes = np.bincount(api.open(out).labels("a")[:])
     own = [line for line in lines if line["set"] == "a"]
     assert [int(line["size"]) for line in own] == sizes.tolist()
-    api.label(out, template=file)  # nobody changed it
+    api.open(out).label(template=file)  # nobody changed it
     for number, line in enumerate(lines):
         line["name"] = f"'+{number}"
     table(file, [line.values() for line in lines], lines[0])
     with pytest.raises(SettingsError, match="not as this command wrote it"):
-        api.label(out, template=file)
-    api.label(out, file)
+        api.open(out).label(template=file)
+    api.open(out).label(file)
     assert naming_of(Workspace(out), "a", recommended["a"]).naming.names[1] == "+1"
-    api.label(out, template=file, overwrite=True)
+    api.open(out).label(template=file, overwrite=True)
     assert [line["name"] for line in read(file)] == [f"'+{j}" for j in range(len(lines))]
 
 
@@ -222,4 +225,4 @@ def test_the_command(out, tmp_path):
     with pytest.raises(SettingsError, match="--names, or a --template"):
         CliRunner().invoke(commands, ["label", str(out)], catch_exceptions=False)
     with pytest.raises(SourceError):
-        api.label(out, tmp_path / "gone.csv")
+        api.open(out).label(tmp_path / "gone.csv")
