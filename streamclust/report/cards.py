@@ -75,7 +75,7 @@ def cards(
     ``rows``, lists of row numbers by kind. A `brief` one is without outliers: they take a pass.
     """
     workspace = job.workspace
-    sizes = workspace.root[own.path]["sizes"][...].astype(np.int64)
+    sizes = own.sizes[...].astype(np.int64)
     told = load_description(own)
     words = cluster_texts(told, language) if told else []
     applied = naming_of(workspace, own.set_name, own.name)
