@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from streamclust.choice.tables import choose, measured
+from streamclust.choice.recommendation import measured, stored_choice
 from streamclust.errors import SourceError
 from streamclust.images.archive import stored_images
 from streamclust.report.bounds import CLUSTERING_LINES, LINES
@@ -68,7 +68,7 @@ def about_set(job: Job, descriptor: str, words: Words) -> dict[str, Any]:
     of its clusterings."""
     workspace = job.workspace
     described = job.set(descriptor)
-    name, choice = choose(workspace, descriptor)
+    name, choice = stored_choice(workspace, descriptor)
     lines = measured(workspace, descriptor)
     about: dict[str, Any] = {
         "name": descriptor,

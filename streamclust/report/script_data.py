@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.tables import measured
+from streamclust.choice.recommendation import measured
 from streamclust.figures.colors import cluster_colors
 from streamclust.images.archive import Images
 from streamclust.passes.verbs import Passes
