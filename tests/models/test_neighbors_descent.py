@@ -17,6 +17,8 @@ from streamclust.models.neighbors.descent import candidates_a_row, descend
 from streamclust.models.neighbors.pairs import as_members
 from streamclust.passes import LocalExecutor, Passes, Rows
 
+pytestmark = pytest.mark.slow
+
 K = 7
 CHUNK = 1024
 
