@@ -12,6 +12,8 @@ from streamclust.passes.blocks import Rows
 from streamclust.passes.side_by_side import Block, Indicators, Joined
 from streamclust.store.clusterings import StoredClustering, stored_clusterings
 from streamclust.store.set_content import (
+    BLOCKS,
+    LABELS,
     LAYOUTS,
     OF_REDUCTION,
     PCA,
@@ -22,8 +24,8 @@ from streamclust.store.set_content import (
 )
 from streamclust.store.workspace import Workspace
 
-# Which rows are mixed: descriptors, or the labels of clusterings.
-DESCRIPTORS, LABELS = "descriptors", "labels"
+# Which rows are mixed: descriptors, or the `LABELS` of clusterings.
+DESCRIPTORS = "descriptors"
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class DescriptorSet(SetContent):
         """The blocks of a mixture, each of an array by its number and number of columns."""
         blocks = []
         for number in range(len(mixture["sets"])):
-            stored = group[f"blocks/{number}"]
+            stored = group[f"{BLOCKS}/{number}"]
             center, factor = stored["center"][...], stored["factor"][...]
             unit = bool(stored.attrs["unit"])
             blocks.append(Block(array(number, len(factor)), center, factor, unit))
@@ -159,7 +161,7 @@ class DescriptorSet(SetContent):
         if (self.mixture or {}).get("of") != LABELS:
             return None
         n_mixed = group[LABELS].shape[1]
-        return group[LABELS], [group[f"blocks/{i}/factor"].shape[0] for i in range(n_mixed)]
+        return group[LABELS], [group[f"{BLOCKS}/{i}/factor"].shape[0] for i in range(n_mixed)]
 
     @property
     def stale_sources(self) -> list[str]:
