@@ -394,10 +394,13 @@ class Case(Results):
         from streamclust import pipeline
         from streamclust.labelling.export_rows import ExportOptions, export_rows
 
-        wanted = ExportOptions(_path(to), form, _path(folders), _text(clustering), overwrite)
+        elsewhere = None
+        if to is not None or folders is not None or form is not None:
+            chosen = _path(to), form, _path(folders), _text(clustering), overwrite
+            elsewhere = ExportOptions(*chosen)
         with self._working("export", observers, settings) as (job, outputs):
-            if to is not None or folders is not None or form is not None:
-                export_rows(job, outputs, wanted)
+            if elsewhere is not None:
+                export_rows(job, outputs, elsewhere)
                 return self
             pipeline.export(job, outputs)
             for name in job.chosen():
@@ -504,7 +507,7 @@ def _path(path: PathLike | None) -> Path | None:
 
 
 def _text(clustering: str | int | None) -> str | None:
-    return f"kmeans-{clustering}" if isinstance(clustering, int) else clustering
+    return None if clustering is None else str(clustering)
 
 
 def _names(names: str | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -17,7 +17,6 @@ from streamclust.passes.accumulators.contingency import Contingency
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Columns, Rows
 from streamclust.passes.verbs import Passes
-from streamclust.store.descriptors import mixed_labels
 from streamclust.store.job import Job
 
 STEP = "evidence"
@@ -48,7 +47,7 @@ def evidence(job: Job, descriptor: str) -> None:
     clusterings = {name: root[name] for name in found}
     n_clusters = [int(own.attrs["n_clusters"]) for own in clusterings.values()]
     needs = evidence_needs(descriptor, rows, n_clusters)
-    mixed = mixed_labels(job.workspace, descriptor)
+    mixed = job.set(descriptor).mixed_labels
     with job.step(STEP, descriptor, needs, rows.n_rows) as passes:
         # Columns of 0 and 1 fall into few places: borders and gaps say nothing of them.
         if mixed is None:

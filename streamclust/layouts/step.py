@@ -15,7 +15,7 @@ from streamclust.passes.accumulators.histogram import map_edges
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
-from streamclust.store.clusterings import StoredClustering, named_clustering
+from streamclust.store.clusterings import StoredClustering, find_clustering
 from streamclust.store.job import Job
 from streamclust.store.layouts import StoredLayout, layout_sources, publish_layout, stage_layout
 from streamclust.store.workspace import fingerprint
@@ -40,8 +40,8 @@ def layout(
     method : {"pca", "lda", "umap"}
     dimensions : {2, 3}
     clustering : str, optional
-        The name, such as ``"kmeans-12"``, of the clustering that lda tells apart; by default the
-        recommended one.
+        Which one lda tells apart, see `streamclust.store.clusterings.find_clustering`; by default
+        the recommended one.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def _clustering(
         raise SettingsError(
             f"{descriptor} has no clustering to lay out: run streamclust cluster and measure first"
         )
-    return named_clustering(job.workspace, descriptor, name)
+    return find_clustering(job.workspace, descriptor, name)
 
 
 def _sums(
