@@ -24,6 +24,7 @@ from streamclust.passes.verbs import Passes
 from streamclust.sources.attributes import Truth, attributes_bytes, most_values, read_attributes
 from streamclust.store.attributes import AttributeTable, last_table, stage_codes
 from streamclust.store.clusterings import StoredClustering
+from streamclust.store.descriptors import n_rows_of_case
 from streamclust.store.images import path_blocks
 from streamclust.store.job import Job
 
@@ -101,7 +102,7 @@ def stage_attributes(job: Job, named: AttributeTable, staged: Any) -> KnownAttri
     MemoryBudgetError
         When it does not fit the budget.
     """
-    n_rows = job.set(job.workspace.descriptors[0]).n_rows
+    n_rows = n_rows_of_case(job.workspace)
     taken = attributes_bytes(named.file, n_rows, named.columns)
     needs = [Need(STEP, fixed=64 * MIB + taken)]
     with job.step(STEP, None, needs, n_rows):

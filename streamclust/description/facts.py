@@ -20,7 +20,7 @@ from streamclust.description.findings import (
 from streamclust.description.readability import readability
 from streamclust.images.pixels import MEASURES
 from streamclust.memory import Need
-from streamclust.outliers.reasons import KINDS, RULES, Yardstick
+from streamclust.outliers.image_quality import KINDS, RULES, Yardstick
 from streamclust.passes.accumulators.contingency import Contingency, count_pairs
 from streamclust.passes.blocks import Columns, Rows, rows_at
 from streamclust.passes.verbs import Passes

@@ -22,7 +22,7 @@ from streamclust.description.contrasts import (
 from streamclust.images.colour import COLOURS
 from streamclust.images.features import IMAGE_FEATURES
 from streamclust.images.pixels import MEASURES
-from streamclust.outliers.reasons import KINDS
+from streamclust.outliers.image_quality import KINDS
 from streamclust.store.descriptions import Finding
 
 LEVEL = 0.01
@@ -69,7 +69,7 @@ class MeasuredImages:
     colours : ndarray of int, shape (n_images,)
         Index in `COLOURS`.
     kinds : ndarray of int, shape (n_images,)
-        What is wrong with a picture, an index in `streamclust.outliers.reasons.KINDS`, or -1.
+        What is wrong with a picture, an index in `streamclust.outliers.image_quality.KINDS`, or -1.
     rows : ndarray of int, shape (n_images,)
         Whose images they are.
     """

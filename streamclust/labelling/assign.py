@@ -29,7 +29,7 @@ from streamclust.labelling.row_assignment import (
     named_clusterings,
 )
 from streamclust.labelling.row_files import Write, check_ending, row_file
-from streamclust.outliers.kinds import INVALID, UNUSUAL
+from streamclust.outliers.explanation import INVALID, UNUSUAL
 from streamclust.outliers.new_rows import Fence, fence, new_row_scorer
 from streamclust.passes.blocks import Span, spans_of
 from streamclust.sources.case import iter_paths

@@ -223,6 +223,11 @@ def descriptor_sets(workspace: Workspace) -> list[DescriptorSet]:
     return [DescriptorSet(workspace, name) for name in workspace.descriptors]
 
 
+def n_rows_of_case(workspace: Workspace) -> int:
+    """Rows of the case; a mixed set has fewer, where rows were added since it was mixed."""
+    return max(own.n_rows for own in descriptor_sets(workspace))
+
+
 class LabelColumn:
     """One column of an array of labels."""
 

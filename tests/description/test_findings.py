@@ -14,7 +14,7 @@ from streamclust.description.findings import (
 )
 from streamclust.images.colour import COLOURS
 from streamclust.images.features import IMAGE_FEATURES
-from streamclust.outliers.reasons import KINDS
+from streamclust.outliers.image_quality import KINDS
 
 K, N = 5, 60
 LABELS = np.repeat(np.arange(K), N)
