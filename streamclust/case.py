@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from streamclust.errors import SettingsError
 from streamclust.events import Observer
-from streamclust.keywords import Cluster, Grouped, Mix, OfSets, Outliers, Reading, Reduce, Seeded
 from streamclust.last_settings import settings_of
 from streamclust.results import Results
 from streamclust.settings import AUTO, SETTINGS, heeded
+from streamclust.settings.keywords import (
+    Cluster,
+    Grouped,
+    Mix,
+    OfSets,
+    Outliers,
+    Reading,
+    Reduce,
+    Seeded,
+)
 
 if TYPE_CHECKING:
     from streamclust.outliers.evaluation import Evaluation
