@@ -13,7 +13,7 @@ from streamclust.choice.measurement import measure
 from streamclust.choice.stability import stability
 from streamclust.choice.tables import choose, decide, decide_missing
 from streamclust.clustering.step import check_rows, cluster
-from streamclust.comparison.attributes import named_or_last, remember
+from streamclust.comparison.attributes import named_or_last
 from streamclust.comparison.mixed_sets import MixedSet, mix
 from streamclust.comparison.pictures import draw_comparison
 from streamclust.comparison.step import compare
@@ -45,6 +45,7 @@ from streamclust.planning import CLUSTERING, SCORING, Inputs, Stored, check_budg
 from streamclust.reduction.ingestion import ingest
 from streamclust.reduction.step import reduce
 from streamclust.settings import AUTO, Settings
+from streamclust.store.attributes import remember_table
 from streamclust.store.descriptors import is_mixed
 from streamclust.store.images import paths_fingerprint, sources, store_paths
 from streamclust.store.job import Job
@@ -237,7 +238,7 @@ def compare_sets(
     table = named_or_last(job, attributes, columns)
     compare(job, outputs, table)
     if table is not None:
-        remember(job, table)
+        remember_table(job.workspace, table)
     draw_comparison(job, outputs)
 
 
@@ -268,7 +269,7 @@ def describe_sets(
     table = named_or_last(job, attributes, columns)
     told = describe_clusterings(job, chosen, table)
     if table is not None:
-        remember(job, table)
+        remember_table(job.workspace, table)
     write_descriptions(job, outputs, chosen, told, language)
     for name, description in told.items():
         readable = description.readability["readability"]

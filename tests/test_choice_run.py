@@ -20,6 +20,7 @@ def run(tmp_path, values, **changes):
     return made, " | ".join(getattr(event, "text", "") for event in said)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_an_automatic_sweep_goes_on_beyond_its_edge(tmp_path):
     values = make_blobs(1800, 12, centers=36, cluster_std=0.5, random_state=0)[0]
     made, said = run(tmp_path, values)
@@ -36,6 +37,7 @@ def test_a_widened_sweep_ends_where_rows_repeat(tmp_path):
     assert made.metrics.n_clusters.max() == 40
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_sweep_that_was_asked_for_is_not_widened(tmp_path):
     values = make_blobs(600, 6, centers=8, cluster_std=0.4, random_state=0)[0]
     made, said = run(tmp_path, values, n_clusters="2:5")
@@ -43,6 +45,7 @@ def test_a_sweep_that_was_asked_for_is_not_widened(tmp_path):
     assert "widen --n-clusters" in said
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_data_without_structure_are_told(tmp_path):
     values = np.random.default_rng(0).standard_normal((2500, 6)) * 0.7 ** np.arange(6)
     made, said = run(tmp_path, values, n_clusters="2:12")
@@ -51,6 +54,7 @@ def test_data_without_structure_are_told(tmp_path):
     assert (made.metrics.gap < 0.05).all()
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_groups_have_gaps_and_separated_clusters(tmp_path):
     values = make_blobs(2500, 6, centers=5, cluster_std=0.5, random_state=0)[0]
     made, said = run(tmp_path, values, n_clusters="2:9")
@@ -96,6 +100,7 @@ def test_a_handful_of_rows_by_every_algorithm(tmp_path, n_rows):
     assert made.metrics.n_clusters.max() == n_rows - 1
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_mixture_is_refitted_with_its_own_settings(tmp_path):
     values = np.random.default_rng(0).standard_normal((300, 5)) @ np.diag([5, 3, 2, 1, 1])
     case = write_case(tmp_path / "case", a=values.astype(np.float32))
@@ -107,6 +112,7 @@ def test_a_mixture_is_refitted_with_its_own_settings(tmp_path):
     assert found.tolist() == whole.tolist()
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_clusterings_of_an_older_version_are_told(tmp_path):
     values = make_blobs(300, 4, centers=3, random_state=0)[0]
     made, _ = run(tmp_path, values, n_clusters=3)
@@ -119,6 +125,7 @@ def test_clusterings_of_an_older_version_are_told(tmp_path):
     assert (made.folder / "labels.csv").read_bytes() == table
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_one_k_is_the_only_one(tmp_path):
     values = make_blobs(300, 4, centers=3, random_state=0)[0]
     made, said = run(tmp_path, values, n_clusters=3)
@@ -138,7 +145,7 @@ def test_all_algorithms_stand_side_by_side(tmp_path):
     assert "is taken of the algorithms, compared at the same k" in said
     assert (made.folder / "figures/a-dendrogram.png").stat().st_size > 10_000
     costs = (made.folder / "costs.csv").read_text().splitlines()
-    assert costs[0] == "descriptor,algorithm,n_clusters,seconds,peak_mib"
+    assert costs[0] == "set,algorithm,n_clusters,seconds,peak_mib"
     assert len(costs) == 1 + len(made.metrics)
     # Another algorithm's clusterings stay when one is asked for again.
     again = streamclust.open(made.folder).cluster(algorithms="ward", n_clusters="2:7")

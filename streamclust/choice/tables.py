@@ -9,10 +9,16 @@ from streamclust.choice.measurement import scores_of
 from streamclust.choice.rule import Choice, recommend
 from streamclust.memory import MIB
 from streamclust.store.clusterings import (
+    BIC,
+    COST,
+    EVIDENCE,
+    STABILITY,
     forget_recommendation,
     store_recommendation,
+    stored_clusterings,
     stored_recommendation,
 )
+from streamclust.store.descriptors import DescriptorSet
 from streamclust.store.workspace import Workspace, fingerprint
 
 METRICS = (
@@ -42,8 +48,6 @@ METRICS = (
 )
 # Raised when the rule changes, so that stored recommendations are made anew.
 VERSION = 2
-# Attribute of a set's reduced rows: groups that a mixture finds in them where clusters overlap.
-GROUPS = "groups_of_mixture"
 # What it took to fit and label the whole sweep that a clustering is of: no two runs are alike.
 COSTS = ("set", "algorithm", "n_clusters", "seconds", "peak_mib")
 CLUSTERS = ("set", "algorithm", "n_clusters", "cluster", "size", "share")
@@ -51,29 +55,29 @@ CLUSTERS = ("set", "algorithm", "n_clusters", "cluster", "size", "share")
 
 def measured(workspace: Workspace, descriptor: str) -> list[dict[str, Any]]:
     """A set's clusterings with their scores, by algorithm and k; `name` is that in the store."""
-    lines = []
-    for name in workspace.clusterings(descriptor):
-        scores = scores_of(workspace, descriptor, name)
+    clusterings, lines = stored_clusterings(workspace, descriptor), []
+    groups = DescriptorSet(workspace, descriptor).mixture_groups if clusterings else {}
+    for clustering in clusterings:
+        attributes = clustering.attributes
+        scores = scores_of(attributes)
         if scores is not None:
-            root = workspace.root[f"descriptors/{descriptor}"]
-            known = _known(root[f"clusterings/{name}"].attrs, root["reduced"].attrs)
-            lines.append({"set": descriptor, "name": name, **known, **scores})
+            about = {"algorithm": clustering.algorithm, "n_clusters": clustering.n_clusters}
+            known = _known({**attributes, "groups": groups.get("number")})
+            lines.append({"set": descriptor, "name": clustering.name, **about, **known, **scores})
     return lines
 
 
-def _known(attributes: Mapping[str, Any], of_set: Mapping[str, Any]) -> dict[str, Any]:
+def _known(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of a clustering and its set beside scores; NaN where it is not."""
-    evidence = attributes.get("evidence", {})
+    evidence = attributes.get(EVIDENCE, {})
     known = {
-        "algorithm": attributes["algorithm"],
-        "n_clusters": attributes["n_clusters"],
         "separated": evidence.get("separated"),
-        "groups": of_set.get(GROUPS, {}).get("number"),
+        "groups": attributes["groups"],
         "consensus": evidence.get("consensus"),
         "gap": evidence.get("gap"),
         "gap_error": evidence.get("gap_error"),
-        "stability": attributes.get("stability", {}).get("value"),
-        "bic": attributes.get("bic"),
+        "stability": attributes.get(STABILITY, {}).get("value"),
+        "bic": attributes.get(BIC),
     }
     return {name: math.nan if value is None else value for name, value in known.items()}
 
@@ -131,14 +135,12 @@ def costs_table(workspace: Workspace, descriptors: list[str]) -> list[dict[str, 
     """The lines of costs.csv."""
     table = []
     for descriptor in descriptors:
-        for name in workspace.clusterings(descriptor):
-            attributes = workspace.root[f"descriptors/{descriptor}/clusterings/{name}"].attrs
-            cost = attributes.get("cost")
+        for clustering in stored_clusterings(workspace, descriptor):
+            cost = clustering.known(COST)
             if cost is not None:
-                took = cost["seconds"], cost["peak"] / MIB
-                own = descriptor, attributes["algorithm"], attributes["n_clusters"]
-                told = (f"{number:.1f}" for number in took)
-                table.append(dict(zip(COSTS, (*own, *told), strict=True)))
+                took = (f"{number:.1f}" for number in (cost["seconds"], cost["peak"] / MIB))
+                about = descriptor, clustering.algorithm, clustering.n_clusters
+                table.append(dict(zip(COSTS, (*about, *took), strict=True)))
     return table
 
 

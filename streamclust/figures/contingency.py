@@ -165,7 +165,7 @@ def contingency_flow(
     tall = max(LEAST_HEIGHT, HEIGHT_A_CLUSTER * max(table.shape))
     least, orders = BAR_LABEL / tall, seriated(shares)
     scale = _scale(sizes, least)
-    left, right = (_bars(*own, scale, least) for own in zip(sizes, orders, strict=True))
+    left, right = (_bars(*side, scale, least) for side in zip(sizes, orders, strict=True))
     figure, axes = _page(tall, title)
     _write_words(figure, axes, shares, int(total), names)
     paints = list(cluster_colors(len(table)) if colors is None else colors)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
 from streamclust.figures.canvas import INK, MARK, QUIET, TICK_SIZE, percent, save_png, write
-from streamclust.figures.panels import LineLook, head_panel, line_looks, panel_grid, scale_numbers
+from streamclust.figures.panels import LineStyle, head_panel, line_styles, panel_grid, scale_numbers
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,12 @@ def metric_curves(
         Why that one is recommended, in one line.
     """
     algorithms = list(dict.fromkeys(str(row["algorithm"]) for row in table))
-    looks = dict(zip(algorithms, line_looks(len(algorithms)), strict=True))
+    styles = dict(zip(algorithms, line_styles(len(algorithms)), strict=True))
     panels = panels_of(table)
     words = [_words(recommended, table), *([(reason, QUIET)] if reason else [])]
-    figure, grid = panel_grid(len(panels), title, words, looks, "number of clusters")
+    figure, grid = panel_grid(len(panels), title, words, styles, "number of clusters")
     for axes, panel in zip(grid, panels, strict=True):
-        _draw(axes, panel, table, looks, recommended)
+        _draw(axes, panel, table, styles, recommended)
     save_png(figure, path)
 
 
@@ -157,20 +157,20 @@ def _draw(
     axes: Axes,
     panel: Panel,
     table: Sequence[dict[str, Any]],
-    looks: dict[str, LineLook],
+    styles: dict[str, LineStyle],
     recommended: tuple[str, int] | None,
 ) -> None:
-    drawn = np.array([score for name in looks for score in series(table, name, panel.column)[1]])
+    drawn = np.array([score for name in styles for score in series(table, name, panel.column)[1]])
     drawn = drawn[np.isfinite(drawn)]
     power = _power(drawn) if panel.scale == "plain" else 0
-    curves = {name: _curve(table, name, panel, power) for name in looks}
+    curves = {name: _curve(table, name, panel, power) for name in styles}
     for name, curve in curves.items():
-        _draw_curve(axes, panel, curve, looks[name])
+        _draw_curve(axes, panel, curve, styles[name])
     if panel is _SEPARATED:
         _draw_separated(axes, table)
     if panel.has_zero and len(drawn):
         axes.axhline(0, color=INK, lw=1, ls=(0, (5, 4)), zorder=2)
-    _ring_best(axes, panel, curves, looks)
+    _ring_best(axes, panel, curves, styles)
     if recommended is not None:
         _mark(axes, curves, recommended)
     if not len(drawn):
@@ -208,7 +208,7 @@ def _reading(panel: Panel, drawn: np.ndarray, power: int, table: Sequence[dict[s
     return "  ·  ".join(notes)
 
 
-def _draw_curve(axes: Axes, panel: Panel, curve: _Curve, look: LineLook) -> None:
+def _draw_curve(axes: Axes, panel: Panel, curve: _Curve, line_style: LineStyle) -> None:
     numbers, scores = curve.numbers, curve.scores
     if panel.scale == "log":
         empty = numbers[scores == 0]
@@ -217,30 +217,32 @@ def _draw_curve(axes: Axes, panel: Panel, curve: _Curve, look: LineLook) -> None
         axes.plot(empty, np.full(len(empty), 0.03), "x", color=MARK, ms=5, mew=1.5, **at_floor)
     alone = len(numbers) == 1
     if panel.band and alone:
-        axes.vlines(numbers, curve.low, curve.high, color=look.color, lw=4, alpha=0.3)
+        axes.vlines(numbers, curve.low, curve.high, color=line_style.color, lw=4, alpha=0.3)
     elif panel.band:
-        axes.fill_between(numbers, curve.low, curve.high, color=look.color, alpha=0.18, lw=0)
-    style: dict[str, Any] = {"color": look.color, "marker": look.marker}
+        axes.fill_between(numbers, curve.low, curve.high, color=line_style.color, alpha=0.18, lw=0)
+    style: dict[str, Any] = {"color": line_style.color, "marker": line_style.marker}
     axes.plot(numbers, scores, lw=1.3, ms=8 if alone else 3.8, mew=0.6, zorder=2.5, **style)
     style |= {"ls": "", "mfc": "white", "mew": 1}
     axes.plot(numbers[curve.refused], scores[curve.refused], ms=3.8, zorder=3, **style)
 
 
 def _ring_best(
-    axes: Axes, panel: Panel, curves: dict[str, _Curve], looks: dict[str, LineLook]
+    axes: Axes, panel: Panel, curves: dict[str, _Curve], styles: dict[str, LineStyle]
 ) -> None:
     """Ring the best score of all algorithms."""
     sign = {"max": 1, "min": -1, "": 0}[panel.best]
     sound = [
         (sign * score, k, name)
-        for name, own in curves.items()
-        for k, score in zip(own.numbers[~own.refused], own.scores[~own.refused], strict=True)
+        for name, curve in curves.items()
+        for k, score in zip(
+            curve.numbers[~curve.refused], curve.scores[~curve.refused], strict=True
+        )
     ]
     if sign and len(sound) > 1:
         # The fewer clusters of two that are as good.
         score, k, name = max(sound, key=lambda one: (one[0], -one[1]))
         ring: dict[str, Any] = {"ms": 11, "mfc": "none", "mew": 1.5, "zorder": 4}
-        axes.plot(k, sign * score, "o", mec=looks[name].color, **ring)
+        axes.plot(k, sign * score, "o", mec=styles[name].color, **ring)
 
 
 def _mark(axes: Axes, curves: dict[str, _Curve], recommended: tuple[str, int]) -> None:
@@ -249,9 +251,9 @@ def _mark(axes: Axes, curves: dict[str, _Curve], recommended: tuple[str, int]) -
     axes.axvline(k, color=MARK, lw=6, alpha=0.14, zorder=0.5)
     axes.axvline(k, color=MARK, lw=1, zorder=0.6)
     if name in curves:
-        own = curves[name]
-        there = own.numbers == k
-        axes.plot(own.numbers[there], own.scores[there], "o", color=MARK, ms=5, zorder=3.5)
+        curve = curves[name]
+        there = curve.numbers == k
+        axes.plot(curve.numbers[there], curve.scores[there], "o", color=MARK, ms=5, zorder=3.5)
 
 
 def _sound(table: Sequence[dict[str, Any]], column: str) -> np.ndarray:
@@ -306,7 +308,7 @@ def yield_curves(path: Path, table: Sequence[dict[str, Any]], title: str) -> Non
     """
     known = [line for line in table if np.isfinite(line["yield"])]
     names = _line_names(known)
-    looks = dict(zip(names, line_looks(len(names)), strict=True))
+    styles = dict(zip(names, line_styles(len(names)), strict=True))
     attributes = list(dict.fromkeys(str(line["attribute"]) for line in known))
     shown = _most_gained(known, attributes)
     words = "Each cluster is named once, by its commonest value."
@@ -314,10 +316,10 @@ def yield_curves(path: Path, table: Sequence[dict[str, Any]], title: str) -> Non
         words += f" {len(attributes) - len(shown)} attributes that gain less are not shown."
     n_panels = max(1, len(shown))
     both = [(words, QUIET), (_KNOWN, QUIET)]
-    figure, grid = panel_grid(n_panels, title, both, looks, "names to give")
+    figure, grid = panel_grid(n_panels, title, both, styles, "names to give")
     for axes, attribute in zip(grid, shown, strict=False):
-        own = [line for line in known if str(line["attribute"]) == attribute]
-        _draw_yields(axes, own, looks)
+        of_attribute = [line for line in known if str(line["attribute"]) == attribute]
+        _draw_yields(axes, of_attribute, styles)
         head_panel(axes, attribute, "rows named right")
     if not shown:
         note: dict[str, Any] = {"transform": grid[0].transAxes, "ha": "center", "color": QUIET}
@@ -353,21 +355,25 @@ def _most_gained(table: Sequence[dict[str, Any]], attributes: list[str]) -> list
     return [name for name in attributes if name in kept]
 
 
-def _draw_yields(axes: Axes, table: Sequence[dict[str, Any]], looks: dict[str, LineLook]) -> None:
+def _draw_yields(axes: Axes, table: Sequence[dict[str, Any]], styles: dict[str, LineStyle]) -> None:
     several = _several(table)
-    for name, look in looks.items():
-        own = [line for line in table if name in (_line_name(line, several), str(line["set"]))]
-        own.sort(key=lambda line: line["names"])
-        if not own:
+    for name, line_style in styles.items():
+        lines = [line for line in table if name in (_line_name(line, several), str(line["set"]))]
+        lines.sort(key=lambda line: line["names"])
+        if not lines:
             continue
         columns = ("names", "yield", "low", "high")
-        numbers, shares, low, high = (np.array([line[c] for line in own], float) for c in columns)
-        if len(own) > 1:
-            axes.fill_between(numbers, low, high, color=look.color, alpha=0.16, lw=0)
+        numbers, shares, low, high = (np.array([line[c] for line in lines], float) for c in columns)
+        if len(lines) > 1:
+            axes.fill_between(numbers, low, high, color=line_style.color, alpha=0.16, lw=0)
         else:
-            axes.vlines(numbers, low, high, color=look.color, lw=4, alpha=0.3)
-        style: dict[str, Any] = {"color": look.color, "marker": look.marker, "zorder": 2.5}
-        axes.plot(numbers, shares, lw=1.4, ms=3.8 if len(own) > 1 else 7, mew=0.6, **style)
+            axes.vlines(numbers, low, high, color=line_style.color, lw=4, alpha=0.3)
+        style: dict[str, Any] = {
+            "color": line_style.color,
+            "marker": line_style.marker,
+            "zorder": 2.5,
+        }
+        axes.plot(numbers, shares, lw=1.4, ms=3.8 if len(lines) > 1 else 7, mew=0.6, **style)
     _scale_yields(axes, table)
     _draw_baseline(axes, max(line["baseline"] for line in table))
 

@@ -134,9 +134,9 @@ def cluster_panels(path: Path, counts: np.ndarray, sizes: np.ndarray, title: str
         x = PANELS_LEFT + column * (PANEL + BETWEEN)
         y = height - PANELS_TOP - (line + 1) * (HEAD + PANEL) - line * BETWEEN
         axes = figure.add_axes((x / WIDTH, y / height, PANEL / WIDTH, PANEL / height))
-        own = density_image(layer[None], colors[j][None])
-        occupied = (own < FAINT).any(axis=2, keepdims=True)
-        axes.imshow(np.where(occupied, own, 0.55 + 0.45 * behind), origin="lower", aspect="auto")
+        image = density_image(layer[None], colors[j][None])
+        occupied = (image < FAINT).any(axis=2, keepdims=True)
+        axes.imshow(np.where(occupied, image, 0.55 + 0.45 * behind), origin="lower", aspect="auto")
         axes.set_xticks([])
         axes.set_yticks([])
         for spine in axes.spines.values():

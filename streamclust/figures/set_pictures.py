@@ -40,7 +40,7 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
         {**line, "refused": is_degenerate(line)} for line in measured(job.workspace, descriptor)
     ]
     described = job.set(descriptor)
-    clusterings = {own.name: own for own in described.clusterings}
+    clusterings = {one.name: one for one in described.clusterings}
     shown = [clusterings[line["name"]].fingerprint for line in table]
     mark = fingerprint(STEP, 4, name, reasons, shown, table, described.pca_fingerprint)
     kinds = ("variance", "metrics", "dendrogram", *_MAPS)
@@ -89,8 +89,8 @@ def _curves(
     from streamclust.figures.curves import metric_curves
     from streamclust.figures.variance import variance_curve
 
-    components = job.set(descriptor).components
-    ratio, share = components.values["explained_variance_ratio"], components.share
+    described = job.set(descriptor)
+    ratio, share = described.explained_variance_ratio, described.wanted_variance
     with outputs.writing(figure_file(descriptor, "variance"), mark) as path:
         variance_curve(path, ratio, len(ratio), share, f"{descriptor}: principal components")
     if table:

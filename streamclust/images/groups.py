@@ -33,14 +33,13 @@ _CHUNK = 65_536
 _BITS = 39
 
 
-def groups(job: Job) -> str | None:
+def groups(job: Job) -> StoredGroups | None:
     """Store the group of every row, by folder or by a column of the paths file.
 
     Returns
     -------
-    str or None
-        Where they are in the store; None where rows have no groups, or groups too large to be
-        siblings: see `most_siblings`.
+    StoredGroups or None
+        None where rows have no groups, or groups too large to be siblings: see `most_siblings`.
 
     Raises
     ------
@@ -63,7 +62,7 @@ def groups(job: Job) -> str | None:
             f"more than {most:,}; rows are taken as they are"
         )
         return None
-    return stored.path
+    return stored
 
 
 def most_siblings(n_rows: int, n_neighbors: int) -> int:

@@ -29,7 +29,7 @@ from streamclust.labelling.row_assignment import (
     named_clusterings,
 )
 from streamclust.labelling.row_files import Write, check_ending, row_file
-from streamclust.outliers.kinds import INVALID, UNUSUAL
+from streamclust.outliers.explanation import INVALID, UNUSUAL
 from streamclust.outliers.new_rows import Fence, fence, new_row_scorer
 from streamclust.passes.blocks import Span, spans_of
 from streamclust.sources.case import iter_paths
@@ -86,16 +86,16 @@ def assign(job: Job, outputs: Outputs, wanted: AssignOptions) -> None:
     names = job.settings.descriptors or tuple(new.sources)
     of_new = replace(job, settings=job.settings.having(descriptors=names))
     clusterings = named_clusterings(of_new, wanted.clustering)
-    rows = {own.set_name: new_rows(job, new, own.set_name) for own in clusterings}
+    by_set = {clustering.set_name: clustering for clustering in clusterings}
+    rows = {name: new_rows(job, new, name) for name in by_set}
     scored, limits = _scored(job, new) if wanted.outliers else ([], None)
     sets = []
     for name in dict.fromkeys([*rows, *scored]):
-        clustering = next((own for own in clusterings if own.set_name == name), None)
         of_set = new_row_scorer(job, name) if name in scored else None
         of_rows = rows.get(name) or new_rows(job, new, name)
-        sets.append(AssignNew(job, of_rows, name, clustering, of_set))
+        sets.append(AssignNew(job, of_rows, name, by_set.get(name), of_set))
     drift_file = wanted.file.parent / DRIFT_FILE
-    counts = [SetDrift(own, job.n_valid(own.set_name)) for own in clusterings]
+    counts = [SetDrift(by_set[name], job.n_valid(name)) for name in by_set]
     with (
         outputs.elsewhere(wanted.file, STEP, overwrite=wanted.overwrite) as staged,
         outputs.elsewhere(drift_file, STEP, overwrite=wanted.overwrite) as staged_drift,
@@ -149,18 +149,19 @@ class _Table:
 
     def add(self, span: Span, sets: Sequence[SetRows], paths: list[str]) -> None:
         """Take what each set tells of a span, the sets that are assigned first."""
-        assigned = [own.assigned for own in sets if own.assigned is not None]
-        valid = np.logical_and.reduce([own.valid for own in sets])
+        assigned = [rows.assigned for rows in sets if rows.assigned is not None]
+        valid = np.logical_and.reduce([rows.valid for rows in sets])
         score, flagged = np.full(len(span), np.nan, np.float32), ~valid
-        scores = [own.score for own in sets if own.score is not None]
+        scores = [rows.score for rows in sets if rows.score is not None]
         if self.limits is not None:
             score, beyond = self.limits.flagged(scores)
             flagged = flagged | beyond
         self.n_rows += len(span)
         self.n_flagged += int(flagged.sum())
         self.n_invalid += len(span) - int(valid.sum())
-        for count, rows, own in zip(self.counts, assigned, sets, strict=False):
-            count.add(rows.label[own.valid])
+        for count, rows in zip(self.counts, sets, strict=False):
+            if rows.assigned is not None:
+                count.add(rows.assigned.label[rows.valid])
         marked = marked_rows(self.clusterings, assigned)
         reason = np.where(marked, REASONS.index(NAMED_OUTLIER), 0)
         reason[flagged] = REASONS.index(UNUSUAL)

@@ -32,26 +32,26 @@ def write_changes(job: Job, outputs: Outputs, sets: list[str]) -> None:
     """
     updated = list(map(job.set, sets))
     outputs.table(CHANGES_FILE, LABEL_CHANGES, _label_lines(updated))
-    recommended = [(own, find_clustering(job.workspace, own.name)) for own in updated]
+    recommended = [(stored, find_clustering(job.workspace, stored.name)) for stored in updated]
     changed = [
-        (own, clustering, changes)
-        for own, clustering in recommended
+        (stored, clustering, changes)
+        for stored, clustering in recommended
         if clustering is not None and (changes := label_changes(clustering)) is not None
     ]
     lines = chain.from_iterable(starmap(_cluster_lines, changed))
     outputs.table(CLUSTERS_FILE, CLUSTER_CHANGES, lines)
-    for own, clustering, changes in changed:
-        _tell(job, own, clustering, changes)
-        _tell_choice(job, own, clustering)
+    for stored, clustering, changes in changed:
+        _tell(job, stored, clustering, changes)
+        _tell_choice(job, stored, clustering)
 
 
 def _label_lines(sets: Sequence[DescriptorSet]) -> Iterator[dict[str, Any]]:
-    for own in sets:
-        recommended = find_clustering(own.workspace, own.name)
-        for clustering in own.clusterings:
+    for stored in sets:
+        recommended = find_clustering(stored.workspace, stored.name)
+        for clustering in stored.clusterings:
             changes = label_changes(clustering)
             if changes is not None:
-                about = {"set": safe_cell(own.name), "clustering": clustering.name}
+                about = {"set": safe_cell(stored.name), "clustering": clustering.name}
                 cells = {column: _cell(getattr(changes, column)) for column in _OF_ALL}
                 yield {**about, "recommended": int(clustering == recommended), **cells}
 
@@ -61,15 +61,15 @@ def _cell(value: Any) -> Any:
 
 
 def _cluster_lines(
-    own: DescriptorSet, clustering: StoredClustering, changes: LabelChanges
+    stored: DescriptorSet, clustering: StoredClustering, changes: LabelChanges
 ) -> Iterator[dict[str, Any]]:
-    terms = stability_terms(*_old_and_new(own, changes))
+    terms = stability_terms(*_old_and_new(stored, changes))
     names = cluster_names(clustering).names
     for cluster, name in enumerate(names):
         counts = {column: getattr(changes, column)[cluster] for column in _COUNTS}
         after = counts["before"] + counts["gained"] + counts["moved_in"] - counts["moved_out"]
         yield {
-            "set": safe_cell(own.name),
+            "set": safe_cell(stored.name),
             "clustering": clustering.name,
             "cluster": cluster,
             "name": safe_cell(name),
@@ -79,20 +79,20 @@ def _cluster_lines(
         }
 
 
-def _old_and_new(own: DescriptorSet, changes: LabelChanges) -> tuple[np.ndarray, np.ndarray]:
+def _old_and_new(stored: DescriptorSet, changes: LabelChanges) -> tuple[np.ndarray, np.ndarray]:
     """Old and new rows of each cluster by the labels that they have now, and of noise at last."""
-    last = own.added[-1]
+    last = stored.added[-1]
     old = np.add(changes.before, changes.moved_in) - changes.moved_out
     new = np.asarray(changes.gained)
-    n_old = last.first_row - (own.n_invalid - last.n_invalid)
-    n_new = own.n_rows - last.first_row - last.n_invalid
+    n_old = last.first_row - (stored.n_invalid - last.n_invalid)
+    n_new = stored.n_rows - last.first_row - last.n_invalid
     return np.append(old, n_old - old.sum()), np.append(new, n_new - new.sum())
 
 
 def _tell(
-    job: Job, own: DescriptorSet, clustering: StoredClustering, changes: LabelChanges
+    job: Job, stored: DescriptorSet, clustering: StoredClustering, changes: LabelChanges
 ) -> None:
-    about = f"{own.name} {clustering.name}"
+    about = f"{stored.name} {clustering.name}"
     words = f"{about}: {changes.rows_added:,} rows added; "
     if not changes.changed:
         words += "no row that was there changed its label"
@@ -105,17 +105,17 @@ def _tell(
     if changes.largest_move:
         words += f"; a mean moved by {changes.largest_move:.1%} of the way to the next at most"
     job.events.note(f"{words}{_most(changes)}")
-    drift = Drift.of(*_old_and_new(own, changes))
+    drift = Drift.of(*_old_and_new(stored, changes))
     say = job.events.warn if drift.is_large else job.events.note
     say(f"{about}: new rows against old ones: {drift.in_words()}")
 
 
-def _tell_choice(job: Job, own: DescriptorSet, clustering: StoredClustering) -> None:
+def _tell_choice(job: Job, stored: DescriptorSet, clustering: StoredClustering) -> None:
     """Warn where another clustering is recommended than before: tables tell of another one."""
-    before = own.added[-1].recommended
+    before = stored.added[-1].recommended
     if before not in (None, clustering.name):
         job.events.warn(
-            f"{own.name}: {before} was recommended before, {clustering.name} is now: labels.csv "
+            f"{stored.name}: {before} was recommended before, {clustering.name} is now: labels.csv "
             f"and other tables tell of it; streamclust export --clustering {before} gives the "
             "labels of that one"
         )

@@ -73,7 +73,7 @@ def open_new(job: Job, paths: str | Path | Sequence[str | Path]) -> NewCase:
     """
     case = find_case(paths)
     folder = job.workspace.folder
-    stored = {own.name: own for own in descriptor_sets(job.workspace) if not own.is_mixed}
+    stored = {one.name: one for one in descriptor_sets(job.workspace) if not one.is_mixed}
     known = {name: path for name, path in case.descriptors.items() if name in stored}
     if not known:
         raise SourceError(
@@ -172,12 +172,12 @@ class AssignNew:
         self.is_assigned = clustering is not None
         self.labelling = Need("")
         if clustering is not None:
-            own = job.set(set_name)
-            self.projection = projection_of(own.components)
+            stored = job.set(set_name)
+            self.projection = projection_of(stored.components)
             algorithm = load_algorithm(clustering.stored.algorithm)
             self.labeller = algorithm.labeller([clustering.fitted()])
             self.confidence = clustering.confidence()
-            shape = Shape((SPAN_ROWS, own.reduced.shape[1]), own.reduced.dtype)
+            shape = Shape((SPAN_ROWS, stored.reduced.shape[1]), stored.reduced.dtype)
             settings = job.settings.having(**clustering.stored.settings)
             span = Rows(shape, rows_a_block=SPAN_ROWS)
             # Labelling is the last of an algorithm's stages.
@@ -217,11 +217,11 @@ def new_row_needs(step: str, sets: Sequence[AssignNew]) -> list[Need]:
     return [Need(step, fixed, block + columns)]
 
 
-def _block_bytes(own: AssignNew) -> int:
-    rows = own.rows
+def _block_bytes(of_set: AssignNew) -> int:
+    rows = of_set.rows
     item = compute_dtype(rows.array.dtype).itemsize
-    work = own.labelling.per_block
-    if own.scorer is not None:
-        n_columns = own.scorer.projection.matrix.shape[1]
+    work = of_set.labelling.per_block
+    if of_set.scorer is not None:
+        n_columns = of_set.scorer.projection.matrix.shape[1]
         work = max(work, ReferenceDistances.nbytes(n_columns, item))
     return 3 * rows.rows_a_block * rows.n_columns * item + work

@@ -182,7 +182,7 @@ class RowBatch:
     def values(self) -> list[Any]:
         """As `batch_columns`."""
         rows = np.arange(self.start, self.start + len(self.paths))
-        assigned = [values for own in self.assigned for values in (own.label, own.label, *own[1:])]
+        assigned = [column for rows in self.assigned for column in (rows.label, *rows)]
         return [rows, self.paths, *assigned, self.outlier, self.score, self.reason]
 
 

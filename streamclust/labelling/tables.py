@@ -85,11 +85,13 @@ def _write_labels(
     job: Job, passes: Passes, outputs: Outputs, sets: Sequence[DescriptorSet], n_rows: int
 ) -> None:
     labels = {}
-    for own in sets:
-        if not own.clusterings:
-            job.events.warn(f"{own.name} has no clusterings: run streamclust cluster and measure")
-        elif (recommended := find_clustering(job.workspace, own.name)) is not None:
-            labels[own.name] = recommended.labels
+    for stored in sets:
+        if not stored.clusterings:
+            job.events.warn(
+                f"{stored.name} has no clusterings: run streamclust cluster and measure"
+            )
+        elif (recommended := find_clustering(job.workspace, stored.name)) is not None:
+            labels[stored.name] = recommended.labels
     columns = [Column(name, INT) for name in labels]
     arrays = list(labels.values())
     outliers = stored_outliers(job.workspace)
@@ -159,7 +161,7 @@ def write_named(job: Job, outputs: Outputs) -> None:
 
     def read(part: slice) -> list[Any]:
         parts = [array[part] for array in labels]
-        flagged = [mark[own] for mark, own in zip(marks, parts, strict=True)]
+        flagged = [mark[clusters] for mark, clusters in zip(marks, parts, strict=True)]
         if outliers is not None:
             flagged.append(outliers.flagged[part])
         return [*parts, np.logical_or.reduce(flagged)]
@@ -173,8 +175,8 @@ def _headings(applied: Sequence[AppliedNames]) -> list[str]:
     clusterings = [names.clustering for names in applied]
     sets = [clustering.set_name for clustering in clusterings]
     return [
-        own.set_name if sets.count(own.set_name) == 1 else f"{own.set_name}/{own.name}"
-        for own in clusterings
+        one.set_name if sets.count(one.set_name) == 1 else f"{one.set_name}/{one.name}"
+        for one in clusterings
     ]
 
 

@@ -86,22 +86,22 @@ def update(
     """
     if job.settings.descriptors is not None:
         raise SettingsError("an update adds rows to all sets: leave --descriptors out")
-    sets = [own for own in descriptor_sets(job.workspace) if not own.is_mixed]
+    sets = [stored for stored in descriptor_sets(job.workspace) if not stored.is_mixed]
     new = open_new(job, paths)
     _check_files(job.workspace, sets, new)
     if _is_there(job.workspace, sets, new):
         job.events.note(f"{new.case.root}: already in {job.workspace.folder}: nothing to add")
     else:
         _add(job, sets, new)
-    _follow_up(job, outputs, [own.name for own in sets], follow_up)
+    _follow_up(job, outputs, [stored.name for stored in sets], follow_up)
 
 
 def _check_files(workspace: Workspace, sets: Sequence[DescriptorSet], new: NewCase) -> None:
-    missing = [own.name for own in sets if own.name not in new.sources]
+    missing = [stored.name for stored in sets if stored.name not in new.sources]
     if missing:
         raise SourceError(
             f"{new.case.root} has no files of {', '.join(missing)}: an update takes new rows of "
-            f"all sets of {workspace.folder}: {', '.join(own.name for own in sets)}"
+            f"all sets of {workspace.folder}: {', '.join(stored.name for stored in sets)}"
         )
 
 
@@ -113,27 +113,27 @@ def _is_there(workspace: Workspace, sets: Sequence[DescriptorSet], new: NewCase)
     SourceError
         When some of them were, and others were not.
     """
-    there = [own.name for own in sets if _has_content(own, new.sources[own.name])]
-    if there and len(there) < len(sets):
+    there = [stored.name for stored in sets if _has_content(stored, new.sources[stored.name])]
+    absent = [stored.name for stored in sets if stored.name not in there]
+    if there and absent:
         raise SourceError(
             f"{new.sources[there[0]].path} is in {workspace.folder} already, and the files of "
-            f"{', '.join(own.name for own in sets if own.name not in there)} are not: name files "
-            "of the same rows"
+            f"{', '.join(absent)} are not: name files of the same rows"
         )
     return bool(there)
 
 
-def _has_content(own: DescriptorSet, source: ArraySource) -> bool:
+def _has_content(stored: DescriptorSet, source: ArraySource) -> bool:
     """Whether a set holds what a file does, whenever that was copied."""
-    known = [own.source, *(added.source for added in own.added)]
+    known = [stored.source, *(added.source for added in stored.added)]
     content = [(one["size"], one["blake2b"]) for one in (source_attributes(source), *known)]
     return content[0] in content[1:]
 
 
 def _add(job: Job, sets: Sequence[DescriptorSet], new: NewCase) -> None:
     workspace = job.workspace
-    for own in sets:
-        check_clusterings(own)
+    for stored in sets:
+        check_clusterings(stored)
     _check_budget(job, sets, new)
     _check_paths(job, new)
     _check_groups(job, new)
@@ -143,10 +143,10 @@ def _add(job: Job, sets: Sequence[DescriptorSet], new: NewCase) -> None:
         if stored_paths(workspace) is not None:
             paths, mark = extend_paths(workspace, staged, new.case)
             results.append((paths, PATH, mark))
-        for number, own in enumerate(sets):
+        for number, stored in enumerate(sets):
             made = StagedSet(staged.create_group(f"set-{number}"))
-            mark = _add_to_set(job, made, own, new.sources[own.name])
-            results.append((made.group, own.path, mark))
+            mark = _add_to_set(job, made, stored, new.sources[stored.name])
+            results.append((made.group, stored.path, mark))
         workspace.publish_together(results)
 
 
@@ -164,11 +164,11 @@ def _add_to_set(job: Job, made: StagedSet, old: DescriptorSet, source: ArraySour
 def _check_budget(job: Job, sets: Sequence[DescriptorSet], new: NewCase) -> None:
     """Refuse a budget that any step of adding exceeds, before the first."""
     needs = _path_needs(job.workspace, new.n_rows)
-    for own in sets:
-        needs += add_needs(own, new.sources[own.name], job.settings)
-        n_rows, n_components = own.reduced.shape
-        shape = Shape((n_rows + new.n_rows, n_components), own.reduced.dtype)
-        needs += continue_needs(job, own, shape)
+    for stored in sets:
+        needs += add_needs(stored, new.sources[stored.name], job.settings)
+        n_rows, n_components = stored.reduced.shape
+        shape = Shape((n_rows + new.n_rows, n_components), stored.reduced.dtype)
+        needs += continue_needs(job, stored, shape)
     job.budget.check(needs)
 
 
@@ -230,14 +230,14 @@ def _check_groups(job: Job, new: NewCase) -> None:
 def _tell_what_stays(job: Job, sets: Sequence[DescriptorSet]) -> None:
     """Say which clusterings do not learn, and what is not made anew."""
     folder = job.workspace.folder
-    clusterings = [clustering for own in sets for clustering in own.clusterings]
+    clusterings = [clustering for stored in sets for clustering in stored.clusterings]
     algorithms = {clustering.algorithm for clustering in clusterings}
     fixed = sorted(name for name in algorithms if not continues(name))
     if fixed:
         job.events.note(
             f"{', '.join(fixed)}: clusters stay as they are, and new rows get labels of them"
         )
-    if any(own.has_layouts for own in sets):
+    if any(stored.has_layouts for stored in sets):
         job.events.note(f"layouts are of the old rows: run streamclust layout {folder} again")
     if any(clustering.is_described for clustering in clusterings):
         job.events.note(
@@ -265,8 +265,8 @@ def _follow_up(job: Job, outputs: Outputs, sets: list[str], steps: FollowUp) -> 
         steps.tell_choice(of_sets, name)
     write_changes(of_sets, outputs, sets)
     job.events.note(f"what changed: {CHANGES_FILE}, {CLUSTERS_FILE}")
-    for own in descriptor_sets(workspace):
-        if words := own.stale_words:
+    for stored in descriptor_sets(workspace):
+        if words := stored.stale_words:
             job.events.warn(words)
 
 

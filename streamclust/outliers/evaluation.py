@@ -52,7 +52,7 @@ def ranking_scores(
     """
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    score = most_suspect(score)
+    score = finite_scores(score)
     alike = is_outlier.all() or not is_outlier.any()
     scores = {
         "auroc": math.nan if alike else float(roc_auc_score(is_outlier, score)),
@@ -79,7 +79,7 @@ def precision_at(is_outlier: np.ndarray, score: np.ndarray, count: int) -> float
     return float((is_outlier[above].sum() + places * is_outlier[tied].mean()) / count)
 
 
-def most_suspect(score: np.ndarray) -> np.ndarray:
+def finite_scores(score: np.ndarray) -> np.ndarray:
     """The scores in float64, those that are NaN or infinite made larger than all others."""
     score = np.asarray(score, np.float64)
     known = np.isfinite(score)
@@ -87,7 +87,7 @@ def most_suspect(score: np.ndarray) -> np.ndarray:
     return np.where(known, score, above + abs(above) + 1) if not known.all() else score
 
 
-def found_scores(wanted: np.ndarray, found: np.ndarray) -> dict[str, float]:
+def precision_and_recall(wanted: np.ndarray, found: np.ndarray) -> dict[str, float]:
     """Precision and recall of the rows found (bool) for those wanted (bool); NaN for 0 / 0."""
     from sklearn.metrics import precision_score, recall_score
 
@@ -199,8 +199,8 @@ class Evaluation:
         pairs = [(kind, reported_kind(kind)) for kind in kinds]
         pairs += [("", x["result"]) for x in lines if x["metric"] == "precision" and not x["truth"]]
 
-        def cells(columns: dict[str, tuple[str, str]], own: str) -> dict[str, str]:
-            keys = {heading: (what, own, metric) for heading, (what, metric) in columns.items()}
+        def cells(columns: dict[str, tuple[str, str]], kind: str) -> dict[str, str]:
+            keys = {heading: (what, kind, metric) for heading, (what, metric) in columns.items()}
             return {heading: _shown(values.get(key, math.nan)) for heading, key in keys.items()}
 
         return [
@@ -254,8 +254,8 @@ def _written(line: dict[str, Any]) -> dict[str, Any]:
     return {**line, "value": "" if math.isnan(value) else f"{value:.6f}"}
 
 
-def _lines(scores: dict[str, float], *own: Any) -> Iterator[dict[str, Any]]:
-    what, name, result, truth, rows, positives = own
+def _lines(scores: dict[str, float], *about: Any) -> Iterator[dict[str, Any]]:
+    what, name, result, truth, rows, positives = about
     for metric, value in scores.items():
         yield dict(
             zip(COLUMNS, (what, name, result, truth, metric, value, rows, positives), strict=True)
@@ -305,28 +305,28 @@ def _ranking(
     flagged: np.ndarray | None,
 ) -> Iterator[dict[str, Any]]:
     is_outlier = codes >= 0
-    own = ("ranking", name, result)
+    about = ("ranking", name, result)
     n_flagged = None if flagged is None else int(flagged.sum())
     scores = ranking_scores(is_outlier, score, n_flagged)
-    yield from _lines(scores, *own, ANY, len(codes), int(is_outlier.sum()))
+    yield from _lines(scores, *about, ANY, len(codes), int(is_outlier.sum()))
     for code, kind in enumerate(kinds if result == "score" else ()):
         compared = ~is_outlier | (codes == code)
         of_kind = codes[compared] == code
         n_flagged = None if flagged is None else int(flagged[compared].sum())
         scores = ranking_scores(of_kind, score[compared], n_flagged)
-        yield from _lines(scores, *own, kind, len(of_kind), int(of_kind.sum()))
+        yield from _lines(scores, *about, kind, len(of_kind), int(of_kind.sum()))
 
 
 def _flagged(codes: np.ndarray, kinds: list[str], flagged: np.ndarray) -> Iterator[dict[str, Any]]:
-    own = ("flagged", COMBINED, "flagged")
+    about = ("flagged", COMBINED, "flagged")
     n_rows = len(codes)
     is_outlier = codes >= 0
-    scores = found_scores(is_outlier, flagged)
-    yield from _lines(scores, *own, ANY, n_rows, int(is_outlier.sum()))
+    scores = precision_and_recall(is_outlier, flagged)
+    yield from _lines(scores, *about, ANY, n_rows, int(is_outlier.sum()))
     for code, kind in enumerate(kinds):
         of_kind = codes == code
-        recall = {"recall": found_scores(of_kind, flagged)["recall"]}
-        yield from _lines(recall, *own, kind, n_rows, int(of_kind.sum()))
+        recall = {"recall": precision_and_recall(of_kind, flagged)["recall"]}
+        yield from _lines(recall, *about, kind, n_rows, int(of_kind.sum()))
 
 
 def _reasons(
@@ -339,8 +339,8 @@ def _reasons(
         found = np.isin(reported, [code for code, kind in enumerate(names) if kind == name])
         if not wanted.any() and not found.any():
             continue
-        same = [kind for kind, own in zip(kinds, true_names, strict=True) if own == name]
-        scores = found_scores(wanted, found)
+        same = [kind for kind, true in zip(kinds, true_names, strict=True) if true == name]
+        scores = precision_and_recall(wanted, found)
         positives = int(wanted.sum())
         yield from _lines(
             scores, "reason", COMBINED, name, " or ".join(same), len(codes), positives
@@ -357,5 +357,5 @@ def _clusterings(workspace: Workspace, stored: list[str], truth: Truth) -> Itera
         for column, attribute in truth.attributes.items():
             table = count_pairs(attribute.codes, labels, (len(attribute.values), k))
             if table.any():
-                own = ("clustering", name, recommended, column, int(table.sum()), "")
-                yield from _lines(agreement(table), *own)
+                about = ("clustering", name, recommended, column, int(table.sum()), "")
+                yield from _lines(agreement(table), *about)

@@ -5,7 +5,7 @@ import numpy as np
 from streamclust.images.archive import Images, stored_images
 from streamclust.images.scan import images_mark, scan_need
 from streamclust.memory import MIB, Need
-from streamclust.outliers.kinds import (
+from streamclust.outliers.explanation import (
     BLOCK_ROWS,
     INVALID,
     KINDS,
@@ -13,7 +13,7 @@ from streamclust.outliers.kinds import (
     FlaggedRows,
     tell_kinds,
 )
-from streamclust.outliers.reasons import Reasons, Yardstick
+from streamclust.outliers.image_quality import Reasons, Yardstick
 from streamclust.outliers.scores import fence_of_one, root_mean_square, threshold
 from streamclust.passes.accumulators.collected import Collected
 from streamclust.passes.blocks import Columns, Rows

@@ -12,6 +12,7 @@ from streamclust.passes.accumulators.collected import Collected
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
+from streamclust.store.images import StoredGroups
 from streamclust.store.job import Job
 from streamclust.store.outliers import SetOutliers, StoredNeighbors
 from streamclust.store.workspace import fingerprint
@@ -19,12 +20,11 @@ from streamclust.store.workspace import fingerprint
 STEP = "neighbors"
 
 
-def neighbors(job: Job, descriptor: str, of_groups: str | None) -> None:
+def neighbors(job: Job, descriptor: str, groups: StoredGroups | None) -> None:
     """Find the nearest neighbours of every row of a set, unless that is done.
 
-    Beside the plain neighbours, where rows have groups (`of_groups`: where these are in the store)
-    such are kept of which each group counts at most once. Of few rows, the neighbours are all
-    others.
+    Beside the plain neighbours, where rows have `groups`, such are kept of which each group counts
+    at most once. Of few rows, the neighbours are all others.
 
     Raises
     ------
@@ -34,12 +34,12 @@ def neighbors(job: Job, descriptor: str, of_groups: str | None) -> None:
     workspace, stored = job.workspace, SetOutliers(job.workspace, descriptor)
     rows = stored.rows
     settings = _of_other_rows(job, descriptor)
-    group_mark = None if of_groups is None else workspace.fingerprint_of(of_groups)
+    group_mark = None if groups is None else groups.fingerprint
     mark = fingerprint(STEP, 1, stored.space.fingerprint, settings.__dict__, group_mark)
     if stored.neighbors.restore(mark):
         job.skip(STEP, descriptor)
         return
-    codes = None if of_groups is None else workspace.get(of_groups)
+    codes = None if groups is None else groups.codes
     needs = neighbor_needs(descriptor, rows, job.settings, grouped=codes is not None)
     with (
         job.step(STEP, descriptor, needs, rows.n_rows) as passes,

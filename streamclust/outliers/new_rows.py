@@ -115,12 +115,12 @@ class NewRowScorer:
         self.projection = projection
         self.scale = scale
         measures = inductive_measures()
-        self.transforms: list[tuple[list[str], Transform]] = [
-            ([column.name for column in measure.columns], measure.transform(fitted))
-            for measure in measures.values()
-            if isinstance(measure, Inductive)
-        ]
-        names = ["residual", *(name for own, _ in self.transforms for name in own)]
+        self.transforms: list[Transform] = []
+        names = ["residual"]
+        for measure in measures.values():
+            if isinstance(measure, Inductive):
+                self.transforms.append(measure.transform(fitted))
+                names += [column.name for column in measure.columns]
         self.score = SetScore(measures, names, scales)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
@@ -133,7 +133,7 @@ class NewRowScorer:
             reduced = reduced[known]
             numbers = np.full(len(reduced), -1)
             columns = [residual[known].astype(np.float32)]
-            for _, transform in self.transforms:
+            for transform in self.transforms:
                 columns += transform(reduced, numbers)
             (scores[known],) = self.score(reduced, *columns)
         return scores

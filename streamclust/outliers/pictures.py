@@ -10,8 +10,8 @@ from streamclust.figures.files import FIGURE_BYTES
 from streamclust.images.archive import Images, ImageStore, stored_images
 from streamclust.images.scan import scan_need
 from streamclust.memory import Need
+from streamclust.outliers.explanation import BAD_PICTURES, KINDS, FlaggedRows, load_reasons
 from streamclust.outliers.flagging import set_scores
-from streamclust.outliers.kinds import BAD_PICTURES, KINDS, FlaggedRows, load_reasons
 from streamclust.store.images import paths_of
 from streamclust.store.job import Job
 from streamclust.store.outliers import case_outliers

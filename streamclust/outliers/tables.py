@@ -8,8 +8,8 @@ import numpy as np
 
 from streamclust.images.pixels import MEASURES
 from streamclust.memory import MIB, Need
+from streamclust.outliers.explanation import KINDS, FlaggedRows
 from streamclust.outliers.flagging import set_scores
-from streamclust.outliers.kinds import KINDS, FlaggedRows
 from streamclust.outliers.near_duplicates import Components
 from streamclust.outliers.neighbors import usual_distance
 from streamclust.outliers.scores import far_out

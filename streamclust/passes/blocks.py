@@ -237,6 +237,19 @@ def read_rows(array: Any, start: int, stop: int) -> np.ndarray:
     return values.reshape(count, *array.shape[1:])
 
 
+def rows_at(array: Any, rows: np.ndarray) -> np.ndarray:
+    """Rows of a Zarr array by their numbers, in any order, a chunk in memory at a time."""
+    chunk = array.chunks[0]
+    dtype = object if array.dtype.kind in "TU" else array.dtype
+    values = np.empty((len(rows), *array.shape[1:]), dtype)
+    for number in np.unique(rows // chunk):
+        here = rows // chunk == number
+        start = int(number) * chunk
+        part = np.asarray(array[start : start + chunk], dtype)
+        values[here] = part[rows[here] - start]
+    return values
+
+
 def _chunk_file(array: Any, number: int) -> Path | None:
     """The file of a chunk of whole rows that is stored as it is; None where there is none."""
     folder = getattr(getattr(array, "store", None), "root", None)

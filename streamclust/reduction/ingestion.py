@@ -137,7 +137,7 @@ def invalid_message(path: Path, valid: Any, n_invalid: int) -> str:
     """What is said of rows that are not finite, by an array (n_rows,) that is False for them."""
     first: list[int] = []
     spans = spans_of(valid.shape[0], _CHUNK)
-    for span, mask in Passes().in_turn.stream("invalid rows", spans, lambda own: valid[own.part]):
+    for span, mask in Passes().in_turn.stream("invalid rows", spans, lambda span: valid[span.part]):
         first += (span.start + np.flatnonzero(~mask)).tolist()
         if len(first) >= min(n_invalid, _SHOWN):
             break

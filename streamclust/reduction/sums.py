@@ -59,13 +59,13 @@ class PCASums:
 
     @classmethod
     def going_on(cls, moments: ColumnMoments, scatter: Scatter | ScatterSketch) -> Self:
-        """Sums that have seen, not made of unit length, what is told; its arrays become theirs."""
-        own: Covariance | CovarianceSketch
+        """Sums that have seen what these tell of rows as they are; their arrays are taken over."""
+        seen: Covariance | CovarianceSketch
         if isinstance(scatter, Scatter):
-            own = Covariance.going_on(scatter)
+            seen = Covariance.going_on(scatter)
         else:
-            own = CovarianceSketch.going_on(scatter)
-        sums = cls(own, unit=False)
+            seen = CovarianceSketch.going_on(scatter)
+        sums = cls(seen, unit=False)
         sums.moments = Moments.going_on(moments)
         return sums
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.description.stored import Description, load_description
+from streamclust.description.sentences import cluster_texts
 from streamclust.labelling.names import naming_of
 from streamclust.labelling.names_table import LONGEST, clean_name
 from streamclust.passes.accumulators.contingency import Contingency
@@ -27,6 +27,7 @@ from streamclust.store.clusterings import (
     recommended_clusterings,
     stored_clusterings,
 )
+from streamclust.store.descriptions import Description, load_description
 from streamclust.store.job import Job
 from streamclust.store.outliers import stored_outliers
 from streamclust.store.workspace import Workspace
@@ -43,7 +44,7 @@ def clusterings_with_cards(workspace: Workspace, descriptor: str) -> list[Stored
     chosen = list(recommended_clusterings(workspace, [descriptor]).values())
     taken = {own.name for own in chosen}
     others = (own for own in stored_clusterings(workspace, descriptor) if own.name not in taken)
-    described = (own for own in others if load_description(workspace, own) is not None)
+    described = (own for own in others if load_description(own) is not None)
     return [*chosen, *described][:CLUSTERINGS]
 
 
@@ -75,12 +76,12 @@ def cards(
     """
     workspace = job.workspace
     sizes = workspace.root[own.path]["sizes"][...].astype(np.int64)
-    told = load_description(workspace, own)
-    words = told.in_words(language) if told else []
+    told = load_description(own)
+    words = cluster_texts(told, language) if told else []
     applied = naming_of(workspace, own.set_name, own.name)
     unknown = np.full(len(sizes), np.nan)
     outliers = unknown if brief else _outlier_shares(passes, workspace, own, sizes, told)
-    readable = told.of_clusters if told else unknown
+    readable = told.cluster_readability if told else unknown
     largest = np.argsort(-sizes, kind="stable")
     with_images = set(largest[:GALLERIES].tolist())
     found = []

@@ -5,11 +5,11 @@ import math
 from typing import Any
 
 from streamclust.choice.tables import choose, measured
-from streamclust.description.stored import load_description
 from streamclust.images.archive import stored_images
 from streamclust.report.bounds import CLUSTERING_LINES
 from streamclust.report.words import Words
 from streamclust.store.clusterings import recommended_clusterings
+from streamclust.store.descriptions import load_description
 from streamclust.store.descriptors import raw_dtype
 from streamclust.store.images import stored_paths
 from streamclust.store.job import Job
@@ -65,7 +65,7 @@ def about_set(job: Job, descriptor: str, words: Words) -> dict[str, Any]:
         kept = float(group["pca/explained_variance_ratio"][...].sum())
         about["components"] = f"{group['reduced'].shape[1]} ({words.percent(kept)})"
     for own in recommended_clusterings(workspace, [descriptor]).values():
-        if told := load_description(workspace, own):
+        if told := load_description(own):
             about["readability"] = told.readability["readability"]
     return about
 

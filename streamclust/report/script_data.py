@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from streamclust.choice.tables import measured
-from streamclust.description.stored import load_description
 from streamclust.figures.colors import cluster_colors
 from streamclust.images.archive import Images
 from streamclust.passes.verbs import Passes
@@ -35,6 +34,7 @@ from streamclust.store.clusterings import (
     recommended_clusterings,
     stored_clusterings,
 )
+from streamclust.store.descriptions import load_description
 from streamclust.store.images import paths_of
 from streamclust.store.job import Job
 from streamclust.store.layouts import layouts_of
@@ -183,7 +183,7 @@ def _clustering(
         made = one.cards[own.name]
         about |= {
             "mark": _fingerprint(job, own),
-            "described": load_description(job.workspace, own) is not None,
+            "described": load_description(own) is not None,
             "cards": made,
             "colors": [_hex(color) for color in cluster_colors(own.n_clusters)],
             "labels": packed(points.labels[own.name], "<i4" if own.n_clusters > _WIDE else "<i2"),

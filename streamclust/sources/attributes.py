@@ -289,7 +289,7 @@ def read_lines(
     finder = RowFinder(file, [name for name, _ in places], n_rows, paths)
     columns = {name: _Column() for name in _columns(file, header, keys, named)}
     cells = [(header.index(name), column) for name, column in columns.items()]
-    found = array("q")
+    rows = array("q")
     for number, line in enumerate(lines, 2):
         if not any(line):
             continue
@@ -300,10 +300,10 @@ def read_lines(
             )
         row = finder.row({key: line[place].strip() for key, place in places}, number)
         if row >= 0:
-            found.append(row)
+            rows.append(row)
             for place, column in cells:
                 column.add(line[place].strip())
-    return _truth(file, np.array(found, np.int64), columns, finder, named is not None)
+    return _truth(file, np.array(rows, np.int64), columns, finder, named is not None)
 
 
 def _truth(

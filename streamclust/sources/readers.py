@@ -1,7 +1,7 @@
 """What comes in: readers of descriptor arrays, block by block, and the choice between them.
 
-A later format is one module with a function ``open_array(path) -> ArraySource``
-and one entry in ``READERS``. An array whose values stand in a file as they are in memory is a
+A format is one module with a function ``open_array(path) -> ArraySource`` and one line in
+``READERS``: see docs/sources.md. An array whose values stand in a file as they are in memory is a
 `StoredArray`: mapped pages would count as resident memory, so everything is read into own buffers.
 """
 
@@ -21,7 +21,8 @@ import numpy as np
 
 from streamclust.errors import SourceError
 
-# Modules by name, so that a format's libraries are imported only when a file needs them.
+# By the ending of a file, or of a folder, which a slash follows. Modules by name, so that a
+# format's libraries are imported only when a file needs them.
 READERS = {
     ".npy": "streamclust.sources.arrays",
     ".pickle": "streamclust.sources.pickles",
@@ -119,13 +120,13 @@ def open_source(path: str | Path) -> ArraySource:
     """
     # Absolute: a worker of a scheduler reads it from another working directory.
     path = Path(path).absolute()
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        ending = path.suffix or "no ending"
-        raise SourceError(f"{path}: {ending} is not known: use one of {', '.join(READERS)}")
     try:
-        if path.is_dir():
-            raise SourceError(f"{path}: is a folder: name a file in it")
+        reader = reader_of(path)
+        if reader is None:
+            ending = path.suffix or "no ending"
+            if path.is_dir() and path.suffix.lower() in READERS:
+                raise SourceError(f"{path}: is a folder: name a file in it")
+            raise SourceError(f"{path}: {ending} is not known: use one of {', '.join(READERS)}")
         if path.stat().st_size == 0:
             raise SourceError(f"{path}: is empty: copy or save the file again")
         source: ArraySource = importlib.import_module(reader).open_array(path)
@@ -173,6 +174,11 @@ def stored_as(dtype: np.dtype) -> np.dtype:
     return dtype.newbyteorder("=")
 
 
+def reader_of(path: Path) -> str | None:
+    """The module that reads a file, or a folder, by its ending; None where none does."""
+    return READERS.get(path.suffix.lower() + "/" * path.is_dir())
+
+
 def fingerprint(path: str | Path) -> dict[str, int | str]:
     """Tell whether a file is still the one it was, without reading all of it.
 
@@ -180,13 +186,17 @@ def fingerprint(path: str | Path) -> dict[str, int | str]:
     -------
     dict
         ``size`` in bytes, ``mtime_ns``, and ``blake2b``: a digest of the size, the
-        first and last MiB, and 62 pieces of 4 KiB evenly spaced over the file.
+        first and last MiB, and 62 pieces of 4 KiB evenly spaced over the file. Those of a
+        folder follow from its files.
 
     Raises
     ------
     SourceError
         If the file cannot be read.
     """
+    path = Path(path)
+    if path.is_dir():
+        return _of_folder(path)
     mib, piece, pieces = 1 << 20, 1 << 12, 62
     try:
         with open(path, "rb") as file:
@@ -201,6 +211,16 @@ def fingerprint(path: str | Path) -> dict[str, int | str]:
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
     return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "blake2b": digest.hexdigest()}
+
+
+def _of_folder(path: Path) -> dict[str, int | str]:
+    """The fingerprint of a folder, out of the names and fingerprints of its files."""
+    digest, size, latest = hashlib.blake2b(digest_size=16), 0, 0
+    for file in sorted(item for item in path.rglob("*") if item.is_file()):
+        known = fingerprint(file)
+        digest.update(f"{file.relative_to(path).as_posix()} {known['blake2b']}\n".encode())
+        size, latest = size + int(known["size"]), max(latest, int(known["mtime_ns"]))
+    return {"size": size, "mtime_ns": latest, "blake2b": digest.hexdigest()}
 
 
 class OpenFile:

@@ -12,6 +12,8 @@ from streamclust.passes.blocks import Rows
 from streamclust.passes.side_by_side import Block, Indicators, Joined
 from streamclust.store.clusterings import StoredClustering, stored_clusterings
 from streamclust.store.set_content import (
+    BLOCKS,
+    LABELS,
     LAYOUTS,
     OF_REDUCTION,
     PCA,
@@ -22,8 +24,10 @@ from streamclust.store.set_content import (
 )
 from streamclust.store.workspace import Workspace
 
-# Which rows are mixed: descriptors, or the labels of clusterings.
-DESCRIPTORS, LABELS = "descriptors", "labels"
+# Which rows are mixed: descriptors, or the `LABELS` of clusterings.
+DESCRIPTORS = "descriptors"
+# The attribute of reduced rows that tells how many groups a mixture finds in them.
+_MIXTURE_GROUPS = "groups_of_mixture"
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class DescriptorSet(SetContent):
         """The blocks of a mixture, each of an array by its number and number of columns."""
         blocks = []
         for number in range(len(mixture["sets"])):
-            stored = group[f"blocks/{number}"]
+            stored = group[f"{BLOCKS}/{number}"]
             center, factor = stored["center"][...], stored["factor"][...]
             unit = bool(stored.attrs["unit"])
             blocks.append(Block(array(number, len(factor)), center, factor, unit))
@@ -121,6 +125,17 @@ class DescriptorSet(SetContent):
     def pca(self) -> Any:
         """The group with the principal components; None where it is not reduced."""
         return self.workspace.get(f"{self.path}/{PCA}")
+
+    @property
+    def mixture_groups(self) -> dict[str, Any]:
+        """How many groups a Gaussian mixture finds in its rows: ``number``, None where it cannot
+        tell, and what that was ``made_of``; empty where it was not asked."""
+        return self.reduced.attrs.get(_MIXTURE_GROUPS, {})
+
+    def note_mixture_groups(self, number: int | None, made_of: Mapping[str, Any]) -> None:
+        """Write how many groups a mixture finds."""
+        told = {"number": number, "made_of": made_of}
+        self.workspace.annotate(self.reduced_path, **{_MIXTURE_GROUPS: told})
 
     @property
     def has_layouts(self) -> bool:
@@ -159,7 +174,7 @@ class DescriptorSet(SetContent):
         if (self.mixture or {}).get("of") != LABELS:
             return None
         n_mixed = group[LABELS].shape[1]
-        return group[LABELS], [group[f"blocks/{i}/factor"].shape[0] for i in range(n_mixed)]
+        return group[LABELS], [group[f"{BLOCKS}/{i}/factor"].shape[0] for i in range(n_mixed)]
 
     @property
     def stale_sources(self) -> list[str]:
@@ -219,6 +234,11 @@ def set_path(name: str) -> str:
 def descriptor_sets(workspace: Workspace) -> list[DescriptorSet]:
     """All sets of the store, by name."""
     return [DescriptorSet(workspace, name) for name in workspace.descriptors]
+
+
+def n_rows_of_case(workspace: Workspace) -> int:
+    """Rows of the case; a mixed set has fewer, where rows were added since it was mixed."""
+    return max(own.n_rows for own in descriptor_sets(workspace))
 
 
 class LabelColumn:

@@ -10,13 +10,16 @@ from streamclust.passes.accumulators.covariance import Scatter
 from streamclust.passes.accumulators.moments import ColumnMoments
 from streamclust.passes.accumulators.sketch import ScatterSketch
 from streamclust.passes.blocks import Part, Rows
+from streamclust.passes.side_by_side import Block
 from streamclust.store import sums
 from streamclust.store.links import extend_array, link_group
-from streamclust.store.workspace import stage_array
+from streamclust.store.workspace import stage_array, store_array
 
 # The parts of a set in the store.
 RAW, VALID, MOMENTS, PCA, REDUCED = "raw", "valid", sums.MOMENTS, sums.PCA, "reduced"
 CLUSTERINGS, LAYOUTS = "clusterings", "layouts"
+# Of a mixed set: what makes its rows of those of its sets, and the labels that a consensus mixes.
+BLOCKS, LABELS = "blocks", "labels"
 # What a reduction publishes: clusterings are of the reduced rows, and go with them.
 OF_REDUCTION = (PCA, CLUSTERINGS, REDUCED)
 
@@ -140,6 +143,17 @@ class SetContent:
         return sums.load_components(self.group[PCA])
 
     @property
+    def explained_variance_ratio(self) -> np.ndarray:
+        """Of each of its principal components."""
+        return sums.load_variance_ratio(self.group[PCA])
+
+    @property
+    def wanted_variance(self) -> float | None:
+        """The share of the variance that its components were to hold; None where a number of them
+        was asked for."""
+        return self.group[PCA].attrs["share"]
+
+    @property
     def reduced_scatter(self) -> Scatter:
         """Of the valid reduced rows."""
         return sums.load_reduced_scatter(self.group[PCA], self.n_valid)
@@ -199,6 +213,29 @@ class StagedSet(SetContent):
     def save_sums(self, moments: ColumnMoments, scatter: Scatter | ScatterSketch) -> None:
         """Write the sums of its raw rows."""
         sums.save_sums(self.staged, moments, scatter)
+
+    @property
+    def labels(self) -> Any:
+        """The labels that a consensus mixes, an array (n_rows, n_sets)."""
+        return self.staged[LABELS]
+
+    def create_labels(self, n_sets: int, chunk_rows: int) -> Any:
+        """An array (n_rows, n_sets) for the labels that a consensus mixes."""
+        options: dict[str, Any] = {"fill_value": -1, "compress": True}
+        shape = (self.valid.shape[0], n_sets)
+        return stage_array(self.staged, LABELS, shape, np.int32, chunk_rows, **options)
+
+    def save_blocks(self, blocks: Sequence[Block]) -> None:
+        """Write what makes the rows of a mixed set of those of its sets."""
+        group = self.staged.create_group(BLOCKS)
+        for number, block in enumerate(blocks):
+            stored = group.create_group(str(number), attributes={"unit": block.unit})
+            store_array(stored, "center", block.center)
+            store_array(stored, "factor", block.factor)
+
+    def save_mixture(self, mixture: Mapping[str, Any]) -> None:
+        """Write what it is mixed of."""
+        self.staged.attrs["mixture"] = mixture
 
     def save_components(self, components: sums.StoredComponents) -> None:
         """Write the principal components of its reduction."""

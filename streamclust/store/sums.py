@@ -105,6 +105,11 @@ def load_components(group: Any) -> StoredComponents:
     )
 
 
+def load_variance_ratio(group: Any) -> np.ndarray:
+    """The shares of the variance that stored components explain, without the components."""
+    return np.asarray(group["explained_variance_ratio"][...])
+
+
 def save_reduced_scatter(group: Any, scatter: Scatter) -> None:
     """Write mean and scatter of the reduced rows beside their components."""
     store_array(group, _MEAN, scatter.mean)

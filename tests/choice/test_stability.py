@@ -11,6 +11,8 @@ from streamclust.choice.stability import _agreement, _Refit
 from streamclust.clustering.registry import load_algorithm
 from streamclust.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory):

@@ -11,12 +11,12 @@ from sklearn import metrics
 
 from streamclust import api
 from streamclust.comparison import attributes
-from streamclust.comparison.attributes import AttributeTable
 from streamclust.comparison.step import compare
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import PassStarted, StepFinished
 from streamclust.pipeline import working
 from streamclust.settings import Settings
+from streamclust.store.attributes import AttributeTable
 from streamclust.store.workspace import Workspace
 
 NAMES = ["a", "b", "c"]

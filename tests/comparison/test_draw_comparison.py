@@ -10,7 +10,6 @@ from PIL import Image
 
 from streamclust import api
 from streamclust.comparison import pictures as drawing
-from streamclust.comparison.attributes import AttributeTable
 from streamclust.comparison.pictures import (
     MOST_PAIRS,
     _closest,
@@ -24,6 +23,7 @@ from streamclust.comparison.step import compare
 from streamclust.errors import SettingsError
 from streamclust.pipeline import working
 from streamclust.settings import Settings
+from streamclust.store.attributes import AttributeTable
 from streamclust.store.workspace import Workspace
 
 OF_SETS = {"comparison-agreement.png", "comparison-a-a+b.png", "comparison-attributes.png"}

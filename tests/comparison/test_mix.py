@@ -18,6 +18,8 @@ from streamclust.passes.side_by_side import Block, Joined
 from streamclust.store.descriptors import raw_array
 from streamclust.store.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 N_ROWS = 600
 
 

@@ -14,12 +14,12 @@ from click.testing import CliRunner
 
 from streamclust import api
 from streamclust.cli import commands
-from streamclust.description.stored import load_description
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import Message, PassStarted, StepFinished
 from streamclust.images.pixels import MEASURES
-from streamclust.outliers.reasons import KINDS, Yardstick
+from streamclust.outliers.image_quality import KINDS, Yardstick
 from streamclust.store.clusterings import recommended_clusterings, stored_clusterings
+from streamclust.store.descriptions import load_description
 from streamclust.store.workspace import Workspace
 
 FILES = ("descriptions.csv", "description_evidence.csv", "readability.csv")
@@ -53,14 +53,14 @@ def test_no_colour_is_claimed_that_truth_contradicts(demo, out):
     workspace, told = Workspace(out), 0
     for own in recommended_clusterings(workspace, ["vdc_color", "osnet"]).values():
         labels = own.labels[...]
-        description = load_description(workspace, own)
-        for claim in description.claims:
-            if claim.claim == "colour":
-                known = colours[(labels == claim.cluster) & (colours != "")]
-                named = np.isin(known, claim.value.split("|")).mean()
+        description = load_description(own)
+        for finding in description.findings:
+            if finding.kind == "colour":
+                known = colours[(labels == finding.cluster) & (colours != "")]
+                named = np.isin(known, finding.value.split("|")).mean()
                 value, count = Counter(known.tolist()).most_common(1)[0]
-                assert value in claim.value.split("|") or count < len(known) / 2
-                assert named >= 0.5, (own.path, claim)
+                assert value in finding.value.split("|") or count < len(known) / 2
+                assert named >= 0.5, (own.path, finding)
                 told += 1
     assert told >= 6
 
@@ -299,4 +299,4 @@ def test_the_command(out):
         ("osnet", "kmeans-9")
     }
     own = next(one for one in stored_clusterings(Workspace(out), "osnet") if one.n_clusters == 9)
-    assert load_description(Workspace(out), own) is not None
+    assert load_description(own) is not None

@@ -24,7 +24,7 @@ from streamclust.figures.heatmap import (
     ink_on,
     shade,
 )
-from streamclust.figures.panels import line_looks
+from streamclust.figures.panels import line_styles
 from streamclust.images.colour import oklab
 
 LONG = "a $very$ long_name " + "vit-large-patch16-224_" * 12 + " 漢字\n: 5 clusters"
@@ -122,7 +122,7 @@ def test_yields(tmp_path: Path, table: list[dict[str, object]]) -> None:
 
 
 def test_lines_have_colours_and_markers_of_their_own() -> None:
-    looks = line_looks(12)
+    looks = line_styles(12)
     assert len({look.marker for look in looks}) == 12
     assert len({tuple(np.atleast_1d(look.color)) for look in looks}) == 12
 

@@ -54,7 +54,7 @@ def partition(names):
 def test_siblings(tmp_path, listed, group, names, chunk, monkeypatch):
     monkeypatch.setattr(step, "_CHUNK", chunk)
     job = job_of(tmp_path, listed, group)
-    assert groups(job) == GROUP
+    assert groups(job).path == GROUP
     codes = job.workspace.root[GROUP][...]
     siblings = (codes[:, None] == codes) & (codes >= 0)[:, None]
     np.testing.assert_array_equal(siblings, partition(names))
@@ -81,7 +81,7 @@ def test_large_groups_are_no_siblings(tmp_path, listed, group, n_neighbors, typi
 
 
 def test_folders_are_siblings_where_they_are_many_and_small(tmp_path, listed):
-    assert groups(job_of(tmp_path, listed, "folder", 6)) == GROUP
+    assert groups(job_of(tmp_path, listed, "folder", 6)).path == GROUP
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from streamclust.outliers.scores import RobustScale, root_mean_square
 from streamclust.settings import ALGORITHMS
 from streamclust.store.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 N_ROWS = 1500
 # The measures that new rows have; the last is made of the first two.
 MEASURES = ("reference", "reference_far", "mahalanobis", "residual")

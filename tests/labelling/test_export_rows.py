@@ -18,6 +18,8 @@ from streamclust.cli import commands
 from streamclust.errors import SettingsError
 from streamclust.labelling.image_labels import NO_CLUSTER, distinct_names, file_name
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 N_ROWS = 400
 COLUMNS = ["label", "name", "distance", "confidence"]
 OF_OUTLIERS = ["outlier", "outlier_score", "outlier_reason"]

@@ -25,6 +25,8 @@ from streamclust.store.job import Job
 from streamclust.store.links import extend_array
 from streamclust.store.workspace import Workspace, stage_array
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 N_OLD, N_NEW = 700, 200
 N_ROWS = N_OLD + N_NEW
 
@@ -263,6 +265,15 @@ def test_mixed_sets_are_told_to_be_old(out, cases):
     api.open(out).update(cases[2], observers=[said.append])
     texts = [event.text for event in said if hasattr(event, "text")]
     assert any("a+b mixes a, b, which changed since: run streamclust mix" in text for text in texts)
+
+
+def test_attributes_are_those_of_all_rows_beside_a_mixed_set_of_the_old(out, cases, tmp_path):
+    api.open(out).mix(["a", "b"], name="0", n_clusters=4).update(cases[2])
+    n_rows = api.open(out).labels("a").shape[0]
+    table = tmp_path / "known.csv"
+    table.write_text("row,kind\n" + "".join(f"{row},{row % 3}\n" for row in range(n_rows)))
+    case = api.open(out).compare(table, descriptors=("a", "b"))
+    assert "kind" in set(case.attributes["attribute"])
 
 
 def test_images_are_those_of_their_rows(values, tmp_path):

@@ -11,8 +11,8 @@ from sklearn.neighbors import NearestNeighbors
 from streamclust.events import Events, StepFinished
 from streamclust.outliers import near_duplicates as duplicates
 from streamclust.outliers import tables as outlier_tables
+from streamclust.outliers.explanation import KINDS, FlaggedRows
 from streamclust.outliers.flagging import load_flagged
-from streamclust.outliers.kinds import KINDS, FlaggedRows
 from streamclust.outliers.tables import LEAST_GROUP, write_outliers
 from streamclust.passes.local import LocalExecutor
 from streamclust.settings import Settings
@@ -20,6 +20,8 @@ from streamclust.store import images
 from streamclust.store.job import Job
 from streamclust.store.outputs import Outputs
 from streamclust.store.workspace import Workspace, stage_array, store_array
+
+pytestmark = pytest.mark.usefixtures("all_unrendered")
 
 N_ROWS, K = 1200, 6
 SETS = ("a", "b")

@@ -13,6 +13,8 @@ import streamclust
 from streamclust import api
 from streamclust.outliers.measures.mahalanobis import core_rows
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 N_ROWS, K = 500, 15
 WEIGHTS = {
     "reference": 1,

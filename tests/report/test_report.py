@@ -18,7 +18,7 @@ from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import Message, PassStarted, StepFinished
 from streamclust.images.archive import ImageStore, stored_images
 from streamclust.images.pixels import MEASURES
-from streamclust.outliers.kinds import KINDS
+from streamclust.outliers.explanation import KINDS
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.report import bounds

@@ -133,15 +133,21 @@ class Inductive(Protocol):
 class ScaledColumns:
     """A measure whose first column counts, by the robust z of its logarithm.
 
-    It fits columns of distances and ratios: 0 and above, larger for what is more unusual.
+    It fits columns of distances and ratios: 0 and above, larger for what is more unusual. Where a
+    measure writes none, it is the first column that it reads.
     """
 
     reads: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
+    depends_on: tuple[str, ...] = ()
 
-    @property
-    def _names(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.columns if column.is_kept) or self.reads
+    def block_bytes(self, rows: Rows, n_neighbors: int) -> int:
+        return 0
+
+    def write(
+        self, inputs: MeasureInputs, outputs: Sequence[Any], settings: Settings, passes: Passes
+    ) -> None:
+        """Write nothing, as a measure of what it reads does."""
 
     def scales(self, columns: Mapping[str, Any]) -> dict[str, RobustScale]:
         return {name: RobustScale.of(columns[name][...]) for name in self._names}
@@ -149,3 +155,32 @@ class ScaledColumns:
     def z(self, columns: Mapping[str, np.ndarray], scales: Mapping[str, RobustScale]) -> np.ndarray:
         name = self._names[0]
         return scales[name].z(columns[name])
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns if column.is_kept) or self.reads
+
+
+class InductiveColumns(ScaledColumns):
+    """An `Inductive` measure with `ScaledColumns`, which are written as it tells those of rows that
+    come later.
+
+    Attributes
+    ----------
+    title : str
+        What the pass is called that writes them.
+    """
+
+    title: str
+
+    def write(
+        self, inputs: MeasureInputs, outputs: Sequence[Any], settings: Settings, passes: Passes
+    ) -> None:
+        transform = self.transform(self.fit(inputs, settings, passes))
+        passes.write(self.title, inputs.rows.having(numbered=True), transform, outputs)
+
+    def fit(self, inputs: MeasureInputs, settings: Settings, passes: Passes) -> FittedMeasure:
+        raise NotImplementedError
+
+    def transform(self, fitted: FittedMeasure) -> Transform:
+        raise NotImplementedError

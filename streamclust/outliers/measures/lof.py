@@ -59,7 +59,6 @@ class LOF(ScaledColumns):
     """The local outlier factor."""
 
     version = 1
-    depends_on = ()
     reads = (KTH,)
     columns = (Column("lof", np.float64), Column("density", np.float64, is_kept=False))
     weight = 1 / 9

@@ -1,12 +1,16 @@
 """Mahalanobis distance of every row, by the covariance of the rows that are not far out."""
 
-from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from streamclust.outliers.measures.base import Column, FittedMeasure, MeasureInputs, ScaledColumns
+from streamclust.outliers.measures.base import (
+    Column,
+    FittedMeasure,
+    InductiveColumns,
+    MeasureInputs,
+)
 from streamclust.outliers.measures.reference import FAR, NEAR, reference_gap
 from streamclust.outliers.scores import RobustScale
 from streamclust.passes.accumulators.covariance import Covariance, Scatter
@@ -85,23 +89,17 @@ class MahalanobisDistance:
         return (np.sqrt(np.einsum("ij,ij->i", white, white)).astype(np.float32),)
 
 
-class Mahalanobis(ScaledColumns):
+class Mahalanobis(InductiveColumns):
     """The Mahalanobis distance by the covariance of the core."""
 
     version = 1
-    depends_on = ()
     reads = (NEAR, FAR)
     columns = (Column("mahalanobis"),)
     weight = 1.0
+    title = "Mahalanobis"
 
     def block_bytes(self, rows: Rows, n_neighbors: int) -> int:
         return rows.rows_a_block * rows.n_columns * np.dtype(rows.array.dtype).itemsize
-
-    def write(
-        self, inputs: MeasureInputs, outputs: Sequence[Any], settings: Settings, passes: Passes
-    ) -> None:
-        distances = self.transform(self.fit(inputs, settings, passes))
-        passes.write("Mahalanobis", inputs.rows, distances, outputs)
 
     def fit(self, inputs: MeasureInputs, settings: Settings, passes: Passes) -> FittedMeasure:
         core = inputs.rows.having(valid=_core(inputs))

@@ -43,7 +43,6 @@ class NeighborDistance(ScaledColumns):
     """The distance to the last neighbour; the mean one is kept, and not counted."""
 
     version = 1
-    depends_on = ()
     columns = (Column(KTH), Column(MEAN))
     weight = 1 / 9
 

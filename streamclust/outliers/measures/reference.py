@@ -1,11 +1,16 @@
 """Distances to random reference samples: groups of alike outliers cannot hide from them."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from collections.abc import Iterator
+from typing import Self
 
 import numpy as np
 
-from streamclust.outliers.measures.base import Column, FittedMeasure, MeasureInputs, ScaledColumns
+from streamclust.outliers.measures.base import (
+    Column,
+    FittedMeasure,
+    InductiveColumns,
+    MeasureInputs,
+)
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes, Transform
@@ -134,22 +139,17 @@ def reference_gap(near: np.ndarray, far: np.ndarray, floor: float) -> np.ndarray
     return far / np.maximum(near, floor)
 
 
-class Reference(ScaledColumns):
+class Reference(InductiveColumns):
     """The near distance to reference samples; the far one is kept for others."""
 
     version = 1
     depends_on = ("random_state",)
     columns = (Column(NEAR), Column(FAR))
     weight = 1.0
+    title = "reference distances"
 
     def block_bytes(self, rows: Rows, n_neighbors: int) -> int:
         return ReferenceDistances.nbytes(rows.n_columns, np.dtype(rows.array.dtype).itemsize)
-
-    def write(
-        self, inputs: MeasureInputs, outputs: Sequence[Any], settings: Settings, passes: Passes
-    ) -> None:
-        distances = self.transform(self.fit(inputs, settings, passes))
-        passes.write("reference distances", inputs.rows.having(numbered=True), distances, outputs)
 
     def fit(self, inputs: MeasureInputs, settings: Settings, passes: Passes) -> FittedMeasure:
         samples = ReferenceSamples(seed=settings.random_state)

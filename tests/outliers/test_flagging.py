@@ -22,6 +22,8 @@ from streamclust.images.pixels import PEAK_BYTES
 from streamclust.outliers.flagging import flagging_needs
 from streamclust.outliers.scores import far_out
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 N_ROWS = 400
 COLUMNS = ["rank", "row", "path", "score", "kind", "sets", "a", "b"]
 SPOILED = {3: "dark", 77: "glare", 78: "glare", 150: "blur", 200: "blank", 399: "dark"}

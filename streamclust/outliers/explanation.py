@@ -11,8 +11,8 @@ from streamclust.errors import MISSING, SourceError
 from streamclust.images.archive import Images, ImageStore
 from streamclust.images.pixels import MEASURES
 from streamclust.images.scan import Problem, measure_rows
-from streamclust.outliers.reasons import KINDS as PIXEL_KINDS
-from streamclust.outliers.reasons import Reasons, Yardstick
+from streamclust.outliers.image_quality import KINDS as PIXEL_KINDS
+from streamclust.outliers.image_quality import Reasons, Yardstick
 from streamclust.passes.accumulators.collected import Collected
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from streamclust.outliers.evaluation import (
-    found_scores,
-    most_suspect,
+    finite_scores,
+    precision_and_recall,
     precision_at,
     ranking_scores,
     reported_kind,
@@ -23,13 +23,13 @@ def test_a_ranking_by_hand():
     assert scores["average_precision"] == pytest.approx(0.5 * 1 + 0.5 * 2 / 4)
 
 
-def test_rows_without_a_score_are_the_most_suspect():
+def test_rows_without_a_score_are_the_finite_scores():
     score = np.array([-5, np.nan, -1, np.inf], np.float32)
-    assert np.argsort(-most_suspect(score), kind="stable").tolist() == [1, 3, 2, 0]
+    assert np.argsort(-finite_scores(score), kind="stable").tolist() == [1, 3, 2, 0]
     scores = ranking_scores(np.array([False, True, False, True]), score)
     assert scores == {"auroc": 1, "average_precision": 1}
-    assert np.isfinite(most_suspect(np.array([np.nan, np.nan]))).all()
-    large = most_suspect(np.array([3e38, np.nan], np.float32))
+    assert np.isfinite(finite_scores(np.array([np.nan, np.nan]))).all()
+    large = finite_scores(np.array([3e38, np.nan], np.float32))
     assert large[1] > large[0]
 
 
@@ -54,11 +54,13 @@ def test_precision_of_the_first_rows():
 def test_precision_and_recall():
     wanted = np.array([1, 1, 1, 0, 0, 0, 0], bool)
     found = np.array([1, 0, 0, 1, 1, 1, 0], bool)
-    assert found_scores(wanted, found) == pytest.approx({"precision": 1 / 4, "recall": 1 / 3})
-    nothing = found_scores(wanted, wanted & False)
+    assert precision_and_recall(wanted, found) == pytest.approx(
+        {"precision": 1 / 4, "recall": 1 / 3}
+    )
+    nothing = precision_and_recall(wanted, wanted & False)
     assert math.isnan(nothing["precision"])
     assert nothing["recall"] == 0
-    assert math.isnan(found_scores(wanted & False, found)["recall"])
+    assert math.isnan(precision_and_recall(wanted & False, found)["recall"])
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
-"""What the clusters of each set carry: means over the clusterings that all sets have."""
+"""How well clusters agree with attributes: means over the clusterings that all sets have."""
 
 import math
 
 import pytest
 
 from streamclust.choice.clusterings import Key
-from streamclust.comparison.attribute_means import Line, carried
+from streamclust.comparison.pictures import Line, attribute_means
 
 AMI = {"a": {2: 0.1, 3: 0.2, 4: 0.6, 9: 0.9}, "b": {2: 0.3, 3: 0.5, 4: 0.7, 30: 0.8}}
 BEST = {"a": 9, "b": 30}
@@ -31,18 +31,21 @@ def unrefused(*refused: int) -> dict[str, set[Key]]:
 
 
 def test_means_are_over_what_is_sound_in_all_sets():
-    told = carried(lines(), SETS, unrefused())
-    assert told.of_clusters() == "clusters (kmeans, mean over k = 2…4)"
+    told = attribute_means(lines(), SETS, unrefused())
+    assert told.clusters_in_words() == "clusters (kmeans, mean over k = 2…4)"
     assert told.values["type"] == pytest.approx({"a": 0.3, "b": 0.5})
     assert told.values["within a folder *"] == pytest.approx({"a": 0.2 / 0.9, "b": 0.4 / 0.9})
-    told = carried(lines(), SETS, unrefused(3))
-    assert told.of_clusters() == "clusters (kmeans, mean over k = 2, 4)"
+    told = attribute_means(lines(), SETS, unrefused(3))
+    assert told.clusters_in_words() == "clusters (kmeans, mean over k = 2, 4)"
     assert told.values["type"] == pytest.approx({"a": 0.35, "b": 0.5})
-    assert carried(lines(), SETS, unrefused(2, 3)).of_clusters() == "clusters (kmeans, k = 4)"
+    assert (
+        attribute_means(lines(), SETS, unrefused(2, 3)).clusters_in_words()
+        == "clusters (kmeans, k = 4)"
+    )
 
 
 def test_recommended_ones_where_the_sets_have_none_in_common():
-    told = carried(lines(), SETS, unrefused(2, 3, 4))
+    told = attribute_means(lines(), SETS, unrefused(2, 3, 4))
     assert (told.algorithm, told.n_clusters) == (None, [])
     assert told.values["type"] == pytest.approx({"a": 0.9, "b": 0.8})
 
@@ -50,10 +53,10 @@ def test_recommended_ones_where_the_sets_have_none_in_common():
 def test_clusterings_that_are_not_in_the_table_do_not_count():
     later = unrefused()
     later["a"].add(("kmeans", 30))
-    assert carried(lines(), SETS, later).n_clusters == [2, 3, 4]
+    assert attribute_means(lines(), SETS, later).n_clusters == [2, 3, 4]
 
 
 def test_nothing_above_chance_to_be_had():
     sure = [{**line, "consistency_by_chance": "1"} for line in lines() if line["consistency"]]
-    told = carried(sure, SETS, unrefused())
+    told = attribute_means(sure, SETS, unrefused())
     assert all(math.isnan(value) for value in told.values["within a folder *"].values())

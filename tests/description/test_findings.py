@@ -1,22 +1,27 @@
-"""Claims of clusters whose differences are known."""
+"""Findings of clusters whose differences are known."""
 
 import numpy as np
 import pytest
 from scipy.stats import poisson
 
 from streamclust.description.contrasts import Sample
-from streamclust.description.findings import Facts, Looks, claims
-from streamclust.description.nearest import nearest_clusters, told_apart
+from streamclust.description.findings import (
+    Facts,
+    MeasuredImages,
+    cluster_findings,
+    nearest_clusters,
+    nearest_findings,
+)
 from streamclust.images.colour import COLOURS
 from streamclust.images.features import IMAGE_FEATURES
-from streamclust.outliers.reasons import KINDS
+from streamclust.outliers.image_quality import KINDS
 
 K, N = 5, 60
 LABELS = np.repeat(np.arange(K), N)
 SIZES = np.full(K, 400)
 
 
-def looks(colours, **measures):
+def images(colours, **measures):
     """Images of five clusters; each colour is a list of names by cluster."""
     rng = np.random.default_rng(0)
     values = rng.normal(100, 10, (K * N, len(IMAGE_FEATURES)))
@@ -25,31 +30,33 @@ def looks(colours, **measures):
     names = [colours[c][i % len(colours[c])] for c in range(K) for i in range(N)]
     codes = np.array([COLOURS.index(name) for name in names])
     sample = Sample(LABELS, SIZES)
-    return Looks(sample, values, codes, np.full(K * N, -1), np.arange(K * N))
+    return MeasuredImages(sample, values, codes, np.full(K * N, -1), np.arange(K * N))
 
 
 ALL = ["white", "black", "grey", "blue"]
 
 
-def found(known, claim):
-    return {(one.cluster, one.name, one.value) for one in claims(known) if one.claim == claim}
+def found(known, kind):
+    return {
+        (one.cluster, one.name, one.value) for one in cluster_findings(known) if one.kind == kind
+    }
 
 
 def test_the_colour_of_most_and_neighbouring_shades():
-    seen = looks([["red"], ["white", "silver"], ALL, ALL, ALL])
+    seen = images([["red"], ["white", "silver"], ALL, ALL, ALL])
     told = found(Facts(seen), "colour")
     assert told == {(0, "", "red"), (1, "", "white|silver")}
 
 
 def test_a_colour_that_all_have_is_not_told():
-    assert found(Facts(looks([["red"]] * K)), "colour") == set()
+    assert found(Facts(images([["red"]] * K)), "colour") == set()
     mixed = [["red", "yellow"]] + [ALL] * 4
-    assert found(Facts(looks(mixed)), "colour") == set()
+    assert found(Facts(images(mixed)), "colour") == set()
 
 
 def test_measures_both_ways():
-    seen = looks([ALL] * K, brightness=[40, -40, 0, 0, 0], width=[0, 0, 60, 0, 0])
-    told = [one for one in claims(Facts(seen)) if abs(one.effect - 0.5) > 0.3]
+    seen = images([ALL] * K, brightness=[40, -40, 0, 0, 0], width=[0, 0, 60, 0, 0])
+    told = [one for one in cluster_findings(Facts(seen)) if abs(one.effect - 0.5) > 0.3]
     assert {one[:4] for one in told} == {
         (0, "measure", "brightness", "higher"),
         (1, "measure", "brightness", "lower"),
@@ -60,17 +67,19 @@ def test_measures_both_ways():
 
 
 def test_bad_pictures():
-    seen = looks([ALL] * K)
+    seen = images([ALL] * K)
     seen.kinds[:12] = KINDS.index("glare")
     assert found(Facts(seen), "picture") == {(0, "", "glare")}
 
 
 def test_bad_pictures_of_all_images():
-    seen = looks([ALL] * K)
+    seen = images([ALL] * K)
     seen.kinds[:12] = KINDS.index("glare")
     pictures = np.zeros((1 + len(KINDS), K), int)
     pictures[0], pictures[1 + KINDS.index("blur"), 3] = 400, 80
-    told = [one for one in claims(Facts(seen, pictures=pictures)) if one.claim == "picture"]
+    told = [
+        one for one in cluster_findings(Facts(seen, pictures=pictures)) if one.kind == "picture"
+    ]
     assert [(one.cluster, one.value, one.inside, one.n) for one in told] == [
         (3, "blur", 80 / 480, 480)
     ]
@@ -94,7 +103,7 @@ def test_outliers_and_folders():
 
 
 def test_folders_that_chance_may_put_inside_are_corrected_for_all_tests():
-    """Of many clusters, one in a hundred holds as many as this by chance: such is no claim."""
+    """Of many clusters, one in a hundred holds as many as this by chance: such is no finding."""
     k = 40
     folders = np.array([[20.0] * k, [2.0] * k, [11.0] * k])
     folders[:, 0] = 5, 20, 11
@@ -105,13 +114,13 @@ def test_folders_that_chance_may_put_inside_are_corrected_for_all_tests():
     assert found(Facts(folders=folders), "folders") == {(0, "", "yes")}
 
 
-def test_no_claim_of_what_differs_by_chance():
+def test_nothing_is_found_of_what_differs_by_chance():
     rng = np.random.default_rng(2)
-    seen = looks([ALL] * K)
+    seen = images([ALL] * K)
     table = rng.multinomial(400, [0.3, 0.3, 0.4], K).T
     known = Facts(seen, {"type": (["a", "b", "c"], table)})
-    assert claims(known) == []
-    assert told_apart(known, np.array([1, 0, 1, 2, 3])) == []
+    assert cluster_findings(known) == []
+    assert nearest_findings(known, np.array([1, 0, 1, 2, 3])) == []
 
 
 def test_what_tells_a_cluster_from_its_nearest():
@@ -119,16 +128,16 @@ def test_what_tells_a_cluster_from_its_nearest():
     nearest = nearest_clusters(means)
     assert nearest.tolist() == [1, 0, 4, -1, 2]
     assert nearest_clusters(means[:1]).tolist() == [-1]
-    seen = looks([["red"], ["blue"], ALL, ALL, ALL], brightness=[0, 0, -9, 0, 9])
+    seen = images([["red"], ["blue"], ALL, ALL, ALL], brightness=[0, 0, -9, 0, 9])
     table = np.array([[400, 400, 40, 0, 360], [0, 0, 360, 400, 40]])
     known = Facts(seen, {"view": (["front", "rear"], table)})
-    told = {one.cluster: one for one in told_apart(known, nearest)}
-    assert told[0].claim == told[1].claim == "apart-colour"
-    assert (told[2].claim, told[2].name) == ("apart-attribute", "view")
+    told = {one.cluster: one for one in nearest_findings(known, nearest)}
+    assert told[0].kind == told[1].kind == "apart-colour"
+    assert (told[2].kind, told[2].name) == ("apart-attribute", "view")
     assert told[2].inside in (0.1, 0.9)
     assert 3 not in told
 
 
-def test_nothing_known_nothing_claimed():
-    assert claims(Facts()) == []
-    assert told_apart(Facts(), np.array([1, 0])) == []
+def test_nothing_known_nothing_found():
+    assert cluster_findings(Facts()) == []
+    assert nearest_findings(Facts(), np.array([1, 0])) == []

@@ -11,7 +11,7 @@ from streamclust.demo.case import make_case
 from streamclust.demo.drawing import SPOILERS
 from streamclust.images.archive import ImageStore
 from streamclust.images.pixels import MEASURES, measure_image
-from streamclust.outliers.reasons import FENCE, KINDS, RULES, Reasons, Yardstick
+from streamclust.outliers.image_quality import FENCE, KINDS, RULES, Reasons, Yardstick
 from streamclust.sources.case import find_case, iter_paths
 
 ORDINARY = {

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from streamclust.images.pixels import MEASURES
-from streamclust.outliers import kinds
-from streamclust.outliers.kinds import KINDS, FlaggedRows, Reason, load_reasons, tell_kinds
-from streamclust.outliers.reasons import Reasons
+from streamclust.outliers import explanation
+from streamclust.outliers.explanation import KINDS, FlaggedRows, Reason, load_reasons, tell_kinds
+from streamclust.outliers.image_quality import Reasons
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
@@ -53,7 +53,7 @@ def random_reasons(chance, n):
 def test_reasons_come_back_as_they_were_told(job, monkeypatch):
     """Over several chunks, the last of which is not full."""
     monkeypatch.setattr(stored, "_CHUNK_ROWS", 1000)
-    monkeypatch.setattr(kinds, "_LINES", 300)
+    monkeypatch.setattr(explanation, "_LINES", 300)
     chance = np.random.default_rng(0)
     told = [random_reasons(chance, n) for n in (4096, 0, 700)]
     publish_reasons(job, told)
@@ -78,7 +78,7 @@ def test_no_reasons(job):
 
 def test_a_scan_tells_the_kinds_of_all_rows(job, monkeypatch, tmp_path):
     """Over several chunks: suspects get a kind, bad pictures are flagged, odd sizes are not."""
-    monkeypatch.setattr(kinds, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(explanation, "BLOCK_ROWS", 64)
     measures = np.tile(np.array(list(ORDINARY.values()), np.float32), (N_ROWS, 1))
     shown = {10: "dark", 70: "odd size", 200: "odd size", 299: "dark"}
     for row, kind in shown.items():
