@@ -113,9 +113,9 @@ class ImageStore:
         return self._first(_Place.file_of, path)
 
     def _first(self, ask: Callable[[_Place, str], T], path: str) -> T:
-        own = None if self._place_of is None else self._place_of.get(path)
-        if own is not None:
-            return ask(self._places[own], path)
+        number = None if self._place_of is None else self._place_of.get(path)
+        if number is not None:
+            return ask(self._places[number], path)
         *earlier, last = self._places
         for place in earlier:
             try:
@@ -225,16 +225,16 @@ def _single_folders(top: Path) -> tuple[str, ...]:
 
 
 def _only_folder(top: Path) -> str | None:
-    found = None
+    name = None
     with os.scandir(top) as items:
         for item in items:
             if is_hidden(item.name):
                 continue
             is_folder = _is_folder(item)
-            if is_image_name(item.name) or (is_folder and found is not None):
+            if is_image_name(item.name) or (is_folder and name is not None):
                 return None
-            found = item.name if is_folder else found
-    return found
+            name = item.name if is_folder else name
+    return name
 
 
 def _is_folder(item: os.DirEntry[str]) -> bool:

@@ -206,13 +206,13 @@ class _Tries:
     def _tell(self, share: float, effort: int, more: int | None = None) -> None:
         descends = self.settings.algorithm == "nn_descent"
         searched, wanted = "shards" if descends else "cells", f"{self.settings.recall:g}"
-        told = f"recall {share:.3f} with {effort} {searched} searched for each row"
+        line = f"recall {share:.3f} with {effort} {searched} searched for each row"
         if more is not None:
-            self.passes.events.warn(f"{told}: {more} are searched to reach {wanted}")
+            self.passes.events.warn(f"{line}: {more} are searched to reach {wanted}")
             return
         others = "auto or exact" if descends else "exact, slow where rows are many,"
         self.passes.events.warn(
-            f"{told}, below {wanted}: take --neighbors {others} where scores must not miss any"
+            f"{line}, below {wanted}: take --neighbors {others} where scores must not miss any"
         )
 
     def _folder(self, effort: int) -> Path:
@@ -220,8 +220,8 @@ class _Tries:
 
     def _search(self, effort: int) -> tuple[SearchBundle, Recall]:
         search = self._prepared(effort)
-        found = self.passes.map("searching neighbours", search, search.shuffled.bundles, "bundle")
-        return search, recall_of(self._distances(search, found), self.true)
+        records = self.passes.map("searching neighbours", search, search.shuffled.bundles, "bundle")
+        return search, recall_of(self._distances(search, records), self.true)
 
     def _prepared(self, effort: int) -> SearchBundle:
         """Bring the rows into the order of their cells, or shards, for what searches them."""
@@ -243,10 +243,10 @@ class _Tries:
             self.passes.events.note("compiling pynndescent once in each process, about 30 s")
         return descent
 
-    def _distances(self, search: SearchBundle, found: list[np.ndarray]) -> np.ndarray:
+    def _distances(self, search: SearchBundle, parts: list[np.ndarray]) -> np.ndarray:
         """Distances of the sampled rows' neighbours, in the order of the sample."""
         distances = np.full(self.true.shape, np.inf, np.float32)
-        records = search.merged(np.concatenate(found))
+        records = search.merged(np.concatenate(parts))
         distances[np.searchsorted(self.sampled, records["number"])] = records["plain distances"]
         return distances
 

@@ -117,8 +117,8 @@ def graph_needs(name: str, rows: Rows, settings: GraphSettings, *, grouped: bool
     tables = 8 * n_cells * (2 * -(-rows.n_rows // rows.rows_a_block) + 16)
     k, lists = settings.n_neighbors, 2 if grouped else 1
     bundle_rows = min(SHARD_ROWS if descending else BUNDLE_ROWS, copies * rows.n_rows)
-    found = 2 * 12 * k * lists
-    bundle = bundle_rows * (2 * (record + single) + found) + PRODUCT_BYTES
+    list_bytes = 2 * 12 * k * lists
+    bundle = bundle_rows * (2 * (record + single) + list_bytes) + PRODUCT_BYTES
     if descending:
         # One shard at a time is descended in; others wait with their rows and candidates.
         tables += COMPILED + descent_bytes(bundle_rows, k, grouped=grouped)

@@ -10,7 +10,7 @@ from streamclust.report.bounds import CLUSTERING_LINES
 from streamclust.report.words import Words
 from streamclust.store.clusterings import recommended_clusterings
 from streamclust.store.descriptions import load_description
-from streamclust.store.descriptors import raw_dtype
+from streamclust.store.descriptors import DescriptorSet
 from streamclust.store.images import stored_paths
 from streamclust.store.job import Job
 from streamclust.store.outliers import flagged_rows
@@ -85,13 +85,13 @@ def easiest_to_read(sets: list[dict[str, Any]], words: Words) -> str:
 
 def _columns(workspace: Workspace, descriptor: str, words: Words) -> str:
     """How many columns of which type, and how many rows are invalid, if any."""
-    attributes = workspace.root[f"descriptors/{descriptor}"].attrs
+    stored = DescriptorSet(workspace, descriptor)
     told = {
-        "columns": words.whole(attributes["n_columns"]),
-        "dtype": str(raw_dtype(workspace, descriptor)),
-        "rows": words.whole(attributes["n_invalid"]),
+        "columns": words.whole(stored.n_columns),
+        "dtype": str(stored.raw_dtype),
+        "rows": words.whole(stored.n_invalid),
     }
-    if attributes["n_invalid"]:
+    if stored.n_invalid:
         return words.told("invalid", **told)
     return f"{told['columns']}\N{NO-BREAK SPACE}{told['dtype']}"
 

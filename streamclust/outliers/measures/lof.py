@@ -50,9 +50,9 @@ class LocalOutlierFactor:
         self.density = density
 
     def __call__(
-        self, distances: np.ndarray, indices: np.ndarray, own: np.ndarray
+        self, distances: np.ndarray, indices: np.ndarray, own_density: np.ndarray
     ) -> tuple[np.ndarray, ...]:
-        return (mean_of_known(self.density[indices], indices >= 0) / own,)
+        return (mean_of_known(self.density[indices], indices >= 0) / own_density,)
 
 
 class LOF(ScaledColumns):

@@ -47,8 +47,8 @@ class ReferenceSamples:
             sample.update(values, extras[-1])
 
     def merge(self, other: Self) -> None:
-        for own, others in zip(self.samples, other.samples, strict=True):
-            own.merge(others)
+        for mine, others in zip(self.samples, other.samples, strict=True):
+            mine.merge(others)
 
     def result(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Of each sample, the rows (size, n_columns) and their numbers (size,)."""
