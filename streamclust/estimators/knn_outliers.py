@@ -21,10 +21,9 @@ from streamclust.estimators.inputs import (
     seed_of,
     validated_batches,
 )
-from streamclust.neighbors.graph import neighbor_graph
+from streamclust.neighbors.graph import GraphSettings, neighbor_graph
 from streamclust.neighbors.pairs import as_members
 from streamclust.neighbors.search import NearestRows, Neighbors
-from streamclust.neighbors.settings import GraphSettings
 from streamclust.outliers.measures.lof import LocalOutlierFactor, ReachabilityDensity
 from streamclust.outliers.measures.neighbor_distance import NeighborDistances
 from streamclust.outliers.measures.reference import (
