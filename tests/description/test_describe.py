@@ -277,7 +277,7 @@ def test_a_scheduler_describes_the_same(out, tmp_path, dask_address):
 
 
 def test_what_cannot_be_described(out, tmp_path):
-    with pytest.raises(SettingsError, match="with 77 clusters"):
+    with pytest.raises(SettingsError, match="has a clustering 77: "):
         api.open(out).describe(clustering=77)
     with pytest.raises(SettingsError, match="language='fr' is none of en, ru"):
         api.open(out).describe(language="fr")
