@@ -151,7 +151,7 @@ def test_what_is_there_is_skipped(out):
     assert [line["typical"] for line in russian] == [line["typical"] for line in english]
     assert russian[0]["text"] != english[0]["text"]
     # Another clustering is described beside the first, which comes back.
-    assert ("describe", False) in steps(out, algorithm="kmeans", n_clusters=6)
+    assert ("describe", False) in steps(out, clustering="kmeans-6")
     assert {line["clustering"] for line in lines(out / FILES[0])} == {"kmeans-6"}
     assert ("describe", True) in steps(out)
 
