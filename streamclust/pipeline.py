@@ -250,8 +250,7 @@ def describe_sets(
     outputs: Outputs,
     attributes: Path | None = None,
     columns: Sequence[str] | None = None,
-    algorithm: str | None = None,
-    n_clusters: int | None = None,
+    clustering: str | int | None = None,
     language: str = "en",
 ) -> None:
     """Describe a clustering of each chosen set, with the attributes of the last time where none
@@ -262,7 +261,7 @@ def describe_sets(
     SettingsError
         When no set has such a clustering, or columns are named of a table that is not known.
     """
-    chosen = chosen_clusterings(job, algorithm, n_clusters)
+    chosen = chosen_clusterings(job, clustering)
     table = named_or_last(job, attributes, columns)
     told = describe_clusterings(job, chosen, table)
     if table is not None:

@@ -126,8 +126,8 @@ def test_names_follow_a_clustering_that_is_computed_anew(out, tmp_path):
     api.open(out).label(named(tmp_path, ["first", *names[1:]], mark=mark))
     counts = np.bincount(new[old == 0], minlength=K)
     assert (column(out, "a")[(new == counts.argmax()) & (old == 0)] == "first").all()
-    api.open(out).reduce()
-    api.open(out).cluster(n_clusters=(3, K))
+    api.open(out).reduce(n_components=0.9)
+    api.open(out).cluster(n_clusters=(3, K), random_state=0)
     api.open(out).export()
     np.testing.assert_array_equal(column(out, "a"), np.array(["first", *names[1:]])[old])
 
@@ -157,7 +157,7 @@ def test_names_of_a_clustering_that_is_not_there_wait_for_it(out, tmp_path):
     assert not (out / "named.csv").exists()
     words = "the names of a kmeans-5 are kept, and not used: there is no such clustering now"
     assert words in [getattr(event, "text", "") for event in said]
-    api.open(out).reduce()
+    api.open(out).reduce(n_components=0.9)
     api.open(out).export()
     assert (out / "named.csv").read_bytes() == before
 
