@@ -5,10 +5,10 @@ separators of numbers; `plural` gives the index of the form, in `PLURALS` and `P
 goes with a number.
 
 Of descriptions: `COLOURS`, `MEASURES`, `PICTURES`, `OR`, `AND`, `CLUSTER` and `SENTENCES`; a value
-from a table is put in as it is. Of the choice among clusterings: `CHOICE`, by codes. Of the page:
-`PAGE`, texts of the template, with markup; `TOLD` and `SCRIPT`, texts without, of what is told of
-the results and of the page's script; `NAMES`, words that the results hold, such as kinds of
-outliers.
+from a table is put in as it is. Of the choice among clusterings: `CHOICE`, by codes. Of figures:
+`FIGURES`, captions. Of the page: `PAGE`, texts of the template, with markup; `TOLD` and `SCRIPT`,
+texts without, of what is told of the results and of the page's script; `NAMES`, words that the
+results hold, such as kinds of outliers.
 """
 
 import pkgutil

@@ -121,6 +121,25 @@ CHOICE = {
     "bic": "BIC",
 }
 
+# What a figure shows, by the end of its name; to be read within a sentence.
+FIGURES = {
+    "variance": "share of the variance by number of components",
+    "metrics": "indices of all clusterings over the number of clusters",
+    "dendrogram": "the top of the tree of Ward's method",
+    "map-pca": "all rows on the first two principal components, by cluster",
+    "map-discriminant": "all rows on the axes that tell the clusters apart, by cluster",
+    "-2": "all rows on the plane of a layout by {method}, by cluster",
+    "-2-clusters": "each cluster by itself on the plane of a layout by {method}",
+    "-3": "all rows in the space of a layout by {method}, from several sides",
+    "outlier-scores": "outlier scores of all rows, with their threshold",
+    "outliers-top": "the images of the highest outlier scores",
+    "outliers-": "images of outliers: {kind}",
+    "comparison-agreement": "how far the clusterings of the sets agree",
+    "comparison-attributes": "how well the clusters of each set fit what is known of images",
+    "comparison-yield": "share of the images labelled right by naming clusters only",
+    "comparison-": "which clusters of one set go into which of another",
+}
+
 # Texts of the page.
 PAGE = {
     "skip": "Skip to the clusters",
