@@ -47,13 +47,12 @@ from streamclust.reduction.step import reduce
 from streamclust.settings import AUTO, Settings
 from streamclust.store.attributes import remember_table
 from streamclust.store.clusterings import StoredClustering
-from streamclust.store.descriptors import is_mixed
+from streamclust.store.descriptors import descriptor_sets
 from streamclust.store.images import paths_fingerprint, sources, store_paths
 from streamclust.store.job import Job
 from streamclust.store.outliers import SetOutliers, case_outliers, flagged_rows
 from streamclust.store.outputs import Outputs
 from streamclust.store.record import RunRecord
-from streamclust.store.sums import load_moments
 from streamclust.store.workspace import Workspace
 
 # An automatic sweep ends where clusters would be so many, or so small.
@@ -158,12 +157,9 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
         When rows are to be grouped by a column that the list of paths does not have.
     """
     workspace = job.workspace
-    others = [
-        name
-        for name in workspace.descriptors
-        if workspace.root[f"descriptors/{name}"].attrs["n_rows"] != inputs.n_rows
-    ]
-    mixed = {name for name in workspace.descriptors if is_mixed(workspace, name)}
+    stored = descriptor_sets(workspace)
+    others = [one.name for one in stored if one.n_rows != inputs.n_rows]
+    mixed = {one.name for one in stored if one.is_mixed}
     foreign = [name for name in others if name not in inputs.sources and name not in mixed]
     if foreign:
         raise SourceError(
@@ -254,8 +250,7 @@ def describe_sets(
     outputs: Outputs,
     attributes: Path | None = None,
     columns: Sequence[str] | None = None,
-    algorithm: str | None = None,
-    n_clusters: int | None = None,
+    clustering: str | int | None = None,
     language: str = "en",
 ) -> None:
     """Describe a clustering of each chosen set, with the attributes of the last time where none
@@ -266,7 +261,7 @@ def describe_sets(
     SettingsError
         When no set has such a clustering, or columns are named of a table that is not known.
     """
-    chosen = chosen_clusterings(job, algorithm, n_clusters)
+    chosen = chosen_clusterings(job, clustering)
     table = named_or_last(job, attributes, columns)
     told = describe_clusterings(job, chosen, table)
     if table is not None:
@@ -301,9 +296,9 @@ def check_scored(job: Job, descriptor: str) -> None:
 
 
 def _check_spread(job: Job, descriptor: str, option: str, dtype: Any) -> None:
-    group = job.workspace.root[f"descriptors/{descriptor}"]
-    spread = float(load_moments(group["moments"]).range.max())
-    if spread >= largest_spread(group.attrs["n_columns"], dtype):
+    stored = job.set(descriptor)
+    spread = float(stored.column_moments.range.max())
+    if spread >= largest_spread(stored.n_columns, dtype):
         raise SettingsError(
             f"{descriptor}: values that vary by {spread:.1g} are too large for squared distances: "
             f"use {option} l2 or standard, or divide the columns first"
@@ -341,7 +336,7 @@ def _scored_sets(job: Job) -> list[str]:
     chosen = job.chosen()
     if job.settings.descriptors is not None:
         return chosen
-    return [name for name in chosen if not is_mixed(job.workspace, name)]
+    return [name for name in chosen if not job.set(name).is_mixed]
 
 
 def _scanned(job: Job) -> bool:

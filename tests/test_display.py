@@ -158,7 +158,7 @@ def test_pictures(case):
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ({"descriptor": "b"}, "no set 'b'"),
+        ({"set_name": "b"}, "no set 'b'"),
         ({"cluster": 5}, "has no cluster 5: 0 to 4"),
         ({"kind": "odd"}, "none of typical, varied, borderline, worst"),
         ({"clustering": 9}, "no clustering 9"),
@@ -167,7 +167,7 @@ def test_pictures(case):
 )
 def test_images_that_cannot_be_shown(case, asked, told):
     with pytest.raises(SettingsError, match=told):
-        case.cluster_images(**{"descriptor": EVIL, "cluster": 0, **asked})
+        case.cluster_images(**{"set_name": EVIL, "cluster": 0, **asked})
 
 
 def test_an_evaluation_is_tables():

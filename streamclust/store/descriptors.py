@@ -251,38 +251,3 @@ class LabelColumn:
 
     def __getitem__(self, part: slice) -> np.ndarray:
         return np.asarray(self.labels[part, self.number])
-
-
-def is_mixed(workspace: Workspace, descriptor: str) -> bool:
-    """Whether a set is mixed of others."""
-    return DescriptorSet(workspace, descriptor).is_mixed
-
-
-def parts_of(workspace: Workspace, descriptor: str) -> set[str]:
-    """`DescriptorSet.parts`."""
-    return DescriptorSet(workspace, descriptor).parts
-
-
-def raw_array(workspace: Workspace, descriptor: str) -> Any:
-    """`DescriptorSet.raw`."""
-    return DescriptorSet(workspace, descriptor).raw
-
-
-def raw_dtype(workspace: Workspace, descriptor: str) -> np.dtype:
-    """`DescriptorSet.raw_dtype`."""
-    return DescriptorSet(workspace, descriptor).raw_dtype
-
-
-def mixed_labels(workspace: Workspace, descriptor: str) -> tuple[Any, list[int]] | None:
-    """`DescriptorSet.mixed_labels`."""
-    return DescriptorSet(workspace, descriptor).mixed_labels
-
-
-def stale_sources(workspace: Workspace, descriptor: str) -> list[str]:
-    """`DescriptorSet.stale_sources`."""
-    return DescriptorSet(workspace, descriptor).stale_sources
-
-
-def stale_words(workspace: Workspace, descriptor: str) -> str:
-    """`DescriptorSet.stale_words`."""
-    return DescriptorSet(workspace, descriptor).stale_words
