@@ -127,7 +127,7 @@ def silhouettes(sums: np.ndarray, sizes: np.ndarray, labels: np.ndarray) -> np.n
 
     Returns
     -------
-    ndarray of shape (n_told,)
+    ndarray of shape (n_clustered,)
         Of the rows that are not noise; 0 for those alone in their cluster.
 
     References
@@ -135,8 +135,8 @@ def silhouettes(sums: np.ndarray, sizes: np.ndarray, labels: np.ndarray) -> np.n
     Rousseeuw, P. J. (1987). Silhouettes: a graphical aid to the interpretation and validation of
     cluster analysis. Journal of Computational and Applied Mathematics 20.
     """
-    told = np.flatnonzero(labels >= 0)
-    sums, labels = sums[told], labels[told]
+    clustered = np.flatnonzero(labels >= 0)
+    sums, labels = sums[clustered], labels[clustered]
     each = np.arange(len(labels))
     own_size = sizes[labels]
     own = sums[each, labels] / np.maximum(own_size - 1, 1)

@@ -72,13 +72,13 @@ def thumbnails(
     rows = np.array(list(dict.fromkeys(wanted))[:THUMBNAILS], np.int64)
     zips = ZipMarks(images)
     try:
-        found = _within(passes, job, _Small(ImageStore(images)), rows, most_bytes)
+        uris = _within(passes, job, _Small(ImageStore(images)), rows, most_bytes)
     except SourceError as error:
         zips.check()
         job.events.warn(f"{error}; the report comes without images")
         return {}
     zips.check()
-    return found
+    return uris
 
 
 def fewer(images: dict[int, str], excess: int) -> dict[int, str]:
@@ -93,21 +93,21 @@ def fewer(images: dict[int, str], excess: int) -> dict[int, str]:
 def _within(
     passes: Passes, job: Job, task: "_Small", rows: np.ndarray, most_bytes: int
 ) -> dict[int, str]:
-    found: dict[int, str] = {}
+    uris: dict[int, str] = {}
     left = most_bytes
     for start in range(0, len(rows), _ROUND_ROWS):
         part = rows[start : start + _ROUND_ROWS]
         paths = paths_of(job.workspace, part)
         batches = [paths[i : i + _BATCH_ROWS] for i in range(0, len(paths), _BATCH_ROWS)]
         unit = f"batches of {_BATCH_ROWS}"
-        made = [uri for own in passes.map("small images", task, batches, unit) for uri in own]
+        made = [uri for part in passes.map("small images", task, batches, unit) for uri in part]
         for row, uri in zip(part.tolist(), made, strict=True):
             left -= len(uri)
             if left < 0:
-                return found
+                return uris
             if uri:
-                found[row] = uri
-    return found
+                uris[row] = uri
+    return uris
 
 
 class _Small:
@@ -160,18 +160,18 @@ def figures_of_set(folder: Path, descriptor: str, layouts: list[str], words: Wor
         wanted.append((name, words.told("laid-out", method=method), 1))
         wanted.append((f"{name}-clusters", words.told("each-cluster", method=method), 3))
     wanted.sort(key=lambda one: one[2])
-    files = [Figure(f"{descriptor}-{kind}.png", told, urgency) for kind, told, urgency in wanted]
-    return _there(folder, files)
+    figures = [Figure(f"{descriptor}-{kind}.png", text, urgency) for kind, text, urgency in wanted]
+    return _there(folder, figures)
 
 
 def figures_of_comparison(folder: Path, words: Words) -> list[Figure]:
     """The figures that compare the sets; of the flows between pairs the first few."""
-    own = [Figure(f"comparison-{kind}.png", words.told(kind), 1) for kind in _COMPARISON]
-    names = {figure.file for figure in own}
+    figures = [Figure(f"comparison-{kind}.png", words.told(kind), 1) for kind in _COMPARISON]
+    names = {figure.file for figure in figures}
     others = sorted(path.name for path in folder.glob("figures/comparison-*.png"))
     flows = [name for name in others if name not in names and ".kept-" not in name]
-    own += [Figure(name, words.told("flows"), 4) for name in flows]
-    return _there(folder, own)[:COMPARISON_FIGURES]
+    figures += [Figure(name, words.told("flows"), 4) for name in flows]
+    return _there(folder, figures)[:COMPARISON_FIGURES]
 
 
 def figures_of_outliers(folder: Path, words: Words) -> list[Figure]:
