@@ -1,7 +1,4 @@
-"""Internal indices of a clustering, from the sums over its clusters.
-
-The silhouette of a uniform sample of rows against all rows, with its interval.
-"""
+"""Internal indices of a clustering: exact ones of sums over clusters, silhouettes of a sample."""
 
 import math
 from typing import Any, NamedTuple

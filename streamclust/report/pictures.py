@@ -1,4 +1,4 @@
-"""Small pictures of rows as data URIs, the most wanted first, within a budget."""
+"""Pictures on the page as data URIs, the most telling first, within a budget: images, figures."""
 
 import base64
 import io

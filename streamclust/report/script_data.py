@@ -1,9 +1,4 @@
-"""What the page's script takes of the sets on it, within the page's bounds.
-
-What the page holds of one set: a sample of its points, cards of its clusterings, figures.
-
-The indices of a set's clusterings as numbers, for the curves of the page.
-"""
+"""What the page's script takes of the sets on it: points, cards and indices, within bounds."""
 
 from collections.abc import Iterator
 from itertools import islice
