@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Unpack
 
 from streamclust.case import Case, Observers, with_settings
 from streamclust.errors import SettingsError
-from streamclust.keywords import Ingest, Run
 from streamclust.last_settings import settings_of
+from streamclust.settings.keywords import Ingest, Run
 from streamclust.store.workspace import Workspace
 
 if TYPE_CHECKING:

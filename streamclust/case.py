@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from streamclust.errors import SettingsError
 from streamclust.events import Observer
-from streamclust.keywords import Cluster, Grouped, Mix, OfSets, Outliers, Reading, Reduce, Seeded
 from streamclust.last_settings import settings_of
 from streamclust.results import Results
 from streamclust.settings import AUTO, SETTINGS, heeded
+from streamclust.settings.keywords import (
+    Cluster,
+    Grouped,
+    Mix,
+    OfSets,
+    Outliers,
+    Reading,
+    Reduce,
+    Seeded,
+)
 
 if TYPE_CHECKING:
     from streamclust.outliers.evaluation import Evaluation
@@ -248,9 +257,9 @@ class Case(Results):
         from streamclust import pipeline
 
         _check_language(language)
-        table, names, which = _path(attributes), _names(columns), _algorithm_and_k(clustering)
+        table, names = _path(attributes), _names(columns)
         with self._working("describe", observers, settings) as (job, outputs):
-            pipeline.describe_sets(job, outputs, table, names, *which, language)
+            pipeline.describe_sets(job, outputs, table, names, clustering, language)
         return self
 
     @with_settings
@@ -515,15 +524,6 @@ def _names(names: str | Sequence[str] | None) -> tuple[str, ...] | None:
     if names is None:
         return None
     return tuple(part.strip() for part in (names.split(",") if isinstance(names, str) else names))
-
-
-def _algorithm_and_k(clustering: str | int | None) -> tuple[str | None, int | None]:
-    """``"kmeans-12"`` is 12 clusters by k-means, ``"ward"`` an algorithm, ``12`` a number."""
-    words = "" if clustering is None else str(clustering)
-    algorithm, dash, number = words.rpartition("-")
-    if number.isdecimal():
-        return algorithm or None, int(number)
-    return f"{algorithm}{dash}{number}" or None, None
 
 
 def _check_language(language: str) -> None:

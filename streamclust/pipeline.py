@@ -10,8 +10,8 @@ import numpy as np
 
 from streamclust.choice.evidence import evidence
 from streamclust.choice.measurement import measure
+from streamclust.choice.recommendation import decide, decide_missing, stored_choice
 from streamclust.choice.stability import stability
-from streamclust.choice.tables import choose, decide, decide_missing
 from streamclust.clustering.step import check_rows, cluster
 from streamclust.comparison.attributes import named_or_last
 from streamclust.comparison.mixed_sets import MixedSet, mix
@@ -46,13 +46,13 @@ from streamclust.reduction.ingestion import ingest
 from streamclust.reduction.step import reduce
 from streamclust.settings import AUTO, Settings
 from streamclust.store.attributes import remember_table
-from streamclust.store.descriptors import is_mixed
+from streamclust.store.clusterings import StoredClustering
+from streamclust.store.descriptors import descriptor_sets
 from streamclust.store.images import paths_fingerprint, sources, store_paths
 from streamclust.store.job import Job
 from streamclust.store.outliers import SetOutliers, case_outliers, flagged_rows
 from streamclust.store.outputs import Outputs
 from streamclust.store.record import RunRecord
-from streamclust.store.sums import load_moments
 from streamclust.store.workspace import Workspace
 
 # An automatic sweep ends where clusters would be so many, or so small.
@@ -117,15 +117,15 @@ def measure_set(job: Job, descriptor: str) -> None:
 def _wider(job: Job, descriptor: str) -> dict[str, Any]:
     """Settings of the sweep that goes on from the recommended clustering; empty where it does not
     lie at the upper edge, or there are too few rows to go on."""
-    name, choice = choose(job.workspace, descriptor)
+    name, choice = stored_choice(job.workspace, descriptor)
     if name is None or choice.edge != "upper":
         return {}
-    attributes = job.workspace.root[f"descriptors/{descriptor}/clusterings/{name}"].attrs
-    last = int(attributes["n_clusters"])
+    best = StoredClustering(job.workspace, descriptor, name)
+    last = best.n_clusters
     most = min(MOST_CLUSTERS, job.n_valid(descriptor) // LEAST_ROWS_A_CLUSTER)
     # Steps of a tenth of k: where groups are many, no index tells neighbouring k apart.
     ks = tuple(k for k in range(last + 1, 2 * last + 1, max(1, last // 10)) if k <= most)
-    return {"algorithms": (attributes["algorithm"],), "n_clusters": ks} if ks else {}
+    return {"algorithms": (best.algorithm,), "n_clusters": ks} if ks else {}
 
 
 def run_case(
@@ -157,12 +157,9 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
         When rows are to be grouped by a column that the list of paths does not have.
     """
     workspace = job.workspace
-    others = [
-        name
-        for name in workspace.descriptors
-        if workspace.root[f"descriptors/{name}"].attrs["n_rows"] != inputs.n_rows
-    ]
-    mixed = {name for name in workspace.descriptors if is_mixed(workspace, name)}
+    stored = descriptor_sets(workspace)
+    others = [one.name for one in stored if one.n_rows != inputs.n_rows]
+    mixed = {one.name for one in stored if one.is_mixed}
     foreign = [name for name in others if name not in inputs.sources and name not in mixed]
     if foreign:
         raise SourceError(
@@ -253,8 +250,7 @@ def describe_sets(
     outputs: Outputs,
     attributes: Path | None = None,
     columns: Sequence[str] | None = None,
-    algorithm: str | None = None,
-    n_clusters: int | None = None,
+    clustering: str | int | None = None,
     language: str = "en",
 ) -> None:
     """Describe a clustering of each chosen set, with the attributes of the last time where none
@@ -265,7 +261,7 @@ def describe_sets(
     SettingsError
         When no set has such a clustering, or columns are named of a table that is not known.
     """
-    chosen = chosen_clusterings(job, algorithm, n_clusters)
+    chosen = chosen_clusterings(job, clustering)
     table = named_or_last(job, attributes, columns)
     told = describe_clusterings(job, chosen, table)
     if table is not None:
@@ -300,9 +296,9 @@ def check_scored(job: Job, descriptor: str) -> None:
 
 
 def _check_spread(job: Job, descriptor: str, option: str, dtype: Any) -> None:
-    group = job.workspace.root[f"descriptors/{descriptor}"]
-    spread = float(load_moments(group["moments"]).range.max())
-    if spread >= largest_spread(group.attrs["n_columns"], dtype):
+    stored = job.set(descriptor)
+    spread = float(stored.column_moments.range.max())
+    if spread >= largest_spread(stored.n_columns, dtype):
         raise SettingsError(
             f"{descriptor}: values that vary by {spread:.1g} are too large for squared distances: "
             f"use {option} l2 or standard, or divide the columns first"
@@ -340,7 +336,7 @@ def _scored_sets(job: Job) -> list[str]:
     chosen = job.chosen()
     if job.settings.descriptors is not None:
         return chosen
-    return [name for name in chosen if not is_mixed(job.workspace, name)]
+    return [name for name in chosen if not job.set(name).is_mixed]
 
 
 def _scanned(job: Job) -> bool:
@@ -376,7 +372,7 @@ def each_set(step: Callable[[Job, str], None], job: Job) -> None:
 
 def tell_choice(job: Job, descriptor: str) -> None:
     """Say which clustering is recommended, and what speaks against trusting that."""
-    _, choice = choose(job.workspace, descriptor)
+    _, choice = stored_choice(job.workspace, descriptor)
     for reason in choice.reasons:
         job.events.note(f"{descriptor}: {reason}")
     for warning in choice.warnings:
@@ -425,7 +421,7 @@ def _of_rows(workspace: Workspace) -> dict[str, Any]:
 def _recommended(workspace: Workspace) -> dict[str, Any]:
     told = {}
     for descriptor in workspace.descriptors:
-        name, choice = choose(workspace, descriptor)
+        name, choice = stored_choice(workspace, descriptor)
         told[descriptor] = {
             "clustering": name,
             "reasons": list(map(str, choice.reasons)),

@@ -101,7 +101,7 @@ class Results:
 
     def cluster_images(
         self,
-        descriptor: str,
+        set_name: str,
         cluster: int,
         kind: str = "typical",
         clustering: str | int | None = None,
@@ -110,7 +110,7 @@ class Results:
 
         Parameters
         ----------
-        descriptor : str
+        set_name : str
         cluster : int
         kind : {"typical", "varied", "borderline", "worst"}
         clustering : str or int, optional
@@ -126,22 +126,22 @@ class Results:
         from streamclust.settings import Settings
         from streamclust.store.job import Job
 
-        described = self._clustering(descriptor, clustering)
+        described = self._clustering(set_name, clustering)
         job = Job(self._workspace, Settings(), LocalExecutor(1))
         return Picture(*cluster_sheet(job, described, cluster, kind))
 
-    def recommended(self, descriptor: str) -> str | None:
+    def recommended(self, set_name: str) -> str | None:
         """Name of a set's recommended clustering, such as ``"kmeans-12"``."""
-        from streamclust.choice.tables import choose
+        from streamclust.choice.recommendation import stored_choice
 
-        return choose(self._workspace, descriptor)[0]
+        return stored_choice(self._workspace, set_name)[0]
 
-    def labels(self, descriptor: str, clustering: str | int | None = None) -> "zarr.Array":
+    def labels(self, set_name: str, clustering: str | int | None = None) -> "zarr.Array":
         """Labels of all rows, int32; those of the recommended clustering by default.
 
         Parameters
         ----------
-        descriptor : str
+        set_name : str
         clustering : str or int, optional
             A name such as ``"kmeans-12"`` or ``"hdbscan"``, a number of clusters, or an algorithm:
             see `streamclust.store.clusterings.find_clustering`.
@@ -151,20 +151,20 @@ class Results:
         SettingsError
             When there is no such set or clustering.
         """
-        return self._clustering(descriptor, clustering).labels
+        return self._clustering(set_name, clustering).labels
 
-    def _clustering(self, descriptor: str, clustering: str | int | None) -> "StoredClustering":
+    def _clustering(self, set_name: str, clustering: str | int | None) -> "StoredClustering":
         """A clustering of a set; the recommended one by default."""
         from streamclust.store.clusterings import find_clustering
 
-        if descriptor not in self.descriptors:
+        if set_name not in self.descriptors:
             known = ", ".join(self.descriptors)
-            raise SettingsError(f"no set {descriptor!r} in {self.folder}: there are {known}")
-        which = self.recommended(descriptor) if clustering is None else clustering
-        found = None if which is None else find_clustering(self._workspace, descriptor, which)
+            raise SettingsError(f"no set {set_name!r} in {self.folder}: there are {known}")
+        which = self.recommended(set_name) if clustering is None else clustering
+        found = None if which is None else find_clustering(self._workspace, set_name, which)
         if found is None:
             raise SettingsError(
-                f"{descriptor} has no recommended clustering: run streamclust cluster first"
+                f"{set_name} has no recommended clustering: run streamclust cluster first"
             )
         return found
 

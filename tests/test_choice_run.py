@@ -145,7 +145,7 @@ def test_all_algorithms_stand_side_by_side(tmp_path):
     assert "is taken of the algorithms, compared at the same k" in said
     assert (made.folder / "figures/a-dendrogram.png").stat().st_size > 10_000
     costs = (made.folder / "costs.csv").read_text().splitlines()
-    assert costs[0] == "descriptor,algorithm,n_clusters,seconds,peak_mib"
+    assert costs[0] == "set,algorithm,n_clusters,seconds,peak_mib"
     assert len(costs) == 1 + len(made.metrics)
     # Another algorithm's clusterings stay when one is asked for again.
     again = streamclust.open(made.folder).cluster(algorithms="ward", n_clusters="2:7")

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from streamclust import api
 from streamclust.cli import commands
+from streamclust.cli.summary import WITHIN
 from streamclust.errors import SettingsError
-from streamclust.summary import WITHIN
 
 
 @pytest.fixture(scope="module")

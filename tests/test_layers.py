@@ -17,7 +17,7 @@ ORDER = [
     *("comparison", "description", "layouts", "labelling"),
     *("report", "notebook", "estimators", "demo"),
     *("planning", "pipeline"),
-    *("keywords", "last_settings", "results", "case", "api", "summary", "cli"),
+    *("last_settings", "results", "case", "api", "cli"),
     *("__main__", ""),
 ]
 LEVEL = {name: number for number, name in enumerate(ORDER)}

@@ -447,7 +447,7 @@ def test_steps_one_by_one_give_what_a_run_gives(done, case_folder, tmp_path):
 def test_scalings(case_folder, tmp_path, scaling, normalize):
     api.ingest(case_folder, tmp_path / "out", descriptors="a")
     reducing = {"scaling": scaling, "normalize": normalize, "n_components": 6}
-    case = api.reduce(tmp_path / "out", **reducing)
+    case = api.open(tmp_path / "out").reduce(**reducing)
     model = streamclust.IncrementalPCA(
         6, scaling=scaling, whiten=normalize, normalize=normalize
     ).fit(case.store["descriptors/a/raw"][...])

@@ -5,13 +5,14 @@ import typing
 
 import pytest
 
-from streamclust import api, keywords
+from streamclust import api
 from streamclust.errors import MemoryBudgetError, SettingsError
 from streamclust.memory import MIB, Budget, Need, format_bytes, parse_bytes
 from streamclust.settings import (
     SETTINGS,
     Settings,
     heeded,
+    keywords,
     parse_n_clusters,
     read_settings,
     settings_template,

@@ -111,7 +111,7 @@ def outliers(out: str, **given: Any) -> None:
 def evaluate(out: str, **given: Any) -> None:
     """Compare the outliers and clusters of OUT with a truth table."""
     evaluation = api.open(out).evaluate(**given)
-    from streamclust.summary import print_evaluation
+    from streamclust.cli.summary import print_evaluation
 
     print_evaluation(evaluation)
 
@@ -209,7 +209,7 @@ def info(out: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(about, indent=1))
         return
-    from streamclust.summary import print_info
+    from streamclust.cli.summary import print_info
 
     print_info(about)
 
@@ -218,7 +218,7 @@ def info(out: str, as_json: bool) -> None:
 def plan(case: tuple[str, ...], **given: Any) -> None:
     """Tell what a run on CASE would do and take; do nothing."""
     steps = api.plan(_one_or_all(case), **given)
-    from streamclust.summary import print_plan
+    from streamclust.cli.summary import print_plan
 
     print_plan(steps, _settings().memory_bytes)
 
@@ -236,7 +236,7 @@ def _one_or_all(paths: tuple[str, ...]) -> Any:
 
 def _summarise(case: Case) -> None:
     if not click.get_current_context().params["quiet"]:
-        from streamclust.summary import print_summary
+        from streamclust.cli.summary import print_summary
 
         print_summary(case.info(), _settings().descriptors)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamclust.choice.clusterings import of_same_number, sound
-from streamclust.choice.tables import measured
+from streamclust.choice.recommendation import measured
 from streamclust.comparison.attributes import (
     ATTRIBUTES,
     YIELD,

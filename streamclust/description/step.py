@@ -4,6 +4,7 @@ Of the recommended clustering of each set, or of one that is named. Stored witho
 (`streamclust.store.descriptions`); written in words by `tables`.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +27,8 @@ from streamclust.sources.readers import fingerprint as file_fingerprint
 from streamclust.store.attributes import AttributeTable
 from streamclust.store.clusterings import (
     StoredClustering,
+    find_clustering,
     recommended_clusterings,
-    stored_clusterings,
 )
 from streamclust.store.descriptions import (
     Description,
@@ -44,11 +45,9 @@ STEP = "describe"
 VERSION = 2
 
 
-def chosen_clusterings(
-    job: Job, algorithm: str | None = None, n_clusters: int | None = None
-) -> dict[str, StoredClustering]:
-    """The clustering of each chosen set that is to be described: the recommended one, or that of
-    an algorithm and a number of clusters.
+def chosen_clusterings(job: Job, which: str | int | None = None) -> dict[str, StoredClustering]:
+    """The clustering of each chosen set that is to be described: the recommended one, or that which
+    is named, see `find_clustering`.
 
     Raises
     ------
@@ -56,21 +55,14 @@ def chosen_clusterings(
         When no set has one.
     """
     names = [name for name in job.chosen() if job.set(name).reduced is not None]
-    recommended = recommended_clusterings(job.workspace, names)
-    if algorithm is None and n_clusters is None:
-        clusterings = recommended
-        wanted, advice = "a recommended clustering", "run streamclust cluster and measure first"
-    else:
-        clusterings = {}
+    clusterings = recommended_clusterings(job.workspace, names) if which is None else {}
+    wanted, advice = "a recommended clustering", "run streamclust cluster and measure first"
+    if which is not None:
+        wanted, advice = f"a clustering {which}", "streamclust info and metrics.csv tell them"
         for name in names:
-            best = recommended.get(name)
-            wanted_algorithm = algorithm or (best.algorithm if best else "kmeans")
-            for one in stored_clusterings(job.workspace, name):
-                if one.algorithm == wanted_algorithm and n_clusters in (None, one.n_clusters):
-                    clusterings.setdefault(name, one)
-        parts = ["a clustering", *([f"by {algorithm}"] if algorithm else [])]
-        parts += [f"with {n_clusters} clusters"] if n_clusters is not None else []
-        wanted, advice = " ".join(parts), "streamclust info and metrics.csv tell which there are"
+            with suppress(SettingsError):
+                if (found := find_clustering(job.workspace, name, which)) is not None:
+                    clusterings[name] = found
     if not clusterings:
         raise SettingsError(f"no chosen set of {job.workspace.folder} has {wanted}: {advice}")
     for name in names:

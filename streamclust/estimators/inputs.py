@@ -1,17 +1,93 @@
-"""Rows of anything: numpy, sparse, Zarr, HDF5 and dask arrays, read batch by batch."""
+"""What estimators are given: parameters, which are checked, and rows, which are read batch by
+batch: of numpy, sparse, Zarr, HDF5 and dask arrays."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, validate_data
 
 from streamclust.errors import SettingsError
 
 BATCH_BYTES = 2**25  # of a batch in float64, where the user does not set its rows
 _SUMMED_ROWS = 2**30
+
+
+@dataclass(frozen=True)
+class Number:
+    """What a parameter may be: a number in a range.
+
+    Parameters
+    ----------
+    kind : type
+        ``Integral`` or ``Real``.
+    least, most : float
+    is_above : bool
+        Whether `least` itself is too little.
+    """
+
+    kind: type
+    least: float
+    most: float = math.inf
+    is_above: bool = False
+
+    def __contains__(self, value: Any) -> bool:
+        if not isinstance(value, self.kind) or isinstance(value, bool):
+            return False
+        number: Any = value
+        return (number > self.least if self.is_above else number >= self.least) and (
+            number <= self.most
+        )
+
+    def __str__(self) -> str:
+        kind = "an integer" if self.kind is Integral else "a number"
+        least = f"above {self.least:g}" if self.is_above else f"of at least {self.least:g}"
+        return f"{kind} {least}" + (f" and at most {self.most:g}" if self.most < math.inf else "")
+
+
+def check_parameters(estimator: Any, rules: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse parameters out of their range.
+
+    Parameters
+    ----------
+    estimator : estimator
+    rules : dict of str to sequence
+        By parameter what it may be: a `Number`, or a value.
+
+    Raises
+    ------
+    SettingsError
+        A ValueError.
+    """
+    for name, allowed in rules.items():
+        value = getattr(estimator, name)
+        if not any(_is_allowed(value, rule) for rule in allowed):
+            listed = " or ".join(str(x) if isinstance(x, Number) else repr(x) for x in allowed)
+            raise SettingsError(f"{name} must be {listed}, not {value!r}")
+
+
+def _is_allowed(value: Any, rule: Any) -> bool:
+    if isinstance(rule, Number):
+        return value in rule
+    if isinstance(rule, bool):
+        return isinstance(value, bool | np.bool_) and bool(value) == rule
+    return value is rule or (isinstance(rule, str) and isinstance(value, str) and value == rule)
+
+
+def seed_of(random_state: Any) -> int:
+    """A seed of a random_state as scikit-learn has it.
+
+    Raises
+    ------
+    ValueError
+        When it is none.
+    """
+    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def is_dask(X: Any) -> bool:

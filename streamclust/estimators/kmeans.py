@@ -14,17 +14,19 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from streamclust.clustering.kmeans_sweep import SweepSettings, fit_sweep
 from streamclust.estimators.inputs import (
     CheckedRows,
+    Number,
+    check_parameters,
     default_batch_rows,
     is_dask,
     is_lazy,
     iter_batches,
     map_dask_rows,
+    seed_of,
     validated_batches,
 )
 from streamclust.events import Event, PassStarted
@@ -144,7 +146,7 @@ class StreamingKMeans(
             max_iter=self.max_iter,
             tol=self.tol,
             batch_size=self.batch_size,
-            seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
+            seed=seed_of(self.random_state),
         )
         passes = Passes(LocalExecutor())
         if self.verbose:
@@ -191,8 +193,8 @@ class StreamingKMeans(
         assignment = Assignment([self.cluster_centers_])
         labels, inertia = [], 0.0
         for batch in batches:
-            own, distances = assignment(batch)
-            labels.append(own[:, 0])
+            nearest, distances = assignment(batch)
+            labels.append(nearest[:, 0])
             inertia += float(distances.sum(dtype=np.float64))
         return np.concatenate(labels), inertia
 
@@ -215,11 +217,15 @@ class StreamingKMeans(
         return init.astype(X.dtype)
 
     def _check_parameters(self) -> None:
-        for name in ("n_clusters", "max_iter", "batch_size"):
-            _check(name, getattr(self, name), Integral, 1)
-        _check("tol", self.tol, Real, 0)
-        if self.n_init != "auto":
-            _check("n_init", self.n_init, Integral, 1)
+        at_least_one = Number(Integral, 1)
+        check_parameters(
+            self,
+            {
+                **dict.fromkeys(("n_clusters", "max_iter", "batch_size"), (at_least_one,)),
+                "tol": (Number(Real, 0),),
+                "n_init": ("auto", at_least_one),
+            },
+        )
         if isinstance(self.init, str) and self.init not in ("k-means++", "random"):
             raise ValueError(f"init must be 'k-means++', 'random', centres, not {self.init!r}")
         if self.algorithm != "lloyd":
@@ -242,8 +248,3 @@ def _print_name(event: Event) -> None:
 
 def _first_batch(estimator: StreamingKMeans, X: Any) -> Iterator[np.ndarray]:
     return validated_batches(estimator, X, None, reset=True)
-
-
-def _check(name: str, value: Any, kind: Any, least: int) -> None:
-    if not isinstance(value, kind) or isinstance(value, bool) or not value >= least:
-        raise ValueError(f"{name} must be a number of at least {least}, not {value!r}")

@@ -7,23 +7,23 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from streamclust.errors import SettingsError
 from streamclust.estimators.inputs import (
     CheckedRows,
+    Number,
+    check_parameters,
     is_dask,
     is_lazy,
     near_enough,
+    seed_of,
     validated_batches,
 )
-from streamclust.neighbors.graph import neighbor_graph
+from streamclust.neighbors.graph import GraphSettings, neighbor_graph
 from streamclust.neighbors.pairs import as_members
 from streamclust.neighbors.search import NearestRows, Neighbors
-from streamclust.neighbors.settings import GraphSettings
 from streamclust.outliers.measures.lof import LocalOutlierFactor, ReachabilityDensity
 from streamclust.outliers.measures.neighbor_distance import NeighborDistances
 from streamclust.outliers.measures.reference import (
@@ -39,6 +39,14 @@ from streamclust.passes.local import LocalExecutor
 from streamclust.passes.scaling import unit_rows
 from streamclust.passes.verbs import Passes, Transform
 
+_ALLOWED = {
+    "n_neighbors": (Number(Integral, 1), None),
+    "method": ("reference", "kth", "mean", "lof"),
+    "scaling": ("l2", "none"),
+    "contamination": ("auto", Number(Real, 0, 0.5, is_above=True)),
+    "n_references": (Number(Integral, 2),),
+    "n_draws": (Number(Integral, 1),),
+}
 _NEIGHBORS = 15
 # New rows that are scored at once, and training rows that they are compared with at once.
 _BLOCK_ROWS = 8192
@@ -124,16 +132,6 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
     (7, -1)
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
-        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
-        "method": [StrOptions({"reference", "kth", "mean", "lof"})],
-        "scaling": [StrOptions({"l2", "none"})],
-        "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
-        "n_references": [Interval(Integral, 2, None, closed="left")],
-        "n_draws": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
-    }
-
     def __init__(
         self,
         n_neighbors: int | None = None,
@@ -153,7 +151,6 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
         self.n_draws = n_draws
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Score the rows of `X` among themselves and find the threshold.
 
@@ -169,10 +166,11 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
             For a parameter out of its range, fewer than two rows, NaN or infinity in `X`, or with
             scaling "none" values so large that distances between them are infinite.
         """
+        check_parameters(self, _ALLOWED)
+        seed = seed_of(self.random_state)
         rows = Rows(self._array_of(X, reset=True))
         if rows.n_rows < 2:
             raise SettingsError(f"n_samples={rows.n_rows}: outliers are told among 2 rows or more")
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         fit_scores = self._fit_references if self.method == "reference" else self._fit_graph
         scores = fit_scores(rows, seed, Passes(LocalExecutor()))
         self.decision_scores_ = scores
@@ -296,8 +294,8 @@ class _ReferenceScore:
         known = self.distances
         places = zip(known.order, known.numbers, strict=True)
         numbers = {hash(known.rows[place].tobytes()): number for place, number in places}
-        own = (hash((row - known.center).tobytes()) for row in values)
-        return np.array([numbers.get(key, -1) for key in own], np.int64)
+        keys = (hash((row - known.center).tobytes()) for row in values)
+        return np.array([numbers.get(key, -1) for key in keys], np.int64)
 
 
 class _GraphScore:
@@ -341,9 +339,9 @@ def _nearest(values: np.ndarray, rows: Rows, k: int) -> Neighbors:
     shift = rows.array[: rows.rows_a_block].mean(axis=0)
     queries = as_members(values, np.full(len(values), -1), None, shift)
     nearest = NearestRows(queries, k + 1, shift)
-    found = Passes(LocalExecutor(1)).reduce("nearest rows", rows, nearest).result()
-    places = np.arange(k) + (found.distances[:, :1] == 0)
+    neighbors = Passes(LocalExecutor(1)).reduce("nearest rows", rows, nearest).result()
+    places = np.arange(k) + (neighbors.distances[:, :1] == 0)
     return Neighbors(
-        np.take_along_axis(found.indices, places, axis=1),
-        np.take_along_axis(found.distances, places, axis=1),
+        np.take_along_axis(neighbors.indices, places, axis=1),
+        np.take_along_axis(neighbors.distances, places, axis=1),
     )

@@ -2,23 +2,23 @@
 
 from collections.abc import Iterator
 from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
 from sklearn import decomposition
-from sklearn.base import _fit_context
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from streamclust.errors import SettingsError
 from streamclust.estimators.inputs import (
+    Number,
+    check_parameters,
     default_batch_rows,
     is_dask,
     map_dask_rows,
+    seed_of,
     validated_batches,
 )
 from streamclust.passes.accumulators.covariance import Covariance
@@ -29,6 +29,14 @@ from streamclust.reduction.projection import Projection
 from streamclust.reduction.sums import EXTRA_PASSES, PCASums, refined_sums, sketch_vectors
 
 MAX_COVARIANCE_FEATURES = 8192  # a scatter matrix of 0.5 GiB, and as much again to decompose it
+
+_ALLOWED = {
+    "n_components": (Number(Integral, 1), Number(Real, 0, 1, is_above=True), None),
+    **dict.fromkeys(("whiten", "copy", "normalize"), (False, True)),
+    **dict.fromkeys(("batch_size", "max_components"), (Number(Integral, 1), None)),
+    "scaling": SCALINGS,
+    "svd_solver": ("auto", "covariance", "randomized"),
+}
 
 __all__ = ["MAX_COVARIANCE_FEATURES", "IncrementalPCA"]
 
@@ -135,22 +143,6 @@ class IncrementalPCA(decomposition.IncrementalPCA):
     True
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
-        "n_components": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="right"),
-            None,
-        ],
-        "whiten": ["boolean"],
-        "copy": ["boolean"],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-        "scaling": [StrOptions(set(SCALINGS))],
-        "normalize": ["boolean"],
-        "max_components": [Interval(Integral, 1, None, closed="left"), None],
-        "svd_solver": [StrOptions({"auto", "covariance", "randomized"})],
-        "random_state": ["random_state"],
-    }
-
     n_features_in_: int
     feature_names_in_: np.ndarray
     _sums: PCASums | None = None
@@ -210,7 +202,6 @@ class IncrementalPCA(decomposition.IncrementalPCA):
         moments = self._fitted("scale_").moments.result()
         return column_scale(self._asked.scaling, moments)
 
-    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Forget what was learnt, and learn the rows of X batch by batch.
 
@@ -226,6 +217,7 @@ class IncrementalPCA(decomposition.IncrementalPCA):
             More components are wanted than there are rows or columns, X has one row, or its
             values are too large or too small for their squares.
         """
+        check_parameters(self, _ALLOWED)
         self._sums = sums = None
         for batch in self._batches(X, reset=True):
             sums = self._learn(sums, batch)
@@ -239,7 +231,6 @@ class IncrementalPCA(decomposition.IncrementalPCA):
                 sums.update(batch)
         return self._keep(sums)
 
-    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None, check_input: bool = True) -> Self:
         """Learn more rows; X is as for `fit`, but not sparse.
 
@@ -252,6 +243,7 @@ class IncrementalPCA(decomposition.IncrementalPCA):
         TypeError
             X is sparse.
         """
+        check_parameters(self, _ALLOWED)
         if sparse.issparse(X):
             raise TypeError(
                 "IncrementalPCA.partial_fit does not support sparse input. Either convert data "
@@ -381,7 +373,7 @@ class IncrementalPCA(decomposition.IncrementalPCA):
         n_rows = max(n_features, 2)  # not known yet; no component is beyond the columns
         wanted = most_components(self.n_components, self.max_components, n_rows, n_features)
         n_vectors = sketch_vectors(n_features, wanted)
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        seed = seed_of(self.random_state)
         return PCASums(CovarianceSketch(n_vectors, random_state=seed), unit=unit)
 
 

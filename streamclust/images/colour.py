@@ -117,8 +117,8 @@ def body_colour(pixels: np.ndarray) -> tuple[int, np.ndarray]:
     shares = np.bincount(names[coloured], weight[coloured], len(COLOURS)) / weight.sum()
     best = int(shares.argmax())
     if shares.sum() > _LEAST_COLOURED and shares[best] > _LEAST_OF_ONE:
-        own = coloured & (names == best)
-        return best, np.average(lab[own], axis=0, weights=weight[own])
+        same = coloured & (names == best)
+        return best, np.average(lab[same], axis=0, weights=weight[same])
     return _grey(lab, weight)
 
 
@@ -144,8 +144,8 @@ def _weights(lab: np.ndarray) -> np.ndarray:
     cells = np.floor(lab.reshape(-1, 3) / _STEPS).astype(np.int64)
     cells -= cells.min(axis=0)
     cell = np.ravel_multi_index(tuple(cells.T), tuple(cells.max(axis=0) + 1))
-    own, at_edge = (np.bincount(cell, part.ravel() / part.sum()) for part in (middle, edge))
-    kept = own[cell] / (own[cell] + _DISCOUNT * at_edge[cell])
+    in_middle, at_edge = (np.bincount(cell, part.ravel() / part.sum()) for part in (middle, edge))
+    kept = in_middle[cell] / (in_middle[cell] + _DISCOUNT * at_edge[cell])
     return middle * kept.reshape(height, width)
 
 

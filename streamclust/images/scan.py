@@ -78,7 +78,7 @@ def measure_rows(
     batches = [(rows[cut], paths[cut]) for cut in cuts]
     done = passes.map("reading images", _Measure(store), batches, f"batches of {_BATCH_ROWS}")
     measures = [values for values, _ in done] or [np.empty((0, len(MEASURES)), np.float32)]
-    return np.concatenate(measures), [problem for _, found in done for problem in found]
+    return np.concatenate(measures), [problem for _, some in done for problem in some]
 
 
 def scan_images(job: Job, images: Path | Images, scratch: Path) -> None:
@@ -162,11 +162,11 @@ class _Measure:
         measures = np.full((len(item[1]), len(MEASURES)), np.nan, np.float32)
         problems = []
         for place, (row, path) in enumerate(zip(*item, strict=True)):
-            found = self._one(int(row), path)
-            if isinstance(found, Problem):
-                problems.append(found)
+            result = self._one(int(row), path)
+            if isinstance(result, Problem):
+                problems.append(result)
             else:
-                measures[place] = found
+                measures[place] = result
         return measures, problems
 
     def _one(self, row: int, path: str) -> np.ndarray | Problem:

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from streamclust.choice.agreement import adjusted_rand
-from streamclust.clustering.base import Algorithm, Continuing
+from streamclust.clustering.base import Algorithm, Continuing, load_algorithm
 from streamclust.clustering.continuing import largest_move, moved_centers
-from streamclust.clustering.registry import load_algorithm
-from streamclust.clustering.step import LabelsOf, label_rows, staged_clustering, sweep_mark
+from streamclust.clustering.step import LabelsOf, label_rows, staged_fit, sweep_mark
 from streamclust.errors import SettingsError, SourceError
 from streamclust.labelling.row_assignment import fitted_clustering
 from streamclust.memory import MIB, Need
@@ -300,13 +299,12 @@ def _learn(
     settings = job.settings.having(**clusterings[0].settings)
     stored = list(map(fitted_clustering, clusterings))
     fitted = algorithm.partial_fit(stored, counts, rows, new, settings, passes)
-    groups = [
-        staged_clustering(made.clusterings, before.name, Rows(made.reduced), after)
+    staged = [
+        staged_fit(made.clusterings, before.name, Rows(made.reduced), after)
         for before, after in zip(clusterings, fitted, strict=True)
     ]
     chunked = rows.having(array=made.reduced, valid=made.valid)
-    label_rows(passes, chunked, algorithm.labeller(fitted), groups, made.reduced_mean)
-    staged = list(map(StagedClustering, groups))
+    label_rows(passes, chunked, algorithm.labeller(fitted), staged, made.reduced_mean)
     tables = _crossed_labels(passes, clusterings, staged, n_old)
     for before, after, table in zip(clusterings, staged, tables, strict=True):
         gained = after.sizes - table.sum(axis=0)

@@ -167,11 +167,6 @@ def applied_names(clustering: StoredClustering) -> AppliedNames | None:
     return AppliedNames(clustering, *match_names(naming, table, of_now.diagonal()))
 
 
-def naming_of(workspace: Workspace, set_name: str, clustering: str) -> AppliedNames | None:
-    """`applied_names` of the clustering of this name."""
-    return applied_names(StoredClustering(workspace, set_name, clustering))
-
-
 def cluster_names(clustering: StoredClustering) -> Naming:
     """What the clusters of a clustering are called; nothing where it has no names."""
     applied = applied_names(clustering)

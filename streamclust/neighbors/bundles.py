@@ -61,49 +61,49 @@ class SearchBundle:
 
     def _search(self, bundle: Bundle) -> np.ndarray:
         records = self.shuffled.read(bundle)
-        own, probes = members_of(records), records["probes"].copy()
+        members, probes = members_of(records), records["probes"].copy()
         del records
-        search = Search(own, self.k)
-        _feed(search, self._shown(bundle, own, probes))
+        search = Search(members, self.k)
+        _feed(search, self._shown(bundle, members, probes))
         lists = [search.result()]
         if bundle.start:
-            self._tie(own, bundle, lists[0])
+            self._tie(members, bundle, lists[0])
         if self.grouped:
             lists.append(self._of_groups(bundle, search, probes))
-        return self._records(own, lists)
+        return self._records(members, lists)
 
-    def _tie(self, own: Members, bundle: Bundle, plain: Neighbors) -> None:
+    def _tie(self, members: Members, bundle: Bundle, plain: Neighbors) -> None:
         """Put the nearest row of the first part of a cell that is cut first, where none is nearer:
         so copies of one row hang together, however many parts they fill."""
-        search = Search(replace(own, groups=None), 1)
-        search.see(np.arange(len(own)), members_of(self.shuffled.read_cell(bundle.first)))
-        found = search.result()
-        as_near = np.flatnonzero(found.distances[:, 0] <= plain.distances[:, 0])
-        plain.put_first(as_near, found.indices[as_near, 0], found.distances[as_near, 0])
+        search = Search(replace(members, groups=None), 1)
+        search.see(np.arange(len(members)), members_of(self.shuffled.read_cell(bundle.first)))
+        nearest = search.result()
+        as_near = np.flatnonzero(nearest.distances[:, 0] <= plain.distances[:, 0])
+        plain.put_first(as_near, nearest.indices[as_near, 0], nearest.distances[as_near, 0])
 
     def _of_groups(self, bundle: Bundle, search: Search, probes: np.ndarray) -> Neighbors:
-        found = search.result(of_groups=True)
-        lacking = np.flatnonzero(~found.complete)
+        distinct = search.result(of_groups=True)
+        lacking = np.flatnonzero(~distinct.complete)
         if len(lacking):
             again = Search(search.queries[lacking], search.k, thorough=True)
             _feed(again, self._shown(bundle, search.queries, probes[lacking]))
-            found.replace(lacking, again.result(of_groups=True))
-        return found
+            distinct.replace(lacking, again.result(of_groups=True))
+        return distinct
 
-    def _shown(self, bundle: Bundle, own: Members, probes: np.ndarray) -> Shown:
+    def _shown(self, bundle: Bundle, members: Members, probes: np.ndarray) -> Shown:
         """The cells of each query, its own first: that bounds what the others may add."""
-        lists = _Lists(self.shuffled, bundle, own)
+        lists = _Lists(self.shuffled, bundle, members)
         for columns in (probes[:, :1], probes[:, 1:]):
             for cell, which in _by_cell(columns):
                 yield which, lists(cell)
 
-    def _records(self, own: Members, lists: list[Neighbors]) -> np.ndarray:
-        found = np.empty(len(own), self.dtype)
-        found["number"] = own.numbers
+    def _records(self, members: Members, lists: list[Neighbors]) -> np.ndarray:
+        records = np.empty(len(members), self.dtype)
+        records["number"] = members.numbers
         for name, neighbors in zip(self.names, lists, strict=True):
-            found[name] = neighbors.indices
-            found[f"{name} distances"] = neighbors.distances
-        return found[np.argsort(own.numbers)]
+            records[name] = neighbors.indices
+            records[f"{name} distances"] = neighbors.distances
+        return records[np.argsort(members.numbers)]
 
     def merged(self, records: np.ndarray) -> np.ndarray:
         """All that is written of some rows, as one record a row in order of numbers."""
@@ -113,9 +113,9 @@ class SearchBundle:
 class SearchAll(SearchBundle):
     """Compares a bundle's rows with the rows of all bundles, its own first."""
 
-    def _shown(self, bundle: Bundle, own: Members, probes: np.ndarray) -> Shown:
+    def _shown(self, bundle: Bundle, members: Members, probes: np.ndarray) -> Shown:
         everyone = np.arange(len(probes))
-        yield everyone, own
+        yield everyone, members
         for other in self.shuffled.bundles:
             if other != bundle:
                 yield everyone, members_of(self.shuffled.read(other))

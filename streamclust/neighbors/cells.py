@@ -70,26 +70,26 @@ class CellFinder:
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """The nearest cells (n_rows, count), nearest first, of rows less the shift."""
-        found = np.empty((len(values), self.count), np.uint16)
+        nearest = np.empty((len(values), self.count), np.uint16)
         owners = _nearest(values, self.cells.parents, 1)[:, 0]
         for parent in np.unique(owners):
-            own = np.flatnonzero(owners == parent)
+            rows = np.flatnonzero(owners == parent)
             near = self.near_parent[parent]
-            found[own] = near[_nearest(values[own], self.cells.centers[near], self.count)]
-        return found
+            nearest[rows] = near[_nearest(values[rows], self.cells.centers[near], self.count)]
+        return nearest
 
 
 def _nearest(values: np.ndarray, centers: np.ndarray, count: int) -> np.ndarray:
     """Numbers (n_rows, count) of the centres nearest to rows, nearest first."""
-    found = np.empty((len(values), count), np.int64)
+    nearest = np.empty((len(values), count), np.int64)
     doubled = -2 * centers.T
     lengths = np.einsum("ij,ij->i", centers, centers)
     for start in range(0, len(values), _PIECE_ROWS):
         piece = slice(start, start + _PIECE_ROWS)
         keys = values[piece] @ doubled
         keys += lengths
-        found[piece] = nearest_columns(keys, count)
-    return found
+        nearest[piece] = nearest_columns(keys, count)
+    return nearest
 
 
 def number_of_cells(n_rows: int) -> int:
@@ -130,7 +130,7 @@ def fit_cells(sample: np.ndarray, n_cells: int, seed: int, passes: Passes) -> Ce
         "seeding cells", _Parents(witnesses, values, seed), [n_parents], "level"
     )
     families = [values[owners == parent] for parent in range(len(parents))]
-    shares = [(own, max(1, round(n_cells * len(own) / len(values)))) for own in families]
+    shares = [(family, max(1, round(n_cells * len(family) / len(values)))) for family in families]
     centers = passes.map("seeding cells", _Split(seed), shares, "parent")
     return Cells(np.concatenate(centers)[:MOST_CELLS], parents, witnesses.copy(), shift)
 
@@ -172,8 +172,8 @@ def _chained(centers: np.ndarray) -> np.ndarray:
     """Centres so ordered that each is the nearest to the one before of those that are left."""
     order, left = [0], np.arange(1, len(centers))
     while len(left):
-        apart = centers[left] - centers[order[-1]]
-        nearest = int(np.einsum("ij,ij->i", apart, apart).argmin())
+        differences = centers[left] - centers[order[-1]]
+        nearest = int(np.einsum("ij,ij->i", differences, differences).argmin())
         order.append(int(left[nearest]))
         left = np.delete(left, nearest)
     return centers[order]

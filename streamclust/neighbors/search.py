@@ -73,10 +73,10 @@ class Neighbors:
         given_up = np.where(there.any(axis=1), there.argmax(axis=1), k - 1)
         columns = np.arange(k)
         before = np.where(columns <= given_up[:, None], np.maximum(columns - 1, 0), columns)
-        for held, first in ((self.indices, numbers), (self.distances, distances)):
-            moved = np.take_along_axis(held[rows], before, axis=1)
+        for lists, first in ((self.indices, numbers), (self.distances, distances)):
+            moved = np.take_along_axis(lists[rows], before, axis=1)
             moved[:, 0] = first
-            held[rows] = moved
+            lists[rows] = moved
 
 
 class Search:
@@ -301,11 +301,11 @@ def nearest_among(queries: Members, members: Members, k: int) -> tuple[Neighbors
         search.see(everyone, members)
         plain.replace(part, search.result())
         if of_groups is not None:
-            found = search.result(of_groups=True)
-            lacking = np.flatnonzero(~found.complete)
+            distinct = search.result(of_groups=True)
+            lacking = np.flatnonzero(~distinct.complete)
             if len(lacking):
                 again = Search(search.queries[lacking], k, thorough=True)
                 again.see(np.arange(len(lacking)), members)
-                found.replace(lacking, again.result(of_groups=True))
-            of_groups.replace(part, found)
+                distinct.replace(lacking, again.result(of_groups=True))
+            of_groups.replace(part, distinct)
     return plain, of_groups

@@ -140,14 +140,14 @@ class SearchShard(SearchBundle):
         return bundle.stop - bundle.start >= SMALL_SHARD
 
     def _search(self, bundle: Bundle) -> np.ndarray:
-        own = members_of(self.shuffled.read(bundle))
+        members = members_of(self.shuffled.read(bundle))
         if self.is_large(bundle):
-            plain, of_groups = descend(own, self.k, self.seed)
+            plain, of_groups = descend(members, self.k, self.seed)
         else:
-            plain, of_groups = nearest_among(own, own, self.k)
-        records = self._records(own, [plain] if of_groups is None else [plain, of_groups])
+            plain, of_groups = nearest_among(members, members, self.k)
+        records = self._records(members, [plain] if of_groups is None else [plain, of_groups])
         if self.grouped:
-            records["codes"] = _codes(own, records["grouped"])
+            records["codes"] = _codes(members, records["grouped"])
         return records
 
     def merged(self, records: np.ndarray) -> np.ndarray:
@@ -156,20 +156,20 @@ class SearchShard(SearchBundle):
         merged["number"] = numbers
         for name in self.names:
             at, place = np.nonzero(records[name] >= 0)
-            found = records[name][at, place]
+            others = records[name][at, place]
             # What two shards found is one neighbour, as rows of one group are.
-            same = records["codes"][at, place] if name == "grouped" else found
+            same = records["codes"][at, place] if name == "grouped" else others
             squares = np.square(records[f"{name} distances"][at, place])
-            pairs = Pairs(rows[at].astype(np.int32), squares, found, same)
+            pairs = Pairs(rows[at].astype(np.int32), squares, others, same)
             nearest = pairs[pairs.nearest(self.k, of_groups=True)]
             neighbors = Neighbors.placed(len(numbers), self.k, nearest)
             merged[name], merged[f"{name} distances"] = neighbors.indices, neighbors.distances
         return merged
 
 
-def _codes(own: Members, numbers: np.ndarray) -> np.ndarray:
+def _codes(members: Members, numbers: np.ndarray) -> np.ndarray:
     """Codes of the groups of rows of a shard, given by number or -1."""
-    assert own.groups is not None
-    order = np.argsort(own.numbers)
-    places = np.searchsorted(own.numbers, numbers, sorter=order)
-    return np.where(numbers < 0, -1, own.groups[order[places]])
+    assert members.groups is not None
+    order = np.argsort(members.numbers)
+    places = np.searchsorted(members.numbers, numbers, sorter=order)
+    return np.where(numbers < 0, -1, members.groups[order[places]])

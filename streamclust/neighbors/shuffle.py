@@ -67,10 +67,10 @@ class Shuffled:
 
     @cached_property
     def _bundle_of(self) -> np.ndarray:
-        found = np.empty(len(self.sizes), np.int64)
+        numbers = np.empty(len(self.sizes), np.int64)
         for bundle in reversed(self.bundles):  # of a cell that is cut, its first
-            found[bundle.first : bundle.last] = bundle.number
-        return found
+            numbers[bundle.first : bundle.last] = bundle.number
+        return numbers
 
     def block_file(self, number: int) -> Path:
         return self.folder / f"block-{number:06}.rows"

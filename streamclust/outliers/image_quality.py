@@ -233,6 +233,6 @@ class Yardstick:
 
 def _first_of_each_kind(broken: np.ndarray) -> np.ndarray:
     first = broken.copy()
-    for own in _RULES_OF_KINDS:
-        first[own] &= broken[own].cumsum(axis=0) == 1
+    for rules in _RULES_OF_KINDS:
+        first[rules] &= broken[rules].cumsum(axis=0) == 1
     return first

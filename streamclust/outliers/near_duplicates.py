@@ -121,9 +121,12 @@ class NearPairs:
         near &= indices != numbers[:, None]
         near &= np.cumsum(near, axis=1) <= PAIRS_A_ROW
         row, column = np.nonzero(near)
-        own, other = numbers[row], indices[row, column]
+        row_numbers, other = numbers[row], indices[row, column]
         pairs = np.empty(len(row), _PAIR)
-        pairs["first"], pairs["second"] = np.minimum(own, other), np.maximum(own, other)
+        pairs["first"], pairs["second"] = (
+            np.minimum(row_numbers, other),
+            np.maximum(row_numbers, other),
+        )
         relative = distances[row, column] / (self.scale or 1.0)
         pairs["distance"] = np.where(relative <= EXACT, 0, relative)
         self._parts.append(pairs)
@@ -250,8 +253,8 @@ class _Forest:
         of which pairs (bool) the ends then were in one."""
         root, size, way, reach = self._root, self._size, self._way, self._reach
         joined = np.zeros(len(distances), bool)
-        told = zip(first.tolist(), second.tolist(), distances.tolist(), strict=True)
-        for number, (large, small, distance) in enumerate(told):
+        pairs = zip(first.tolist(), second.tolist(), distances.tolist(), strict=True)
+        for number, (large, small, distance) in enumerate(pairs):
             kept, lost = root[large], root[small]
             if (-size[lost], lost) < (-size[kept], kept):
                 kept, lost, large, small = lost, kept, small, large

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.memory import Need
-from streamclust.neighbors.graph import GraphReport, neighbor_graph
-from streamclust.neighbors.settings import GraphSettings, graph_needs
+from streamclust.neighbors.graph import GraphReport, GraphSettings, graph_needs, neighbor_graph
 from streamclust.passes.accumulators.collected import Collected
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes

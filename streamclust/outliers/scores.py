@@ -91,9 +91,9 @@ def root_mean_square(
     total = np.zeros(len(columns[0]))
     known = np.zeros(len(columns[0]))
     for column, weight in zip(columns, weights, strict=True):
-        told = ~np.isnan(column)
-        total[told] += weight * np.square(np.maximum(column[told], 0), dtype=np.float64)
-        known[told] += weight
+        present = ~np.isnan(column)
+        total[present] += weight * np.square(np.maximum(column[present], 0), dtype=np.float64)
+        known[present] += weight
     with np.errstate(invalid="ignore"):
         return np.sqrt(total / known).astype(np.float32)
 

@@ -34,20 +34,20 @@ def space(job: Job, descriptor: str) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    own, stored = job.set(descriptor), SetOutliers(job.workspace, descriptor).space
-    raw, n_valid = own.rows("raw"), own.n_valid
+    descriptor_set, stored = job.set(descriptor), SetOutliers(job.workspace, descriptor).space
+    raw, n_valid = descriptor_set.rows("raw"), descriptor_set.n_valid
     # A sketch goes on from the one of all rows.
-    is_sampled = n_valid > SAMPLED_ROWS and not own.is_sketched
+    is_sampled = n_valid > SAMPLED_ROWS and not descriptor_set.is_sketched
     seed = job.settings.random_state if is_sampled else None
     scaling = job.settings.outlier_scaling
-    mark = fingerprint(STEP, 3, own.fingerprint, scaling, SCORED_COMPONENTS, seed)
+    mark = fingerprint(STEP, 3, descriptor_set.fingerprint, scaling, SCORED_COMPONENTS, seed)
     if stored.restore(mark):
         job.skip(STEP, descriptor)
         return
     learned = raw if seed is None else _sampled(raw, n_valid, seed)
     most = min(raw.n_columns, SCORED_COMPONENTS, n_valid)
     settings = space_settings(job.settings, most)
-    needs = space_needs(descriptor, raw, job.settings, own.is_sketched)
+    needs = space_needs(descriptor, raw, job.settings, descriptor_set.is_sketched)
     with job.step(STEP, descriptor, needs, raw.n_rows) as passes, stored.written(mark) as writer:
         # One BLAS thread: the decomposition's rounding must not depend on the machine's cores.
         with threadpool_limits(limits=1):

@@ -43,19 +43,19 @@ def write_outliers(job: Job, outputs: Outputs, outliers: FlaggedRows) -> None:
         When it does not fit the budget.
     """
     stored = case_outliers(job.workspace)
-    own = [SetOutliers(job.workspace, name) for name in stored.sets]
-    parts = [part.fingerprint for one in own for part in (one.scores, one.neighbors)]
+    of_sets = [SetOutliers(job.workspace, name) for name in stored.sets]
+    parts = [part.fingerprint for one in of_sets for part in (one.scores, one.neighbors)]
     mark = fingerprint(STEP, 2, [paths_fingerprint(job.workspace), stored.fingerprint, *parts])
     if all(outputs.is_current(file, mark) for file in TABLES):
         job.skip(STEP, None)
         return
-    n_rows, graph = len(outliers.score), own[0].neighbors.indices
+    n_rows, graph = len(outliers.score), of_sets[0].neighbors.indices
     needs = outlier_table_needs(n_rows, graph.chunks[0], graph.shape[1])
     with job.step(STEP, None, needs, n_rows) as passes:
         lines = _lines(job, stored.sets, outliers)
         outputs.table(OUTLIERS_FILE, (*FIXED, *stored.sets), lines, mark)
         outputs.table(REASONS_FILE, REASONS, _reasons(job.workspace), mark)
-        rows, number = _groups(passes, own, outliers)
+        rows, number = _groups(passes, of_sets, outliers)
         outputs.table(GROUPS_FILE, GROUPS, _group_lines(job, rows, number, outliers), mark)
 
 
@@ -157,8 +157,8 @@ class _NearFlagged:
             near = (indices[part] >= 0) & (distances[part] <= self.usual)
             row, column = np.nonzero(near)
             other = self.place[indices[part][row, column]]
-            own = self.place[numbers[part][row]]
-            self.components.join(own[other >= 0], other[other >= 0])
+            places = self.place[numbers[part][row]]
+            self.components.join(places[other >= 0], other[other >= 0])
 
     def merge(self, other: Self) -> None:
         self.components.merge(other.components)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.description.sentences import cluster_texts
-from streamclust.labelling.names import naming_of
+from streamclust.labelling.names import cluster_names
 from streamclust.labelling.names_table import LONGEST, clean_name
 from streamclust.passes.accumulators.contingency import Contingency
 from streamclust.passes.blocks import Columns, Rows
@@ -75,10 +75,10 @@ def cards(
     ``rows``, lists of row numbers by kind. A `brief` one is without outliers: they take a pass.
     """
     workspace = job.workspace
-    sizes = workspace.root[own.path]["sizes"][...].astype(np.int64)
+    sizes = own.sizes[...].astype(np.int64)
     told = load_description(own)
     words = cluster_texts(told, language) if told else []
-    applied = naming_of(workspace, own.set_name, own.name)
+    naming = cluster_names(own)
     unknown = np.full(len(sizes), np.nan)
     outliers = unknown if brief else _outlier_shares(passes, workspace, own, sizes, told)
     readable = told.cluster_readability if told else unknown
@@ -94,8 +94,8 @@ def cards(
                 "share": float(sizes[cluster] / max(1, sizes.sum())),
                 "suggested": clean_name(words[cluster].name)[:LONGEST] if words else "",
                 "text": words[cluster].text[:TEXT_CHARACTERS] if words else "",
-                "name": applied.naming.names[cluster] if applied else "",
-                "marked": bool(applied and applied.naming.outliers[cluster]),
+                "name": naming.names[cluster],
+                "marked": bool(naming.outliers[cluster]),
                 "nearest": int(told.nearest[cluster]) if told else -1,
                 "outliers": _known(outliers[cluster]),
                 "readability": _known(readable[cluster]),

@@ -1,7 +1,7 @@
 """Stored clusterings: where they lie, what is known of each, and which one a command means."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,10 +15,12 @@ from streamclust.store.workspace import Workspace
 LABELS, SIZES, MEANS = "labels", "sizes", "means"
 OF_ROWS = (LABELS, SIZES, MEANS)
 DESCRIPTION = "description"
+# What is found out of a clustering: attributes of it.
+SCORES, STABILITY, EVIDENCE, COST, BIC = "scores", "stability", "evidence", "cost", "bic"
 # What is stored of a clustering beside that which its algorithm told of it.
 _OF_STORE = (
-    *("n_clusters", "algorithm", "sweep", "settings", "cost", "fingerprint", "update"),
-    *("scores", "stability", "evidence"),
+    *("n_clusters", "algorithm", "sweep", "settings", COST, "fingerprint", "update"),
+    *(SCORES, STABILITY, EVIDENCE),
 )
 # The attribute of a set's clusterings that tells which of them is recommended, and why.
 RECOMMENDATION = "recommendation"
@@ -56,12 +58,17 @@ class StoredClustering:
         return self.workspace.fingerprint_of(self.path)
 
     @cached_property
-    def algorithm(self) -> str:
-        return str(self.group.attrs["algorithm"])
+    def _made(self) -> tuple[str, int]:
+        attributes = self.group.attrs
+        return str(attributes["algorithm"]), int(attributes["n_clusters"])
 
-    @cached_property
+    @property
+    def algorithm(self) -> str:
+        return self._made[0]
+
+    @property
     def n_clusters(self) -> int:
-        return int(self.group.attrs["n_clusters"])
+        return self._made[1]
 
     @property
     def labels(self) -> Any:
@@ -115,6 +122,11 @@ class StoredClustering:
     def is_described(self) -> bool:
         return DESCRIPTION in self.group
 
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """All that is known of it, read at once."""
+        return dict(self.group.attrs)
+
     def known(self, name: str, default: Any = None) -> Any:
         """What was annotated under `name`, such as ``scores``, ``stability`` or ``evidence``."""
         return self.group.attrs.get(name, default)
@@ -126,6 +138,14 @@ class StoredClustering:
     def archive(self) -> None:
         """Put it aside under its fingerprint."""
         self.workspace.archive(self.path)
+
+    def restore(self, mark: str) -> bool:
+        """Make the clustering with this fingerprint stand in the store, if it was ever there."""
+        return self.workspace.restore(self.path, mark)
+
+    def publish(self, staged: Any, mark: str) -> None:
+        """Let a staged clustering take its place."""
+        self.workspace.publish(staged, self.path, mark)
 
 
 def clustering_name(algorithm: str, n_clusters: int | None) -> str:
@@ -211,7 +231,7 @@ def find_clustering(
 
 
 def _silhouette(clustering: StoredClustering) -> float:
-    value = clustering.known("scores", {}).get("silhouette_simplified")
+    value = clustering.known(SCORES, {}).get("silhouette_simplified")
     return -math.inf if value is None else float(value)
 
 
@@ -278,8 +298,3 @@ def forget_recommendation(workspace: Workspace, set_name: str) -> None:
     group = workspace.get(_clusterings_path(set_name))
     if group is not None and RECOMMENDATION in group.attrs:
         del group.attrs[RECOMMENDATION]
-
-
-def staged_clusterings(group: Any) -> Iterator[tuple[str, Any]]:
-    """Names and groups of the clusterings in a staged or stored group of a set."""
-    yield from group["clusterings"].groups()

@@ -26,6 +26,8 @@ from streamclust.store.workspace import Workspace
 
 # Which rows are mixed: descriptors, or the `LABELS` of clusterings.
 DESCRIPTORS = "descriptors"
+# The attribute of reduced rows that tells how many groups a mixture finds in them.
+_MIXTURE_GROUPS = "groups_of_mixture"
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,17 @@ class DescriptorSet(SetContent):
     def pca(self) -> Any:
         """The group with the principal components; None where it is not reduced."""
         return self.workspace.get(f"{self.path}/{PCA}")
+
+    @property
+    def mixture_groups(self) -> dict[str, Any]:
+        """How many groups a Gaussian mixture finds in its rows: ``number``, None where it cannot
+        tell, and what that was ``made_of``; empty where it was not asked."""
+        return self.reduced.attrs.get(_MIXTURE_GROUPS, {})
+
+    def note_mixture_groups(self, number: int | None, made_of: Mapping[str, Any]) -> None:
+        """Write how many groups a mixture finds."""
+        told = {"number": number, "made_of": made_of}
+        self.workspace.annotate(self.reduced_path, **{_MIXTURE_GROUPS: told})
 
     @property
     def has_layouts(self) -> bool:
@@ -238,38 +251,3 @@ class LabelColumn:
 
     def __getitem__(self, part: slice) -> np.ndarray:
         return np.asarray(self.labels[part, self.number])
-
-
-def is_mixed(workspace: Workspace, descriptor: str) -> bool:
-    """Whether a set is mixed of others."""
-    return DescriptorSet(workspace, descriptor).is_mixed
-
-
-def parts_of(workspace: Workspace, descriptor: str) -> set[str]:
-    """`DescriptorSet.parts`."""
-    return DescriptorSet(workspace, descriptor).parts
-
-
-def raw_array(workspace: Workspace, descriptor: str) -> Any:
-    """`DescriptorSet.raw`."""
-    return DescriptorSet(workspace, descriptor).raw
-
-
-def raw_dtype(workspace: Workspace, descriptor: str) -> np.dtype:
-    """`DescriptorSet.raw_dtype`."""
-    return DescriptorSet(workspace, descriptor).raw_dtype
-
-
-def mixed_labels(workspace: Workspace, descriptor: str) -> tuple[Any, list[int]] | None:
-    """`DescriptorSet.mixed_labels`."""
-    return DescriptorSet(workspace, descriptor).mixed_labels
-
-
-def stale_sources(workspace: Workspace, descriptor: str) -> list[str]:
-    """`DescriptorSet.stale_sources`."""
-    return DescriptorSet(workspace, descriptor).stale_sources
-
-
-def stale_words(workspace: Workspace, descriptor: str) -> str:
-    """`DescriptorSet.stale_words`."""
-    return DescriptorSet(workspace, descriptor).stale_words

@@ -111,8 +111,8 @@ def place_of_paths(workspace: Workspace) -> PathNumbers | None:
 def _listed(workspace: Workspace, name: str) -> list[str | None]:
     """What is kept of each list of paths."""
     paths = stored_paths(workspace)
-    told = None if paths is None else paths.attrs.get(name)
-    return told if isinstance(told, list) else [] if paths is None else [told]
+    values = None if paths is None else paths.attrs.get(name)
+    return values if isinstance(values, list) else [] if paths is None else [values]
 
 
 def rows_with_mark(workspace: Workspace, mark: str | None) -> int | None:
@@ -146,13 +146,13 @@ def paths_of(workspace: Workspace, rows: np.ndarray) -> list[str]:
     paths = stored_paths(workspace)
     if paths is None:
         return [""] * len(rows)
-    found = np.empty(len(rows), object)
+    chosen = np.empty(len(rows), object)
     chunks = rows // _CHUNK
     for chunk in np.unique(chunks):
         start = int(chunk) * _CHUNK
         here = chunks == chunk
-        found[here] = np.asarray(paths[start : start + _CHUNK], object)[rows[here] - start]
-    return found.tolist()
+        chosen[here] = np.asarray(paths[start : start + _CHUNK], object)[rows[here] - start]
+    return chosen.tolist()
 
 
 def path_blocks(workspace: Workspace) -> Iterator[list[str]] | None:

@@ -1,4 +1,4 @@
-"""Clusterings that are written into a set to which rows are added, out of those that are stored."""
+"""Clusterings while they are written: of what was fitted, or out of stored ones, with more rows."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -6,16 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.store.clusterings import DESCRIPTION, LABELS, MEANS, OF_ROWS, SIZES
+from streamclust.store.clusterings import (
+    DESCRIPTION,
+    EVIDENCE,
+    LABELS,
+    MEANS,
+    OF_ROWS,
+    SCORES,
+    SIZES,
+    STABILITY,
+)
 from streamclust.store.clusterings import StoredClustering as Stored
 from streamclust.store.links import extend_array, link_group
 from streamclust.store.set_content import StagedSet
-from streamclust.store.workspace import store_array
+from streamclust.store.workspace import stage_array, store_array
 
 # The attribute of a clustering that tells what an update changed.
 CHANGES = "update"
 # What is found out of labels, and is not true of others.
-_MEASURED = ("scores", "stability", "evidence")
+_MEASURED = (SCORES, STABILITY, EVIDENCE)
 
 
 @dataclass(frozen=True)
@@ -95,9 +104,35 @@ class StagedClustering:
         made_by = {"algorithm": before.algorithm, "settings": before.settings}
         self.group.attrs.update({**made_by, CHANGES: asdict(changes)})
 
+    def save_origin(
+        self, algorithm: str, sweep: str, settings: Mapping[str, Any], cost: Mapping[str, Any]
+    ) -> None:
+        """Write what made it: its algorithm, the fingerprint of its sweep, the settings that it
+        follows from, and what it took."""
+        self.group.attrs.update(algorithm=algorithm, sweep=sweep, settings=settings, cost=cost)
+
     def save_marks(self, sweep: str, fingerprint: str, cost: Mapping[str, Any]) -> None:
         """Write the fingerprints of its sweep and its own, and what it took."""
         self.group.attrs.update(sweep=sweep, fingerprint=fingerprint, cost=cost)
+
+
+def staged_clustering(
+    group: Any,
+    name: str,
+    n_clusters: int,
+    arrays: Mapping[str, np.ndarray],
+    attributes: Mapping[str, Any],
+    n_rows: int,
+    chunk_rows: int,
+) -> StagedClustering:
+    """What an algorithm fitted in a staged group, with room for the labels of all rows."""
+    made = group.create_group(name)
+    for array, values in arrays.items():
+        store_array(made, array, values)
+    made.attrs.update(n_clusters=n_clusters, **attributes)
+    # Labels compress tenfold, and there may be hundreds of clusterings.
+    stage_array(made, LABELS, (n_rows,), np.int32, chunk_rows, fill_value=-1, compress=True)
+    return StagedClustering(made)
 
 
 def extended_clustering(made: StagedSet, before: Stored) -> tuple[StagedClustering, int]:

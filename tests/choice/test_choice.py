@@ -10,9 +10,9 @@ from scipy.spatial.distance import cdist
 from sklearn.datasets import make_blobs
 
 from streamclust.choice import rule
+from streamclust.choice.evidence import groups, overlap, separated
 from streamclust.choice.gap import Structureless, gap
 from streamclust.choice.rule import Choice, is_degenerate
-from streamclust.choice.sample_evidence import groups, overlap, separated
 from streamclust.clustering.kmeans_sweep import SweepSettings, fit_sweep
 from streamclust.passes.accumulators.clusters import Assignment, ClusterSums
 from streamclust.passes.blocks import Rows
@@ -197,6 +197,7 @@ def measured(rows, ks):
     return [{**line, "groups": found} for line in lines]
 
 
+@pytest.mark.slow
 def test_six_groups_are_found():
     rows = make_blobs(3000, 12, centers=6, cluster_std=2.0, random_state=3)[0].astype(np.float32)
     lines = measured(rows, range(2, 13))
@@ -205,6 +206,7 @@ def test_six_groups_are_found():
     assert choice.structure is True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["round", "decaying", "cube"])
 @pytest.mark.parametrize("n_columns", [2, 32])
 def test_data_without_structure_are_told(kind, n_columns):

@@ -15,7 +15,7 @@ from streamclust.comparison.mixing_weights import explained, search_weights
 from streamclust.errors import MemoryBudgetError, SettingsError
 from streamclust.passes.blocks import read_rows
 from streamclust.passes.side_by_side import Block, Joined
-from streamclust.store.descriptors import raw_array
+from streamclust.store.descriptors import DescriptorSet
 from streamclust.store.workspace import Workspace
 
 pytestmark = pytest.mark.usefixtures("all_unrendered")
@@ -73,7 +73,7 @@ def joined(sets, weights=(1, 1), scaled=standard):
 
 
 def test_the_rows_are_the_scaled_sets_side_by_side(made, sets):
-    rows = raw_array(Workspace(made.folder), "a+b")
+    rows = DescriptorSet(Workspace(made.folder), "a+b").raw
     assert rows.shape == (N_ROWS, 17)
     np.testing.assert_allclose(rows[100:300], joined(sets)[100:300], atol=1e-5)
     assert not (made.folder / "workspace.zarr/descriptors/a+b/raw").exists()
@@ -113,14 +113,14 @@ def test_outliers_do_not_count_a_set_twice(made):
 
 def test_weights_are_shares_of_the_variance(made, sets):
     case = api.open(made.folder).mix("a,b", "3,1", name="heavy", n_clusters=4)
-    rows = raw_array(Workspace(case.folder), "heavy")[0:N_ROWS]
+    rows = DescriptorSet(Workspace(case.folder), "heavy").raw[0:N_ROWS]
     np.testing.assert_allclose(rows, joined(sets, (3, 1)), atol=1e-5)
     assert rows[:, :12].var(0).sum() == pytest.approx(3, rel=1e-4)
 
 
 def test_rows_of_unit_length(made, sets):
     case = api.open(made.folder).mix("a,b", name="unit", scaling="l2", n_clusters=4)
-    rows = raw_array(Workspace(case.folder), "unit")[0:N_ROWS]
+    rows = DescriptorSet(Workspace(case.folder), "unit").raw[0:N_ROWS]
     np.testing.assert_allclose(rows, joined(sets, scaled=normalize), atol=1e-5)
 
 
@@ -199,7 +199,7 @@ def test_masked_rows_are_masked_in_the_mixture(sets, tmp_path):
     mixed = api.open(tmp_path / "out").mix("a,b", n_clusters=3)
     np.testing.assert_array_equal(np.flatnonzero(mixed.labels("a+b", 3)[...] < 0), [5, 7])
     api.open(tmp_path / "out").mix("a,b", "3,1", consensus=True, name="both", n_clusters=3)
-    rows = raw_array(Workspace(tmp_path / "out"), "both")[0:N_ROWS]
+    rows = DescriptorSet(Workspace(tmp_path / "out"), "both").raw[0:N_ROWS]
     valid = np.delete(rows, [5, 7], axis=0)
     np.testing.assert_allclose(valid.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(valid.var(0).sum(), 4, rtol=1e-5)
@@ -215,7 +215,7 @@ def test_a_mixture_of_replaced_descriptors_is_refused(sets, tmp_path):
     assert "a+b" not in (out / "labels.csv").read_text().splitlines()[0]
     assert any("a+b mixes a, b, which changed since" in getattr(e, "text", "") for e in said)
     with pytest.raises(SettingsError, match=r"a\+b mixes a, b, which changed since"):
-        raw_array(Workspace(out), "a+b")
+        DescriptorSet(Workspace(out), "a+b").rows("raw")
     clustered(tmp_path / "other", out, n_clusters=3)
     api.open(out).mix("a,b", n_clusters=3)
     assert "a+b" in (out / "labels.csv").read_text().splitlines()[0]

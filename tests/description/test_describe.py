@@ -151,7 +151,7 @@ def test_what_is_there_is_skipped(out):
     assert [line["typical"] for line in russian] == [line["typical"] for line in english]
     assert russian[0]["text"] != english[0]["text"]
     # Another clustering is described beside the first, which comes back.
-    assert ("describe", False) in steps(out, algorithm="kmeans", n_clusters=6)
+    assert ("describe", False) in steps(out, clustering="kmeans-6")
     assert {line["clustering"] for line in lines(out / FILES[0])} == {"kmeans-6"}
     assert ("describe", True) in steps(out)
 
@@ -277,7 +277,7 @@ def test_a_scheduler_describes_the_same(out, tmp_path, dask_address):
 
 
 def test_what_cannot_be_described(out, tmp_path):
-    with pytest.raises(SettingsError, match="with 77 clusters"):
+    with pytest.raises(SettingsError, match="has a clustering 77: "):
         api.open(out).describe(clustering=77)
     with pytest.raises(SettingsError, match="language='fr' is none of en, ru"):
         api.open(out).describe(language="fr")

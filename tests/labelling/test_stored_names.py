@@ -11,12 +11,17 @@ from click.testing import CliRunner
 from streamclust import api
 from streamclust.cli import commands
 from streamclust.errors import SettingsError, SourceError
-from streamclust.labelling.names import naming_of
+from streamclust.labelling.names import applied_names
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.names import named_clusterings
 from streamclust.store.workspace import Workspace
 
 K = 5
 KEPT = "descriptors/a/clusterings/kmeans-5"
+
+
+def applied(workspace, set_name, clustering):
+    return applied_names(StoredClustering(workspace, set_name, clustering))
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +117,7 @@ def test_names_follow_a_clustering_that_is_computed_anew(out, tmp_path):
     new = api.open(out).labels("a", K)[:]
     assert not np.array_equal(old, new)
     shown = column(out, "a")
-    for j, name in enumerate(naming_of(workspace, "a", "kmeans-5").naming.names):
+    for j, name in enumerate(applied(workspace, "a", "kmeans-5").naming.names):
         counts = np.bincount(old[new == j], minlength=K)
         expected = names[counts.argmax()] if counts.max() > counts.sum() / 2 else ""
         assert name == expected
@@ -121,8 +126,8 @@ def test_names_follow_a_clustering_that_is_computed_anew(out, tmp_path):
     api.open(out).label(named(tmp_path, ["first", *names[1:]], mark=mark))
     counts = np.bincount(new[old == 0], minlength=K)
     assert (column(out, "a")[(new == counts.argmax()) & (old == 0)] == "first").all()
-    api.open(out).reduce()
-    api.open(out).cluster(n_clusters=(3, K))
+    api.open(out).reduce(n_components=0.9)
+    api.open(out).cluster(n_clusters=(3, K), random_state=0)
     api.open(out).export()
     np.testing.assert_array_equal(column(out, "a"), np.array(["first", *names[1:]])[old])
 
@@ -152,7 +157,7 @@ def test_names_of_a_clustering_that_is_not_there_wait_for_it(out, tmp_path):
     assert not (out / "named.csv").exists()
     words = "the names of a kmeans-5 are kept, and not used: there is no such clustering now"
     assert words in [getattr(event, "text", "") for event in said]
-    api.open(out).reduce()
+    api.open(out).reduce(n_components=0.9)
     api.open(out).export()
     assert (out / "named.csv").read_bytes() == before
 
@@ -193,7 +198,7 @@ def test_names_of_other_rows_are_not_used(out, tmp_path):
     api.open(out).label(named(tmp_path, ["car"]))
     rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
     api.run(write_case(tmp_path / "other", a=rows, b=rows), out, n_clusters=(3, K))
-    assert naming_of(Workspace(out), "a", "kmeans-5") is None
+    assert applied(Workspace(out), "a", "kmeans-5") is None
     assert [one.path for one in named_clusterings(Workspace(out))] == [KEPT]
 
 
@@ -213,7 +218,7 @@ def test_a_template_to_fill_in(out, tmp_path):
     with pytest.raises(SettingsError, match="not as this command wrote it"):
         api.open(out).label(template=file)
     api.open(out).label(file)
-    assert naming_of(Workspace(out), "a", recommended["a"]).naming.names[1] == "+1"
+    assert applied(Workspace(out), "a", recommended["a"]).naming.names[1] == "+1"
     api.open(out).label(template=file, overwrite=True)
     assert [line["name"] for line in read(file)] == [f"'+{j}" for j in range(len(lines))]
 

@@ -17,10 +17,11 @@ from streamclust import api
 from streamclust.cli import commands
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.images.archive import ImageStore, stored_images
-from streamclust.labelling.names import naming_of
+from streamclust.labelling.names import applied_names
 from streamclust.passes.accumulators.clusters import Assignment
 from streamclust.passes.local import LocalExecutor
 from streamclust.settings import ALGORITHMS, Settings
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.job import Job
 from streamclust.store.links import extend_array
 from streamclust.store.workspace import Workspace, stage_array
@@ -29,6 +30,10 @@ pytestmark = pytest.mark.usefixtures("all_unrendered")
 
 N_OLD, N_NEW = 700, 200
 N_ROWS = N_OLD + N_NEW
+
+
+def applied(workspace, set_name, clustering):
+    return applied_names(StoredClustering(workspace, set_name, clustering))
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +246,7 @@ def test_names_follow(out, cases, tmp_path):
     lines = [f"a,kmeans-5,{j},{name.upper()},{mark}" for j, name in enumerate(names)]
     (tmp_path / "names.csv").write_text("\n".join(["set,clustering,cluster,name,mark", *lines]))
     api.open(out).label(tmp_path / "names.csv")
-    assert naming_of(Workspace(out), "a", "kmeans-5").naming.names == tuple(map(str.upper, names))
+    assert applied(Workspace(out), "a", "kmeans-5").naming.names == tuple(map(str.upper, names))
 
 
 def test_sets_without_paths_and_further_updates(values, tmp_path):

@@ -13,11 +13,9 @@ from streamclust.errors import SettingsError
 from streamclust.events import Events, Message
 from streamclust.neighbors import bundles, cells, shuffle
 from streamclust.neighbors import graph as graph_module
-from streamclust.neighbors import settings as settings_module
-from streamclust.neighbors.graph import neighbor_graph, recall_of
+from streamclust.neighbors.graph import GraphSettings, neighbor_graph, recall_of
 from streamclust.neighbors.pairs import Members, nearest_columns
 from streamclust.neighbors.search import NearestRows, exact_neighbors
-from streamclust.neighbors.settings import GraphSettings
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 
@@ -206,7 +204,7 @@ def test_more_cells_are_searched_until_the_recall_is_reached(tmp_path, vehicles,
 @pytest.mark.usefixtures("small_cells")
 @pytest.mark.parametrize("recall", [0.3, 1])
 def test_too_few_found_at_last_are_told(tmp_path, vehicles, monkeypatch, recall):
-    monkeypatch.setattr(settings_module, "MOST_PROBES", 2)
+    monkeypatch.setattr(graph_module, "MOST_PROBES", 2)
     said = []
     passes = Passes(events=Events(said.append))
     _, report = graph(tmp_path, vehicles[0], passes=passes, probes=2, recall=recall)

@@ -8,14 +8,15 @@ from streamclust.errors import SettingsError
 from streamclust.events import Events, Message
 from streamclust.neighbors import shards
 from streamclust.neighbors import shards as descent_module
-from streamclust.neighbors.graph import neighbor_graph
+from streamclust.neighbors.graph import GraphSettings, neighbor_graph
 from streamclust.neighbors.pairs import as_members
 from streamclust.neighbors.search import exact_neighbors
-from streamclust.neighbors.settings import GraphSettings
 from streamclust.neighbors.shards import candidates_a_row, descend
 from streamclust.passes.blocks import Rows
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Passes
+
+pytestmark = pytest.mark.slow
 
 K = 7
 CHUNK = 1024

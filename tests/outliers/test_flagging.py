@@ -152,7 +152,7 @@ def test_a_scan_finds_what_descriptors_hide(case, found, tmp_path):
     assert flagged == set(kinds)
     assert (out / "figures" / "outliers-blank.png").exists()
     # And back: what was flagged for its picture alone is forgotten.
-    api.open(out).outliers()
+    api.open(out).outliers(scan_images=False)
     assert kinds_of(out) == kinds_of(found)
     assert not (out / "figures" / "outliers-blank.png").exists()
     assert (out / "outliers.csv").read_bytes() == (found / "outliers.csv").read_bytes()
@@ -200,7 +200,7 @@ def test_nothing_is_done_twice_and_other_shares_flag_more(case, found, tmp_path)
         flags = [line["outlier"] for line in read(out / "labels.csv")]
         assert flags.count("1") == count
         assert len(read(out / "outliers.csv")) == max(100, count)
-    api.open(out).outliers()
+    api.open(out).outliers(contamination="auto")
     assert (out / "outliers.csv").read_bytes() == before
 
 

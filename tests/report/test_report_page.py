@@ -12,10 +12,10 @@ from browser import Browser
 from cases import write_case
 
 from streamclust import api
-from streamclust.labelling.names import naming_of
+from streamclust.labelling.names import applied_names
 from streamclust.labelling.names_table import read_names
 from streamclust.language import en
-from streamclust.store.clusterings import recommended_clusterings
+from streamclust.store.clusterings import StoredClustering, recommended_clusterings
 from streamclust.store.workspace import Workspace
 
 # Commands, files, keys and methods are called the same in every language.
@@ -122,7 +122,7 @@ def test_names_merges_and_marks_come_back_by_names_csv(out, browser):
     assert [line.cluster for line in lines] == list(range(cards))
     assert {(line.set, line.clustering, line.mark) for line in lines} == {("osnet", own.name, mark)}
     api.open(out).label(file)
-    applied = naming_of(Workspace(out), "osnet", own.name)
+    applied = applied_names(StoredClustering(Workspace(out), "osnet", own.name))
     assert applied is not None
     names = applied.naming.names
     assert names[:3] == ('=van, "big" und groß', "lorry", "lorry")
@@ -370,6 +370,6 @@ def test_html_in_paths_names_and_attributes_is_text(evil, browser):
     file = saved(browser)
     assert "<b>a,kmeans-3,1,'=1+1,0," in file.read_text("utf-8")
     api.open(evil).label(file)
-    applied = naming_of(Workspace(evil), "<b>a", "kmeans-3")
+    applied = applied_names(StoredClustering(Workspace(evil), "<b>a", "kmeans-3"))
     assert applied is not None
     assert applied.naming.names[:2] == (EVIL, "=1+1")

@@ -6,9 +6,9 @@ from typing import Self
 import numpy as np
 
 from streamclust.outliers.measures.base import (
-    Column,
     FittedMeasure,
     InductiveColumns,
+    MeasureColumn,
     MeasureInputs,
 )
 from streamclust.passes.accumulators.sample import UniformSample
@@ -47,8 +47,8 @@ class ReferenceSamples:
             sample.update(values, extras[-1])
 
     def merge(self, other: Self) -> None:
-        for own, others in zip(self.samples, other.samples, strict=True):
-            own.merge(others)
+        for mine, others in zip(self.samples, other.samples, strict=True):
+            mine.merge(others)
 
     def result(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Of each sample, the rows (size, n_columns) and their numbers (size,)."""
@@ -144,7 +144,7 @@ class Reference(InductiveColumns):
 
     version = 1
     depends_on = ("random_state",)
-    columns = (Column(NEAR), Column(FAR))
+    columns = (MeasureColumn(NEAR), MeasureColumn(FAR))
     weight = 1.0
     title = "reference distances"
 
