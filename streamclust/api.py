@@ -119,6 +119,7 @@ def demo(
     chosen, _ = settings_of("demo", settings)
     if rows < 10:
         raise SettingsError(f"rows={rows!r} must be 10 or more")
+    observers = tuple(observers)
     with Events(*observers).passing("making the demo case", rows) as advance:
         done = 0
 
