@@ -10,8 +10,8 @@ import numpy as np
 
 from streamclust.choice.evidence import evidence
 from streamclust.choice.measurement import measure
+from streamclust.choice.recommendation import decide, decide_missing, stored_choice
 from streamclust.choice.stability import stability
-from streamclust.choice.tables import choose, decide, decide_missing
 from streamclust.clustering.step import check_rows, cluster
 from streamclust.comparison.attributes import named_or_last
 from streamclust.comparison.mixed_sets import MixedSet, mix
@@ -46,6 +46,7 @@ from streamclust.reduction.ingestion import ingest
 from streamclust.reduction.step import reduce
 from streamclust.settings import AUTO, Settings
 from streamclust.store.attributes import remember_table
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.descriptors import descriptor_sets
 from streamclust.store.images import paths_fingerprint, sources, store_paths
 from streamclust.store.job import Job
@@ -116,15 +117,15 @@ def measure_set(job: Job, descriptor: str) -> None:
 def _wider(job: Job, descriptor: str) -> dict[str, Any]:
     """Settings of the sweep that goes on from the recommended clustering; empty where it does not
     lie at the upper edge, or there are too few rows to go on."""
-    name, choice = choose(job.workspace, descriptor)
+    name, choice = stored_choice(job.workspace, descriptor)
     if name is None or choice.edge != "upper":
         return {}
-    attributes = job.workspace.root[f"descriptors/{descriptor}/clusterings/{name}"].attrs
-    last = int(attributes["n_clusters"])
+    best = StoredClustering(job.workspace, descriptor, name)
+    last = best.n_clusters
     most = min(MOST_CLUSTERS, job.n_valid(descriptor) // LEAST_ROWS_A_CLUSTER)
     # Steps of a tenth of k: where groups are many, no index tells neighbouring k apart.
     ks = tuple(k for k in range(last + 1, 2 * last + 1, max(1, last // 10)) if k <= most)
-    return {"algorithms": (attributes["algorithm"],), "n_clusters": ks} if ks else {}
+    return {"algorithms": (best.algorithm,), "n_clusters": ks} if ks else {}
 
 
 def run_case(
@@ -371,7 +372,7 @@ def each_set(step: Callable[[Job, str], None], job: Job) -> None:
 
 def tell_choice(job: Job, descriptor: str) -> None:
     """Say which clustering is recommended, and what speaks against trusting that."""
-    _, choice = choose(job.workspace, descriptor)
+    _, choice = stored_choice(job.workspace, descriptor)
     for reason in choice.reasons:
         job.events.note(f"{descriptor}: {reason}")
     for warning in choice.warnings:
@@ -420,7 +421,7 @@ def _of_rows(workspace: Workspace) -> dict[str, Any]:
 def _recommended(workspace: Workspace) -> dict[str, Any]:
     told = {}
     for descriptor in workspace.descriptors:
-        name, choice = choose(workspace, descriptor)
+        name, choice = stored_choice(workspace, descriptor)
         told[descriptor] = {
             "clustering": name,
             "reasons": list(map(str, choice.reasons)),

@@ -8,7 +8,6 @@ from typing import Protocol
 from streamclust.choice.evidence import evidence_needs
 from streamclust.choice.measurement import measure_needs
 from streamclust.choice.stability import stability_needs
-from streamclust.choice.tables import choose
 from streamclust.clustering.step import cluster_needs
 from streamclust.comparison.mixed_sets import MixedSet, mix_needs, mixed_shape
 from streamclust.errors import SettingsError, SourceError
@@ -34,6 +33,7 @@ from streamclust.reduction.sums import SCORED_COMPONENTS, is_sketched, most_comp
 from streamclust.settings import AUTO, Settings
 from streamclust.sources.case import Case, check_rows, count_paths, find_case
 from streamclust.sources.readers import ArraySource, open_source
+from streamclust.store.clusterings import recommended_clustering
 from streamclust.store.images import stored_paths
 from streamclust.store.job import Job, Planned, planned
 
@@ -138,7 +138,7 @@ class Stored:
         return self._job.set(name).is_sketched
 
     def is_clustered(self, name: str) -> bool:
-        return choose(self._job.workspace, name)[0] is not None
+        return recommended_clustering(self._job.workspace, name) is not None
 
 
 def _scored(on: Shapes, name: str) -> Rows:

@@ -132,9 +132,9 @@ class Results:
 
     def recommended(self, set_name: str) -> str | None:
         """Name of a set's recommended clustering, such as ``"kmeans-12"``."""
-        from streamclust.choice.tables import choose
+        from streamclust.choice.recommendation import stored_choice
 
-        return choose(self._workspace, set_name)[0]
+        return stored_choice(self._workspace, set_name)[0]
 
     def labels(self, set_name: str, clustering: str | int | None = None) -> "zarr.Array":
         """Labels of all rows, int32; those of the recommended clustering by default.

@@ -11,7 +11,7 @@ import pytest
 
 import streamclust
 from streamclust import api
-from streamclust.choice.tables import choose
+from streamclust.choice.recommendation import stored_choice
 from streamclust.errors import SettingsError, WorkspaceError
 from streamclust.events import Events, StepFinished
 from streamclust.notebook.tables import read_table
@@ -54,7 +54,7 @@ def test_a_case_is_a_table_with_reasons_and_a_map(case):
     assert "kmeans-5" in page.text
     assert "3,000" in page.text
     assert len(page.all("tr")) == 2
-    _, choice = choose(case._workspace, EVIL)
+    _, choice = stored_choice(case._workspace, EVIL)
     assert all(str(reason) in page.text for reason in choice.reasons)
     (image,) = page.all("img")
     assert image["src"].startswith("data:image/png;base64,iVBOR")

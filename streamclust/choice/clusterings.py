@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Set
 
 import numpy as np
 
+from streamclust.choice.recommendation import measured
 from streamclust.choice.rule import is_degenerate
-from streamclust.choice.tables import measured
 from streamclust.settings import ALGORITHMS
 from streamclust.store.clusterings import StoredClustering, stored_clusterings
 from streamclust.store.workspace import Workspace

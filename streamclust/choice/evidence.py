@@ -12,8 +12,8 @@ from streamclust.choice.borders import Borders
 from streamclust.choice.gap import MOST_ROWS, Structureless, gap
 from streamclust.choice.group_count import COLUMNS, MOST_COMPONENTS, MixtureGroups
 from streamclust.choice.indices import Scores, algorithm_of
+from streamclust.choice.recommendation import measured
 from streamclust.choice.rule import clearest, is_degenerate
-from streamclust.choice.tables import measured
 from streamclust.clustering.kmeans_sweep import ignore_convergence, sample_centers
 from streamclust.memory import MIB, Need
 from streamclust.passes.accumulators.contingency import Contingency

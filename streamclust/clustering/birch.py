@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from streamclust.clustering.base import Clustering
-from streamclust.clustering.dendrogram import cut, ward_merges
 from streamclust.clustering.landmarks import NearestLandmark, labelling_need, largest_first
+from streamclust.clustering.ward import cut, ward_merges
 from streamclust.memory import Need
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from streamclust.clustering.base import Clustering
-from streamclust.clustering.centers import sweep_settings
 from streamclust.clustering.continuing import moved_splits
+from streamclust.clustering.kmeans import sweep_settings
 from streamclust.clustering.kmeans_sweep import SweepSettings
 from streamclust.memory import Need
 from streamclust.passes.accumulators.bisection import Descent, Splits, SplitStep, SplitSums

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from streamclust.clustering.base import Clustering, Probabilistic
-from streamclust.clustering.registry import load_algorithm
+from streamclust.clustering.base import Clustering, Probabilistic, load_algorithm
 from streamclust.passes.accumulators.clusters import PIECE_ROWS
 
 

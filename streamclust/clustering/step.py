@@ -8,8 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.clustering.base import Algorithm, Clustering, Labeller
-from streamclust.clustering.registry import load_algorithm
+from streamclust.clustering.base import Algorithm, Clustering, Labeller, load_algorithm
 from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.passes.accumulators.clusters import ClusterSums

@@ -15,12 +15,11 @@ Written are, through `Outputs`:
 - ``yield.csv``: what naming the clusters of every clustering gives.
 """
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from streamclust.choice.clusterings import of_same_number, sound
-from streamclust.choice.tables import measured
+from streamclust.choice.recommendation import measured
 from streamclust.comparison.attributes import (
     ATTRIBUTES,
     YIELD,
@@ -62,7 +61,7 @@ from streamclust.store.clusterings import (
 from streamclust.store.descriptions import description_fingerprint, load_description
 from streamclust.store.images import paths_fingerprint, sources, stored_groups
 from streamclust.store.job import Job, planned
-from streamclust.store.outputs import Outputs
+from streamclust.store.outputs import Outputs, number_cell
 from streamclust.store.workspace import fingerprint
 
 STEP = "compare"
@@ -297,6 +296,6 @@ def _attribute_lines(
 def _written(line: dict[str, Any]) -> dict[str, Any]:
     """Numbers as text of six digits, those that are not known as none."""
     return {
-        name: value if not isinstance(value, float) else "" if math.isnan(value) else f"{value:.6g}"
+        name: number_cell(value) if isinstance(value, float) else value
         for name, value in line.items()
     }

@@ -1,6 +1,5 @@
 """Descriptions as files: in words, with the number of every finding, and how readable sets are."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from streamclust.store.descriptions import (
     description_fingerprint,
 )
 from streamclust.store.job import Job
-from streamclust.store.outputs import Outputs, safe_cell
+from streamclust.store.outputs import Outputs, number_cell, safe_cell
 from streamclust.store.workspace import fingerprint
 
 DESCRIPTIONS_FILE, EVIDENCE_FILE = "descriptions.csv", "description_evidence.csv"
@@ -66,7 +65,7 @@ def write_descriptions(
     numbers = (line for one in each for line in _evidence(*one))
     outputs.table(EVIDENCE_FILE, EVIDENCE, numbers, mark)
     lines = (
-        {**_about(clustering), "k": clustering.n_clusters, **_texts(description.readability)}
+        {**_about(clustering), "k": clustering.n_clusters, **_cells(description.readability)}
         for clustering, description in each
     )
     outputs.table(READABILITY_FILE, READABILITY, lines, mark)
@@ -87,12 +86,12 @@ def _descriptions(
             **_about(clustering),
             "cluster": cluster,
             "rows": sizes[cluster],
-            "share": _text(sizes[cluster] / total),
+            "share": number_cell(sizes[cluster] / total),
             "name": safe_cell(words.name),
             "text": safe_cell(words.text),
             "nearest": nearest[cluster] if nearest[cluster] >= 0 else "",
-            "outlier_share": _text(description.outlier_shares[cluster]),
-            "readability": _text(description.cluster_readability[cluster]),
+            "outlier_share": number_cell(description.outlier_shares[cluster]),
+            "readability": number_cell(description.cluster_readability[cluster]),
             **{kind: " ".join(map(str, numbers)) for kind, numbers in rows.items()},
         }
 
@@ -109,18 +108,13 @@ def _numbers(finding: Finding) -> dict[str, Any]:
         "claim": finding.kind,
         "name": safe_cell(finding.name),
         "value": safe_cell(finding.value),
-        "in_cluster": _text(finding.inside),
-        "elsewhere": _text(finding.outside),
-        "effect": _text(finding.effect),
+        "in_cluster": number_cell(finding.inside),
+        "elsewhere": number_cell(finding.outside),
+        "effect": number_cell(finding.effect),
         "p": f"{finding.p:.2g}",
         "n": finding.n,
     }
 
 
-def _texts(numbers: dict[str, float]) -> dict[str, str]:
-    return {name: _text(value) for name, value in numbers.items()}
-
-
-def _text(value: float) -> str:
-    """Six digits; nothing where it is not known."""
-    return "" if math.isnan(value) else f"{value:.6g}"
+def _cells(numbers: dict[str, float]) -> dict[str, str]:
+    return {name: number_cell(value) for name, value in numbers.items()}

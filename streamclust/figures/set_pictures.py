@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from streamclust.choice.recommendation import measured, stored_choice
 from streamclust.choice.rule import is_degenerate, recommend
-from streamclust.choice.tables import choose, measured
 from streamclust.figures.files import FIGURE_BYTES, figure_file
 from streamclust.memory import Need
 from streamclust.passes.accumulators.histogram import DensityMap, DensityMaps, map_edges
@@ -34,7 +34,7 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    name, choice = choose(job.workspace, descriptor)
+    name, choice = stored_choice(job.workspace, descriptor)
     reasons = list(map(str, choice.reasons))
     table = [
         {**line, "refused": is_degenerate(line)} for line in measured(job.workspace, descriptor)

@@ -82,7 +82,7 @@ class ImageStore:
 
     def __init__(self, images: str | Path | Images) -> None:
         places = images.places if isinstance(images, Images) else (Path(images),)
-        self._places = [_Place(place) for place in places]
+        self._places = [_ImageSource(place) for place in places]
         self._place_of = images.place_of if isinstance(images, Images) else None
 
     def names(self) -> Iterator[str]:
@@ -100,7 +100,7 @@ class ImageStore:
         SourceError
             If a zip file itself cannot be read any more.
         """
-        return self._first(_Place.read, path)
+        return self._first(_ImageSource.read, path)
 
     def file_of(self, path: str) -> Path | None:
         """The file of a path as it stands in the case's list; None in a zip file.
@@ -110,9 +110,9 @@ class ImageStore:
         ImageError
             If there is no such image.
         """
-        return self._first(_Place.file_of, path)
+        return self._first(_ImageSource.file_of, path)
 
-    def _first(self, ask: Callable[[_Place, str], T], path: str) -> T:
+    def _first(self, ask: Callable[[_ImageSource, str], T], path: str) -> T:
         number = None if self._place_of is None else self._place_of.get(path)
         if number is not None:
             return ask(self._places[number], path)
@@ -126,7 +126,7 @@ class ImageStore:
         return ask(last, path)
 
 
-class _Place:
+class _ImageSource:
     """One folder or zip file of images."""
 
     def __init__(self, path: Path) -> None:

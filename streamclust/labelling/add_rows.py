@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from streamclust.choice.agreement import adjusted_rand
-from streamclust.clustering.base import Algorithm, Continuing
+from streamclust.clustering.base import Algorithm, Continuing, load_algorithm
 from streamclust.clustering.continuing import largest_move, moved_centers
-from streamclust.clustering.registry import load_algorithm
 from streamclust.clustering.step import LabelsOf, label_rows, staged_fit, sweep_mark
 from streamclust.errors import SettingsError, SourceError
 from streamclust.labelling.row_assignment import fitted_clustering

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamclust.clustering.registry import load_algorithm
+from streamclust.clustering.base import load_algorithm
 from streamclust.errors import SettingsError, SourceError
 from streamclust.labelling.row_assignment import Assigned, NamedClustering
 from streamclust.memory import MIB, Need

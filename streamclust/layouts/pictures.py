@@ -4,13 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.tables import choose
 from streamclust.figures.files import FIGURE_BYTES, figure_file
 from streamclust.figures.set_pictures import BINS
 from streamclust.memory import Need
 from streamclust.passes.accumulators.histogram import Density, DensityMap, DensityMaps
 from streamclust.passes.blocks import Rows
-from streamclust.store.clusterings import StoredClustering
+from streamclust.store.clusterings import StoredClustering, find_clustering
 from streamclust.store.job import Job
 from streamclust.store.layouts import StoredLayout, layouts_of
 from streamclust.store.outputs import Outputs
@@ -33,11 +32,9 @@ def draw_layouts(job: Job, descriptor: str, outputs: Outputs) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    recommended, _ = choose(job.workspace, descriptor)
     for layout in layouts_of(job.workspace, descriptor).values():
-        shown = layout.clustering or recommended
-        if shown is not None:
-            clustering = StoredClustering(job.workspace, descriptor, shown)
+        clustering = find_clustering(job.workspace, descriptor, layout.clustering or None)
+        if clustering is not None:
             _draw(job, layout, clustering, outputs)
 
 

@@ -5,7 +5,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.choice.tables import choose
 from streamclust.errors import SettingsError
 from streamclust.layouts.base import DIMENSIONS, Layout, Placement, RowSums, load_layout
 from streamclust.layouts.quality import SAMPLED_ROWS, layout_quality, quality_bytes
@@ -124,12 +123,12 @@ def _clustering(
         if asked is not None:
             raise SettingsError(f"a layout by {method} follows no clustering: leave {asked} out")
         return None
-    name = asked or choose(job.workspace, descriptor)[0]
-    if name is None:
+    clustering = find_clustering(job.workspace, descriptor, asked)
+    if clustering is None:
         raise SettingsError(
             f"{descriptor} has no clustering to lay out: run streamclust cluster and measure first"
         )
-    return find_clustering(job.workspace, descriptor, name)
+    return clustering
 
 
 def _sums(

@@ -46,7 +46,7 @@ from streamclust.passes.verbs import Passes
 MOST_PROBES = 64
 MOST_OVERLAP = 4
 
-Algorithm = Literal["auto", "exact", "nn_descent"]
+SearchAlgorithm = Literal["auto", "exact", "nn_descent"]
 
 SAMPLED_ROWS = 1000
 # Distances this near to each other are equal: those of a product and its repetition.
@@ -94,8 +94,8 @@ class GraphSettings:
             raise SettingsError(f"recall is a share from 0 to 1, not {self.recall}")
         if not 1 <= self.overlap <= MOST_OVERLAP:
             raise SettingsError(f"shards overlap 1 to {MOST_OVERLAP} times, not {self.overlap}")
-        if self.algorithm not in get_args(Algorithm):
-            known = ", ".join(get_args(Algorithm))
+        if self.algorithm not in get_args(SearchAlgorithm):
+            known = ", ".join(get_args(SearchAlgorithm))
             raise SettingsError(f"algorithm is one of {known}, not {self.algorithm!r}")
         if self.algorithm == "nn_descent" and find_spec("pynndescent") is None:
             raise SettingsError("nn_descent needs pynndescent: pip install pynndescent, or auto")

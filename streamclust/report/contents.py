@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from streamclust.choice.tables import METRICS, choose, measured
+from streamclust.choice.recommendation import measured, stored_choice
+from streamclust.choice.tables import METRICS
 from streamclust.store.descriptors import DescriptorSet, descriptor_sets
 from streamclust.store.images import stored_paths
 from streamclust.store.outliers import flagged_rows
@@ -38,7 +39,7 @@ def _of_set(stored: DescriptorSet) -> dict[str, Any]:
     about["explained_variance"] = float(pca.values["explained_variance_ratio"].sum())
     about["reduction"] = {"scaling": pca.values["scaling"], "whiten": pca.whiten}
     about["reduction"]["normalize"] = pca.normalize
-    about["recommended"], choice = choose(workspace, name)
+    about["recommended"], choice = stored_choice(workspace, name)
     about["reasons"] = list(map(str, choice.reasons))
     about["warnings"] = list(map(str, choice.warnings))
     columns = [column for column in METRICS if column not in ("set", "recommended")]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.tables import measured
+from streamclust.choice.recommendation import measured
 from streamclust.figures.colors import cluster_colors
 from streamclust.images.archive import Images
 from streamclust.passes.verbs import Passes
@@ -23,11 +23,10 @@ from streamclust.report.cards import (
     clusterings_with_labels,
     wanted_images,
 )
-from streamclust.report.figures import figures_of_set
 from streamclust.report.outliers import OutlierSheet, rows_of_sheets
 from streamclust.report.page import as_json
+from streamclust.report.pictures import figures_of_set, thumbnails
 from streamclust.report.points import Points, packed, point_needs, sample_points
-from streamclust.report.thumbnails import thumbnails
 from streamclust.report.words import Words
 from streamclust.store.clusterings import (
     StoredClustering,

@@ -11,13 +11,17 @@ from streamclust.memory import MIB, Need
 from streamclust.outliers.flagging import BYTES_A_ROW
 from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import PAGE_BYTES, POINTS, SETS
-from streamclust.report.comparison import comparison_tables
-from streamclust.report.figures import Figure, embed, figures_of_comparison, figures_of_outliers
 from streamclust.report.outliers import outlier_sheets
-from streamclust.report.overview import about_set, easiest_to_read, what_was_run
+from streamclust.report.overview import about_set, comparison_tables, easiest_to_read, what_was_run
 from streamclust.report.page import write_page
+from streamclust.report.pictures import (
+    Figure,
+    embed,
+    fewer,
+    figures_of_comparison,
+    figures_of_outliers,
+)
 from streamclust.report.script_data import STEP, SetParts, script_data
-from streamclust.report.thumbnails import fewer
 from streamclust.report.words import Words
 from streamclust.store.clusterings import recommended_clusterings
 from streamclust.store.job import Job
@@ -58,7 +62,7 @@ def report(
     MemoryBudgetError
         When it does not fit the budget.
     """
-    sets = [n for n in job.chosen() if job.workspace.get(f"descriptors/{n}/reduced") is not None]
+    sets = [n for n in job.chosen() if job.set(n).reduced is not None]
     if not sets:
         raise SettingsError("there is no reduced set to report on: run streamclust run first")
     with _place(outputs, file, overwrite) as staged:

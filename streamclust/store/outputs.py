@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -171,6 +172,11 @@ def safe_cell(text: str) -> str:
 def plain_cell(text: str) -> str:
     """The text that `safe_cell` made safe."""
     return text[text.startswith("'") :] if text.lstrip("'").startswith(_FORMULAS) else text
+
+
+def number_cell(value: float) -> str:
+    """A number of six digits; nothing where it is not known."""
+    return "" if math.isnan(value) else f"{value:.6g}"
 
 
 def _digest(path: Path) -> str:

@@ -197,6 +197,7 @@ def measured(rows, ks):
     return [{**line, "groups": found} for line in lines]
 
 
+@pytest.mark.slow
 def test_six_groups_are_found():
     rows = make_blobs(3000, 12, centers=6, cluster_std=2.0, random_state=3)[0].astype(np.float32)
     lines = measured(rows, range(2, 13))
@@ -205,6 +206,7 @@ def test_six_groups_are_found():
     assert choice.structure is True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["round", "decaying", "cube"])
 @pytest.mark.parametrize("n_columns", [2, 32])
 def test_data_without_structure_are_told(kind, n_columns):

@@ -8,7 +8,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from streamclust import api
 from streamclust.choice.stability import _agreement, _Refit
-from streamclust.clustering.registry import load_algorithm
+from streamclust.clustering.base import load_algorithm
 from streamclust.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("all_unrendered")

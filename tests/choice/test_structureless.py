@@ -39,6 +39,7 @@ def test_the_gap_is_that_to_references_drawn_here():
     assert is_gap(found, error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_rows", [400, 2000, 6000])
 @pytest.mark.parametrize("kind", ["gaussian", "cube"])
 def test_no_gap_without_structure(monkeypatch, n_rows, kind):

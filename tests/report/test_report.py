@@ -23,8 +23,8 @@ from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.report import bounds
 from streamclust.report.page import as_json, content_policy
+from streamclust.report.pictures import fewer, thumbnails
 from streamclust.report.points import sample_points
-from streamclust.report.thumbnails import fewer, thumbnails
 from streamclust.report.words import Words
 from streamclust.settings import Settings
 from streamclust.store.clusterings import recommended_clusterings

@@ -13,7 +13,7 @@ from streamclust.passes.verbs import Passes, Transform
 from streamclust.settings import Settings
 
 
-class Column(NamedTuple):
+class MeasureColumn(NamedTuple):
     """A column that a measure writes: a value of each row, NaN for rows that are not valid.
 
     Attributes
@@ -78,7 +78,7 @@ class Measure(Protocol):
         The settings that its values follow from.
     reads : tuple of str
         The columns of earlier measures that it is made of, or ``residual``.
-    columns : tuple of Column
+    columns : tuple of MeasureColumn
         What it writes; none where it is made of what it reads alone.
     weight : float
         How much it counts for the score of a set.
@@ -87,7 +87,7 @@ class Measure(Protocol):
     version: int
     depends_on: tuple[str, ...]
     reads: tuple[str, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[MeasureColumn, ...]
     weight: float
 
     def block_bytes(self, rows: Rows, n_neighbors: int) -> int:
@@ -138,7 +138,7 @@ class ScaledColumns:
     """
 
     reads: tuple[str, ...] = ()
-    columns: tuple[Column, ...] = ()
+    columns: tuple[MeasureColumn, ...] = ()
     depends_on: tuple[str, ...] = ()
 
     def block_bytes(self, rows: Rows, n_neighbors: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.outliers.measures.base import Column, MeasureInputs, ScaledColumns
+from streamclust.outliers.measures.base import MeasureColumn, MeasureInputs, ScaledColumns
 from streamclust.outliers.measures.neighbor_distance import KTH, mean_of_known, neighbor_bytes
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
@@ -60,7 +60,10 @@ class LOF(ScaledColumns):
 
     version = 1
     reads = (KTH,)
-    columns = (Column("lof", np.float64), Column("density", np.float64, is_kept=False))
+    columns = (
+        MeasureColumn("lof", np.float64),
+        MeasureColumn("density", np.float64, is_kept=False),
+    )
     weight = 1 / 9
 
     def block_bytes(self, rows: Rows, n_neighbors: int) -> int:

@@ -6,9 +6,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from streamclust.outliers.measures.base import (
-    Column,
     FittedMeasure,
     InductiveColumns,
+    MeasureColumn,
     MeasureInputs,
 )
 from streamclust.outliers.measures.reference import FAR, NEAR, reference_gap
@@ -94,7 +94,7 @@ class Mahalanobis(InductiveColumns):
 
     version = 1
     reads = (NEAR, FAR)
-    columns = (Column("mahalanobis"),)
+    columns = (MeasureColumn("mahalanobis"),)
     weight = 1.0
     title = "Mahalanobis"
 

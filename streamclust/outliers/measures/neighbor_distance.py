@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.outliers.measures.base import Column, MeasureInputs, ScaledColumns
+from streamclust.outliers.measures.base import MeasureColumn, MeasureInputs, ScaledColumns
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
@@ -43,7 +43,7 @@ class NeighborDistance(ScaledColumns):
     """The distance to the last neighbour; the mean one is kept, and not counted."""
 
     version = 1
-    columns = (Column(KTH), Column(MEAN))
+    columns = (MeasureColumn(KTH), MeasureColumn(MEAN))
     weight = 1 / 9
 
     def block_bytes(self, rows: Rows, n_neighbors: int) -> int:

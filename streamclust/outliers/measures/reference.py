@@ -6,9 +6,9 @@ from typing import Self
 import numpy as np
 
 from streamclust.outliers.measures.base import (
-    Column,
     FittedMeasure,
     InductiveColumns,
+    MeasureColumn,
     MeasureInputs,
 )
 from streamclust.passes.accumulators.sample import UniformSample
@@ -144,7 +144,7 @@ class Reference(InductiveColumns):
 
     version = 1
     depends_on = ("random_state",)
-    columns = (Column(NEAR), Column(FAR))
+    columns = (MeasureColumn(NEAR), MeasureColumn(FAR))
     weight = 1.0
     title = "reference distances"
 
