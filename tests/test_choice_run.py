@@ -10,6 +10,13 @@ from sklearn.datasets import make_blobs
 import streamclust
 from streamclust import api
 from streamclust.errors import SettingsError
+from streamclust.settings import Settings
+from streamclust.store.clusterings import (
+    forget_recommendation,
+    recommended_clustering,
+    stored_recommendation,
+)
+from streamclust.store.workspace import Workspace
 
 
 def run(tmp_path, values, **changes):
@@ -123,6 +130,29 @@ def test_clusterings_of_an_older_version_are_told(tmp_path):
     api.open(made.folder).export(observers=[said.append])
     assert any("made by an older streamclust" in getattr(e, "text", "") for e in said)
     assert (made.folder / "labels.csv").read_bytes() == table
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_what_is_recommended_is_stored_and_made_once_where_it_is_not(tmp_path):
+    made, _ = run(tmp_path, make_blobs(300, 4, centers=3, random_state=0)[0], n_clusters="2:5")
+    workspace = Workspace(made.folder)
+    stored, reasons = stored_recommendation(workspace, "a"), made.info()["descriptors"]["a"]
+    assert stored["clustering"] == recommended_clustering(workspace, "a").name
+    # As an older version left it, read and written to.
+    forget_recommendation(workspace, "a")
+    assert made.recommended("a") == stored["clustering"]
+    assert made.info()["descriptors"]["a"]["reasons"] == reasons["reasons"]
+    with pytest.raises(SettingsError, match="run streamclust measure"):
+        recommended_clustering(workspace, "a")
+    made.export()
+    assert stored_recommendation(workspace, "a") == stored
+    # What is clustered anew by the same algorithm takes the place of what was recommended.
+    made.cluster(n_clusters=4, max_iter=3)
+    assert stored_recommendation(workspace, "a")["clustering"] is None
+    made.measure()
+    assert stored_recommendation(workspace, "a")["clustering"] == "kmeans-4"
+    made.cluster(n_clusters="2:5", max_iter=Settings().max_iter)
+    assert stored_recommendation(workspace, "a")["choice"] == stored["choice"]
 
 
 @pytest.mark.usefixtures("unrendered")

@@ -205,7 +205,7 @@ class HDBSCAN:
         values, numbers = passes.reduce("sampling rows", sampled, accumulator).result()
         values = values[np.argsort(numbers)]
         size = max(LEAST_CLUSTER, round(settings.min_cluster_size * len(values)))
-        task = _Fit(values, min(MIN_SAMPLES, size))
+        task = _FitSample(values, min(MIN_SAMPLES, size))
         (clustering,) = passes.map("HDBSCAN of a sample", task, [size], "sample")
         return [clustering]
 
@@ -238,7 +238,7 @@ class ByDensity:
 
 
 @dataclass(frozen=True)
-class _Fit:
+class _FitSample:
     """The clustering of a sample, with clusters of at least so many of its rows."""
 
     values: np.ndarray

@@ -9,7 +9,7 @@ import numpy as np
 
 from streamclust.clustering.base import Clustering
 from streamclust.clustering.continuing import moved_centers
-from streamclust.clustering.kmeans_sweep import Fitted, SweepSettings, fit_sweep, sample_size
+from streamclust.clustering.kmeans_sweep import FittedKMeans, SweepSettings, fit_sweep, sample_size
 from streamclust.memory import Need
 from streamclust.passes.accumulators.clusters import PIECE_ROWS, Assignment, LloydStep
 from streamclust.passes.blocks import Rows
@@ -77,7 +77,7 @@ def sweep_settings(settings: Settings) -> SweepSettings:
     )
 
 
-def clustering_of(fit: Fitted) -> Clustering:
+def clustering_of(fit: FittedKMeans) -> Clustering:
     """A k-means of a sweep as it is stored."""
     return Clustering(
         len(fit.centers),

@@ -160,7 +160,7 @@ class SweepSettings:
 
 
 @dataclass
-class Fitted:
+class FittedKMeans:
     """One clustering of a sweep.
 
     Attributes
@@ -185,7 +185,7 @@ class Fitted:
 
 def fit_sweep(
     rows: Rows, n_clusters: Sequence[int], settings: SweepSettings, passes: Passes
-) -> dict[int, Fitted]:
+) -> dict[int, FittedKMeans]:
     """Fit k-means for each k of `n_clusters`.
 
     A k's result does not depend on the other k of the sweep, but for the rounding of products
@@ -201,7 +201,7 @@ def fit_sweep(
 
     Returns
     -------
-    dict of int to Fitted
+    dict of int to FittedKMeans
 
     Raises
     ------
@@ -226,7 +226,7 @@ def fit_sweep(
     )
     centers = [learner.centers for learner in learned]
     fitted = {
-        k: Fitted(own, np.bincount(labels, minlength=k))
+        k: FittedKMeans(own, np.bincount(labels, minlength=k))
         for k, own, labels in zip(ks, centers, Assignment(centers)(values)[0].T, strict=True)
     }
     _lloyd(rows, fitted, values, settings, passes)
@@ -293,7 +293,7 @@ class _Seed:
 
 def _lloyd(
     rows: Rows,
-    fitted: dict[int, Fitted],
+    fitted: dict[int, FittedKMeans],
     sample: np.ndarray,
     settings: SweepSettings,
     passes: Passes,

@@ -32,7 +32,7 @@ def n_micro_clusters(ks: Sequence[int]) -> int:
 
 
 class Ward:
-    """See `streamclust.clustering.landmarks` and `streamclust.clustering.dendrogram`.
+    """See `ward_merges`, here over the micro-clusters of `streamclust.clustering.landmarks`.
 
     A clustering's arrays are ``landmarks`` (means of the micro-clusters) with their ``weights``
     (rows) and ``landmark_labels``, and the tree as a linkage matrix of scipy, ``merges``.

@@ -196,7 +196,7 @@ def test_a_page_that_a_person_changed_is_kept(plain, tmp_path):
 def test_the_command_writes_where_it_is_told(plain, tmp_path):
     out = shutil.copytree(plain, tmp_path / "out")
     target = tmp_path / "page.html"
-    done = CliRunner().invoke(commands, ["report", str(out), "--out", str(target), "--quiet"])
+    done = CliRunner().invoke(commands, ["report", str(out), "--to", str(target), "--quiet"])
     assert (done.exit_code, done.output) == (0, "")
     assert target.read_text("utf-8").startswith("<!DOCTYPE html>")
     assert not (out / "report.html").exists()
