@@ -25,7 +25,7 @@ from streamclust.store.layouts import (
     stage_layout,
     stored_layouts,
 )
-from streamclust.store.workspace import Workspace
+from streamclust.store.workspace import Workspace, stage_array
 
 
 @pytest.fixture
@@ -109,9 +109,12 @@ def test_codes_are_those_of_their_rows():
     assert np.count_nonzero(stored[...] >= 0) == 2
 
 
-@pytest.mark.parametrize("values", [np.arange(20.0).reshape(10, 2), np.array(list("abcdefghij"))])
+@pytest.mark.parametrize(
+    "values", [np.arange(20.0).reshape(10, 2), np.array([*"abcdefghij"], object)]
+)
 def test_rows_are_read_by_number_in_any_order(values):
-    array = zarr.create_array({}, shape=values.shape, dtype=values.dtype, chunks=(3,) * values.ndim)
+    dtype = str if values.dtype == object else values.dtype
+    array = stage_array(zarr.create_group({}), "values", values.shape, dtype, 3)
     array[...] = values
     rows = np.array([9, 0, 4, 4, 3])
     np.testing.assert_array_equal(rows_at(array, rows), values[rows])
