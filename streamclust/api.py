@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from streamclust.case import Case, Observers, with_settings
+from streamclust.case import Case, Observers
 from streamclust.errors import SettingsError
 from streamclust.last_settings import settings_of
-from streamclust.settings.keywords import Ingest, Run
+from streamclust.settings.keywords import Ingest, Run, with_settings
 from streamclust.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def demo(
     chosen, _ = settings_of("demo", settings)
     if rows < 10:
         raise SettingsError(f"rows={rows!r} must be 10 or more")
+    observers = tuple(observers)
     with Events(*observers).passing("making the demo case", rows) as advance:
         done = 0
 

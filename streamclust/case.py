@@ -1,16 +1,15 @@
 """The results of a case as an object: what they hold, and a method for each command on them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from inspect import Parameter, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from streamclust.errors import SettingsError
 from streamclust.events import Observer
 from streamclust.last_settings import settings_of
 from streamclust.results import Results
-from streamclust.settings import AUTO, SETTINGS, heeded
+from streamclust.settings import AUTO
 from streamclust.settings.keywords import (
     Cluster,
     Grouped,
@@ -20,6 +19,7 @@ from streamclust.settings.keywords import (
     Reading,
     Reduce,
     Seeded,
+    with_settings,
 )
 
 if TYPE_CHECKING:
@@ -29,21 +29,6 @@ if TYPE_CHECKING:
 
 PathLike = str | Path
 Observers = Iterable[Observer]
-Command = TypeVar("Command", bound=Callable)
-
-
-def with_settings(command: Command) -> Command:
-    """Show the settings that a command heeds, and their defaults, in its signature."""
-    told = signature(command)
-    plain = [one for one in told.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
-    settings = [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=SETTINGS[name].default)
-        for name in heeded(command.__name__)
-    ]
-    config = Parameter("config", Parameter.KEYWORD_ONLY, default=None)
-    parameters = [*plain, *settings, config]
-    command.__signature__ = told.replace(parameters=parameters)  # type: ignore[attr-defined]
-    return command
 
 
 class Case(Results):

@@ -58,7 +58,10 @@ def chosen_clusterings(job: Job, which: str | int | None = None) -> dict[str, St
     clusterings = recommended_clusterings(job.workspace, names) if which is None else {}
     wanted, advice = "a recommended clustering", "run streamclust cluster and measure first"
     if which is not None:
-        wanted, advice = f"a clustering {which}", "streamclust info and metrics.csv tell them"
+        wanted, advice = (
+            f"a clustering {which}",
+            "streamclust info and metrics.csv tell which there are",
+        )
         for name in names:
             with suppress(SettingsError):
                 if (found := find_clustering(job.workspace, name, which)) is not None:

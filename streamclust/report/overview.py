@@ -81,8 +81,8 @@ def about_set(job: Job, descriptor: str, words: Words) -> dict[str, Any]:
         "best": _cells(next((line for line in lines if line["name"] == name), _NONE), words),
         "lines": [_cells(line, words) for line in lines[:CLUSTERING_LINES]],
     }
-    if described.pca is not None:
-        kept = float(described.components.values["explained_variance_ratio"].sum())
+    if described.is_reduced:
+        kept = float(described.explained_variance_ratio.sum())
         about["components"] = f"{described.reduced.shape[1]} ({words.percent(kept)})"
     for clustering in recommended_clusterings(workspace, [descriptor]).values():
         if description := load_description(clustering):

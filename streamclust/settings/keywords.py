@@ -1,11 +1,16 @@
 """The settings that each command takes as keywords, with their types, for editors and checkers.
 
-Which these are is told by `streamclust.settings`; a test holds that both say the same.
+Which these are is told by `streamclust.settings.table`; a test holds that both say the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, TypeVar
+
+from streamclust.settings.table import SETTINGS, heeded
+
+Command = TypeVar("Command", bound=Callable)
 
 
 class Process(TypedDict, total=False):
@@ -86,3 +91,17 @@ class Outliers(Grouped, total=False):
 
 class Run(Ingest, Reduce, Cluster, Outliers, total=False):
     """Of `streamclust.run`, `plan` and `demo`."""
+
+
+def with_settings(command: Command) -> Command:
+    """Show the settings that a command heeds, and their defaults, in its signature."""
+    told = signature(command)
+    plain = [one for one in told.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+    settings = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=SETTINGS[name].default)
+        for name in heeded(command.__name__)
+    ]
+    config = Parameter("config", Parameter.KEYWORD_ONLY, default=None)
+    parameters = [*plain, *settings, config]
+    command.__signature__ = told.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return command
