@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Need
 from streamclust.outliers.measures.base import FittedMeasure, Inductive, MeasureInputs
 from streamclust.outliers.measures.registry import inductive_measures
@@ -44,8 +45,11 @@ def new_row_scorer(job: Job, descriptor: str) -> "NewRowScorer":
     ------
     MemoryBudgetError
         When that does not fit the budget.
+    SettingsError
+        When the stored rows were scored without a measure that there is now.
     """
     stored = SetOutliers(job.workspace, descriptor)
+    _check_measures(stored)
     mark = fingerprint(STEP, 1, stored.scores.fingerprint)
     if stored.scorer.restore(mark):
         job.skip(STEP, descriptor)
@@ -80,6 +84,20 @@ def _fit(job: Job, descriptor: str, mark: str) -> None:
                 arrays |= fitted.arrays
                 attributes |= fitted.attributes
         stored.scorer.save(arrays, attributes, mark)
+
+
+def _check_measures(stored: SetOutliers) -> None:
+    known = set(stored.scores.measures)
+    lacking = [
+        name
+        for name, measure in inductive_measures().items()
+        if not known.issuperset(column.name for column in measure.columns if column.is_kept)
+    ]
+    if lacking:
+        raise SettingsError(
+            f"{stored.set_name}: its rows were scored without {', '.join(lacking)}: run "
+            f"streamclust outliers {stored.workspace.folder} again"
+        )
 
 
 def _columns(stored: SetOutliers) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 from cases import write_case
 
 from streamclust import api
+from streamclust.errors import SettingsError
 from streamclust.events import Events, StepFinished
 from streamclust.outliers.measures import registry
 from streamclust.outliers.measures.base import Inductive
@@ -87,6 +88,15 @@ def test_a_measure_shows_up_in_the_scores(toy, case, tmp_path):
     )
     scores = scorer(np.concatenate([values, np.full((1, 10), 50, np.float32)]))
     assert np.isfinite(scores).all()
+
+
+def test_scores_without_a_measure_do_not_score_new_rows(toy, case, tmp_path):
+    api.ingest(case[0], tmp_path / "out")
+    api.outliers(tmp_path / "out")
+    toy()
+    job = Job(Workspace(tmp_path / "out"), Settings(), LocalExecutor(1), Events())
+    with pytest.raises(SettingsError, match="without median_distance: run streamclust outliers"):
+        new_row_scorer(job, "a")
 
 
 def test_evaluate_ranks_by_it(toy, case, tmp_path):
