@@ -168,7 +168,7 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
         )
     # All at once: should the new files fail, no set of another size stands beside them.
     for name in others:
-        workspace.archive(f"descriptors/{name}")
+        job.set(name).archive()
     if others:
         case_outliers(workspace).archive()
     # A file that joins the sets of a case describes their images: the paths stay.

@@ -198,6 +198,10 @@ class DescriptorSet(SetContent):
             "again"
         )
 
+    def archive(self) -> None:
+        """Put it aside, with all that was made of it."""
+        self.workspace.archive(self.path)
+
     def restore(self, mark: str) -> bool:
         """Make the set with this fingerprint stand in the store, if it was ever published."""
         return self.workspace.restore(self.path, mark)
