@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 from streamclust._version import __version__
 
 if TYPE_CHECKING:
-    from streamclust.api.folders import open
-    from streamclust.api.running import plan, run
+    from streamclust.api import ingest, open, plan, run
+    from streamclust.case import Case
     from streamclust.estimators.kmeans import StreamingKMeans
     from streamclust.estimators.knn_outliers import KNNOutlierDetector
     from streamclust.estimators.pca import IncrementalPCA
-    from streamclust.results import Case
 
 # Names are imported on first use: the command line answers --help without scikit-learn.
 _HOMES = {
-    "Case": "api",
+    "Case": "case",
     "IncrementalPCA": "estimators.pca",
     "KNNOutlierDetector": "estimators.knn_outliers",
     "StreamingKMeans": "estimators.kmeans",
+    "ingest": "api",
     "open": "api",
     "plan": "api",
     "run": "api",
@@ -30,6 +30,7 @@ __all__ = [
     "KNNOutlierDetector",
     "StreamingKMeans",
     "__version__",
+    "ingest",
     "open",
     "plan",
     "run",

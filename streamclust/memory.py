@@ -4,9 +4,9 @@ import ctypes
 import re
 import resource
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from streamclust.errors import MemoryBudgetError, SettingsError
 
@@ -73,6 +73,32 @@ class Budget:
 
     total: int
 
+    def check(self, needs: Iterable[Need], least: Callable[[], int] | None = None) -> None:
+        """Refuse what does not fit: the one place where a budget is refused.
+
+        Parameters
+        ----------
+        needs : iterable of Need
+            Of one step or of many; the largest is named.
+        least : callable, optional
+            Tells the bytes that would do for all, where that is more than the largest need.
+
+        Raises
+        ------
+        MemoryBudgetError
+            When a need exceeds the budget even with one block in flight.
+        """
+        most = max(needs, key=lambda need: need.smallest, default=None)
+        if most is None or most.smallest <= self.total:
+            return
+        enough = most.smallest if least is None else least()
+        raise MemoryBudgetError(
+            f"{most.step} needs {format_bytes(most.smallest)} at least "
+            f"(libraries {format_bytes(LIBRARIES)}, held {format_bytes(most.fixed)}, "
+            f"a block {format_bytes(most.per_block)}) but --memory is "
+            f"{format_bytes(self.total)}: give it --memory {-(-enough // MIB)}MiB or more"
+        )
+
     def in_flight(self, need: Need, wanted: int, left: int = 0) -> int:
         """How many of the blocks `wanted` in flight fit, where `left` bytes are taken already.
 
@@ -81,21 +107,11 @@ class Budget:
         MemoryBudgetError
             When not even one does.
         """
-        if need.smallest > self.total:
-            self.refuse(need, need.smallest)
+        self.check([need])
         if need.per_block == 0:
             return wanted
         spare = self.total - left - need.peak(0)
         return max(1, min(wanted, spare // need.per_block))
-
-    def refuse(self, need: Need, least: int) -> NoReturn:
-        """Say that a step does not fit, and the `least` bytes that would do for all."""
-        raise MemoryBudgetError(
-            f"{need.step} needs {format_bytes(need.smallest)} at least "
-            f"(libraries {format_bytes(LIBRARIES)}, held {format_bytes(need.fixed)}, "
-            f"a block {format_bytes(need.per_block)}) but --memory is "
-            f"{format_bytes(self.total)}: give it --memory {-(-least // MIB)}MiB or more"
-        )
 
 
 def return_freed_memory() -> None:
@@ -114,8 +130,10 @@ def return_freed_memory() -> None:
 
 
 def resident() -> int:
-    """Resident memory of this process in bytes (Linux; elsewhere 0, for it is not known)."""
-    return _of_status("VmRSS") or 0
+    """Resident memory of this process in bytes."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
 
 
 def peak_resident() -> int:

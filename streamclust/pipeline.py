@@ -1,7 +1,4 @@
-"""The order of the steps of a run.
-
-Sets clustered for every k of a sweep and measured, and a sweep that goes on past its edge.
-"""
+"""The steps of each command, in their order."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,10 +10,10 @@ import numpy as np
 
 from streamclust.choice.evidence import evidence
 from streamclust.choice.measurement import measure
+from streamclust.choice.recommendation import decide, decide_missing, stored_choice
 from streamclust.choice.stability import stability
-from streamclust.choice.tables import choose
 from streamclust.clustering.step import check_rows, cluster
-from streamclust.comparison.attributes import named_or_last, remember
+from streamclust.comparison.attributes import named_or_last
 from streamclust.comparison.mixed_sets import MixedSet, mix
 from streamclust.comparison.pictures import draw_comparison
 from streamclust.comparison.step import compare
@@ -29,9 +26,8 @@ from streamclust.figures.set_pictures import draw
 from streamclust.images.archive import stored_images
 from streamclust.images.groups import check_group, groups
 from streamclust.images.scan import scan_images
-from streamclust.labelling.named_rows import write_named
-from streamclust.labelling.names import store_names
-from streamclust.labelling.tables import export, forget_outliers
+from streamclust.labelling.names_table import store_names
+from streamclust.labelling.tables import export, forget_outliers, write_named
 from streamclust.layouts.pictures import draw_layouts
 from streamclust.layouts.step import layout
 from streamclust.outliers.cluster_distances import cluster_distances
@@ -45,12 +41,13 @@ from streamclust.outliers.tables import write_outliers
 from streamclust.passes.accumulators.covariance import compute_dtype
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Executor
-from streamclust.planning import Inputs, check_mixed_set, check_outlier_budget, check_sweep_budget
+from streamclust.planning import CLUSTERING, SCORING, Inputs, Stored, check_budget, check_mixed_set
 from streamclust.reduction.ingestion import ingest
 from streamclust.reduction.step import reduce
-from streamclust.reduction.stored_sums import load_moments
 from streamclust.settings import AUTO, Settings
-from streamclust.store.descriptors import is_mixed
+from streamclust.store.attributes import remember_table
+from streamclust.store.clusterings import StoredClustering
+from streamclust.store.descriptors import descriptor_sets
 from streamclust.store.images import paths_fingerprint, sources, store_paths
 from streamclust.store.job import Job
 from streamclust.store.outliers import SetOutliers, case_outliers, flagged_rows
@@ -83,6 +80,7 @@ def cluster_only(job: Job, descriptors: Sequence[str]) -> None:
     check_rows(job, descriptors)
     for descriptor in descriptors:
         cluster(job, descriptor)
+        decide(job.workspace, descriptor)
 
 
 def _cluster_set(job: Job, descriptor: str) -> None:
@@ -92,7 +90,7 @@ def _cluster_set(job: Job, descriptor: str) -> None:
     while job.settings.n_clusters == AUTO and (wider := _wider(job, descriptor)):
         further = replace(job, settings=job.settings.having(**wider))
         try:
-            check_sweep_budget(further, descriptor)
+            check_budget(Stored(further, [descriptor]), CLUSTERING)
         except MemoryBudgetError as error:
             job.events.warn(f"{descriptor}: the sweep is not widened: {error}")
             return
@@ -106,24 +104,28 @@ def _cluster_set(job: Job, descriptor: str) -> None:
 
 
 def measure_set(job: Job, descriptor: str) -> None:
-    """Measure the clusterings of a set, and gather what else the choice among them takes."""
-    measure(job, descriptor)
-    stability(job, descriptor)
-    evidence(job, descriptor)
+    """Measure the clusterings of a set, gather what else the choice among them takes, and choose
+    one."""
+    try:
+        measure(job, descriptor)
+        stability(job, descriptor)
+        evidence(job, descriptor)
+    finally:
+        decide(job.workspace, descriptor)
 
 
 def _wider(job: Job, descriptor: str) -> dict[str, Any]:
     """Settings of the sweep that goes on from the recommended clustering; empty where it does not
     lie at the upper edge, or there are too few rows to go on."""
-    name, choice = choose(job.workspace, descriptor)
+    name, choice = stored_choice(job.workspace, descriptor)
     if name is None or choice.edge != "upper":
         return {}
-    attributes = job.workspace.root[f"descriptors/{descriptor}/clusterings/{name}"].attrs
-    last = int(attributes["n_clusters"])
+    best = StoredClustering(job.workspace, descriptor, name)
+    last = best.n_clusters
     most = min(MOST_CLUSTERS, job.n_valid(descriptor) // LEAST_ROWS_A_CLUSTER)
     # Steps of a tenth of k: where groups are many, no index tells neighbouring k apart.
     ks = tuple(k for k in range(last + 1, 2 * last + 1, max(1, last // 10)) if k <= most)
-    return {"algorithms": (attributes["algorithm"],), "n_clusters": ks} if ks else {}
+    return {"algorithms": (best.algorithm,), "n_clusters": ks} if ks else {}
 
 
 def run_case(
@@ -155,12 +157,9 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
         When rows are to be grouped by a column that the list of paths does not have.
     """
     workspace = job.workspace
-    others = [
-        name
-        for name in workspace.descriptors
-        if workspace.root[f"descriptors/{name}"].attrs["n_rows"] != inputs.n_rows
-    ]
-    mixed = {name for name in workspace.descriptors if is_mixed(workspace, name)}
+    stored = descriptor_sets(workspace)
+    others = [one.name for one in stored if one.n_rows != inputs.n_rows]
+    mixed = {one.name for one in stored if one.is_mixed}
     foreign = [name for name in others if name not in inputs.sources and name not in mixed]
     if foreign:
         raise SourceError(
@@ -210,16 +209,11 @@ def mix_sets(job: Job, mixture: MixedSet, outputs: Outputs) -> None:
 
 def _tell_other_algorithms(job: Job, name: str, mixture: MixedSet) -> None:
     """Say which algorithms clustered the sets of a mixed one and not it."""
-    used = [_algorithms(job, one) for one in (name, *mixture.sets)]
+    used = [{c.algorithm for c in job.set(one).clusterings} for one in (name, *mixture.sets)]
     others = sorted(set().union(*used[1:]) - used[0])
     if others:
         options = " ".join(f"--algorithm {other}" for other in others)
         job.events.note(f"{name}: its sets were also clustered by {', '.join(others)}: {options}")
-
-
-def _algorithms(job: Job, descriptor: str) -> set[str]:
-    root = job.workspace.root[f"descriptors/{descriptor}/clusterings"]
-    return {root[name].attrs["algorithm"] for name in job.workspace.clusterings(descriptor)}
 
 
 def compare_sets(
@@ -236,7 +230,7 @@ def compare_sets(
     table = named_or_last(job, attributes, columns)
     compare(job, outputs, table)
     if table is not None:
-        remember(job, table)
+        remember_table(job.workspace, table)
     draw_comparison(job, outputs)
 
 
@@ -251,8 +245,7 @@ def describe_sets(
     outputs: Outputs,
     attributes: Path | None = None,
     columns: Sequence[str] | None = None,
-    algorithm: str | None = None,
-    n_clusters: int | None = None,
+    clustering: str | int | None = None,
     language: str = "en",
 ) -> None:
     """Describe a clustering of each chosen set, with the attributes of the last time where none
@@ -263,11 +256,11 @@ def describe_sets(
     SettingsError
         When no set has such a clustering, or columns are named of a table that is not known.
     """
-    chosen = chosen_clusterings(job, algorithm, n_clusters)
+    chosen = chosen_clusterings(job, clustering)
     table = named_or_last(job, attributes, columns)
     told = describe_clusterings(job, chosen, table)
     if table is not None:
-        remember(job, table)
+        remember_table(job.workspace, table)
     write_descriptions(job, outputs, chosen, told, language)
     for name, description in told.items():
         readable = description.readability["readability"]
@@ -298,9 +291,9 @@ def check_scored(job: Job, descriptor: str) -> None:
 
 
 def _check_spread(job: Job, descriptor: str, option: str, dtype: Any) -> None:
-    group = job.workspace.root[f"descriptors/{descriptor}"]
-    spread = float(load_moments(group["moments"]).range.max())
-    if spread >= largest_spread(group.attrs["n_columns"], dtype):
+    stored = job.set(descriptor)
+    spread = float(stored.column_moments.range.max())
+    if spread >= largest_spread(stored.n_columns, dtype):
         raise SettingsError(
             f"{descriptor}: values that vary by {spread:.1g} are too large for squared distances: "
             f"use {option} l2 or standard, or divide the columns first"
@@ -315,7 +308,7 @@ def find_outliers(job: Job, outputs: Outputs) -> None:
         return
     for descriptor in sets:
         check_scored(job, descriptor)
-    check_outlier_budget(job, sets)
+    check_budget(Stored(job, sets), SCORING)
     of_groups = groups(job)
     for descriptor in sets:
         space(job, descriptor)
@@ -338,7 +331,7 @@ def _scored_sets(job: Job) -> list[str]:
     chosen = job.chosen()
     if job.settings.descriptors is not None:
         return chosen
-    return [name for name in chosen if not is_mixed(job.workspace, name)]
+    return [name for name in chosen if not job.set(name).is_mixed]
 
 
 def _scanned(job: Job) -> bool:
@@ -374,7 +367,7 @@ def each_set(step: Callable[[Job, str], None], job: Job) -> None:
 
 def tell_choice(job: Job, descriptor: str) -> None:
     """Say which clustering is recommended, and what speaks against trusting that."""
-    _, choice = choose(job.workspace, descriptor)
+    _, choice = stored_choice(job.workspace, descriptor)
     for reason in choice.reasons:
         job.events.note(f"{descriptor}: {reason}")
     for warning in choice.warnings:
@@ -390,11 +383,13 @@ def working(
     events = Events(record, *observers)
     outputs = Outputs(workspace.folder, events.warn)
     with workspace.lock():
+        decide_missing(workspace)
         executor = _executor(settings)
         try:
             yield Job(workspace, settings, executor, events), outputs
         finally:
             executor.close()
+            decide_missing(workspace)
             told = {"recommended": _recommended(workspace), **_of_rows(workspace)}
             record.save(workspace, outputs, told)
 
@@ -421,10 +416,10 @@ def _of_rows(workspace: Workspace) -> dict[str, Any]:
 def _recommended(workspace: Workspace) -> dict[str, Any]:
     told = {}
     for descriptor in workspace.descriptors:
-        name, choice = choose(workspace, descriptor)
+        name, choice = stored_choice(workspace, descriptor)
         told[descriptor] = {
             "clustering": name,
-            "reasons": choice.reasons,
-            "warnings": choice.warnings,
+            "reasons": list(map(str, choice.reasons)),
+            "warnings": list(map(str, choice.warnings)),
         }
     return told

@@ -1,13 +1,13 @@
-"""What a run will take: the files of a case, opened, and the memory of each step on them."""
+"""The steps of a run as a list: what each takes on a case, and whether all fit the budget."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from streamclust.choice.evidence import evidence_needs
 from streamclust.choice.measurement import measure_needs
 from streamclust.choice.stability import stability_needs
-from streamclust.choice.tables import choose
 from streamclust.clustering.step import cluster_needs
 from streamclust.comparison.mixed_sets import MixedSet, mix_needs, mixed_shape
 from streamclust.errors import SettingsError, SourceError
@@ -29,26 +29,236 @@ from streamclust.passes.blocks import Rows, Shape
 from streamclust.passes.local import available_cpus
 from streamclust.reduction.ingestion import ingest_needs
 from streamclust.reduction.step import reduce_needs, reduced_chunk
-from streamclust.reduction.stored_sums import SCORED_COMPONENTS, is_sketched, most_components
+from streamclust.reduction.sums import SCORED_COMPONENTS, is_sketched, most_components
 from streamclust.settings import AUTO, Settings
 from streamclust.sources.case import Case, check_rows, count_paths, find_case
 from streamclust.sources.readers import ArraySource, open_source
+from streamclust.store.clusterings import recommended_clustering
 from streamclust.store.images import stored_paths
 from streamclust.store.job import Job, Planned, planned
 
-STEPS = (
-    "ingest",
-    "reduce",
-    "cluster",
-    "measure",
-    "stability",
-    "evidence",
-    "space",
-    "neighbors",
-    "outliers",
-    "cluster distances",
-    "draw",
-)
+
+class Shapes(Protocol):
+    """What steps work on: sets that are stored, or such as are only expected of a case.
+
+    Attributes
+    ----------
+    settings : Settings
+    sets : sequence of str
+        Names of the sets.
+    has_images, has_paths : bool
+    """
+
+    settings: Settings
+    sets: Sequence[str]
+
+    @property
+    def has_images(self) -> bool: ...
+
+    @property
+    def has_paths(self) -> bool: ...
+
+    def raw(self, name: str) -> Rows:
+        """The rows of a set as they are."""
+
+    def reduced(self, name: str) -> Rows:
+        """Its rows after PCA; where they are only expected, with the most columns there may be."""
+
+    def is_sketched(self, name: str) -> bool:
+        """Whether a sketch stands in for its covariance."""
+
+    def is_clustered(self, name: str) -> bool:
+        """Whether it has a recommended clustering, or will have one."""
+
+
+class Expected:
+    """Sets before anything of them is stored.
+
+    Parameters
+    ----------
+    raw : mapping of str to Rows
+        What each set will hold.
+    settings : Settings
+    has_images : bool
+    """
+
+    has_paths = True
+
+    def __init__(
+        self, raw: Mapping[str, Rows], settings: Settings, *, has_images: bool = False
+    ) -> None:
+        self._raw = raw
+        self.sets: Sequence[str] = list(raw)
+        self.settings = settings
+        self.has_images = has_images
+
+    def raw(self, name: str) -> Rows:
+        return self._raw[name]
+
+    def reduced(self, name: str) -> Rows:
+        raw = self._raw[name]
+        return _reduced_like(raw, most_components(self.settings, raw.n_columns))
+
+    def is_sketched(self, name: str) -> bool:
+        return is_sketched(self._raw[name].n_columns, Budget(self.settings.memory_bytes))
+
+    def is_clustered(self, name: str) -> bool:
+        return True
+
+
+class Stored:
+    """Sets of a workspace.
+
+    Parameters
+    ----------
+    job : Job
+    sets : sequence of str
+    """
+
+    def __init__(self, job: Job, sets: Sequence[str]) -> None:
+        self._job = job
+        self.sets = sets
+        self.settings = job.settings
+
+    @property
+    def has_images(self) -> bool:
+        return stored_images(self._job) is not None
+
+    @property
+    def has_paths(self) -> bool:
+        return stored_paths(self._job.workspace) is not None
+
+    def raw(self, name: str) -> Rows:
+        return self._job.set(name).rows("raw")
+
+    def reduced(self, name: str) -> Rows:
+        return self._job.set(name).rows("reduced")
+
+    def is_sketched(self, name: str) -> bool:
+        return self._job.set(name).is_sketched
+
+    def is_clustered(self, name: str) -> bool:
+        return recommended_clustering(self._job.workspace, name) is not None
+
+
+def _scored(on: Shapes, name: str) -> Rows:
+    """The rows of a set as the outlier scores see them."""
+    raw = on.raw(name)
+    return _reduced_like(raw, min(raw.n_columns, SCORED_COMPONENTS))
+
+
+def _reduced_like(raw: Rows, n_components: int) -> Rows:
+    shape = Shape((raw.n_rows, n_components), compute_dtype(raw.array.dtype))
+    return Rows(shape, rows_a_block=reduced_chunk(raw, n_components))
+
+
+def _is_grouped(on: Shapes) -> bool:
+    return on.settings.group != "none" and on.has_paths
+
+
+def _of_algorithms(needs_of: Callable[..., list[Need]], on: Shapes, name: str) -> list[Need]:
+    settings = on.settings
+    return [
+        need
+        for algorithm in settings.algorithms
+        for need in needs_of(name, algorithm, on.reduced(name), settings.ks, settings)
+    ]
+
+
+# What each step of a set takes, in the order of a run.
+OF_SET: dict[str, Callable[[Shapes, str], list[Need]]] = {
+    "ingest": lambda on, name: ingest_needs(on.raw(name).array, on.settings),
+    "mix": lambda on, name: mix_needs(name, on.raw(name), on.settings),
+    "reduce": lambda on, name: reduce_needs(name, on.raw(name), on.settings, on.is_sketched(name)),
+    "cluster": lambda on, name: _of_algorithms(cluster_needs, on, name),
+    "measure": lambda on, name: measure_needs(name, on.reduced(name), on.settings.ks),
+    "stability": lambda on, name: _of_algorithms(stability_needs, on, name),
+    "evidence": lambda on, name: evidence_needs(
+        name, on.reduced(name), on.settings.ks * len(on.settings.algorithms)
+    ),
+    "space": lambda on, name: space_needs(name, on.raw(name), on.settings, on.is_sketched(name)),
+    "neighbors": lambda on, name: neighbor_needs(
+        name, _scored(on, name), on.settings, grouped=_is_grouped(on)
+    ),
+    "outliers": lambda on, name: outlier_needs(name, _scored(on, name), on.settings.n_neighbors),
+    "cluster distances": lambda on, name: (
+        cluster_distance_needs(name, on.reduced(name)) if on.is_clustered(name) else []
+    ),
+    "draw": lambda on, name: draw_needs(name, on.reduced(name), max(on.settings.ks)),
+}
+CLUSTERING = ("cluster", "measure", "stability", "evidence")
+SCORING = ("space", "neighbors", "outliers", "cluster distances")
+RUN = ("ingest", "reduce", *CLUSTERING, *SCORING, "draw")
+
+
+def _of_all_sets(on: Shapes) -> dict[str, list[Need]]:
+    """What each step takes that finds the outliers of all sets together."""
+    scored = [_scored(on, name) for name in on.sets]
+    n_rows, k = scored[0].n_rows, on.settings.n_neighbors
+    largest = max(rows.rows_a_block for rows in scored)
+    grouped = {"groups": group_needs(n_rows)} if _is_grouped(on) else {}
+    is_scanned = on.settings.scan_images and on.has_images
+    return {
+        **grouped,
+        **({"scan": [scan_need(n_rows)]} if is_scanned else {}),
+        "suspects": flagging_needs(n_rows, on.has_images),
+        "outlier tables": outlier_table_needs(n_rows, largest, k),
+        "duplicates": duplicate_needs(n_rows, largest, k),
+        "draw outliers": draw_outlier_needs(n_rows),
+    }
+
+
+def step_needs(on: Shapes, steps: Sequence[str]) -> dict[tuple[str | None, str], list[Need]]:
+    """The needs of steps: of each set by its name, of all sets together by None."""
+    needs: dict[tuple[str | None, str], list[Need]] = {
+        (name, step): OF_SET[step](on, name) for name in on.sets for step in steps
+    }
+    if "outliers" in steps:
+        needs |= {(None, step): of_step for step, of_step in _of_all_sets(on).items()}
+    return {place: of_step for place, of_step in needs.items() if of_step}
+
+
+def check_budget(on: Shapes, steps: Sequence[str], least: Callable[[], int] | None = None) -> None:
+    """Refuse a budget that any of the steps exceeds.
+
+    Raises
+    ------
+    MemoryBudgetError
+        It names the step that needs most, and the `least` that would do for all: by default what
+        this step needs, for what is stored does not follow the budget.
+    """
+    needs = step_needs(on, steps).values()
+    Budget(on.settings.memory_bytes).check((need for of_step in needs for need in of_step), least)
+
+
+def check_n_clusters(settings: Settings, n_rows: int) -> None:
+    """Refuse an explicit k that is not below the number of rows.
+
+    Raises
+    ------
+    SettingsError
+        For it.
+    """
+    most = max(settings.ks)
+    if settings.n_clusters != AUTO and most >= n_rows:
+        raise SettingsError(
+            f"{n_rows} rows are too few for {most} clusters: ask for fewer with --n-clusters"
+        )
+
+
+def check_mixed_set(job: Job, mixture: MixedSet) -> None:
+    """Refuse a mixed set whose rows are too few for the clusters asked for, or which the budget
+    does not allow to be mixed, reduced and clustered.
+
+    Raises
+    ------
+    SettingsError, MemoryBudgetError
+        As `plan_steps`, and as `comparison.mixed_sets.mixed_shape`.
+    """
+    raw = mixed_shape(job, mixture)
+    settings = job.settings.having(scaling="none")
+    check_n_clusters(settings, raw.n_rows)
+    check_budget(Expected({mixture.own_name: raw}, settings), ("mix", "reduce", *CLUSTERING))
 
 
 @dataclass(frozen=True)
@@ -89,7 +299,7 @@ def _opened(path: Path, case: Case) -> ArraySource:
         raise SourceError(f"{error}; or leave it out: --descriptors {','.join(others)}") from error
 
 
-def plan_steps(inputs: Inputs, settings: Settings, steps: Sequence[str] = STEPS) -> list[Planned]:
+def plan_steps(inputs: Inputs, settings: Settings, steps: Sequence[str] = RUN) -> list[Planned]:
     """What each step will take on each set, before anything is read.
 
     Where the number of components depends on the data, the most there may be are reckoned with.
@@ -104,193 +314,28 @@ def plan_steps(inputs: Inputs, settings: Settings, steps: Sequence[str] = STEPS)
     """
     if "cluster" in steps:
         check_n_clusters(settings, inputs.n_rows)
+    expected = _expected(inputs, settings)
+    check_budget(expected, steps, lambda: least_memory(inputs, settings, steps))
     budget = Budget(settings.memory_bytes)
     n_threads = settings.workers or available_cpus()
-    needs = _needs(inputs, settings, steps)
-    most = max(_smallest(needs), key=lambda need: need.smallest)
-    if most.smallest > budget.total:
-        budget.refuse(most, least_memory(inputs, settings, steps))
-    return [planned(step, name, own, budget, n_threads) for (name, step), own in needs.items()]
+    return [
+        planned(step, name, needs, budget, n_threads)
+        for (name, step), needs in step_needs(expected, steps).items()
+    ]
 
 
-def check_n_clusters(settings: Settings, n_rows: int) -> None:
-    """Refuse an explicit k that is not below the number of rows.
-
-    Raises
-    ------
-    SettingsError
-        For it.
-    """
-    most = max(settings.ks)
-    if settings.n_clusters != AUTO and most >= n_rows:
-        raise SettingsError(
-            f"{n_rows} rows are too few for {most} clusters: ask for fewer with --n-clusters"
-        )
-
-
-def check_mixed_set(job: Job, mixture: MixedSet) -> None:
-    """Refuse a mixed set whose rows are too few for the clusters asked for, or which the budget
-    does not allow to be mixed, reduced and clustered.
-
-    Raises
-    ------
-    SettingsError, MemoryBudgetError
-        As `plan_steps`, and as `comparison.mixed_sets.mixed_shape`.
-    """
-    name, raw = mixture.own_name, mixed_shape(job, mixture)
-    settings = job.settings.having(scaling="none")
-    check_n_clusters(settings, raw.n_rows)
-    sketched = is_sketched(raw.n_columns, job.budget)
-    reduced = _reduced_like(raw, most_components(settings, raw.n_columns))
-    needs = [*mix_needs(name, raw, settings), *reduce_needs(name, raw, settings, sketched)]
-    for own in _clustering_needs(name, reduced, settings).values():
-        needs += own
-    most = max(needs, key=lambda need: need.smallest)
-    if most.smallest > job.budget.total:
-        job.budget.refuse(most, most.smallest)
-
-
-def least_memory(inputs: Inputs, settings: Settings, steps: Sequence[str] = STEPS) -> int:
+def least_memory(inputs: Inputs, settings: Settings, steps: Sequence[str] = RUN) -> int:
     """The smallest budget, in bytes, that a plan accepts."""
     least = 1
     # Wide rows are sketched in small budgets and not in large ones: the need depends on it.
     while True:
-        needs = _needs(inputs, settings.having(memory=least), steps)
-        needed = max(need.smallest for need in _smallest(needs))
+        needs = step_needs(_expected(inputs, settings.having(memory=least)), steps).values()
+        needed = max(need.smallest for of_step in needs for need in of_step)
         if needed <= least:
             return least
         least = needed
 
 
-def check_outlier_budget(job: Job, sets: Sequence[str]) -> None:
-    """Refuse a budget that any of the outlier steps exceeds on stored sets, before the first.
-
-    Raises
-    ------
-    MemoryBudgetError
-        As `plan_steps`.
-    """
-    most = max(_outlier_needs(job, sets), key=lambda need: need.smallest)
-    # What is stored does not follow the budget: what one step needs at least will do for all.
-    if most.smallest > job.budget.total:
-        job.budget.refuse(most, most.smallest)
-
-
-def check_sweep_budget(job: Job, descriptor: str) -> None:
-    """Refuse a budget that clustering and measuring a stored set would exceed.
-
-    Raises
-    ------
-    MemoryBudgetError
-        As `plan_steps`.
-    """
-    rows = job.rows_of(descriptor, "reduced")
-    needs = _clustering_needs(descriptor, rows, job.settings)
-    most = max((need for own in needs.values() for need in own), key=lambda need: need.smallest)
-    if most.smallest > job.budget.total:
-        job.budget.refuse(most, most.smallest)
-
-
-def _clustering_needs(name: str, reduced: Rows, settings: Settings) -> dict[str, list[Need]]:
-    fits, refits = (
-        [
-            need
-            for algorithm in settings.algorithms
-            for need in needs_of(name, algorithm, reduced, settings.ks, settings)
-        ]
-        for needs_of in (cluster_needs, stability_needs)
-    )
-    return {
-        "cluster": fits,
-        "measure": measure_needs(name, reduced, settings.ks),
-        "stability": refits,
-        "evidence": evidence_needs(name, reduced, settings.ks * len(settings.algorithms)),
-    }
-
-
-def _outlier_needs(job: Job, sets: Sequence[str]) -> list[Need]:
-    workspace, settings = job.workspace, job.settings
-    if stored_paths(workspace) is None:
-        settings = settings.having(group="none")
-    raw = {name: job.rows_of(name, "raw") for name in sets}
-    needs = []
-    for name, rows in raw.items():
-        sketched = workspace.root[f"descriptors/{name}"].attrs["sketched"]
-        own = _scoring_needs(name, rows, settings, sketched)
-        needs += [need for step in own.values() for need in step]
-        if choose(workspace, name)[0] is not None:
-            needs += cluster_distance_needs(name, job.rows_of(name, "reduced"))
-    images = stored_images(job) is not None
-    of_all = _needs_of_all(raw.values(), settings, images=images)
-    return needs + [need for step in of_all.values() for need in step]
-
-
-def _smallest(needs: dict[tuple[str | None, str], list[Need]]) -> list[Need]:
-    return [need for own in needs.values() for need in own]
-
-
-def _needs(
-    inputs: Inputs, settings: Settings, steps: Sequence[str]
-) -> dict[tuple[str | None, str], list[Need]]:
-    """The needs of each set's steps, by set and step; of all sets together, by None."""
-    needs: dict[tuple[str | None, str], list[Need]] = {}
-    for name, source in inputs.sources.items():
-        own = _needs_of_set(name, source, settings)
-        needs |= {(name, step): own[step] for step in steps}
-    if "outliers" in steps:
-        raw = map(Rows, inputs.sources.values())
-        of_all = _needs_of_all(raw, settings, images=inputs.case.images is not None)
-        needs |= {(None, step): own for step, own in of_all.items()}
-    return needs
-
-
-def _needs_of_set(name: str, source: ArraySource, settings: Settings) -> dict[str, list[Need]]:
-    raw = Rows(source)
-    reduced = _reduced_like(raw, most_components(settings, raw.n_columns))
-    sketched = is_sketched(raw.n_columns, Budget(settings.memory_bytes))
-    return {
-        "ingest": ingest_needs(source, settings),
-        "reduce": reduce_needs(name, raw, settings, sketched),
-        **_clustering_needs(name, reduced, settings),
-        **_scoring_needs(name, raw, settings, sketched),
-        "cluster distances": cluster_distance_needs(name, reduced),
-        "draw": draw_needs(name, reduced, max(settings.ks)),
-    }
-
-
-def _scoring_needs(
-    name: str, raw: Rows, settings: Settings, sketched: bool
-) -> dict[str, list[Need]]:
-    scored = _scored_like(raw)
-    return {
-        "space": space_needs(name, raw, settings, sketched),
-        "neighbors": neighbor_needs(name, scored, settings, grouped=settings.group != "none"),
-        "outliers": outlier_needs(name, scored, settings.n_neighbors),
-    }
-
-
-def _needs_of_all(
-    raw: Iterable[Rows], settings: Settings, *, images: bool
-) -> dict[str, list[Need]]:
-    scored = list(map(_scored_like, raw))
-    n_rows, k = scored[0].n_rows, settings.n_neighbors
-    largest = max(rows.rows_a_block for rows in scored)
-    grouped = {"groups": group_needs(n_rows)} if settings.group != "none" else {}
-    scanned = {"scan": [scan_need(n_rows)]} if settings.scan_images and images else {}
-    return {
-        **grouped,
-        **scanned,
-        "suspects": flagging_needs(n_rows, images),
-        "outlier tables": outlier_table_needs(n_rows, largest, k),
-        "duplicates": duplicate_needs(n_rows, largest, k),
-        "draw outliers": draw_outlier_needs(n_rows),
-    }
-
-
-def _scored_like(raw: Rows) -> Rows:
-    return _reduced_like(raw, min(raw.n_columns, SCORED_COMPONENTS))
-
-
-def _reduced_like(raw: Rows, n_components: int) -> Rows:
-    shape = Shape((raw.n_rows, n_components), compute_dtype(raw.array.dtype))
-    return Rows(shape, rows_a_block=reduced_chunk(raw, n_components))
+def _expected(inputs: Inputs, settings: Settings) -> Expected:
+    raw = {name: Rows(source) for name, source in inputs.sources.items()}
+    return Expected(raw, settings, has_images=inputs.case.images is not None)

@@ -108,9 +108,9 @@ class NotebookBar:
         self._running: _Running | None = None
         self._steps: list[str] = []
         self._seconds = 0.0
-        self._said: dict[str, list[str]] = {"note": [], "warning": []}
+        self._messages: dict[str, list[str]] = {"note": [], "warning": []}
         self._output: Any = None
-        self._told = 0.0
+        self._shown_at = 0.0
         self._cell = _notebook().execution_count
 
     def __call__(self, event: Event) -> None:
@@ -127,16 +127,16 @@ class NotebookBar:
             self._steps.append(_step_line(event))
             self._seconds += event.seconds
         elif isinstance(event, Message):
-            self._said[event.level].append(_message(event))
+            self._messages[event.level].append(_message(event))
         passing = isinstance(event, PassStarted | PassAdvanced)
-        if not passing or time.monotonic() - self._told > _NOTEBOOK_SECONDS:
+        if not passing or time.monotonic() - self._shown_at > _NOTEBOOK_SECONDS:
             self._show()
 
     def _show(self) -> None:
         from IPython.display import display
 
-        self._told = time.monotonic()
-        lines = [*self._steps, *self._said["note"], *self._said["warning"]]
+        self._shown_at = time.monotonic()
+        lines = [*self._steps, *self._messages["note"], *self._messages["warning"]]
         parts = {"text/html": self._html(), "text/plain": "\n".join(lines)}
         if self._output is None:
             self._output = display(parts, raw=True, display_id=True)
@@ -145,11 +145,11 @@ class NotebookBar:
 
     def _html(self) -> str:
         running = self._running
-        told = "" if running is None else bar(running.name, running.share, running.in_words())
-        told += bullets(self._said["warning"])
-        told += folded(_counted(self._said["note"], "note"), bullets(self._said["note"]))
+        html = "" if running is None else bar(running.name, running.share, running.in_words())
+        html += bullets(self._messages["warning"])
+        html += folded(_counted(self._messages["note"], "note"), bullets(self._messages["note"]))
         steps = f"{_counted(self._steps, 'step')} done, {self._seconds:,.1f} s"
-        return told + folded(steps, bullets(self._steps))
+        return html + folded(steps, bullets(self._steps))
 
 
 def _counted(lines: list[str], what: str) -> str:
@@ -162,12 +162,12 @@ class PlainLines:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._running: _Running | None = None
-        self._told = 0.0
+        self._shown_at = 0.0
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, PassStarted):
             self._running = _Running(event)
-            self._told = time.monotonic()
+            self._shown_at = time.monotonic()
         elif isinstance(event, PassAdvanced) and self._running is not None:
             self._running.done += event.amount
             self._tell(self._running)
@@ -178,9 +178,9 @@ class PlainLines:
 
     def _tell(self, running: "_Running") -> None:
         now = time.monotonic()
-        if now - self._told < _EVERY_SECONDS or not running.done:
+        if now - self._shown_at < _EVERY_SECONDS or not running.done:
             return
-        self._told = now
+        self._shown_at = now
         self._print(f"  {running.name}: {running.in_words()}")
 
     def _print(self, text: str) -> None:
@@ -219,6 +219,6 @@ def _step_line(event: StepFinished) -> str:
         return f"{name}: done before"
     line = f"{name}: {event.seconds:,.1f} s"
     if event.measured_peak and event.planned_peak:
-        took, plan = format_bytes(event.measured_peak), format_bytes(event.planned_peak)
-        line += f", peak {took} of {plan} planned"
+        measured, planned = format_bytes(event.measured_peak), format_bytes(event.planned_peak)
+        line += f", peak {measured} of {planned} planned"
     return line

@@ -1,14 +1,10 @@
-"""What a results folder holds, as an object to read it by: tables, labels, pictures.
-
-The results of a case as an object: what they hold, and the steps that add to them.
-"""
+"""What a results folder holds, as an object to read it by: tables, labels, pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamclust.errors import SettingsError
-from streamclust.events import Observer
 from streamclust.notebook.pictures import Picture, Pictures
 from streamclust.notebook.tables import stored_table
 from streamclust.store.workspace import Workspace
@@ -17,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import zarr
 
-    from streamclust.outliers.evaluation import Evaluation
+    from streamclust.store.clusterings import StoredClustering
 
 _ASSIGN = "streamclust assign OUT NEW --to OUT/new.csv"
 _COMPARE = "streamclust compare OUT"
@@ -26,7 +22,7 @@ _LABEL = "streamclust label OUT --names names.csv"
 _OUTLIERS = "streamclust outliers OUT"
 
 
-class Contents:
+class Results:
     """A results folder that is read; a notebook shows it as a summary with maps.
 
     Parameters
@@ -105,7 +101,7 @@ class Contents:
 
     def cluster_images(
         self,
-        descriptor: str,
+        set_name: str,
         cluster: int,
         kind: str = "typical",
         clustering: str | int | None = None,
@@ -114,7 +110,7 @@ class Contents:
 
         Parameters
         ----------
-        descriptor : str
+        set_name : str
         cluster : int
         kind : {"typical", "varied", "borderline", "worst"}
         clustering : str or int, optional
@@ -125,55 +121,66 @@ class Contents:
         SettingsError
             When there is no such cluster, it is not described, or there are no images.
         """
-        from streamclust.choice.clusterings import labelled
         from streamclust.description.cluster_sheet import cluster_sheet
         from streamclust.passes.local import LocalExecutor
         from streamclust.settings import Settings
         from streamclust.store.job import Job
 
-        name = self._clustering(descriptor, clustering)
-        own = next(own for own in labelled(self._workspace, descriptor) if own.name == name)
+        described = self._clustering(set_name, clustering)
         job = Job(self._workspace, Settings(), LocalExecutor(1))
-        return Picture(*cluster_sheet(job, own, cluster, kind))
+        return Picture(*cluster_sheet(job, described, cluster, kind))
 
-    def recommended(self, descriptor: str) -> str | None:
+    def recommended(self, set_name: str) -> str | None:
         """Name of a set's recommended clustering, such as ``"kmeans-12"``."""
-        from streamclust.choice.tables import choose
+        from streamclust.choice.recommendation import stored_choice
 
-        return choose(self._workspace, descriptor)[0]
+        return stored_choice(self._workspace, set_name)[0]
 
-    def labels(self, descriptor: str, clustering: str | int | None = None) -> "zarr.Array":
+    def labels(self, set_name: str, clustering: str | int | None = None) -> "zarr.Array":
         """Labels of all rows, int32; those of the recommended clustering by default.
 
         Parameters
         ----------
-        descriptor : str
+        set_name : str
         clustering : str or int, optional
-            A name such as ``"kmeans-12"`` or ``"hdbscan"``, or the number of clusters of a k-means.
+            A name such as ``"kmeans-12"`` or ``"hdbscan"``, a number of clusters, or an algorithm:
+            see `streamclust.store.clusterings.find_clustering`.
 
         Raises
         ------
         SettingsError
             When there is no such set or clustering.
         """
-        name = self._clustering(descriptor, clustering)
-        return self._workspace.get(f"descriptors/{descriptor}/clusterings/{name}/labels")
+        return self._clustering(set_name, clustering).labels
 
-    def _clustering(self, descriptor: str, clustering: str | int | None) -> str:
-        """The name of a stored clustering; of the recommended one by default."""
-        if descriptor not in self.descriptors:
+    def _clustering(self, set_name: str, clustering: str | int | None) -> "StoredClustering":
+        """A clustering of a set; the recommended one by default."""
+        from streamclust.store.clusterings import find_clustering
+
+        if set_name not in self.descriptors:
             known = ", ".join(self.descriptors)
-            raise SettingsError(f"no set {descriptor!r} in {self.folder}: there are {known}")
-        names = self._workspace.clusterings(descriptor)
-        name = clustering or self.recommended(descriptor)
-        if isinstance(name, int):
-            name = f"kmeans-{name}"
-        if name not in names:
+            raise SettingsError(f"no set {set_name!r} in {self.folder}: there are {known}")
+        which = self.recommended(set_name) if clustering is None else clustering
+        found = None if which is None else find_clustering(self._workspace, set_name, which)
+        if found is None:
             raise SettingsError(
-                f"{descriptor} has no clustering {name} in {self.folder}: "
-                f"there are {', '.join(names) or 'none'}"
+                f"{set_name} has no recommended clustering: run streamclust cluster first"
             )
-        return name
+        return found
+
+    def info(self) -> dict[str, Any]:
+        """What the folder holds, as plain numbers and names.
+
+        Returns
+        -------
+        dict
+            ``folder``, ``format``, ``bytes``, ``paths`` and, by name, ``descriptors``: rows,
+            columns, type, invalid rows, components, clusterings with their scores, the recommended
+            one.
+        """
+        from streamclust.report.contents import inventory
+
+        return inventory(self._workspace)
 
     def _repr_html_(self) -> str:
         from streamclust.notebook.case import case_html
@@ -190,188 +197,3 @@ def _frame(lines: list[dict[str, Any]], columns: Sequence[str]) -> "pd.DataFrame
     import pandas as pd
 
     return pd.DataFrame(lines, columns=list(columns))
-
-
-PathLike = str | Path
-
-
-class Case(Contents):
-    """The results of a case, and the steps that add to them.
-
-    Parameters
-    ----------
-    out : path
-        The results folder.
-
-    Attributes
-    ----------
-    folder : Path
-    store : zarr.Group
-        All that was computed, as plain Zarr arrays.
-    """
-
-    def reduce(self, *observers: Observer, **changes: Any) -> "Case":
-        """See `streamclust.api.reduce`."""
-        from streamclust import api
-
-        return api.reduce(self.folder, None, *observers, **changes)
-
-    def cluster(self, *observers: Observer, **changes: Any) -> "Case":
-        """See `streamclust.api.cluster`."""
-        from streamclust import api
-
-        return api.cluster(self.folder, None, *observers, **changes)
-
-    def measure(self, *observers: Observer, **changes: Any) -> "Case":
-        """See `streamclust.api.measure`."""
-        from streamclust import api
-
-        return api.measure(self.folder, None, *observers, **changes)
-
-    def outliers(self, *observers: Observer, **changes: Any) -> "Case":
-        """See `streamclust.api.outliers`."""
-        from streamclust import api
-
-        return api.outliers(self.folder, None, *observers, **changes)
-
-    def compare(
-        self,
-        attributes: PathLike | None = None,
-        *observers: Observer,
-        columns: Sequence[str] | None = None,
-        **changes: Any,
-    ) -> "Case":
-        """See `streamclust.api.compare`."""
-        from streamclust import api
-
-        return api.compare(self.folder, attributes, None, *observers, columns=columns, **changes)
-
-    def describe(
-        self,
-        attributes: PathLike | None = None,
-        *observers: Observer,
-        columns: Sequence[str] | None = None,
-        algorithm: str | None = None,
-        n_clusters: int | None = None,
-        language: str = "en",
-        **changes: Any,
-    ) -> "Case":
-        """See `streamclust.api.describe`."""
-        from streamclust import api
-
-        own: dict[str, Any] = {"columns": columns, "algorithm": algorithm, "n_clusters": n_clusters}
-        return api.describe(
-            self.folder, attributes, None, *observers, language=language, **own, **changes
-        )
-
-    def report(
-        self,
-        to: PathLike | None = None,
-        *observers: Observer,
-        language: str = "en",
-        overwrite: bool = False,
-        **changes: Any,
-    ) -> "Case":
-        """See `streamclust.api.report`."""
-        from streamclust import api
-
-        return api.report(
-            self.folder, to, None, *observers, language=language, overwrite=overwrite, **changes
-        )
-
-    def mix(
-        self,
-        sets: Sequence[str],
-        weights: str | Sequence[float] | None = None,
-        *observers: Observer,
-        consensus: bool = False,
-        name: str | None = None,
-        **changes: Any,
-    ) -> "Case":
-        """See `streamclust.api.mix`."""
-        from streamclust import api
-
-        return api.mix(
-            self.folder, sets, weights, None, *observers, consensus=consensus, name=name, **changes
-        )
-
-    def layout(
-        self,
-        method: str = "umap",
-        dimensions: int = 2,
-        *observers: Observer,
-        clustering: str | None = None,
-        **changes: Any,
-    ) -> "Case":
-        """See `streamclust.api.layout`."""
-        from streamclust import api
-
-        return api.layout(
-            self.folder, method, dimensions, None, *observers, clustering=clustering, **changes
-        )
-
-    def evaluate(self, truth: PathLike, *observers: Observer, **changes: Any) -> "Evaluation":
-        """See `streamclust.api.evaluate`."""
-        from streamclust import api
-
-        return api.evaluate(self.folder, truth, None, *observers, **changes)
-
-    def label(
-        self,
-        names: PathLike | None = None,
-        *observers: Observer,
-        template: PathLike | None = None,
-        overwrite: bool = False,
-        **changes: Any,
-    ) -> "Case":
-        """See `streamclust.api.label`."""
-        from streamclust import api
-
-        return api.label(
-            self.folder, names, None, *observers, template=template, overwrite=overwrite, **changes
-        )
-
-    def assign(
-        self,
-        new: PathLike | Sequence[PathLike],
-        to: PathLike,
-        *observers: Observer,
-        clustering: str | None = None,
-        outliers: bool = True,
-        overwrite: bool = False,
-        **changes: Any,
-    ) -> "Case":
-        """See `streamclust.api.assign`."""
-        from streamclust import api
-
-        return api.assign(
-            self.folder,
-            new,
-            to,
-            None,
-            *observers,
-            clustering=clustering,
-            outliers=outliers,
-            overwrite=overwrite,
-            **changes,
-        )
-
-    def update(
-        self, new: PathLike | Sequence[PathLike], *observers: Observer, **changes: Any
-    ) -> "Case":
-        """See `streamclust.api.update`."""
-        from streamclust import api
-
-        return api.update(self.folder, new, None, *observers, **changes)
-
-    def export(self, *observers: Observer, **changes: Any) -> "Case":
-        """See `streamclust.api.export`."""
-        from streamclust import api
-
-        return api.export(self.folder, None, *observers, **changes)
-
-    def info(self) -> dict[str, Any]:
-        """See `streamclust.api.info`."""
-        from streamclust import api
-
-        return api.info(self.folder)

@@ -19,7 +19,8 @@ def cells(line):
 
 
 def test_the_whole_job_twice(tmp_path):
-    told = bench("run", "--rows", 500, "--times", 2, "--folder", tmp_path, "--", "--n-clusters=2:3")
+    options = ["--n-clusters=2:3", "--descriptors=osnet"]
+    told = bench("run", "--rows", 300, "--times", 2, "--folder", tmp_path, "--", *options)
     assert told.count("whole, with start and tables") == 2
     assert "rows x 2: time x" in told
     assert "OVER" not in told

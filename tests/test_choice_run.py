@@ -10,16 +10,24 @@ from sklearn.datasets import make_blobs
 import streamclust
 from streamclust import api
 from streamclust.errors import SettingsError
+from streamclust.settings import Settings
+from streamclust.store.clusterings import (
+    forget_recommendation,
+    recommended_clustering,
+    stored_recommendation,
+)
+from streamclust.store.workspace import Workspace
 
 
 def run(tmp_path, values, **changes):
     """A run on one set, and all that was said."""
     said = []
     case = write_case(tmp_path / "case", a=np.asarray(values, np.float32))
-    made = api.run(case, tmp_path / "out", None, said.append, **changes)
+    made = api.run(case, tmp_path / "out", observers=[said.append], **changes)
     return made, " | ".join(getattr(event, "text", "") for event in said)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_an_automatic_sweep_goes_on_beyond_its_edge(tmp_path):
     values = make_blobs(1800, 12, centers=36, cluster_std=0.5, random_state=0)[0]
     made, said = run(tmp_path, values)
@@ -36,6 +44,7 @@ def test_a_widened_sweep_ends_where_rows_repeat(tmp_path):
     assert made.metrics.n_clusters.max() == 40
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_sweep_that_was_asked_for_is_not_widened(tmp_path):
     values = make_blobs(600, 6, centers=8, cluster_std=0.4, random_state=0)[0]
     made, said = run(tmp_path, values, n_clusters="2:5")
@@ -43,6 +52,7 @@ def test_a_sweep_that_was_asked_for_is_not_widened(tmp_path):
     assert "widen --n-clusters" in said
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_data_without_structure_are_told(tmp_path):
     values = np.random.default_rng(0).standard_normal((2500, 6)) * 0.7 ** np.arange(6)
     made, said = run(tmp_path, values, n_clusters="2:12")
@@ -51,6 +61,7 @@ def test_data_without_structure_are_told(tmp_path):
     assert (made.metrics.gap < 0.05).all()
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_groups_have_gaps_and_separated_clusters(tmp_path):
     values = make_blobs(2500, 6, centers=5, cluster_std=0.5, random_state=0)[0]
     made, said = run(tmp_path, values, n_clusters="2:9")
@@ -76,7 +87,7 @@ def test_more_clusters_than_rows_are_refused_before_any_pass(tmp_path, values, k
     case = write_case(tmp_path / "case", a=np.asarray(values, np.float32))
     seen = []
     with pytest.raises(SettingsError, match=message):
-        api.run(case, tmp_path / "out", None, seen.append, n_clusters=k)
+        api.run(case, tmp_path / "out", observers=[seen.append], n_clusters=k)
     steps = {event.step for event in seen if hasattr(event, "step")}
     assert "cluster" not in steps
 
@@ -96,6 +107,7 @@ def test_a_handful_of_rows_by_every_algorithm(tmp_path, n_rows):
     assert made.metrics.n_clusters.max() == n_rows - 1
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_mixture_is_refitted_with_its_own_settings(tmp_path):
     values = np.random.default_rng(0).standard_normal((300, 5)) @ np.diag([5, 3, 2, 1, 1])
     case = write_case(tmp_path / "case", a=values.astype(np.float32))
@@ -107,6 +119,7 @@ def test_a_mixture_is_refitted_with_its_own_settings(tmp_path):
     assert found.tolist() == whole.tolist()
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_clusterings_of_an_older_version_are_told(tmp_path):
     values = make_blobs(300, 4, centers=3, random_state=0)[0]
     made, _ = run(tmp_path, values, n_clusters=3)
@@ -114,11 +127,35 @@ def test_clusterings_of_an_older_version_are_told(tmp_path):
     group = made.folder / "workspace.zarr/descriptors/a/clusterings/kmeans-3"
     shutil.rmtree(group / "means")
     said = []
-    api.export(made.folder, None, said.append)
+    api.open(made.folder).export(observers=[said.append])
     assert any("made by an older streamclust" in getattr(e, "text", "") for e in said)
     assert (made.folder / "labels.csv").read_bytes() == table
 
 
+@pytest.mark.usefixtures("unrendered")
+def test_what_is_recommended_is_stored_and_made_once_where_it_is_not(tmp_path):
+    made, _ = run(tmp_path, make_blobs(300, 4, centers=3, random_state=0)[0], n_clusters="2:5")
+    workspace = Workspace(made.folder)
+    stored, reasons = stored_recommendation(workspace, "a"), made.info()["descriptors"]["a"]
+    assert stored["clustering"] == recommended_clustering(workspace, "a").name
+    # As an older version left it, read and written to.
+    forget_recommendation(workspace, "a")
+    assert made.recommended("a") == stored["clustering"]
+    assert made.info()["descriptors"]["a"]["reasons"] == reasons["reasons"]
+    with pytest.raises(SettingsError, match="run streamclust measure"):
+        recommended_clustering(workspace, "a")
+    made.export()
+    assert stored_recommendation(workspace, "a") == stored
+    # What is clustered anew by the same algorithm takes the place of what was recommended.
+    made.cluster(n_clusters=4, max_iter=3)
+    assert stored_recommendation(workspace, "a")["clustering"] is None
+    made.measure()
+    assert stored_recommendation(workspace, "a")["clustering"] == "kmeans-4"
+    made.cluster(n_clusters="2:5", max_iter=Settings().max_iter)
+    assert stored_recommendation(workspace, "a")["choice"] == stored["choice"]
+
+
+@pytest.mark.usefixtures("unrendered")
 def test_one_k_is_the_only_one(tmp_path):
     values = make_blobs(300, 4, centers=3, random_state=0)[0]
     made, said = run(tmp_path, values, n_clusters=3)
@@ -138,7 +175,7 @@ def test_all_algorithms_stand_side_by_side(tmp_path):
     assert "is taken of the algorithms, compared at the same k" in said
     assert (made.folder / "figures/a-dendrogram.png").stat().st_size > 10_000
     costs = (made.folder / "costs.csv").read_text().splitlines()
-    assert costs[0] == "descriptor,algorithm,n_clusters,seconds,peak_mib"
+    assert costs[0] == "set,algorithm,n_clusters,seconds,peak_mib"
     assert len(costs) == 1 + len(made.metrics)
     # Another algorithm's clusterings stay when one is asked for again.
     again = streamclust.open(made.folder).cluster(algorithms="ward", n_clusters="2:7")

@@ -1,5 +1,6 @@
 """The command line: wiring, errors in one line, and the installed program."""
 
+import inspect
 import json
 import os
 import shlex
@@ -14,8 +15,9 @@ from click.testing import CliRunner
 
 from streamclust import api
 from streamclust.cli import commands
-from streamclust.events import interrupts
-from streamclust.settings import Settings
+from streamclust.cli.interrupts import interrupts
+from streamclust.last_settings import settings_of
+from streamclust.settings import Settings, read_settings
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "streamclust"
 ROOT = Path(__file__).parents[1]
@@ -44,24 +46,45 @@ def test_every_command_has_help_and_is_in_the_docs():
         assert command.help, name
         assert f"## streamclust {name}\n" in page
         for parameter in command.params:
-            assert isinstance(parameter, click.Argument) or parameter.help, parameter.name
+            hidden = getattr(parameter, "hidden", False)
+            assert isinstance(parameter, click.Argument) or parameter.help or hidden, parameter.name
 
 
 def test_the_reference_is_what_the_program_says():
-    environment = {**os.environ, "STREAMCLUST": str(PROGRAM)}
+    environment = {**os.environ, "PYTHON": sys.executable}
     done = subprocess.run(
         [ROOT / "scripts" / "docs", "--check"], capture_output=True, text=True, env=environment
     )
     assert done.returncode == 0, done.stdout
 
 
+# What an option or argument is called as a keyword, where that is something else.
+CALLED = {"out": "self", "quiet": "observers", "as_json": None, "file": "path"}
+
+
+@pytest.mark.parametrize("name", commands.commands)
+def test_options_are_the_keywords(name):
+    method = getattr(api.Case, name, None) or getattr(api, name)
+    keywords = set(inspect.signature(method).parameters)
+    called = CALLED | ({"out": "out"} if name in ("run", "ingest") else {})
+    shown = [one for one in commands.commands[name].params if not getattr(one, "hidden", False)]
+    options = {called.get(one.name, one.name) for one in shown} - {None}
+    assert options == keywords
+
+
 @pytest.fixture
 def calls(monkeypatch):
     """What reaches the API."""
     seen = []
-    for name in ("run", "ingest", "reduce", "cluster", "measure", "export"):
-        monkeypatch.setattr(api, name, lambda *a, name=name, **k: seen.append((name, a, k)))
+    for place, names in ((api, ("run", "ingest")), (api.Case, ("cluster", "export", "report"))):
+        for name in names:
+            monkeypatch.setattr(place, name, lambda *a, name=name, **k: seen.append((name, a, k)))
+    monkeypatch.setattr(api, "open", lambda out: api.Case.__new__(api.Case))
     return seen
+
+
+def given(keywords):
+    return {name: value for name, value in keywords.items() if value is not None}
 
 
 def test_options_become_settings(calls):
@@ -70,26 +93,27 @@ def test_options_become_settings(calls):
         shlex.split(
             "run CASE --out OUT --quiet --descriptors a,b --n-clusters 5,8 --n-components 64 "
             "--scaling l2 --normalize --memory 640MiB --invalid mask --workers 2 "
-            "--scheduler tcp://x:1 --random-state 7"
+            "--scheduler tcp://x:1 --random-state 0"
         ),
         catch_exceptions=False,
     )
     assert done.exit_code == 0, done.output
-    ((name, (case, out, settings, *observers), more),) = calls
-    assert observers == [interrupts]
-    assert (name, case, out, more) == ("run", "CASE", "OUT", {})
-    assert settings == Settings(
-        descriptors=("a", "b"),
-        n_clusters="5,8",
-        n_components=64,
-        scaling="l2",
-        normalize=True,
-        memory="640MiB",
-        invalid="mask",
-        workers=2,
-        scheduler="tcp://x:1",
-        random_state=7,
-    )
+    ((name, arguments, keywords),) = calls
+    assert (name, arguments) == ("run", ("CASE", "OUT"))
+    assert keywords.pop("observers") == (interrupts,)
+    assert given(keywords) == {
+        "descriptors": "a,b",
+        "n_clusters": "5,8",
+        "n_components": "64",
+        "scaling": "l2",
+        "normalize": True,
+        "memory": "640MiB",
+        "invalid": "mask",
+        "workers": 2,
+        "scheduler": "tcp://x:1",
+        "random_state": 0,
+    }
+    assert Settings().having(**given(keywords)).n_components == 64
 
 
 def test_several_files_are_one_case(calls):
@@ -103,8 +127,39 @@ def test_a_settings_file_gives_way_to_options(calls, tmp_path):
     CliRunner().invoke(
         commands, ["cluster", "OUT", "--config", str(file), "--memory", "3GiB", "--quiet"]
     )
-    settings = calls[0][1][1]
+    keywords = calls[0][2]
+    del keywords["observers"]
+    settings, told = settings_of("cluster", keywords)
     assert (settings.ks, settings.memory, settings.whiten) == ((4, 5, 6), "3GiB", True)
+    assert told == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "clustering"),
+    [
+        ("--clustering kmeans-12", "kmeans-12"),
+        ("--algorithm ward --n-clusters 8", "ward-8"),
+        ("--n-clusters 8", "8"),
+        ("--algorithm hdbscan", "hdbscan"),
+        ("", None),
+    ],
+)
+def test_a_clustering_has_one_name(calls, options, clustering):
+    CliRunner().invoke(commands, shlex.split(f"export OUT --quiet {options}"))
+    assert calls[0][2]["clustering"] == clustering
+    assert not {"algorithm", "n_clusters"} & set(calls[0][2])
+
+
+def test_the_former_name_of_to_is_told(calls):
+    done = CliRunner().invoke(commands, ["report", "OUT", "--out", "x.html", "--quiet"])
+    assert "--out FILE is called --to FILE now" in done.output
+    assert calls[0][1][1] == "x.html"
+
+
+def test_a_setting_that_a_command_does_not_heed_is_no_option_of_it():
+    done = CliRunner().invoke(commands, ["reduce", "OUT", "--n-clusters", "3"])
+    assert done.exit_code == 2
+    assert "No such option" in done.output
 
 
 @pytest.mark.parametrize(
@@ -174,17 +229,19 @@ def test_rerun_says_what_was_done_before(out, case_folder):
 
 def test_init_writes_a_file_that_works(tmp_path):
     assert program("init", cwd=tmp_path).returncode == 0
-    assert Settings.from_toml(tmp_path / "streamclust.toml") == Settings()
+    assert Settings().having(**read_settings(tmp_path / "streamclust.toml")) == Settings()
     assert "already" in program("init", cwd=tmp_path).stderr
 
 
 def test_demo_with_images(tmp_path):
-    done = program("demo", tmp_path / "d", "--rows", 200, "--n-clusters", "4:6")
+    command = ["demo", tmp_path / "d", "--rows", 200, "--n-clusters", "4:6"]
+    command += ["--descriptors", "vdc_color,osnet"]
+    done = program(*command)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "d" / "case" / "row_data" / "veriwild.zip").exists()
     assert len((tmp_path / "d" / "out" / "labels.csv").read_text().splitlines()) == 201
-    again = program("demo", tmp_path / "d", "--rows", 200, "--n-clusters", "4:6")
-    assert again.stderr.count("done before") == 50
+    again = program(*command)
+    assert again.stderr.count("done before") == 28
 
 
 def test_python_m_streamclust():

@@ -10,16 +10,15 @@ from click.testing import CliRunner
 
 from streamclust import api
 from streamclust.cli import commands
+from streamclust.cli.summary import WITHIN
 from streamclust.errors import SettingsError
-from streamclust.summary import WITHIN
 
 
 @pytest.fixture(scope="module")
 def clustered(case_folder, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("compare") / "out"
     api.ingest(case_folder, out)
-    for step in (api.reduce, api.cluster, api.measure):
-        step(out, n_clusters=(4, 5))
+    api.open(out).reduce().cluster(n_clusters=(4, 5)).measure()
     return out
 
 
@@ -52,32 +51,32 @@ def attributes(out: Path) -> list[str]:
 
 def test_columns_are_remembered_until_a_table_is_named(out, known):
     said: list = []
-    api.compare(out, known, None, said.append)
+    api.open(out).compare(known, observers=[said.append])
     assert attributes(out) == ["type", "half"]
     words = "known.csv: left out, as they say nothing of clusters: rare (99.00% of its known rows "
     (warning,) = (event.text for event in said if words in getattr(event, "text", ""))
     assert warning.endswith("--columns rare takes one in all the same")
-    api.compare(out, columns=["rare", "type"])
+    api.open(out).compare(columns=["rare", "type"])
     assert attributes(out) == ["type", "rare"]
     before = (out / "attributes.csv").read_bytes()
     for column in ("type", "half"):
-        api.compare(out, known, columns=column)
+        api.open(out).compare(known, columns=column)
         assert attributes(out) == [column]
-    api.compare(out, columns="rare,type")
-    api.compare(out)
+    api.open(out).compare(columns="rare,type")
+    api.open(out).compare()
     assert (out / "attributes.csv").read_bytes() == before
-    api.compare(out, known)
+    api.open(out).compare(known)
     assert attributes(out) == ["type", "half"]
 
 
 def test_columns_of_no_table(out, known, tmp_path):
     with pytest.raises(SettingsError, match="columns type of no table: name it with --attributes"):
-        api.compare(out, columns="type")
+        api.open(out).compare(columns="type")
     copy = shutil.copy(known, tmp_path / "copy.csv")
-    api.compare(out, copy)
+    api.open(out).compare(copy)
     (tmp_path / "copy.csv").unlink()
     with pytest.raises(SettingsError, match=r"of no table: .*copy.csv is gone: name it with --att"):
-        api.compare(out, columns="type")
+        api.open(out).compare(columns="type")
 
 
 def test_the_command_ends_with_what_can_be_compared(out, known):

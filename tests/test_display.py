@@ -11,7 +11,7 @@ import pytest
 
 import streamclust
 from streamclust import api
-from streamclust.choice.tables import choose
+from streamclust.choice.recommendation import stored_choice
 from streamclust.errors import SettingsError, WorkspaceError
 from streamclust.events import Events, StepFinished
 from streamclust.notebook.tables import read_table
@@ -54,8 +54,8 @@ def test_a_case_is_a_table_with_reasons_and_a_map(case):
     assert "kmeans-5" in page.text
     assert "3,000" in page.text
     assert len(page.all("tr")) == 2
-    _, choice = choose(case._workspace, EVIL)
-    assert all(reason in page.text for reason in choice.reasons)
+    _, choice = stored_choice(case._workspace, EVIL)
+    assert all(str(reason) in page.text for reason in choice.reasons)
     (image,) = page.all("img")
     assert image["src"].startswith("data:image/png;base64,iVBOR")
     assert EVIL in image["alt"]
@@ -158,16 +158,16 @@ def test_pictures(case):
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ({"descriptor": "b"}, "no set 'b'"),
+        ({"set_name": "b"}, "no set 'b'"),
         ({"cluster": 5}, "has no cluster 5: 0 to 4"),
         ({"kind": "odd"}, "none of typical, varied, borderline, worst"),
-        ({"clustering": 9}, "no clustering kmeans-9"),
+        ({"clustering": 9}, "no clustering 9"),
         ({}, "run streamclust describe first"),
     ],
 )
 def test_images_that_cannot_be_shown(case, asked, told):
     with pytest.raises(SettingsError, match=told):
-        case.cluster_images(**{"descriptor": EVIL, "cluster": 0, **asked})
+        case.cluster_images(**{"set_name": EVIL, "cluster": 0, **asked})
 
 
 def test_an_evaluation_is_tables():

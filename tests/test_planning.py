@@ -16,7 +16,7 @@ def planned(case, **settings):
 
 def test_every_step_of_a_run_is_planned(case_folder, tmp_path):
     done = []
-    case = api.run(case_folder, tmp_path / "out", None, done.append, n_clusters=2)
+    case = api.run(case_folder, tmp_path / "out", observers=[done.append], n_clusters=2)
     steps = {event.step for event in done if isinstance(event, StepFinished)}
     small = {"paths", "export"}
     assert steps - small == {step for _, step in planned(case_folder, n_clusters=2)}
@@ -49,6 +49,6 @@ def test_outliers_of_stored_sets_are_refused_before_the_first_step(blobs, tmp_pa
     out, done = tmp_path / "out", []
     api.ingest(case_folder, out)
     with pytest.raises(MemoryBudgetError, match=f"give it --memory {-(-least // MIB)}MiB"):
-        api.outliers(out, None, done.append, memory=least - 1)
+        api.open(out).outliers(observers=[done.append], memory=least - 1)
     assert not any(isinstance(event, StepFinished) for event in done)
-    api.outliers(out, memory=-(-least // MIB) * MIB)
+    api.open(out).outliers(memory=-(-least // MIB) * MIB)

@@ -15,6 +15,7 @@ def test_the_names():
         "KNNOutlierDetector",
         "StreamingKMeans",
         "__version__",
+        "ingest",
         "open",
         "plan",
         "run",

@@ -22,9 +22,10 @@ def test_they_are_refused_before_anything_is_computed(large, tmp_path, option):
     with pytest.raises(SettingsError, match=words):
         api.run(large, tmp_path / "out", **{option: "none"}, n_clusters=2)
     assert api.open(tmp_path / "out").info()["descriptors"]["a"].get("components") is None
-    step = api.reduce if option == "scaling" else api.outliers
+    case = api.open(tmp_path / "out")
+    step = case.reduce if option == "scaling" else case.outliers
     with pytest.raises(SettingsError, match=words):
-        step(tmp_path / "out", **{option: "none"})
+        step(**{option: "none"})
 
 
 def test_scaled_they_are_like_others(large, tmp_path):

@@ -14,7 +14,7 @@ import streamclust
 
 def run(case, out, **more):
     command = [sys.executable, "-m", "streamclust", "run", case, "--out", out, "--quiet"]
-    return subprocess.Popen([*map(str, command), "--n-clusters", "2:8"], **more)
+    return subprocess.Popen([*map(str, command), "--n-clusters", "2:5"], **more)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def files(folder):
     return sum(len(names) for _, _, names in os.walk(folder))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_killed_runs_end_as_if_unbroken(case_folder, tmp_path, unbroken, seed):
     whole = unbroken
     out = tmp_path / "out"
@@ -37,7 +37,8 @@ def test_killed_runs_end_as_if_unbroken(case_folder, tmp_path, unbroken, seed):
     for _ in range(4):
         process = run(case_folder, out)
         # By what is on disk, not by the clock: every run is killed, whatever the machine's load.
-        enough = files(out) + moments.randint(1, 25)
+        # A whole run makes more files than four times the most.
+        enough = files(out) + moments.randint(1, 45)
         while files(out) < enough and process.poll() is None:
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
@@ -47,7 +48,7 @@ def test_killed_runs_end_as_if_unbroken(case_folder, tmp_path, unbroken, seed):
     for name in ("labels.csv", "metrics.csv", "clusters.csv"):
         assert (out / name).read_bytes() == (whole.folder / name).read_bytes()
     for descriptor in whole.descriptors:
-        for name in ("raw", "reduced", "clusterings/kmeans-8/labels"):
+        for name in ("raw", "reduced", "clusterings/kmeans-5/labels"):
             path = f"descriptors/{descriptor}/{name}"
             assert (found.store[path][...] == whole.store[path][...]).all()
 

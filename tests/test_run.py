@@ -32,7 +32,7 @@ from streamclust.events import StepFinished
 
 KS = (2, 3, 5, 8)
 METRICS = [
-    "descriptor",
+    "set",
     "algorithm",
     "n_clusters",
     "calinski_harabasz",
@@ -56,7 +56,7 @@ METRICS = [
     "groups",
     "consensus",
 ]
-CLUSTERS = ["descriptor", "algorithm", "n_clusters", "cluster", "size", "share"]
+CLUSTERS = ["set", "algorithm", "n_clusters", "cluster", "size", "share"]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_the_contract_of_names(done):
     assert len(read(done.folder / "metrics.csv")) == 2 * len(KS)
     clusters = read(done.folder / "clusters.csv")
     assert list(clusters[0]) == [
-        "descriptor",
+        "set",
         "algorithm",
         "n_clusters",
         "cluster",
@@ -110,7 +110,7 @@ def test_the_numbers_are_scikit_learns(done, blobs):
     stored = done.store["descriptors/a/reduced"][...]
     assert stored.shape == reduced.shape
     np.testing.assert_allclose(np.abs(stored), np.abs(reduced), atol=1e-3)
-    frame = done.metrics.set_index(["descriptor", "n_clusters"])
+    frame = done.metrics.set_index(["set", "n_clusters"])
     for k in KS:
         labels = done.labels("a", f"kmeans-{k}")[...]
         exact = stored.astype(np.float64)
@@ -150,7 +150,7 @@ def test_labels_are_those_of_the_nearest_stored_centre(done):
 def steps_of(run, *args, **kwargs):
     """The steps that a call really runs."""
     seen = []
-    run(*args, lambda event: seen.append(event), **kwargs)
+    run(*args, observers=[seen.append], **kwargs)
     return [
         (event.step, event.descriptor)
         for event in seen
@@ -163,9 +163,10 @@ def snapshot(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_what_is_done_is_skipped_and_other_settings_add(case_folder, tmp_path):
     out = tmp_path / "out"
-    run = lambda **changes: steps_of(api.run, case_folder, out, None, **changes)  # noqa: E731
+    run = lambda **changes: steps_of(api.run, case_folder, out, **changes)  # noqa: E731
     assert len(run(n_clusters="3,5", descriptors="a")) == 11
     before = snapshot(out)
     assert run(n_clusters="3,5", descriptors="a") == []
@@ -191,6 +192,7 @@ def test_what_is_done_is_skipped_and_other_settings_add(case_folder, tmp_path):
     assert len(json.loads((out / "run.json").read_text())["earlier"]) == 5
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_k_does_not_depend_on_the_others_of_the_sweep(done, case_folder, tmp_path):
     alone = streamclust.run(case_folder, tmp_path / "out", n_clusters=5, descriptors="a")
     np.testing.assert_array_equal(
@@ -198,6 +200,7 @@ def test_a_k_does_not_depend_on_the_others_of_the_sweep(done, case_folder, tmp_p
     )
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("way", ["one thread", "two threads", "little memory", "dask"])
 def test_results_do_not_depend_on_how_they_are_computed(done, case_folder, tmp_path, way, request):
     changes = {
@@ -219,6 +222,7 @@ def test_results_do_not_depend_on_how_they_are_computed(done, case_folder, tmp_p
     assert (other.folder / "metrics.csv").read_text() == (done.folder / "metrics.csv").read_text()
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_single_files_and_npy_are_a_case_too(blobs, tmp_path):
     np.save(tmp_path / "mine.npy", np.asfortranarray(blobs[0].astype(">f8")))
     case = streamclust.run(tmp_path / "mine.npy", tmp_path / "out", n_clusters=5)
@@ -244,6 +248,7 @@ def test_invalid_rows_are_refused_with_their_numbers(with_nan, tmp_path):
     assert streamclust.open(tmp_path / "out").descriptors == []
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_invalid_rows_are_masked_on_demand(with_nan, tmp_path, blobs):
     out = tmp_path / "out"
     case = streamclust.run(with_nan, out, n_clusters="3,5", invalid="mask")
@@ -272,6 +277,7 @@ def test_sets_that_do_not_fit_together_are_refused(tmp_path, blobs):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_set_that_cannot_be_read_may_be_left_out(tmp_path, blobs):
     case = write_case(tmp_path / "case", a=blobs[0], b=blobs[0][0])
     with pytest.raises(SourceError, match=r"b\.pickle.*or leave it out: --descriptors a"):
@@ -281,6 +287,7 @@ def test_a_set_that_cannot_be_read_may_be_left_out(tmp_path, blobs):
     ]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_case_of_another_size_does_not_join_a_workspace(done, tmp_path, blobs, case_folder):
     out = tmp_path / "out"
     streamclust.run(case_folder, out, n_clusters=3, descriptors="a")
@@ -289,13 +296,14 @@ def test_a_case_of_another_size_does_not_join_a_workspace(done, tmp_path, blobs,
         streamclust.run(other, out, n_clusters=3)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_changed_file_is_read_again(tmp_path, blobs):
     case = write_case(tmp_path / "case", a=blobs[0])
     out = tmp_path / "out"
     streamclust.run(case, out, n_clusters=5)
     with open(case / "descriptors" / "a.pickle", "wb") as file:
         pickle.dump(blobs[0] * 2, file)
-    assert ("ingest", "a") in steps_of(api.run, case, out, None, n_clusters=5)
+    assert ("ingest", "a") in steps_of(api.run, case, out, n_clusters=5)
     np.testing.assert_array_equal(
         streamclust.open(out).store["descriptors/a/raw"][:3], blobs[0][:3] * 2
     )
@@ -304,7 +312,7 @@ def test_a_changed_file_is_read_again(tmp_path, blobs):
 def test_few_rows_shorten_the_sweep_and_say_so(tmp_path, blobs):
     case = write_case(tmp_path / "case", a=blobs[0][:12])
     said = []
-    made = api.run(case, tmp_path / "out", None, said.append)
+    made = api.run(case, tmp_path / "out", observers=[said.append])
     assert made.metrics.n_clusters.max() == 11
     assert any("sweep ends at 11" in getattr(event, "text", "") for event in said)
     with pytest.raises(SettingsError, match="12 rows are too few for 20 clusters"):
@@ -336,6 +344,7 @@ def test_figures_follow_the_case_there_and_back(tmp_path, blobs):
     assert drawn[0] == drawn[2] != drawn[1]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_paths_of_an_earlier_case_do_not_stay(tmp_path, blobs):
     out = tmp_path / "out"
     streamclust.run(write_case(tmp_path / "with", a=blobs[0]), out, n_clusters=5)
@@ -346,6 +355,7 @@ def test_paths_of_an_earlier_case_do_not_stay(tmp_path, blobs):
     assert case.info()["paths"] is None
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_file_that_joins_a_case_keeps_its_paths(tmp_path, blobs):
     out = tmp_path / "out"
     streamclust.run(write_case(tmp_path / "with", a=blobs[0]), out, n_clusters=5)
@@ -357,6 +367,7 @@ def test_a_file_that_joins_a_case_keeps_its_paths(tmp_path, blobs):
     assert lines[8]["path"] == r"veriwild\1\00001\000008.jpg"
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_failed_change_of_rows_leaves_no_mixture(tmp_path, blobs):
     out = tmp_path / "out"
     first = write_case(tmp_path / "first", a=blobs[0][:500], b=blobs[0][:500])
@@ -371,31 +382,35 @@ def test_a_failed_change_of_rows_leaves_no_mixture(tmp_path, blobs):
     assert [back.store[f"descriptors/{name}/raw"].shape[0] for name in "ab"] == [500, 500]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_sweep_holds_clusterings_of_one_setting(case_folder, tmp_path):
     out = tmp_path / "out"
     run = {"descriptors": "a"}
     streamclust.run(case_folder, out, n_clusters="3:6", **run)
     other = streamclust.run(case_folder, out, n_clusters="3:4", random_state=7, **run)
     assert other.metrics.n_clusters.tolist() == [3, 4]
-    assert steps_of(api.cluster, out, None, n_clusters="3:6", **run) == []
+    assert steps_of(other.cluster, n_clusters="3:6", random_state=0, **run) == []
     assert streamclust.open(out).metrics.n_clusters.tolist() == [3, 4, 5, 6]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_settings_that_come_to_the_same_find_the_same(case_folder, tmp_path):
     out = tmp_path / "out"
     run = {"descriptors": "a", "n_clusters": 5}
     streamclust.run(case_folder, out, n_components=6, normalize=True, **run)
     more = {"n_components": 6, "normalize": True, "whiten": True, "max_components": 64}
-    assert steps_of(api.run, case_folder, out, None, **run, **more) == []
+    assert steps_of(api.run, case_folder, out, **run, **more) == []
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_share_that_is_not_reached_is_said(case_folder, tmp_path):
     said = []
-    api.run(case_folder, tmp_path / "out", None, said.append, n_clusters=5, max_components=2)
+    api.run(case_folder, tmp_path / "out", observers=[said.append], n_clusters=5, max_components=2)
     texts = [getattr(event, "text", "") for event in said]
     assert any("a: 2 components hold" in text and "not 90%" in text for text in texts)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_case_named_by_a_relative_path_runs_on_workers_elsewhere(
     case_folder, tmp_path, monkeypatch, dask_address
 ):
@@ -419,7 +434,7 @@ def test_steps_one_by_one_give_what_a_run_gives(done, case_folder, tmp_path):
     out = tmp_path / "out"
     api.ingest(case_folder, out)
     with pytest.raises(SettingsError, match="not reduced yet"):
-        api.cluster(out, n_clusters=KS)
+        api.open(out).cluster(n_clusters=KS)
     case = streamclust.open(out)
     case.reduce().cluster(n_clusters=KS).measure().outliers().export()
     for name in ("labels.csv", "metrics.csv", "clusters.csv", "outliers.csv", "duplicates.csv"):
@@ -430,15 +445,9 @@ def test_steps_one_by_one_give_what_a_run_gives(done, case_folder, tmp_path):
 @pytest.mark.parametrize("scaling", ["none", "minmax", "l2"])
 @pytest.mark.parametrize("normalize", [False, True])
 def test_scalings(case_folder, tmp_path, scaling, normalize):
-    case = streamclust.run(
-        case_folder,
-        tmp_path / "out",
-        descriptors="a",
-        n_clusters=5,
-        scaling=scaling,
-        normalize=normalize,
-        n_components=6,
-    )
+    api.ingest(case_folder, tmp_path / "out", descriptors="a")
+    reducing = {"scaling": scaling, "normalize": normalize, "n_components": 6}
+    case = api.open(tmp_path / "out").reduce(**reducing)
     model = streamclust.IncrementalPCA(
         6, scaling=scaling, whiten=normalize, normalize=normalize
     ).fit(case.store["descriptors/a/raw"][...])
@@ -447,6 +456,7 @@ def test_scalings(case_folder, tmp_path, scaling, normalize):
     np.testing.assert_allclose(stored, expected, atol=1e-4 * np.abs(expected).max())
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_wide_rows_are_sketched_and_that_is_said(tmp_path):
     rng = np.random.default_rng(0)
     spectrum = 0.7 ** np.arange(40)
@@ -457,8 +467,7 @@ def test_wide_rows_are_sketched_and_that_is_said(tmp_path):
     case = api.run(
         tmp_path / "wide.npy",
         tmp_path / "out",
-        None,
-        said.append,
+        observers=[said.append],
         n_clusters=2,
         scaling="none",
         n_components=8,
@@ -485,7 +494,7 @@ def test_nothing_is_said_to_be_when_no_clustering_is_sound(tmp_path):
 
 
 def test_the_real_case(real_case, tmp_path):
-    case = streamclust.run(real_case, tmp_path / "out", n_clusters="2:12")
+    case = streamclust.run(real_case, tmp_path / "out", n_clusters="3,7,12")
     assert case.descriptors == ["efficientnet-b7", "osnet", "vdc_color", "vdc_type"]
     labels = pd.read_csv(case.folder / "labels.csv")
     assert len(labels) == 2003
@@ -500,7 +509,7 @@ def test_the_real_case(real_case, tmp_path):
 
 def test_a_workspace_that_was_moved_still_opens(done, tmp_path):
     moved = shutil.copytree(done.folder, tmp_path / "moved")
-    assert steps_of(api.measure, moved, None) == []
+    assert steps_of(api.open(moved).measure) == []
     assert streamclust.open(moved).recommended("a") == "kmeans-5"
 
 

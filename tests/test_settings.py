@@ -1,14 +1,22 @@
 """Settings: what they may be, and their file."""
 
 import tomllib
-from dataclasses import fields
+import typing
 
 import pytest
 
 from streamclust import api
 from streamclust.errors import MemoryBudgetError, SettingsError
 from streamclust.memory import MIB, Budget, Need, format_bytes, parse_bytes
-from streamclust.settings import Settings, parse_n_clusters, setting_meanings, settings_template
+from streamclust.settings import (
+    SETTINGS,
+    Settings,
+    heeded,
+    keywords,
+    parse_n_clusters,
+    read_settings,
+    settings_template,
+)
 
 
 @pytest.mark.parametrize(
@@ -62,28 +70,68 @@ def test_settings_out_of_range_are_named(changes):
 
 def test_the_written_file_gives_the_defaults(tmp_path):
     file = api.init(tmp_path / "s.toml")
-    assert Settings.from_toml(file) == Settings()
+    assert Settings().having(**read_settings(file)) == Settings()
     with pytest.raises(SettingsError, match="already"):
         api.init(file)
 
 
 def test_every_setting_is_explained():
-    meanings = setting_meanings()
-    assert set(meanings) == {field.name for field in fields(Settings)}
-    assert all(meanings.values())
-    assert set(tomllib.loads(settings_template())) <= set(meanings)
+    assert all(setting.meaning.endswith(".") for setting in SETTINGS.values())
+    assert all(f"{name} :" in Settings.__doc__ for name in SETTINGS)
+    named = [name for name, setting in SETTINGS.items() if setting.default is not None]
+    assert list(tomllib.loads(settings_template())) == named
+
+
+KEYWORDS = {
+    **dict.fromkeys(("run", "plan", "demo"), keywords.Run),
+    **dict.fromkeys(("measure", "layout", "report", "export", "assign"), keywords.Seeded),
+    **dict.fromkeys(("compare", "describe"), keywords.Grouped),
+    **dict.fromkeys(("evaluate", "label"), keywords.OfSets),
+    "ingest": keywords.Ingest,
+    "reduce": keywords.Reduce,
+    "cluster": keywords.Cluster,
+    "mix": keywords.Mix,
+    "outliers": keywords.Outliers,
+    "update": keywords.Reading,
+}
+
+
+@pytest.mark.parametrize("command", KEYWORDS)
+def test_keywords_are_the_settings_that_a_command_heeds(command):
+    method = getattr(api.Case, command, None) or getattr(api, command)
+    (named,) = typing.get_args(method.__annotations__["settings"])
+    assert named is KEYWORDS[command]
+    types = typing.get_type_hints(named)
+    assert set(types) == {*heeded(command), "config"}
+    kept = typing.get_type_hints(Settings)
+    for name in heeded(command):
+        if name not in ("descriptors", "algorithms", "n_components"):
+            assert types[name] == kept[name] | None, name
+
+
+def test_every_command_of_a_setting_is_one():
+    assert {name for one in SETTINGS.values() for name in one.commands} == set(KEYWORDS)
+
+
+def test_a_setting_that_a_command_does_not_heed_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="ingest does not heed n_clusters: its settings are de"):
+        api.ingest(tmp_path, tmp_path / "out", n_clusters=3)
+    with pytest.raises(SettingsError, match="plan does not heed colour"):
+        api.plan(tmp_path, colour="red")
+    with pytest.raises(SettingsError, match="demo does not heed observer"):
+        api.demo(tmp_path, observer=print)
 
 
 def test_a_settings_file_with_mistakes(tmp_path):
     file = tmp_path / "s.toml"
     file.write_text("n_cluster = 3")
     with pytest.raises(SettingsError, match=r"s\.toml: no setting is called n_cluster"):
-        Settings.from_toml(file)
+        read_settings(file)
     file.write_text("n_clusters = ")
     with pytest.raises(SettingsError, match="is no TOML"):
-        Settings.from_toml(file)
+        read_settings(file)
     with pytest.raises(SettingsError, match="cannot be read"):
-        Settings.from_toml(tmp_path / "none.toml")
+        read_settings(tmp_path / "none.toml")
 
 
 @pytest.mark.parametrize(

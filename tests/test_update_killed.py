@@ -35,15 +35,14 @@ def cases(blobs, tmp_path_factory):
 def made(cases, tmp_path_factory):
     out = tmp_path_factory.mktemp("made") / "out"
     api.ingest(cases[0], out)
-    for step in (api.reduce, api.cluster, api.measure):
-        step(out, n_clusters=(3, 5))
+    api.open(out).reduce().cluster(n_clusters=(3, 5)).measure()
     return out
 
 
 @pytest.fixture(scope="module")
 def unbroken(made, cases, tmp_path_factory):
     out = shutil.copytree(made, tmp_path_factory.mktemp("unbroken") / "out")
-    return api.update(out, cases[1])
+    return api.open(out).update(cases[1])
 
 
 def files(folder):

@@ -1,5 +1,6 @@
 """What the choice among clusterings takes beside indices: borders, groups, gaps, consensus."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -7,21 +8,29 @@ from typing import Any
 import numpy as np
 
 from streamclust.choice.agreement import adjusted_mutual_information, occupied
+from streamclust.choice.borders import Borders
 from streamclust.choice.gap import MOST_ROWS, Structureless, gap
-from streamclust.choice.group_count import COLUMNS, MOST_COMPONENTS
-from streamclust.choice.sample_evidence import SAMPLE_ROWS, groups, overlap, separated
-from streamclust.choice.tables import GROUPS, measured
-from streamclust.clustering.kmeans_sweep import ignore_convergence
+from streamclust.choice.group_count import COLUMNS, MOST_COMPONENTS, MixtureGroups
+from streamclust.choice.indices import Scores, algorithm_of
+from streamclust.choice.recommendation import measured
+from streamclust.choice.rule import clearest, is_degenerate
+from streamclust.clustering.kmeans_sweep import ignore_convergence, sample_centers
 from streamclust.memory import MIB, Need
 from streamclust.passes.accumulators.contingency import Contingency
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Columns, Rows
 from streamclust.passes.verbs import Passes
-from streamclust.store.descriptors import mixed_labels
+from streamclust.store.clusterings import EVIDENCE, SCORES, StoredClustering
 from streamclust.store.job import Job
 
 STEP = "evidence"
 VERSION = 4
+SAMPLE_ROWS = 16_384
+# Rows of the sample for each component that a mixture begins with.
+_LEAST_ROWS = 8
+# A mixture of which hardly any components were merged has too few to tell the number of groups.
+_HARDLY_MERGED = 0.9
+
 # Noise leaves the tight rows to the clusters: their gap would be no merit.
 _MOST_NOISE = 0.001
 
@@ -34,62 +43,56 @@ def evidence(job: Job, descriptor: str) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    path = f"descriptors/{descriptor}"
-    root = job.workspace.root[f"{path}/clusterings"]
-    found: dict[str, dict[str, Any]] = {
-        name: {"version": VERSION}
-        for name in job.workspace.clusterings(descriptor)
-        if root[name].attrs.get(STEP, {}).get("version") != VERSION
-    }
-    if not found:
+    clusterings = [
+        clustering
+        for clustering in job.set(descriptor).clusterings
+        if clustering.known(EVIDENCE, {}).get("version") != VERSION
+    ]
+    if not clusterings:
         job.skip(STEP, descriptor)
         return
     rows = job.rows_of(descriptor, "reduced")
-    clusterings = {name: root[name] for name in found}
-    n_clusters = [int(own.attrs["n_clusters"]) for own in clusterings.values()]
+    n_clusters = [clustering.n_clusters for clustering in clusterings]
     needs = evidence_needs(descriptor, rows, n_clusters)
-    mixed = mixed_labels(job.workspace, descriptor)
+    mixed = job.set(descriptor).mixed_labels
     with job.step(STEP, descriptor, needs, rows.n_rows) as passes:
         # Columns of 0 and 1 fall into few places: borders and gaps say nothing of them.
         if mixed is None:
-            for name, told in _gaps(job, descriptor, passes, clusterings).items():
-                found[name].update(told)
-            _borders(job, descriptor, passes, clusterings, found)
+            gaps = _gaps(job, descriptor, passes, clusterings)
+            counts = _separated_clusters(job, descriptor, passes, clusterings)
+            pairs = zip(gaps, counts, strict=True)
+            gathered = [{**gap, "separated": count} for gap, count in pairs]
         else:
-            for name, told in _consensus(passes, clusterings, *mixed).items():
-                found[name].update(told)
-        for name, told in found.items():
-            job.workspace.annotate(f"{path}/clusterings/{name}", **{STEP: told})
+            gathered = _consensus(passes, clusterings, *mixed)
+        for clustering, values in zip(clusterings, gathered, strict=True):
+            clustering.annotate(**{EVIDENCE: {"version": VERSION, **values}})
 
 
-def _borders(
-    job: Job,
-    descriptor: str,
-    passes: Passes,
-    clusterings: dict[str, Any],
-    found: dict[str, dict[str, Any]],
-) -> None:
-    """Find the separated clusters and, where groups overlap, how many there are in the set."""
+def _separated_clusters(
+    job: Job, descriptor: str, passes: Passes, clusterings: list[StoredClustering]
+) -> list[int]:
+    """How many clusters of each clustering are separated; where groups overlap, how many of them a
+    mixture finds in the set is stored, too."""
     rows, seed = job.rows_of(descriptor, "reduced"), job.settings.random_state
     drawn = UniformSample(SAMPLE_ROWS, seed)
     sample = passes.reduce("sampling rows", rows.having(numbered=True), drawn).result()[0]
-    clusters = [(own["means"][...], own["sizes"][...]) for own in clusterings.values()]
-    for told, number in zip(found.values(), separated(sample, clusters, passes), strict=True):
-        told["separated"] = number
+    clusters = [(clustering.means[...], clustering.sizes[...]) for clustering in clusterings]
+    counts = separated(sample, clusters, passes)
+    by_name = {one.name: count for one, count in zip(clusterings, counts, strict=True)}
     lines = [
-        {**line, **found.get(line["name"], {})} for line in measured(job.workspace, descriptor)
+        {**line, "separated": by_name.get(line["name"], line["separated"])}
+        for line in measured(job.workspace, descriptor)
     ]
-    reduced = f"descriptors/{descriptor}/reduced"
-    known = job.workspace.root[reduced].attrs.get(GROUPS, {})
+    described = job.set(descriptor)
     made_of = {"version": VERSION, "seed": seed}
-    if overlap(lines) and known.get("made_of") != made_of:
-        told = {"number": groups(sample, passes, seed), "made_of": made_of}
-        job.workspace.annotate(reduced, **{GROUPS: told})
+    if overlap(lines) and described.mixture_groups.get("made_of") != made_of:
+        described.note_mixture_groups(groups(sample, passes, seed), made_of)
+    return counts
 
 
 def _consensus(
-    passes: Passes, clusterings: dict[str, Any], labels: Any, n_codes: list[int]
-) -> dict[str, dict[str, float]]:
+    passes: Passes, clusterings: list[StoredClustering], labels: Any, n_codes: list[int]
+) -> list[dict[str, float]]:
     """How well each clustering agrees with the labels that a consensus mixes.
 
     The mean over them of the mutual information (Strehl, A. & Ghosh, J. (2002). Cluster ensembles:
@@ -97,14 +100,13 @@ def _consensus(
     Research 3), here adjusted for chance, which grows with the number of clusters.
     """
     n_mixed = len(n_codes)
-    own_codes = [int(own.attrs["n_clusters"]) for own in clusterings.values()]
-    pairs = [(n_mixed + i, j) for i in range(len(own_codes)) for j in range(n_mixed)]
-    rows = Rows(labels, extras=(Columns([own["labels"] for own in clusterings.values()]),))
-    counts = Contingency([*n_codes, *own_codes], pairs)
+    n_clusters = [clustering.n_clusters for clustering in clusterings]
+    pairs = [(n_mixed + i, j) for i in range(len(n_clusters)) for j in range(n_mixed)]
+    rows = Rows(labels, extras=(Columns([clustering.labels for clustering in clusterings]),))
+    counts = Contingency([*n_codes, *n_clusters], pairs)
     tables = passes.reduce("agreement", rows, counts).result()
     values = np.reshape([adjusted_mutual_information(occupied(t)) for t in tables], (-1, n_mixed))
-    told = ({"consensus": float(value)} for value in values.mean(axis=1))
-    return dict(zip(clusterings, told, strict=True))
+    return [{"consensus": float(value)} for value in values.mean(axis=1)]
 
 
 def evidence_needs(descriptor: str, rows: Rows, n_clusters: Sequence[int]) -> list[Need]:
@@ -129,25 +131,76 @@ def evidence_needs(descriptor: str, rows: Rows, n_clusters: Sequence[int]) -> li
 
 
 def _gaps(
-    job: Job, descriptor: str, passes: Passes, clusterings: dict[str, Any]
-) -> dict[str, dict[str, float]]:
+    job: Job, descriptor: str, passes: Passes, clusterings: list[StoredClustering]
+) -> list[dict[str, float]]:
     """The gap of each clustering without noise, where it is defined."""
-    scatter = job.workspace.root[f"descriptors/{descriptor}/pca/reduced_scatter"][...]
-    n_valid = job.n_valid(descriptor)
-    scores = {name: own.attrs["scores"] for name, own in clusterings.items()}
-    judged = {
-        name: len(own["sizes"])
-        for name, own in scores.items()
-        if 1 <= len(own["sizes"]) <= n_valid // 2 and own["noise"] <= _MOST_NOISE
-    }
-    ks = sorted(set(judged.values()))
+    n_valid, scatter = job.n_valid(descriptor), job.set(descriptor).reduced_scatter.scatter
+    scores = [clustering.known(SCORES) for clustering in clusterings]
+    numbers = [
+        len(of["sizes"])
+        if 1 <= len(of["sizes"]) <= n_valid // 2 and of["noise"] <= _MOST_NOISE
+        else None
+        for of in scores
+    ]
+    ks = sorted({k for k in numbers if k is not None})
     reference = Structureless(np.atleast_2d(scatter) / n_valid, n_valid, job.settings.random_state)
     with warnings.catch_warnings():
         ignore_convergence()
         within = dict(zip(ks, passes.map("structureless data", reference, ks, "k"), strict=True))
-    found: dict[str, dict[str, float]] = {name: {} for name in clusterings}
-    for name, k in judged.items():
-        value, error = gap(within[k], scores[name]["inertia"], sum(scores[name]["sizes"]))
-        if value == value:
-            found[name] = {"gap": value, "gap_error": error}
-    return found
+    gaps = []
+    for of, k in zip(scores, numbers, strict=True):
+        undefined = math.nan, math.nan
+        value, error = undefined if k is None else gap(within[k], of["inertia"], sum(of["sizes"]))
+        gaps.append({"gap": value, "gap_error": error} if value == value else {})
+    return gaps
+
+
+def separated(
+    sample: np.ndarray, clusters: Sequence[tuple[np.ndarray, np.ndarray]], passes: Passes
+) -> list[int]:
+    """How many clusters of each clustering are set off from their neighbours by empty borders.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n_rows, n_columns)
+        A uniform sample of reduced rows in random order (`UniformSample`), 16,384 or fewer.
+    clusters : sequence of (means, sizes)
+        Label means (k, n_columns; NaN where a cluster has no rows) and sizes (k,), over all rows.
+    passes : Passes
+    """
+    return passes.map("borders of clusters", Borders(sample), clusters, "k")
+
+
+def overlap(clusterings: Sequence[Scores]) -> bool:
+    """Whether an algorithm has clusterings, but none whose borders tell the number of groups.
+
+    The scores are as `choice.recommend` takes them.
+    """
+    sound = [scores for scores in clusterings if not is_degenerate(scores)]
+    algorithms = {algorithm_of(scores) for scores in sound}
+    return any(clearest([s for s in sound if algorithm_of(s) == a]) is None for a in algorithms)
+
+
+def groups(sample: np.ndarray, passes: Passes, seed: int) -> int | None:
+    """Groups that a Gaussian mixture finds in a sample; None where it cannot tell.
+
+    It begins with the clusters of a k-means of its own, as many whatever was clustered.
+    """
+    n_components = min(MOST_COMPONENTS, len(sample) // _LEAST_ROWS)
+    with warnings.catch_warnings():
+        ignore_convergence()
+        return passes.map("mixture", _Groups(sample, seed), [n_components], "k")[0]
+
+
+class _Groups:
+    def __init__(self, sample: np.ndarray, seed: int) -> None:
+        self.sample = sample
+        self.seed = seed
+
+    def __call__(self, n_components: int) -> int | None:
+        if n_components < 2:
+            return None
+        # k-means may find fewer places than it is asked for centres.
+        centers = np.unique(sample_centers(self.sample, n_components, self.seed), axis=0)
+        n_groups = MixtureGroups(self.sample)(centers)
+        return n_groups if n_groups <= _HARDLY_MERGED * len(centers) else None

@@ -35,7 +35,7 @@ CLOSE = 2.0
 
 
 @dataclass(frozen=True)
-class Mixture:
+class SampleMixture:
     """Gaussian components, the last of which is the wide one for scattered rows.
 
     Attributes
@@ -97,7 +97,7 @@ class MixtureGroups:
         return n_groups(simplest(shares, terms[:half], terms[half:]))
 
 
-def simplest(shares: np.ndarray, fitted: np.ndarray, judged: np.ndarray) -> Mixture:
+def simplest(shares: np.ndarray, fitted: np.ndarray, judged: np.ndarray) -> SampleMixture:
     """The mixture of the fewest components that explains rows it was not fitted to.
 
     Parameters
@@ -109,15 +109,15 @@ def simplest(shares: np.ndarray, fitted: np.ndarray, judged: np.ndarray) -> Mixt
     """
     mixture, shares = _fit(shares, fitted, _FIRST_STEPS)
     parts = mixture.log_densities(judged)
-    found = [(mixture, _log_sum(parts))]
+    mixtures = [(mixture, _log_sum(parts))]
     while len(mixture.means) > 2:
         i, j = _cheapest(mixture, parts, judged)
         shares[:, i] += shares[:, j]
         mixture, shares = _fit(np.delete(shares, j, axis=1), fitted, _STEPS)
         parts = mixture.log_densities(judged)
-        found.append((mixture, _log_sum(parts)))
-    likeliest = max((logs for _, logs in found), key=lambda logs: float(logs.mean()))
-    return next(own for own, logs in reversed(found) if _is_as_likely(logs, likeliest))
+        mixtures.append((mixture, _log_sum(parts)))
+    likeliest = max((logs for _, logs in mixtures), key=lambda logs: float(logs.mean()))
+    return next(mixture for mixture, logs in reversed(mixtures) if _is_as_likely(logs, likeliest))
 
 
 def _is_as_likely(logs: np.ndarray, likeliest: np.ndarray) -> bool:
@@ -126,7 +126,7 @@ def _is_as_likely(logs: np.ndarray, likeliest: np.ndarray) -> bool:
     return bool(lost.mean() <= _ERRORS * lost.std() / np.sqrt(len(lost)))
 
 
-def n_groups(mixture: Mixture) -> int:
+def n_groups(mixture: SampleMixture) -> int:
     """Components but the scattered rows', those less than `CLOSE` apart counting as one.
 
     Apart in standard deviations, by the mean of the two covariances.
@@ -140,7 +140,7 @@ def n_groups(mixture: Mixture) -> int:
     return int(connected_components(squared < CLOSE**2)[0])
 
 
-def _fit(shares: np.ndarray, terms: np.ndarray, steps: int) -> tuple[Mixture, np.ndarray]:
+def _fit(shares: np.ndarray, terms: np.ndarray, steps: int) -> tuple[SampleMixture, np.ndarray]:
     """Steps of expectation and maximisation, and what share of each row is each component's."""
     for _ in range(steps):
         shares = _shares(_maximised(shares, terms).log_densities(terms))
@@ -151,7 +151,7 @@ def _fit(shares: np.ndarray, terms: np.ndarray, steps: int) -> tuple[Mixture, np
     return mixture, _shares(mixture.log_densities(terms))
 
 
-def _maximised(shares: np.ndarray, terms: np.ndarray) -> Mixture:
+def _maximised(shares: np.ndarray, terms: np.ndarray) -> SampleMixture:
     """The mixture of given shares; covariances are mixed with the pooled one, the last is fixed."""
     sums = shares.T @ terms
     n_columns = int(np.sqrt(2 * terms.shape[1])) - 1
@@ -165,22 +165,22 @@ def _maximised(shares: np.ndarray, terms: np.ndarray) -> Mixture:
     covariances = (scatters + _PRIOR * pooled) / (sizes + _PRIOR)[:, None, None]
     covariances += _FLOOR * np.eye(n_columns)
     means[-1], covariances[-1] = 0, _WIDE * np.eye(n_columns)
-    return Mixture(sizes / sizes.sum(), means, covariances)
+    return SampleMixture(sizes / sizes.sum(), means, covariances)
 
 
-def _cheapest(mixture: Mixture, parts: np.ndarray, judged: np.ndarray) -> tuple[int, int]:
+def _cheapest(mixture: SampleMixture, parts: np.ndarray, judged: np.ndarray) -> tuple[int, int]:
     """Which two components to merge: of each and that which it overlaps most, the likeliest."""
     total = _log_sum(parts)
     shares = np.exp(parts - total[:, None])
-    own = shares[:, :-1]
-    overlap = own.T @ own / np.sqrt(np.outer(own.sum(axis=0), own.sum(axis=0)) + _FLOOR)
+    joint = shares[:, :-1]
+    overlap = joint.T @ joint / np.sqrt(np.outer(joint.sum(axis=0), joint.sum(axis=0)) + _FLOOR)
     np.fill_diagonal(overlap, -1)
     pairs = sorted({(min(p), max(p)) for p in enumerate(overlap.argmax(axis=1).tolist())})
     i, j = np.array(pairs).T
     weights = mixture.weights[i] + mixture.weights[j]
     part = mixture.weights[i] / weights
     between = mixture.means[i] - mixture.means[j]
-    merged = Mixture(
+    merged = SampleMixture(
         weights,
         mixture.means[j] + part[:, None] * between,
         _between(part, mixture.covariances[i], mixture.covariances[j])

@@ -1,7 +1,7 @@
 """Internal indices of every clustering of a set: exact ones, and the silhouette of a sample."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -21,8 +21,8 @@ from streamclust.passes.accumulators.clusters import PIECE_ROWS, ClusterSpread, 
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Columns, Rows
 from streamclust.passes.verbs import Passes
+from streamclust.store.clusterings import SCORES, StoredClustering
 from streamclust.store.job import Job
-from streamclust.store.workspace import Workspace
 
 STEP = "measure"
 VERSION = 2
@@ -42,30 +42,24 @@ def measure(job: Job, descriptor: str) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    root = job.workspace.root[f"descriptors/{descriptor}"]
-    names = [
-        name
-        for name in job.workspace.clusterings(descriptor)
-        if scores_of(job.workspace, descriptor, name) is None
-    ]
-    if not names:
+    stored = job.set(descriptor).clusterings
+    clusterings = [clustering for clustering in stored if scores_of(clustering.attributes) is None]
+    if not clusterings:
         job.skip(STEP, descriptor)
         return
-    groups = {name: root[f"clusterings/{name}"] for name in names}
-    old = [name for name, group in groups.items() if "means" not in group]
-    if old:
+    incomplete = [clustering.name for clustering in clusterings if clustering.is_incomplete]
+    if incomplete:
         raise SettingsError(
-            f"{descriptor}: {', '.join(old[:3])} {'…' * (len(old) > 3)} were made by an older "
-            "streamclust: run streamclust cluster again"
+            f"{descriptor}: {', '.join(incomplete[:3])} {'…' * (len(incomplete) > 3)} were made by "
+            "an older streamclust: run streamclust cluster again"
         )
-    for algorithm, own in groupby(names, lambda name: groups[name].attrs["algorithm"]):
-        _measure_all(job, descriptor, algorithm, {name: groups[name] for name in own})
+    for algorithm, sweep in groupby(clusterings, lambda clustering: clustering.algorithm):
+        _measure_all(job, descriptor, algorithm, list(sweep))
 
 
-def scores_of(workspace: Workspace, descriptor: str, clustering: str) -> dict[str, Any] | None:
-    """The measured scores of a clustering, or None."""
-    node = workspace.get(f"descriptors/{descriptor}/clusterings/{clustering}")
-    scores = None if node is None else node.attrs.get("scores")
+def scores_of(known: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The measured scores of a clustering of which this is known, or None."""
+    scores = known.get(SCORES)
     if not scores or scores["version"] != VERSION:
         return None
     return {name: math.nan if value is None else value for name, value in scores.items()}
@@ -86,23 +80,22 @@ def measure_needs(descriptor: str, rows: Rows, n_clusters: Sequence[int]) -> lis
     ]
 
 
-def _measure_all(job: Job, descriptor: str, algorithm: str, groups: dict[str, Any]) -> None:
+def _measure_all(
+    job: Job, descriptor: str, algorithm: str, clusterings: list[StoredClustering]
+) -> None:
     """Measure clusterings of one algorithm, a bunch of them in the same passes."""
-    path = f"descriptors/{descriptor}"
-    rows = job.rows_of(descriptor, "reduced")
-    shift = job.workspace.root[f"{path}/pca/reduced_mean"][...]
-    n_clusters = [int(group.attrs["n_clusters"]) for group in groups.values()]
+    rows, shift = job.rows_of(descriptor, "reduced"), job.set(descriptor).reduced_mean
+    n_clusters = [clustering.n_clusters for clustering in clusterings]
     needs = measure_needs(descriptor, rows, n_clusters)
     seed, n_valid = job.settings.random_state, job.n_valid(descriptor)
     with job.step(STEP, descriptor, needs, rows.n_rows, algorithm) as passes:
-        for bunch in _bunches(list(groups), n_clusters):
-            results = _measure(passes, rows, [groups[name] for name in bunch], shift, seed)
-            for name, scores in zip(bunch, results, strict=True):
+        for bunch in _bunches(clusterings, n_clusters):
+            results = _measure(passes, rows, bunch, shift, seed)
+            for clustering, scores in zip(bunch, results, strict=True):
                 scores["noise"] = 1 - sum(scores["sizes"]) / n_valid
                 # JSON knows no NaN: what is not defined (for one cluster) is stored as null.
                 known = {n: None if v != v else v for n, v in scores.items()}
-                scored = {"version": VERSION, **known}
-                job.workspace.annotate(f"{path}/clusterings/{name}", scores=scored)
+                clustering.annotate(**{SCORES: {"version": VERSION, **known}})
 
 
 def _bunches(items: Sequence[Any], n_clusters: Sequence[int]) -> Iterator[list[Any]]:
@@ -119,12 +112,12 @@ def _bunches(items: Sequence[Any], n_clusters: Sequence[int]) -> Iterator[list[A
 
 
 def _measure(
-    passes: Passes, rows: Rows, groups: list[Any], shift: np.ndarray, seed: int
+    passes: Passes, rows: Rows, clusterings: list[StoredClustering], shift: np.ndarray, seed: int
 ) -> list[dict[str, Any]]:
-    n_clusters = [int(group.attrs["n_clusters"]) for group in groups]
-    sizes = [group["sizes"][...].astype(float) for group in groups]
-    means = [group["means"][...] for group in groups]
-    rows = rows.having(extras=(Columns([group["labels"] for group in groups]),))
+    n_clusters = [clustering.n_clusters for clustering in clusterings]
+    sizes = [clustering.sizes[...].astype(float) for clustering in clusterings]
+    means = [clustering.means[...] for clustering in clusterings]
+    rows = rows.having(extras=(Columns([clustering.labels for clustering in clusterings]),))
     spreads = passes.reduce("cluster spread", rows, ClusterSpread(means, shift)).result()
     drawn = UniformSample(SILHOUETTE_ROWS, seed)
     sample = passes.reduce("sampling rows", rows.having(numbered=True), drawn).result()
@@ -160,6 +153,6 @@ def _exact(
 
 
 def _sampled(sums: np.ndarray, sizes: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    told = silhouettes(sums, sizes, labels) if len(sizes) > 1 else np.empty(0)
-    mean, low, high = estimated_mean(told, int(sizes.sum()))
+    values = silhouettes(sums, sizes, labels) if len(sizes) > 1 else np.empty(0)
+    mean, low, high = estimated_mean(values, int(sizes.sum()))
     return {"silhouette": mean, "silhouette_low": low, "silhouette_high": high}

@@ -1,31 +1,27 @@
-"""Which clustering of a set to recommend, by a written rule.
+"""Which clustering of a set to recommend, by a written rule."""
 
-What is known of a clustering, as one dict of scores, and how to ask for it.
-
-Splits that are none, whatever their scores.
-"""
-
-from collections.abc import Iterator, Sequence
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Self
 
-from streamclust.choice.algorithms import winner
+from streamclust.choice.best_algorithm import best_algorithm
 from streamclust.choice.gap import is_gap
 from streamclust.choice.indices import Scores, algorithm_of, is_known, of_all_rows
-from streamclust.choice.words import about_sweep, listed
+from streamclust.choice.remarks import Remark, remark
 
 LARGEST_SHARE = 0.90
 SMALLEST_SHARE = 0.001
 LARGEST_TINY = 0.10
 LARGEST_NOISE = 0.50
-
-_LARGE = f"a cluster above {LARGEST_SHARE:.0%} of the rows"
-_TINY = (
-    f"more than {LARGEST_TINY:.0%} of the clusters are below {SMALLEST_SHARE:.1%} of the rows "
-    "(outliers?)"
+_CAUSES = (
+    remark("large", share=LARGEST_SHARE),
+    remark("tiny", clusters=LARGEST_TINY, share=SMALLEST_SHARE),
+    remark("noise", share=LARGEST_NOISE),
+    remark("few"),
 )
-_NOISE = f"more than {LARGEST_NOISE:.0%} of the rows are noise"
-_FEW = "fewer than two clusters"
+_LARGE, _TINY, _NOISE, _FEW = _CAUSES
 
 
 def is_degenerate(scores: Scores) -> bool:
@@ -34,21 +30,21 @@ def is_degenerate(scores: Scores) -> bool:
     return _cause(scores) is not None
 
 
-def refusals(clusterings: Sequence[Scores]) -> list[str]:
-    """Which clusterings are degenerate, and why, in words."""
-    told = []
+def refusals(clusterings: Sequence[Scores]) -> list[Remark]:
+    """Which clusterings are degenerate, and why."""
+    refused = []
     for name in dict.fromkeys(map(algorithm_of, clusterings)):
-        own = [s for s in clusterings if algorithm_of(s) == name]
-        for cause in (_LARGE, _TINY, _NOISE, _FEW):
-            ks = [s["n_clusters"] for s in own if _cause(s) == cause]
-            if ks:
-                several = len(own) < len(clusterings)
-                who = f"{name}, k = {listed(ks)}" if several else f"k = {listed(ks)}"
-                told.append(f"{who}: {cause}, refused as degenerate")
-    return told
+        sweep = [s for s in clusterings if algorithm_of(s) == name]
+        for cause in _CAUSES:
+            ks = [s["n_clusters"] for s in sweep if _cause(s) == cause]
+            if ks and len(sweep) < len(clusterings):
+                refused.append(remark("refused-of", algorithm=name, ks=ks, cause=cause))
+            elif ks:
+                refused.append(remark("refused", ks=ks, cause=cause))
+    return refused
 
 
-def _cause(scores: Scores) -> str | None:
+def _cause(scores: Scores) -> Remark | None:
     """Why a split is degenerate."""
     if scores["n_clusters"] < 2:
         return _FEW
@@ -82,9 +78,8 @@ class Choice:
     ----------
     index : int or None
         Which of the clusterings; None where every one is degenerate.
-    reasons : list of str
-        In words, for people.
-    warnings : list of str
+    reasons : list of Remark
+    warnings : list of Remark
         Where the choice should not be trusted without a look.
     structure : bool or None
         Whether the data hold clusters at all; None where nothing was passed that could tell.
@@ -93,10 +88,16 @@ class Choice:
     """
 
     index: int | None
-    reasons: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    reasons: list[Remark] = field(default_factory=list)
+    warnings: list[Remark] = field(default_factory=list)
     structure: bool | None = None
     edge: Literal["lower", "upper"] | None = None
+
+    @classmethod
+    def stored(cls, data: Mapping[str, Any]) -> Self:
+        """A choice as `dataclasses.asdict` wrote it."""
+        lists = {name: list(map(Remark.stored, data[name])) for name in ("reasons", "warnings")}
+        return cls(**{**data, **lists})
 
 
 def recommend(clusterings: Sequence[Scores]) -> Choice:
@@ -111,7 +112,7 @@ def recommend(clusterings: Sequence[Scores]) -> Choice:
     silhouette. Of a mixed set's labels, the best is that which agrees with them best. The next of
     these answers that is another one is the runner-up.
 
-    Of several algorithms, one is taken by `duel.winner`: by silhouette and stability at the same k.
+    Of several algorithms, `best_algorithm` takes one: by silhouette and stability at the same k.
 
     Data are without structure where no two clusters of a sound clustering are separated, and none
     that other rows would give again (a stability of 0.35) has a gap to structureless data that is
@@ -133,19 +134,21 @@ def recommend(clusterings: Sequence[Scores]) -> Choice:
     warnings = refusals(clusterings)
     structure = _structure(sound)
     if not sound:
-        return Choice(None, [], [*warnings, "no clustering is recommended"], structure)
+        return Choice(None, [], [*warnings, remark("none")], structure)
     sweeps = {name: _sweep(sound, name) for name in dict.fromkeys(map(algorithm_of, sound))}
     answers = {name: _distinct(_answers(sweep, structure)) for name, sweep in sweeps.items()}
-    name, won = winner(sound, {name: own[0].scores for name, own in answers.items()})
+    bests = {name: ranked[0].scores for name, ranked in answers.items()}
+    name, why_algorithm = best_algorithm(sound, bests)
     best, everything = answers[name][0].scores, _sweep(clusterings, name)
     why = [_reason(everything, sweeps[name], answers[name])]
     if len(answers) > 1:
-        why.append(won)
+        why.append(why_algorithm)
+    no_structure = [remark("no-structure")] if structure is False else []
     at_edge, edge = _edges(everything, sweeps[name], best)
     return Choice(
         next(i for i, scores in enumerate(clusterings) if scores is best),
-        [*why, *about_sweep(everything, sweeps[name], best)],
-        [*_on_structure(structure), *warnings, *at_edge, *_doubts(best, structure)],
+        [*why, *_about_sweep(everything, sweeps[name], best)],
+        [*no_structure, *warnings, *at_edge, *_doubts(best, structure)],
         structure,
         edge,
     )
@@ -156,13 +159,13 @@ class _Answer:
     """A clustering that a part of the rule would take, and why."""
 
     scores: Scores
-    why: str
+    why: Remark
 
 
 def _sweep(clusterings: Sequence[Scores], algorithm: str) -> list[Scores]:
     """An algorithm's clusterings, the fewest clusters first."""
-    own = [scores for scores in clusterings if algorithm_of(scores) == algorithm]
-    return sorted(own, key=lambda scores: scores["n_clusters"])
+    sweep = [scores for scores in clusterings if algorithm_of(scores) == algorithm]
+    return sorted(sweep, key=lambda scores: scores["n_clusters"])
 
 
 def _answers(sweep: Sequence[Scores], structure: bool | None) -> Iterator[_Answer]:
@@ -170,8 +173,7 @@ def _answers(sweep: Sequence[Scores], structure: bool | None) -> Iterator[_Answe
     agreeing = [scores for scores in sweep if is_known(scores, "consensus")]
     if agreeing:
         best = max(agreeing, key=lambda scores: scores["consensus"])
-        told = f"agrees best with the labels that it mixes (mean AMI {best['consensus']:.2f})"
-        yield _Answer(best, told)
+        yield _Answer(best, remark("agrees", ami=float(best["consensus"])))
     clear = clearest(sweep)
     if clear is not None:
         best = sweep[-1] if _still_rises(sweep) else sweep[clear]
@@ -179,13 +181,12 @@ def _answers(sweep: Sequence[Scores], structure: bool | None) -> Iterator[_Answe
     groups = next((int(s["groups"]) for s in sweep if is_known(s, "groups")), None)
     if clear is None and groups is not None and structure is not False:
         best = min(sweep, key=lambda scores: abs(scores["n_clusters"] - groups))
-        told = f"is nearest to a rough count of groups that overlap: {groups} by a Gaussian mixture"
-        yield _Answer(best, told)
+        yield _Answer(best, remark("groups", groups=groups))
     most = _most_separated(sweep)
     if most is not None and sweep[most]["separated"] >= LEAST_SEPARATED:
         yield _Answer(sweep[most], _separated(sweep[most]))
     best = max(sweep, key=lambda scores: of_all_rows(scores, "silhouette_simplified"))
-    yield _Answer(best, "has the largest simplified silhouette")
+    yield _Answer(best, remark("largest-silhouette"))
 
 
 def _distinct(answers: Iterator[_Answer]) -> list[_Answer]:
@@ -195,21 +196,22 @@ def _distinct(answers: Iterator[_Answer]) -> list[_Answer]:
     return [first] if other is None else [first, other]
 
 
-def _separated(scores: Scores) -> str:
-    return f"has the most separated clusters: {scores['separated']} of its {scores['n_clusters']}"
+def _separated(scores: Scores) -> Remark:
+    return remark("most-separated", separated=scores["separated"], k=scores["n_clusters"])
 
 
-def _reason(everything: list[Scores], sound: list[Scores], answers: list[_Answer]) -> str:
+def _reason(everything: list[Scores], sound: list[Scores], answers: list[_Answer]) -> Remark:
     """Why this k, and which would be the next."""
-    reason = f"k = {answers[0].scores['n_clusters']} "
+    best, k = answers[0], answers[0].scores["n_clusters"]
     if len(everything) == 1:
-        return f"{reason}is the only one computed"
+        return remark("only", k=k)
     if len(sound) == 1:
-        return f"{reason}is the only one that is not refused"
-    reason += answers[0].why
-    for other in answers[1:]:
-        reason += f"; runner-up: k = {other.scores['n_clusters']}, which {other.why}"
-    return reason
+        return remark("only-sound", k=k)
+    if len(answers) == 1:
+        return remark("best", k=k, why=best.why)
+    other = answers[1]
+    k_next = other.scores["n_clusters"]
+    return remark("best-and-next", k=k, why=best.why, next=k_next, why_next=other.why)
 
 
 def clearest(sweep: Sequence[Scores]) -> int | None:
@@ -240,32 +242,16 @@ def _most_separated(sweep: Sequence[Scores]) -> int | None:
     return min(several, key=lambda i: sweep[i]["n_clusters"])
 
 
-def _on_structure(structure: bool | None) -> list[str]:
-    if structure is not False:
-        return []
-    return [
-        "no structure: no clusters are set off from each other, and none that other rows would "
-        "give again are tighter than those of structureless data; the recommended labels divide "
-        "rows, they find no groups"
-    ]
-
-
-def _doubts(best: Scores, structure: bool | None) -> list[str]:
+def _doubts(best: Scores, structure: bool | None) -> list[Remark]:
     """What to say where most clusters run into each other, or other rows would give others."""
-    told = []
+    doubts = []
     k, separated = best["n_clusters"], best.get("separated")
     if structure is not False and is_known(best, "separated") and separated < k / 2:
-        which = f"only {separated}" if separated else "none"
-        told.append(
-            f"{which} of the {k} clusters are set off from their neighbours: groups overlap, and "
-            "other k may serve as well"
-        )
+        some = remark("overlap", separated=separated, k=k)
+        doubts.append(some if separated else remark("all-overlap", k=k))
     if _is_unstable(best):
-        told.append(
-            f"its labels are not stable: two halves of the rows agree on them to "
-            f"{best['stability']:.2f} (adjusted Rand), other rows would give others"
-        )
-    return told
+        doubts.append(remark("unstable", stability=float(best["stability"])))
+    return doubts
 
 
 def _structure(sound: Sequence[Scores]) -> bool | None:
@@ -284,7 +270,7 @@ def _is_unstable(scores: Scores) -> bool:
 
 def _edges(
     sweep: Sequence[Scores], sound: Sequence[Scores], best: Scores
-) -> tuple[list[str], Literal["lower", "upper"] | None]:
+) -> tuple[list[Remark], Literal["lower", "upper"] | None]:
     """What to say where the choice lies at an end of what there was to choose from."""
     everything = [scores["n_clusters"] for scores in sweep]
     allowed = [scores["n_clusters"] for scores in sound]
@@ -292,13 +278,55 @@ def _edges(
     if len(everything) == 1:
         return [], None
     if k == 2:
-        return ["k = 2 is the least there can be: look at the runner-up, too"], "lower"
+        return [remark("two")], "lower"
     if k == min(everything):
-        return [f"k = {k} lies at the lower end of the sweep: widen --n-clusters"], "lower"
+        return [remark("lower-end", k=k)], "lower"
     if k == max(everything):
-        return [f"k = {k} lies at the upper end of the sweep: widen --n-clusters"], "upper"
+        return [remark("upper-end", k=k)], "upper"
     if k in (min(allowed), max(allowed)) and len(allowed) > 1:
-        end = "least" if k == min(allowed) else "largest"
-        words = f"k = {k} is the {end} that is not refused: a better one may be among the refused"
-        return [words], None
+        return [remark("least" if k == min(allowed) else "largest", k=k)], None
     return [], None
+
+
+# Sign that makes the largest the best, and code of the name, of each index.
+_INDICES = {
+    "calinski_harabasz": (1, "calinski_harabasz"),
+    "davies_bouldin": (-1, "davies_bouldin"),
+    "silhouette_simplified": (1, "silhouette_simplified"),
+    "silhouette": (1, "silhouette"),
+    "stability": (1, "stability-index"),
+    "bic": (-1, "bic"),
+}
+
+
+def _about_sweep(sweep: Sequence[Scores], sound: Sequence[Scores], best: Scores) -> list[Remark]:
+    """What else to know of a sweep by ascending k, and of the one that is recommended of it."""
+    about = _votes(sound, best["n_clusters"]) if len(sound) > 1 else []
+    values = [scores.get("calinski_harabasz", math.nan) for scores in sweep]
+    peak = max(range(len(values)), key=lambda i: values[i])
+    falling = values[peak:]
+    if len(falling) > max(2, len(values) / 2) and all(
+        b < a for a, b in itertools.pairwise(falling)
+    ):
+        since = sweep[peak]["n_clusters"]
+        about.append(remark("falling-from", since=since) if peak else remark("falling"))
+    if is_known(best, "stability"):
+        about.append(remark("halves", stability=float(best["stability"])))
+    return about
+
+
+def _votes(sound: Sequence[Scores], k: int) -> list[Remark]:
+    """What each index alone would take, and how many of them agree on k within one or 10 %."""
+    votes: list[Remark] = []
+    agreeing: list[Remark] = []
+    for column, (sign, code) in _INDICES.items():
+        known = [(sign * s[column], s["n_clusters"]) for s in sound if is_known(s, column)]
+        if known:
+            best, index = max(known, key=lambda pair: pair[0])[1], remark(code)
+            votes.append(remark("vote", index=index, k=best))
+            agreeing += [index] * (abs(best - k) <= max(1, 0.1 * k))
+    if not votes:
+        return []
+    if not agreeing:
+        return [remark("no-votes", k=k, votes=votes)]
+    return [remark("votes", agreeing=agreeing, k=k, votes=votes)]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.choice.agreement import adjusted_rand
-from streamclust.clustering.registry import load_algorithm
+from streamclust.clustering.base import load_algorithm
 from streamclust.memory import MIB, Need
 from streamclust.passes.accumulators.contingency import count_pairs
 from streamclust.passes.accumulators.sample import UniformSample
@@ -18,6 +18,7 @@ from streamclust.passes.blocks import Rows, Shape
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
+from streamclust.store.clusterings import STABILITY, StoredClustering
 from streamclust.store.job import Job
 
 STEP = "stability"
@@ -43,14 +44,15 @@ def stability(job: Job, descriptor: str) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    root = job.workspace.root[f"descriptors/{descriptor}"]
-    attributes = {name: root[f"clusterings/{name}"].attrs for name in _unknown(job, descriptor)}
-    if not attributes:
+    unknown = [
+        clustering
+        for clustering in job.set(descriptor).clusterings
+        if clustering.known(STABILITY, {}).get("version") != VERSION
+    ]
+    if not unknown:
         job.skip(STEP, descriptor)
-        return
-    for algorithm, names in groupby(attributes, lambda name: attributes[name]["algorithm"]):
-        own = {name: int(attributes[name]["n_clusters"]) for name in names}
-        _refit(job, descriptor, algorithm, own)
+    for algorithm, clusterings in groupby(unknown, lambda clustering: clustering.algorithm):
+        _refit(job, descriptor, algorithm, list(clusterings))
 
 
 def stability_needs(
@@ -70,38 +72,26 @@ def stability_needs(
     ]
 
 
-def _unknown(job: Job, descriptor: str) -> list[str]:
-    root = job.workspace.root[f"descriptors/{descriptor}"]
-    return [
-        name
-        for name in job.workspace.clusterings(descriptor)
-        if root[f"clusterings/{name}"].attrs.get(STEP, {}).get("version") != VERSION
-    ]
-
-
-def _refit(job: Job, descriptor: str, algorithm: str, names: dict[str, int]) -> None:
+def _refit(job: Job, descriptor: str, algorithm: str, clusterings: list[StoredClustering]) -> None:
     rows = job.rows_of(descriptor, "reduced")
     takes_k = load_algorithm(algorithm).takes_k
     # Those that the clusterings were made with, whatever the present command was given.
-    path = f"descriptors/{descriptor}/clusterings/{next(iter(names))}"
-    settings = job.settings.having(**job.workspace.root[path].attrs["settings"])
+    settings = job.settings.having(**clusterings[0].settings)
     settings = settings.having(n_init=min(_RESTARTS, settings.n_init))
-    ks = sorted(names.values()) if takes_k else []
+    ks = sorted(clustering.n_clusters for clustering in clusterings) if takes_k else []
     needs = stability_needs(descriptor, algorithm, rows, ks or [2], settings)
     with job.step(STEP, descriptor, needs, rows.n_rows, algorithm) as passes:
         drawn = UniformSample(2 * HALF_ROWS, settings.random_state)
         sample = passes.reduce("sampling rows", rows.having(numbered=True), drawn).result()[0]
         most = len(np.unique(sample, axis=0)) // (2 * _LEAST_ROWS_A_CLUSTER)
-        told = [k for k in ks if k <= most]
-        refit = _Refit(algorithm, tuple(told), settings, sample)
-        halves = passes.map("halves", refit, [0, 1], "half") if told or not takes_k else []
+        fitting = [k for k in ks if k <= most]
+        refit = _Refit(algorithm, tuple(fitting), settings, sample)
+        halves = passes.map("halves", refit, [0, 1], "half") if fitting or not takes_k else []
         values = [_agreement(*pair) for pair in zip(*halves, strict=True)]
-        known = dict(zip(told, values, strict=True)) if takes_k else {}
-        for name, k in names.items():
-            value = known.get(k) if takes_k else values[0]
-            scored = {"version": VERSION, "value": value}
-            path = f"descriptors/{descriptor}/clusterings/{name}"
-            job.workspace.annotate(path, **{STEP: scored})
+        by_number = dict(zip(fitting, values, strict=True)) if takes_k else {}
+        for clustering in clusterings:
+            value = by_number.get(clustering.n_clusters) if takes_k else values[0]
+            clustering.annotate(**{STABILITY: {"version": VERSION, "value": value}})
 
 
 @dataclass(frozen=True)

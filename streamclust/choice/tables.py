@@ -1,16 +1,17 @@
 """The results of a workspace as tables: one line a clustering, one a cluster."""
 
-import math
-from collections.abc import Mapping
 from typing import Any
 
-from streamclust.choice.measurement import scores_of
-from streamclust.choice.rule import Choice, recommend
+from streamclust.choice.recommendation import measured, stored_choice
 from streamclust.memory import MIB
+from streamclust.store.clusterings import (
+    COST,
+    stored_clusterings,
+)
 from streamclust.store.workspace import Workspace
 
 METRICS = (
-    "descriptor",
+    "set",
     "algorithm",
     "n_clusters",
     "calinski_harabasz",
@@ -34,54 +35,16 @@ METRICS = (
     "groups",
     "consensus",
 )
-# Attribute of a set's reduced rows: groups that a mixture finds in them where clusters overlap.
-GROUPS = "groups_of_mixture"
 # What it took to fit and label the whole sweep that a clustering is of: no two runs are alike.
-COSTS = ("descriptor", "algorithm", "n_clusters", "seconds", "peak_mib")
-CLUSTERS = ("descriptor", "algorithm", "n_clusters", "cluster", "size", "share")
-
-
-def measured(workspace: Workspace, descriptor: str) -> list[dict[str, Any]]:
-    """A set's clusterings with their scores, by algorithm and k; `name` is that in the store."""
-    lines = []
-    for name in workspace.clusterings(descriptor):
-        scores = scores_of(workspace, descriptor, name)
-        if scores is not None:
-            root = workspace.root[f"descriptors/{descriptor}"]
-            known = _known(root[f"clusterings/{name}"].attrs, root["reduced"].attrs)
-            lines.append({"descriptor": descriptor, "name": name, **known, **scores})
-    return lines
-
-
-def _known(attributes: Mapping[str, Any], of_set: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known of a clustering and its set beside scores; NaN where it is not."""
-    evidence = attributes.get("evidence", {})
-    known = {
-        "algorithm": attributes["algorithm"],
-        "n_clusters": attributes["n_clusters"],
-        "separated": evidence.get("separated"),
-        "groups": of_set.get(GROUPS, {}).get("number"),
-        "consensus": evidence.get("consensus"),
-        "gap": evidence.get("gap"),
-        "gap_error": evidence.get("gap_error"),
-        "stability": attributes.get("stability", {}).get("value"),
-        "bic": attributes.get("bic"),
-    }
-    return {name: math.nan if value is None else value for name, value in known.items()}
-
-
-def choose(workspace: Workspace, descriptor: str) -> tuple[str | None, Choice]:
-    """The name of a set's recommended clustering (None: there is none), and why."""
-    lines = measured(workspace, descriptor)
-    choice = recommend(lines)
-    return (None if choice.index is None else lines[choice.index]["name"]), choice
+COSTS = ("set", "algorithm", "n_clusters", "seconds", "peak_mib")
+CLUSTERS = ("set", "algorithm", "n_clusters", "cluster", "size", "share")
 
 
 def metrics_table(workspace: Workspace, descriptors: list[str]) -> list[dict[str, Any]]:
     """The lines of metrics.csv."""
     table = []
     for descriptor in descriptors:
-        name, _ = choose(workspace, descriptor)
+        name, _ = stored_choice(workspace, descriptor)
         for line in measured(workspace, descriptor):
             line["recommended"] = line["name"] == name
             # What is not known is an empty cell.
@@ -94,14 +57,12 @@ def costs_table(workspace: Workspace, descriptors: list[str]) -> list[dict[str, 
     """The lines of costs.csv."""
     table = []
     for descriptor in descriptors:
-        for name in workspace.clusterings(descriptor):
-            attributes = workspace.root[f"descriptors/{descriptor}/clusterings/{name}"].attrs
-            cost = attributes.get("cost")
+        for clustering in stored_clusterings(workspace, descriptor):
+            cost = clustering.known(COST)
             if cost is not None:
-                took = cost["seconds"], cost["peak"] / MIB
-                own = descriptor, attributes["algorithm"], attributes["n_clusters"]
-                told = (f"{number:.1f}" for number in took)
-                table.append(dict(zip(COSTS, (*own, *told), strict=True)))
+                took = (f"{number:.1f}" for number in (cost["seconds"], cost["peak"] / MIB))
+                about = descriptor, clustering.algorithm, clustering.n_clusters
+                table.append(dict(zip(COSTS, (*about, *took), strict=True)))
     return table
 
 
@@ -112,6 +73,6 @@ def clusters_table(workspace: Workspace, descriptors: list[str]) -> list[dict[st
         for line in measured(workspace, descriptor):
             total = sum(line["sizes"])
             for cluster, size in enumerate(line["sizes"]):
-                own = {**line, "cluster": cluster, "size": size, "share": size / total}
-                table.append({column: own[column] for column in CLUSTERS})
+                cells = {**line, "cluster": cluster, "size": size, "share": size / total}
+                table.append({column: cells[column] for column in CLUSTERS})
     return table

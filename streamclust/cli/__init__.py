@@ -1,4 +1,4 @@
-"""The command line: one thin command for each function of the API."""
+"""The command line: errors in one line, and an exit code for each way to end."""
 
 import os
 import sys
@@ -6,9 +6,9 @@ import sys
 import click
 
 from streamclust._version import __version__
-from streamclust.cli import folders, labelling, running, seeing
+from streamclust.cli import commands as every
+from streamclust.cli.interrupts import interrupts
 from streamclust.errors import StreamclustError
-from streamclust.events import interrupts
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,10 +21,9 @@ def commands() -> None:
     """
 
 
-for theme in (running, seeing, labelling, folders):
-    for command in vars(theme).values():
-        if isinstance(command, click.Command):
-            commands.add_command(command)
+for command in vars(every).values():
+    if isinstance(command, click.Command):
+        commands.add_command(command)
 
 
 def main() -> None:

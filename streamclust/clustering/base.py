@@ -1,7 +1,13 @@
-"""What a clustering algorithm is: it fits all k together, and labels blocks of rows afterwards."""
+"""What a clustering algorithm is: it fits all k together, and labels blocks of rows afterwards.
+
+To add one, write a module with a class that is an `Algorithm` and an instance of it called
+``ALGORITHM``, and enter its name in `streamclust.settings.ALGORITHMS`: ``gaussian-mixture`` is in
+``gaussian_mixture.py``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -135,3 +141,8 @@ class Algorithm(Protocol):
 
     def labeller(self, clusterings: Sequence[Clustering]) -> Labeller:
         """What labels rows by `clusterings` of this algorithm."""
+
+
+def load_algorithm(name: str) -> Algorithm:
+    """The algorithm of this name; its module, which may bring heavy libraries, is imported now."""
+    return import_module(f"streamclust.clustering.{name.replace('-', '_')}").ALGORITHM

@@ -1,7 +1,4 @@
-"""BIRCH: a CF-tree over all rows, and Ward's method on its subclusters for every k.
-
-scikit-learn's CF-tree as a learner of a fold, and the threshold that bounds its size.
-"""
+"""BIRCH: a CF-tree over all rows, and Ward's method on its subclusters for every k."""
 
 import pickle
 from collections.abc import Iterator, Sequence
@@ -12,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from streamclust.clustering.base import Clustering
-from streamclust.clustering.dendrogram import cut, ward_merges
 from streamclust.clustering.landmarks import NearestLandmark, labelling_need, largest_first
+from streamclust.clustering.ward import cut, ward_merges
 from streamclust.memory import Need
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows

@@ -1,7 +1,4 @@
-"""Bisecting k-means: the cuts of one tree of exact 2-means.
-
-Bisecting k-means: one tree of splits, whose cuts are the clusterings of every k.
-"""
+"""Bisecting k-means: one tree of exact 2-means, whose cuts are the clusterings of every k."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -11,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from streamclust.clustering.base import Clustering
-from streamclust.clustering.centers import sweep_settings
 from streamclust.clustering.continuing import moved_splits
+from streamclust.clustering.kmeans import sweep_settings
 from streamclust.clustering.kmeans_sweep import SweepSettings
 from streamclust.memory import Need
 from streamclust.passes.accumulators.bisection import Descent, Splits, SplitStep, SplitSums

@@ -11,7 +11,13 @@ import numpy as np
 
 from streamclust.clustering.kmeans_sweep import SweepSettings, fit_sweep
 from streamclust.passes.accumulators.clusters import Assignment
-from streamclust.passes.accumulators.gaussians import EMPTY, EMStep, Mixture, Moments, Units
+from streamclust.passes.accumulators.gaussians import (
+    EMPTY,
+    EMStep,
+    Mixture,
+    PosteriorMoments,
+    Units,
+)
 from streamclust.passes.accumulators.moments import Moments as ColumnMoments
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows
@@ -211,10 +217,12 @@ def mixture_of(rows: np.ndarray, labels: np.ndarray, n_components: int, full: bo
         covariances[j] = apart.T @ apart / len(own) if full else (apart**2).mean(axis=0)
     whole = np.eye(n_columns) if full else np.ones(n_columns)
     blank = Mixture(sizes, means, np.broadcast_to(whole, covariances.shape))
-    return maximised(blank, Moments(sizes.astype(np.float64), means, covariances, sizes, 0.0))
+    return maximised(
+        blank, PosteriorMoments(sizes.astype(np.float64), means, covariances, sizes, 0.0)
+    )
 
 
-def maximised(mixture: Mixture, told: Moments) -> Mixture:
+def maximised(mixture: Mixture, told: PosteriorMoments) -> Mixture:
     """The M step; a component without rows stays as it is, but for its weight.
 
     Parameters
@@ -265,3 +273,73 @@ def _finish(
         if not mixtures:
             break
     return found
+
+
+def continued_mixtures(
+    mixtures: Sequence[Mixture],
+    units: Units,
+    counts: Sequence[int],
+    rows: Rows,
+    new: Rows,
+    passes: Passes,
+) -> list[FittedMixture]:
+    """Mixtures after a step of incremental EM over further rows [1]_, and how likely all rows are.
+
+    What a mixture has seen is told by its weights, means and covariances, times the number of
+    rows: the sufficient statistics of the old rows stay as they are, those of the new ones join.
+
+    Parameters
+    ----------
+    mixtures : sequence of Mixture
+        In `units`.
+    units : Units
+    counts : sequence of int
+        Rows that each mixture was fitted to.
+    rows, new : Rows
+        All rows, and the new ones among them.
+    passes : Passes
+
+    Returns
+    -------
+    list of FittedMixture
+        The components in their order; of each `n_iter` is 1.
+
+    References
+    ----------
+    .. [1] Neal, R. M. & Hinton, G. E. (1998). A view of the EM algorithm that justifies
+       incremental, sparse, and other variants. In Learning in Graphical Models. Kluwer.
+    """
+    found: dict[int, FittedMixture] = {}
+    for group in grouped(dict(enumerate(mixtures))):
+        own = [mixtures[i] for i in group]
+        told = passes.reduce("EM step of the new rows", new, EMStep(own, units)).result()
+        moved = [
+            maximised(mixture, _joined(mixture, counts[i], moments))
+            for i, mixture, moments in zip(group, own, told, strict=True)
+        ]
+        seen = passes.reduce("likelihood of all rows", rows, EMStep(moved, units)).result()
+        for i, mixture, moments in zip(group, moved, seen, strict=True):
+            n_rows = int(moments.counts.sum())
+            mean = moments.log_likelihood / n_rows
+            found[i] = FittedMixture(mixture, units, mean, n_rows, n_iter=1, converged=False)
+    return [found[i] for i in range(len(mixtures))]
+
+
+def _joined(mixture: Mixture, count: int, told: PosteriorMoments) -> PosteriorMoments:
+    """The moments of the rows that a mixture was fitted to, and of those that an E step saw."""
+    full = mixture.covariances.ndim == 3
+    # The M step adds it anew.
+    before = mixture.covariances.copy()
+    if full:
+        np.einsum("kii->ki", before)[...] -= REGULARISATION
+    else:
+        before = np.maximum(before - REGULARISATION, 0)
+    sizes = mixture.weights * count + told.sizes
+    share = told.sizes / np.maximum(sizes, np.finfo(float).tiny)
+    apart = np.where(share[:, None] > 0, told.means - mixture.means, 0)
+    squares = apart[:, :, None] * apart[:, None, :] if full else apart**2
+    share = share.reshape(-1, *[1] * (before.ndim - 1))
+    new = np.where(share > 0, told.covariances, 0)
+    covariances = before + share * (new - before) + share * (1 - share) * squares
+    means = mixture.means + share.reshape(-1, 1) * apart
+    return PosteriorMoments(sizes, means, covariances, told.counts, told.log_likelihood)

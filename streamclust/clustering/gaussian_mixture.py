@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.clustering.base import Clustering
-from streamclust.clustering.centers import passing_needs, seeding_needs
-from streamclust.clustering.continuing import continued_mixtures
 from streamclust.clustering.em import (
     GROUP_BYTES,
     FittedMixture,
     MixtureSettings,
+    continued_mixtures,
     fit_mixtures,
     sample_size,
 )
+from streamclust.clustering.kmeans import passing_needs, seeding_needs
 from streamclust.memory import Need
 from streamclust.passes.accumulators.clusters import PIECE_ROWS
 from streamclust.passes.accumulators.gaussians import Densities, Mixture, Units

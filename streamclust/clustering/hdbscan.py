@@ -1,7 +1,5 @@
 """HDBSCAN of a uniform sample; every row joins a cluster by its density, or is noise.
 
-Density clusters of landmarks, and rows that join them by mutual reachability.
-
 The mutual reachability of two points is the largest of their distance and their two core
 distances; the core distance of a point is that to its `min_samples`-th nearest landmark, itself
 counted. Campello, R., Moulavi, D. & Sander, J. (2013). Density-based clustering based on
@@ -205,7 +203,7 @@ class HDBSCAN:
         values, numbers = passes.reduce("sampling rows", sampled, accumulator).result()
         values = values[np.argsort(numbers)]
         size = max(LEAST_CLUSTER, round(settings.min_cluster_size * len(values)))
-        task = _Fit(values, min(MIN_SAMPLES, size))
+        task = _FitSample(values, min(MIN_SAMPLES, size))
         (clustering,) = passes.map("HDBSCAN of a sample", task, [size], "sample")
         return [clustering]
 
@@ -238,7 +236,7 @@ class ByDensity:
 
 
 @dataclass(frozen=True)
-class _Fit:
+class _FitSample:
     """The clustering of a sample, with clusters of at least so many of its rows."""
 
     values: np.ndarray

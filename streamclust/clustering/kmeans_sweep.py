@@ -160,7 +160,7 @@ class SweepSettings:
 
 
 @dataclass
-class Fitted:
+class FittedKMeans:
     """One clustering of a sweep.
 
     Attributes
@@ -185,7 +185,7 @@ class Fitted:
 
 def fit_sweep(
     rows: Rows, n_clusters: Sequence[int], settings: SweepSettings, passes: Passes
-) -> dict[int, Fitted]:
+) -> dict[int, FittedKMeans]:
     """Fit k-means for each k of `n_clusters`.
 
     A k's result does not depend on the other k of the sweep, but for the rounding of products
@@ -201,7 +201,7 @@ def fit_sweep(
 
     Returns
     -------
-    dict of int to Fitted
+    dict of int to FittedKMeans
 
     Raises
     ------
@@ -214,9 +214,9 @@ def fit_sweep(
         "sampling rows", sampled, UniformSample(sample_size(ks[-1]), settings.seed)
     ).result()
     if not sample or len(sample[0]) < ks[-1]:
-        found = len(sample[0]) if sample else 0
+        n_rows = len(sample[0]) if sample else 0
         raise SettingsError(
-            f"n_samples={found} should be >= n_clusters={ks[-1]}: ask for fewer clusters"
+            f"n_samples={n_rows} should be >= n_clusters={ks[-1]}: ask for fewer clusters"
         )
     values = sample[0]
     seeds = _seeds(values, ks, settings, passes)
@@ -226,7 +226,7 @@ def fit_sweep(
     )
     centers = [learner.centers for learner in learned]
     fitted = {
-        k: Fitted(own, np.bincount(labels, minlength=k))
+        k: FittedKMeans(own, np.bincount(labels, minlength=k))
         for k, own, labels in zip(ks, centers, Assignment(centers)(values)[0].T, strict=True)
     }
     _lloyd(rows, fitted, values, settings, passes)
@@ -251,8 +251,8 @@ def _seeds(
     with warnings.catch_warnings():
         # Around all threads, which share the filters: a task could not restore them in order.
         ignore_convergence()
-        found = passes.map("seeding k-means", _Seed(values, settings), ks[::-1], "k")
-    return dict(zip(ks, found[::-1], strict=True))
+        seeds = passes.map("seeding k-means", _Seed(values, settings), ks[::-1], "k")
+    return dict(zip(ks, seeds[::-1], strict=True))
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,7 @@ class _Seed:
 
 def _lloyd(
     rows: Rows,
-    fitted: dict[int, Fitted],
+    fitted: dict[int, FittedKMeans],
     sample: np.ndarray,
     settings: SweepSettings,
     passes: Passes,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from streamclust.clustering.base import Clustering
-from streamclust.clustering.centers import (
+from streamclust.clustering.kmeans import (
     ContinuingCenters,
     NearestCenter,
     clustering_of,

@@ -8,16 +8,21 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.clustering.base import Algorithm, Clustering, Labeller
-from streamclust.clustering.registry import load_algorithm
+from streamclust.clustering.base import Algorithm, Clustering, Labeller, load_algorithm
 from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.passes.accumulators.clusters import ClusterSums
-from streamclust.passes.blocks import Rows
+from streamclust.passes.blocks import Rows, Span
 from streamclust.passes.verbs import Passes
 from streamclust.settings import AUTO, Settings
+from streamclust.store.clusterings import (
+    StoredClustering,
+    clustering_name,
+    forget_recommendation,
+)
 from streamclust.store.job import Job
-from streamclust.store.workspace import fingerprint, stage_array, store_array
+from streamclust.store.staged_clusterings import StagedClustering, staged_clustering
+from streamclust.store.workspace import fingerprint
 
 STEP = "cluster"
 
@@ -53,51 +58,53 @@ def cluster(job: Job, descriptor: str, further: Sequence[int] = ()) -> tuple[int
 
 
 def _cluster_by(job: Job, descriptor: str, name: str, ks: tuple[int, ...]) -> None:
-    algorithm = load_algorithm(name)
-    path = f"descriptors/{descriptor}"
+    algorithm, described = load_algorithm(name), job.set(descriptor)
     chosen = {setting: getattr(job.settings, setting) for setting in algorithm.depends_on}
-    reduced = job.workspace.fingerprint_of(f"{path}/reduced")
-    sweep = sweep_mark(reduced, name, algorithm, chosen)
-    _archive_others(job, descriptor, name, sweep)
+    sweep = sweep_mark(described.reduced_fingerprint, name, algorithm, chosen)
     wanted: tuple[int | None, ...] = ks if algorithm.takes_k else (None,)
-    places = {clustering_path(path, name, k): (k, fingerprint(sweep, k)) for k in wanted}
+    marks = {
+        StoredClustering(job.workspace, descriptor, clustering_name(name, k)): fingerprint(sweep, k)
+        for k in wanted
+    }
+    # Indices are compared within one sweep only.
+    others = [o for o in described.clusterings if o.algorithm == name and o.sweep != sweep]
+    if others or any(clustering.fingerprint != mark for clustering, mark in marks.items()):
+        forget_recommendation(job.workspace, descriptor)
+    for other in others:
+        other.archive()
     missing = {
-        place: k for place, (k, mark) in places.items() if not job.workspace.restore(place, mark)
+        clustering: k
+        for k, (clustering, mark) in zip(wanted, marks.items(), strict=True)
+        if not clustering.restore(mark)
     }
     if not missing:
         job.skip(STEP, descriptor, name)
         return
     rows = job.rows_of(descriptor, "reduced")
-    told = [k for k in missing.values() if k is not None]
-    needs = cluster_needs(descriptor, name, rows, told, job.settings)
+    numbers = [k for k in missing.values() if k is not None]
+    needs = cluster_needs(descriptor, name, rows, numbers, job.settings)
     with (
         job.step(STEP, descriptor, needs, rows.n_rows, name) as passes,
         job.workspace.staging() as scratch,
     ):
         started = time.perf_counter()
         folder = Path(str(scratch.store.root))
-        fitted = algorithm.fit(rows, told, job.settings, passes, folder)
+        fitted = algorithm.fit(rows, numbers, job.settings, passes, folder)
         _tell_unfinished(job, descriptor, name, fitted)
-        shift = job.workspace.root[f"{path}/pca/reduced_mean"][...]
-        with job.workspace.staging() as staged:
-            groups = [staged_clustering(staged, str(i), rows, fit) for i, fit in enumerate(fitted)]
-            label_rows(passes, rows, algorithm.labeller(fitted), groups, shift)
+        with job.workspace.staging() as group:
+            staged = [staged_fit(group, str(i), rows, fit) for i, fit in enumerate(fitted)]
+            label_rows(passes, rows, algorithm.labeller(fitted), staged, described.reduced_mean)
             # What it took to fit and label all that was fitted together.
             cost = {"seconds": time.perf_counter() - started, "peak": job.executor.peak()}
-            for group, place in zip(groups, missing, strict=True):
-                group.attrs.update(algorithm=name, sweep=sweep, settings=chosen, cost=cost)
-                job.workspace.publish(group, place, places[place][1])
+            for made, clustering in zip(staged, missing, strict=True):
+                made.save_origin(name, sweep, chosen, cost)
+                clustering.publish(made.group, marks[clustering])
 
 
 def sweep_mark(reduced: str | None, name: str, algorithm: Algorithm, chosen: dict[str, Any]) -> str:
     """The fingerprint of a sweep over reduced rows with the fingerprint `reduced`; that of its
     clustering into k is `fingerprint(sweep, k)`."""
     return fingerprint(STEP, 3, reduced, name, algorithm.version, chosen)
-
-
-def clustering_path(path: str, algorithm: str, k: int | None) -> str:
-    """Where a clustering of the set at `path` is published; k is None where it is not told."""
-    return f"{path}/clusterings/{algorithm}" + ("" if k is None else f"-{k}")
 
 
 def check_rows(job: Job, descriptors: Sequence[str]) -> None:
@@ -110,7 +117,7 @@ def check_rows(job: Job, descriptors: Sequence[str]) -> None:
         For them: it names what each such set has, and the most that all allow.
     """
     for name in descriptors:
-        if job.workspace.get(f"descriptors/{name}/reduced") is None:
+        if job.set(name).reduced is None:
             raise SettingsError(f"{name} is not reduced yet: run streamclust reduce first")
     if job.settings.n_clusters == AUTO:
         return
@@ -119,10 +126,10 @@ def check_rows(job: Job, descriptors: Sequence[str]) -> None:
     few = {name: limit for name, limit in limits.items() if limit.most < most}
     if few:
         least = min(limit.most for limit in few.values())
-        told = "; ".join(f"{name}: {limit.found}" for name, limit in few.items())
+        of_sets = "; ".join(f"{name}: {limit.words}" for name, limit in few.items())
         raise SettingsError(
-            f"too few rows for {most} clusters: {told}: ask for {least} at most with --n-clusters, "
-            "or choose sets with --descriptors"
+            f"too few rows for {most} clusters: {of_sets}: ask for {least} at most with "
+            "--n-clusters, or choose sets with --descriptors"
         )
 
 
@@ -131,14 +138,14 @@ class _Limit:
     """The most clusters that a set has rows for, and what rows those are."""
 
     most: int
-    found: str
+    words: str
 
 
 def _limit(job: Job, descriptor: str, wanted: int) -> _Limit:
     n_valid = job.n_valid(descriptor)
     n_distinct = _count_distinct(job.rows_of(descriptor, "reduced"), wanted + 1)
-    found = f"{n_valid} valid rows" + (f", {n_distinct} of them distinct" * (n_distinct < n_valid))
-    return _Limit(min(n_distinct, n_valid - 1), found)
+    words = f"{n_valid} valid rows" + (f", {n_distinct} of them distinct" * (n_distinct < n_valid))
+    return _Limit(min(n_distinct, n_valid - 1), words)
 
 
 def _fitting(job: Job, descriptor: str, further: tuple[int, ...]) -> tuple[int, ...]:
@@ -149,31 +156,37 @@ def _fitting(job: Job, descriptor: str, further: tuple[int, ...]) -> tuple[int, 
     if fitting == ks or further:
         return fitting
     if not fitting:
-        raise SettingsError(f"{descriptor}: {limit.found}: too few to cluster")
-    job.events.warn(f"{descriptor}: the sweep ends at {fitting[-1]} clusters of {limit.found}")
+        raise SettingsError(f"{descriptor}: {limit.words}: too few to cluster")
+    job.events.warn(f"{descriptor}: the sweep ends at {fitting[-1]} clusters of {limit.words}")
     return fitting
 
 
 def _count_distinct(rows: Rows, enough: int) -> int:
     """How many rows differ, counted up to `enough`: mostly within the first block."""
     seen: set[bytes] = set()
-    for span in rows.spans():
-        values = np.ascontiguousarray(rows.read(span).values) + 0.0  # -0.0 equals 0.0
-        for start in range(0, len(values), enough):
-            seen.update(row.tobytes() for row in values[start : start + enough])
-            if len(seen) >= enough:
-                return enough
+    passes = Passes(in_flight=1)
+    for _, values in passes.stream("distinct rows", rows.spans(), _DistinctRows(rows, enough)):
+        seen |= values
+        if len(seen) >= enough:
+            return enough
     return len(seen)
 
 
-def _archive_others(job: Job, descriptor: str, name: str, sweep: str) -> None:
-    """Put the algorithm's clusterings of other settings aside: indices are compared within one
-    sweep only."""
-    for other in job.workspace.clusterings(descriptor):
-        path = f"descriptors/{descriptor}/clusterings/{other}"
-        attributes = job.workspace.root[path].attrs
-        if attributes["algorithm"] == name and attributes["sweep"] != sweep:
-            job.workspace.archive(path)
+@dataclass(frozen=True)
+class _DistinctRows:
+    """The different rows of a span, `enough` of them where there are more."""
+
+    rows: Rows
+    enough: int
+
+    def __call__(self, span: Span) -> set[bytes]:
+        seen: set[bytes] = set()
+        values = np.ascontiguousarray(self.rows.read(span).values) + 0.0  # -0.0 equals 0.0
+        for start in range(0, len(values), self.enough):
+            seen.update(row.tobytes() for row in values[start : start + self.enough])
+            if len(seen) >= self.enough:
+                break
+        return seen
 
 
 def cluster_needs(
@@ -183,29 +196,25 @@ def cluster_needs(
     return load_algorithm(name).needs(f"{STEP} of {descriptor} by {name}", rows, ks, settings)
 
 
-def staged_clustering(staged: Any, name: str, rows: Rows, fitted: Clustering) -> Any:
-    """A group with what was fitted, and room for the labels."""
-    group = staged.create_group(name)
-    for array, values in fitted.arrays.items():
-        store_array(group, array, values)
-    group.attrs.update(n_clusters=fitted.n_clusters, **fitted.attributes)
-    # Labels compress tenfold, and there may be hundreds of clusterings.
-    shape, chunk = (rows.n_rows,), rows.array.chunks[0]
-    stage_array(group, "labels", shape, np.int32, chunk, fill_value=-1, compress=True)
-    return group
+def staged_fit(group: Any, name: str, rows: Rows, fitted: Clustering) -> StagedClustering:
+    """What was fitted in a staged group, with room for the labels."""
+    of_fit = fitted.n_clusters, fitted.arrays, fitted.attributes
+    return staged_clustering(group, name, *of_fit, rows.n_rows, rows.array.chunks[0])
 
 
 def label_rows(
-    passes: Passes, rows: Rows, labeller: Labeller, groups: list[Any], shift: np.ndarray
+    passes: Passes,
+    rows: Rows,
+    labeller: Labeller,
+    staged: Sequence[StagedClustering],
+    shift: np.ndarray,
 ) -> None:
     """Label all rows; in the same pass the clusters' sizes and label means are summed."""
-    n_clusters = [int(group.attrs["n_clusters"]) for group in groups]
-    outputs = [group["labels"] for group in groups]
-    sums = _SumsOfLabels(ClusterSums(n_clusters, shift))
+    sums = _SumsOfLabels(ClusterSums([clustering.n_clusters for clustering in staged], shift))
+    outputs = [clustering.labels for clustering in staged]
     seen = passes.write("labelling", rows, LabelsOf(labeller), outputs, sums)
-    for group, (sizes, means) in zip(groups, seen.sums.result(), strict=True):
-        store_array(group, "sizes", sizes.astype(np.int64))
-        store_array(group, "means", means)
+    for clustering, (sizes, means) in zip(staged, seen.sums.result(), strict=True):
+        clustering.save_sums(sizes.astype(np.int64), means)
 
 
 def _tell_unfinished(job: Job, descriptor: str, name: str, fitted: Sequence[Clustering]) -> None:

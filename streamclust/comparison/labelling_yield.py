@@ -1,7 +1,5 @@
-"""What naming clusters is worth: the share of rows that get the right value by their cluster's.
-
-How consistent labels are within groups of rows, such as the images of one vehicle.
-"""
+"""What clusters are worth for labelling: rows that get the right value by their cluster's name, and
+groups of rows, such as the images of one vehicle, that are kept together."""
 
 import math
 from collections.abc import Iterator

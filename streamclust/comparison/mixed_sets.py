@@ -7,32 +7,25 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.choice.tables import choose
 from streamclust.comparison.mixing_weights import find_weights
 from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Budget, Need
 from streamclust.passes.accumulators.moments import Moments
-from streamclust.passes.blocks import Rows, Shape
+from streamclust.passes.blocks import Columns, Rows, Shape
 from streamclust.passes.scaling import unit_rows
 from streamclust.passes.side_by_side import Block, Indicators, Joined, weighted_block
 from streamclust.passes.verbs import Passes
 from streamclust.reduction.ingestion import BLOCKS_A_TASK
-from streamclust.reduction.stored_sums import (
-    empty_sums,
-    is_sketched,
-    load_moments,
-    n_vectors,
-    store_sums,
-    sums_bytes,
-)
-from streamclust.reduction.sums import PCASums
+from streamclust.reduction.sums import PCASums, empty_sums, is_sketched, n_vectors, sums_bytes
 from streamclust.settings import AUTO, Settings
-from streamclust.store.descriptors import DESCRIPTORS, LABELS, LabelColumn, is_mixed
+from streamclust.store.clusterings import StoredClustering, recommended_clustering
+from streamclust.store.descriptors import DESCRIPTORS, DescriptorSet, LabelColumn
 from streamclust.store.job import Job
-from streamclust.store.workspace import fingerprint, stage_array, store_array
+from streamclust.store.set_content import LABELS, StagedSet
+from streamclust.store.workspace import fingerprint
 
 STEP = "mix"
-_LABEL_CHUNK = 65_536
+_CHUNK = 65_536
 _LONGEST_NAME = 200
 
 
@@ -117,38 +110,50 @@ def mix(job: Job, mixture: MixedSet) -> str:
         When it does not fit the budget.
     """
     _check(job, mixture)
-    name = mixture.own_name
-    path = f"descriptors/{name}"
-    sources = [_source(job, mixture, one) for one in mixture.sets]
-    told: dict[str, Any] = {
+    mixed = job.set(mixture.own_name)
+    parts = [_part(job, mixture, name) for name in mixture.sets]
+    about: dict[str, Any] = {
         "of": LABELS if mixture.consensus else DESCRIPTORS,
         "sets": list(mixture.sets),
-        "sources": sources,
-        "made_of": [job.workspace.fingerprint_of(source) for source in sources],
+        "sources": [part.path for part in parts],
+        "made_of": [part.fingerprint for part in parts],
         "scaling": None if mixture.consensus else job.settings.scaling,
     }
     searched = _searched(job, mixture) if mixture.weights == AUTO else None
-    mark = fingerprint(STEP, 2, told, mixture.weights, searched)
-    if job.workspace.restore(path, mark):
-        job.skip(STEP, name)
-        return name
+    mark = fingerprint(STEP, 2, about, mixture.weights, searched)
+    if mixed.restore(mark):
+        job.skip(STEP, mixed.name)
+        return mixed.name
     if mixture.weights == AUTO:
-        told["weights"], told["searched"] = find_weights(job, mixture.sets)
+        about["weights"], about["searched"] = find_weights(job, mixture.sets)
     else:
-        told["weights"] = list(mixture.weights or (1.0,) * len(mixture.sets))
-    rows = mixed_shape(job, mixture)
-    n_rows = rows.n_rows
-    needs = mix_needs(name, rows, job.settings)
-    with job.step(STEP, name, needs, n_rows) as passes, job.workspace.staging() as staged:
-        valid = _store_valid(job, staged, mixture.sets, n_rows)
+        about["weights"] = list(mixture.weights or (1.0,) * len(mixture.sets))
+    n_rows = job.set(mixture.sets[0]).n_rows
+    needs = mix_needs(mixed.name, _shape(parts, n_rows), job.settings)
+    with job.step(STEP, mixed.name, needs, n_rows) as passes, mixed.writing() as staged:
+        n_valid = _write_valid(job, passes, staged, mixture.sets, n_rows)
+        valid = staged.valid if n_valid < n_rows else None
         if mixture.consensus:
-            blocks = _label_blocks(job, staged, sources, valid, told["weights"])
+            clusterings = [part for part in parts if isinstance(part, StoredClustering)]
+            counts = _write_labels(passes, staged, clusterings, valid)
+            blocks = _label_blocks(staged, clusterings, counts, n_valid, about["weights"])
         else:
-            blocks = _blocks(job, passes, mixture.sets, told["weights"])
-        _store(job, passes, staged, blocks, valid)
-        staged.attrs.update(source={"name": name, "mixture": told}, mixture=told)
-        job.workspace.publish(staged, path, mark)
-    return name
+            blocks = _blocks(job, passes, mixture.sets, about["weights"])
+        staged.save_blocks(blocks)
+        rows = Rows(Joined(blocks), valid=valid)
+        empty = empty_sums(job.settings, rows.n_columns)
+        sums: PCASums = passes.reduce("summing", rows, empty, BLOCKS_A_TASK)
+        staged.save_sums(sums.moments.result(), sums.scatter.result())
+        staged.save_facts(
+            source={"name": mixed.name, "mixture": about},
+            n_rows=n_rows,
+            n_columns=rows.n_columns,
+            n_invalid=n_rows - n_valid,
+            sketched=sums.sketched,
+        )
+        staged.save_mixture(about)
+        mixed.publish(staged, mark)
+    return mixed.name
 
 
 def mixed_shape(job: Job, mixture: MixedSet) -> Rows:
@@ -160,8 +165,14 @@ def mixed_shape(job: Job, mixture: MixedSet) -> Rows:
         As `mix`.
     """
     _check(job, mixture)
-    n_columns = sum(_n_columns(job, _source(job, mixture, name)) for name in mixture.sets)
-    n_rows = int(job.workspace.root[f"descriptors/{mixture.sets[0]}"].attrs["n_rows"])
+    parts = [_part(job, mixture, name) for name in mixture.sets]
+    return _shape(parts, job.set(mixture.sets[0]).n_rows)
+
+
+def _shape(parts: Sequence[DescriptorSet | StoredClustering], n_rows: int) -> Rows:
+    n_columns = sum(
+        part.n_clusters if isinstance(part, StoredClustering) else part.n_columns for part in parts
+    )
     return Rows(Shape((n_rows, n_columns), Joined.dtype))
 
 
@@ -184,33 +195,32 @@ def _check(job: Job, mixture: MixedSet) -> None:
             f"no descriptor set {', '.join(missing)} in {workspace.folder}: "
             f"there are {', '.join(stored) or 'none'}"
         )
-    mixed = [name for name in mixture.sets if is_mixed(workspace, name)]
+    mixed = [name for name in mixture.sets if job.set(name).is_mixed]
     if mixed and not mixture.consensus:
         raise SettingsError(f"{', '.join(mixed)} is a mixed set: name the sets that it mixes")
     name = mixture.own_name
-    if name in stored and not is_mixed(workspace, name):
+    if name in stored and not job.set(name).is_mixed:
         raise SettingsError(f"{name} is a set of this case: give the mixed set another --name")
 
 
-def _source(job: Job, mixture: MixedSet, name: str) -> str:
-    """Where in the store that is which a set brings into the mixture."""
+def _part(job: Job, mixture: MixedSet, name: str) -> DescriptorSet | StoredClustering:
+    """What a set brings into the mixture: its rows, or the labels of its recommended clustering."""
     if not mixture.consensus:
-        return f"descriptors/{name}"
-    clustering, _ = choose(job.workspace, name)
+        return job.set(name)
+    clustering = recommended_clustering(job.workspace, name)
     if clustering is None:
         raise SettingsError(
             f"{name} has no recommended clustering to agree with: run streamclust cluster and "
             "measure, or leave it out"
         )
-    return f"descriptors/{name}/clusterings/{clustering}"
+    return clustering
 
 
 def _searched(job: Job, mixture: MixedSet) -> list[Any]:
     """What a search for weights reads beside the descriptors."""
-    root = "descriptors/{}/reduced"
-    reduced = [job.workspace.fingerprint_of(root.format(name)) for name in mixture.sets]
-    chosen = [choose(job.workspace, name)[0] for name in mixture.sets]
-    return [job.settings.random_state, reduced, chosen]
+    reduced = [job.set(name).reduced_fingerprint for name in mixture.sets]
+    chosen = [recommended_clustering(job.workspace, name) for name in mixture.sets]
+    return [job.settings.random_state, reduced, [one and one.name for one in chosen]]
 
 
 def _is_name(name: str) -> bool:
@@ -223,20 +233,49 @@ def _is_name(name: str) -> bool:
     )
 
 
-def _n_columns(job: Job, source: str) -> int:
-    attributes = job.workspace.root[source].attrs
-    return int(attributes["n_clusters" if "n_clusters" in attributes else "n_columns"])
+def _write_valid(
+    job: Job, passes: Passes, staged: StagedSet, sets: Sequence[str], n_rows: int
+) -> int:
+    """Write which rows are valid in all sets; gives their number."""
+    valid = staged.create_valid(n_rows, min(n_rows, _CHUNK))
+    masks = [
+        mask for mask in (job.set(name).rows("raw").valid for name in sets) if mask is not None
+    ]
+    if not masks:
+        return n_rows
+    rows = Rows(Columns(masks))
+    n_valid = passes.write("valid rows", rows, _valid_in_all, [valid], _ValidCount()).count
+    if n_valid == 0:
+        raise SettingsError(f"no row is valid in all of {', '.join(sets)}")
+    return int(n_valid)
+
+
+def _valid_in_all(masks: np.ndarray) -> tuple[np.ndarray]:
+    return (np.logical_and.reduce(masks, axis=1),)
+
+
+class _ValidCount:
+    """How many rows are valid."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def update(self, masks: np.ndarray, valid: np.ndarray) -> None:
+        self.count += int(np.count_nonzero(valid))
+
+    def merge(self, other: Self) -> None:
+        self.count += other.count
 
 
 def _blocks(job: Job, passes: Passes, sets: Sequence[str], weights: Sequence[float]) -> list[Block]:
     """Each set, scaled as the settings say, with its weight as the sum of its variances."""
     blocks = []
     for name, weight in zip(sets, weights, strict=True):
-        rows = job.rows_of(name, "raw")
+        rows = job.set(name).rows("raw")
         if job.settings.scaling == "l2":
             moments = passes.reduce(f"unit rows of {name}", rows, _UnitMoments()).moments.result()
         else:
-            moments = load_moments(job.workspace.root[f"descriptors/{name}/moments"])
+            moments = job.set(name).column_moments
         try:
             blocks.append(weighted_block(rows.array, moments, job.settings.scaling, weight))
         except SettingsError as error:
@@ -257,65 +296,56 @@ class _UnitMoments:
         self.moments.merge(other.moments)
 
 
+def _write_labels(
+    passes: Passes, staged: StagedSet, clusterings: Sequence[StoredClustering], valid: Any
+) -> list[np.ndarray]:
+    """Keep the labels of clusterings with the mixture; gives the valid rows of each cluster."""
+    rows = Rows(Columns([clustering.labels for clustering in clusterings]))
+    labels = staged.create_labels(len(clusterings), staged.valid.chunks[0])
+    passes.write("labels", rows, _unchanged, [labels])
+    counts = _LabelCounts([clustering.n_clusters for clustering in clusterings])
+    return passes.reduce("labels of valid rows", rows.having(valid=valid), counts).counts
+
+
+def _unchanged(values: np.ndarray) -> tuple[np.ndarray]:
+    return (values,)
+
+
+class _LabelCounts:
+    """Rows of each cluster, of several clusterings."""
+
+    def __init__(self, n_clusters: Sequence[int]) -> None:
+        self.counts = [np.zeros(k, np.int64) for k in n_clusters]
+
+    def update(self, labels: np.ndarray) -> None:
+        for count, column in zip(self.counts, labels.T, strict=True):
+            count += np.bincount(column[column >= 0], minlength=len(count))
+
+    def merge(self, other: Self) -> None:
+        for count, theirs in zip(self.counts, other.counts, strict=True):
+            count += theirs
+
+
 def _label_blocks(
-    job: Job, staged: Any, sources: Sequence[str], valid: Any, weights: Sequence[float]
+    staged: StagedSet,
+    clusterings: Sequence[StoredClustering],
+    counts: Sequence[np.ndarray],
+    n_valid: int,
+    weights: Sequence[float],
 ) -> list[Block]:
-    """The labels of each clustering as columns of 0 and 1, kept with the mixture.
+    """The labels of each clustering as columns of 0 and 1.
 
     k-means of such rows maximises the quadratic mutual information with the clusterings: Topchy,
     A., Jain, A. K. & Punch, W. (2005). Clustering ensembles: models of consensus and weak
     partitions. IEEE Transactions on Pattern Analysis and Machine Intelligence 27(12).
     """
-    clusterings = [job.workspace.root[source] for source in sources]
-    n_rows, chunk = valid.shape[0], valid.chunks[0]
-    shape = (n_rows, len(sources))
-    labels = stage_array(staged, "labels", shape, np.int32, chunk, fill_value=-1, compress=True)
-    counts = [np.zeros(own["sizes"].shape) for own in clusterings]
-    n_valid = 0
-    for start in range(0, n_rows, chunk):
-        part = slice(start, min(start + chunk, n_rows))
-        labels[part] = held = np.stack([own["labels"][part] for own in clusterings], axis=1)
-        told = held[valid[part]]
-        n_valid += len(told)
-        for count, column in zip(counts, told.T, strict=True):
-            count += np.bincount(column[column >= 0], minlength=len(count))
     blocks = []
-    for number, (count, weight) in enumerate(zip(counts, weights, strict=True)):
+    parts = zip(clusterings, counts, weights, strict=True)
+    for number, (clustering, count, weight) in enumerate(parts):
         shares = count / n_valid
         variance = float((shares * (1 - shares)).sum())
         if not variance > 0:
-            raise SettingsError(f"{sources[number]} tells no rows apart: leave the set out")
-        array = Indicators(LabelColumn(labels, number), len(shares))
+            raise SettingsError(f"{clustering.path} tells no rows apart: leave the set out")
+        array = Indicators(LabelColumn(staged.labels, number), len(shares))
         blocks.append(Block(array, shares, np.full(len(shares), np.sqrt(weight / variance))))
     return blocks
-
-
-def _store_valid(job: Job, staged: Any, sets: Sequence[str], n_rows: int) -> Any:
-    """Which rows are valid in all sets."""
-    chunk = min(n_rows, _LABEL_CHUNK)
-    valid = stage_array(staged, "valid", (n_rows,), bool, chunk, fill_value=True)
-    masks = [mask for mask in (job.rows_of(name, "raw").valid for name in sets) if mask is not None]
-    n_valid = 0
-    for start in range(0, n_rows, chunk):
-        part = slice(start, min(start + chunk, n_rows))
-        both = np.logical_and.reduce([mask[part] for mask in masks]) if masks else valid[part]
-        valid[part] = both
-        n_valid += int(np.count_nonzero(both))
-    if n_valid == 0:
-        raise SettingsError(f"no row is valid in all of {', '.join(sets)}")
-    staged.attrs["n_invalid"] = n_rows - n_valid
-    return valid
-
-
-def _store(job: Job, passes: Passes, staged: Any, blocks: Sequence[Block], valid: Any) -> None:
-    """What ingest keeps of a set, its sums; in place of raw rows what makes them."""
-    group = staged.create_group("blocks")
-    for number, block in enumerate(blocks):
-        own = group.create_group(str(number), attributes={"unit": block.unit})
-        store_array(own, "center", block.center)
-        store_array(own, "factor", block.factor)
-    rows = Rows(Joined(blocks), valid=valid if staged.attrs["n_invalid"] else None)
-    empty = empty_sums(job.settings, rows.n_columns)
-    sums: PCASums = passes.reduce("summing", rows, empty, BLOCKS_A_TASK)
-    store_sums(staged, sums)
-    staged.attrs.update(n_rows=rows.n_rows, n_columns=rows.n_columns, sketched=sums.sketched)

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamclust.choice.clusterings import Key
-from streamclust.store.descriptors import LABELS, is_mixed
+from streamclust.store.descriptors import DescriptorSet
+from streamclust.store.set_content import LABELS
 from streamclust.store.workspace import Workspace
 
 COLUMNS = (
@@ -34,7 +35,7 @@ class _Pair(NamedTuple):
     """A measure of a mixed set and of one of its sets: the mean over so many clusterings."""
 
     mixed: float
-    own: float
+    unmixed: float
     clusterings: int
 
 
@@ -57,8 +58,8 @@ def gain_lines(
     ----------
     workspace : Workspace
     sound : mapping of str to set of (str, int)
-        Of each set, the clusterings that are not refused: `labelled.sound`. Sets of a mixed set
-        that are not in it are left out.
+        Of each set, the clusterings that are not refused: `choice.clusterings.sound`. Sets of a
+        mixed set that are not in it are left out.
     agreement : iterable of dict
         Lines of ``attributes.csv``.
     footing : dict of str to dict
@@ -69,34 +70,34 @@ def gain_lines(
     scores, rows = _scores(sound, agreement)
     lines = []
     for name in sound:
-        if not is_mixed(workspace, name):
+        mixture = DescriptorSet(workspace, name).mixture
+        if mixture is None:
             continue
-        about = workspace.root[f"descriptors/{name}"].attrs["mixture"]
-        sets = [one for one in about["sets"] if one in sound]
+        sets = [one for one in mixture["sets"] if one in sound]
         for attribute in rows:
             pairs = {one: _common(scores, name, one, attribute) for one in sets}
             lines += _line(name, "ami", attribute, rows[attribute], pairs)
         if named or len(rows) <= MOST_UNNAMED:
             lines += _mean_line(name, scores, sets, rows)
         # Columns of 0 and 1 fall into few places: their clusters are tight whatever they mean.
-        for column in () if about["of"] == LABELS else _FOOTING:
+        for column in () if mixture["of"] == LABELS else _FOOTING:
             lines += _footing_line(name, column, sets, footing)
     return lines
 
 
-def in_words(lines: Sequence[dict[str, Any]]) -> list[str]:
+def gains_in_words(lines: Sequence[dict[str, Any]]) -> list[str]:
     """A sentence a mixed set of which attributes are known."""
-    told = []
+    sentences = []
     for name in dict.fromkeys(line["mixed_set"] for line in lines):
-        own = [line for line in lines if line["mixed_set"] == name and line["measure"] == "ami"]
-        few = [line["attribute"] for line in own if line["rows"] < LEAST_ROWS]
-        own = [line for line in own if line["rows"] >= LEAST_ROWS]
-        n_averaged = sum(not _is_mean(line) for line in own)
+        scores = [x for x in lines if x["mixed_set"] == name and x["measure"] == "ami"]
+        few = [x["attribute"] for x in scores if x["rows"] < LEAST_ROWS]
+        scores = [x for x in scores if x["rows"] >= LEAST_ROWS]
+        n_averaged = sum(not _is_mean(x) for x in scores)
         parts = []
         for words, chosen in (
-            ("better", [x for x in own if x["gain"] >= LEAST_GAIN]),
-            ("as well", [x for x in own if abs(x["gain"]) < LEAST_GAIN]),
-            ("worse", [x for x in own if x["gain"] <= -LEAST_GAIN]),
+            ("better", [x for x in scores if x["gain"] >= LEAST_GAIN]),
+            ("as well", [x for x in scores if abs(x["gain"]) < LEAST_GAIN]),
+            ("worse", [x for x in scores if x["gain"] <= -LEAST_GAIN]),
         ):
             if chosen:
                 chosen.sort(key=lambda x: (not _is_mean(x), -abs(x["gain"])))
@@ -104,9 +105,9 @@ def in_words(lines: Sequence[dict[str, Any]]) -> list[str]:
         if few:
             parts.append(f"too few known rows to tell {_listed(few)}")
         if parts:
-            mean = f"mean AMI over {_numbers(own)}" if own else "mean AMI"
-            told.append(f"{name} against the best of its sets ({mean}): {'; '.join(parts)}")
-    return told
+            mean = f"mean AMI over {_numbers(scores)}" if scores else "mean AMI"
+            sentences.append(f"{name} against the best of its sets ({mean}): {'; '.join(parts)}")
+    return sentences
 
 
 def _is_mean(line: dict[str, Any]) -> bool:
@@ -156,11 +157,11 @@ def _scores(
 
 def _common(scores: _Scores, mixed_set: str, name: str, attribute: str) -> _Pair | None:
     """Mean AMI of the mixed set and of one set, over the clusterings that both have."""
-    mixed, own = scores[mixed_set, attribute], scores[name, attribute]
-    both = sorted(set(mixed) & set(own))
+    mixed, unmixed = scores[mixed_set, attribute], scores[name, attribute]
+    both = sorted(set(mixed) & set(unmixed))
     if not both:
         return None
-    means = [float(np.mean([values[key] for key in both])) for values in (mixed, own)]
+    means = [float(np.mean([values[key] for key in both])) for values in (mixed, unmixed)]
     return _Pair(means[0], means[1], len(both))
 
 
@@ -174,39 +175,39 @@ def _mean_line(
         return []
     pairs: dict[str, _Pair | None] = {}
     for name in sets:
-        found = [_common(scores, mixed_set, name, attribute) for attribute in attributes]
-        known = [pair for pair in found if pair]
+        of_attributes = (_common(scores, mixed_set, name, one) for one in attributes)
+        known = [pair for pair in of_attributes if pair]
         if known:
-            mixed, own, _ = np.mean(known, axis=0)
-            pairs[name] = _Pair(float(mixed), float(own), known[0].clusterings)
+            mixed, unmixed, _ = np.mean(known, axis=0)
+            pairs[name] = _Pair(float(mixed), float(unmixed), known[0].clusterings)
     named = MEAN_OF + ", ".join(attributes)
-    return _line(mixed_set, "ami", named, min(rows[own] for own in attributes), pairs)
+    return _line(mixed_set, "ami", named, min(rows[one] for one in attributes), pairs)
 
 
 def _footing_line(
     mixed_set: str, column: str, sets: list[str], footing: dict[str, dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """An index of one clustering a set, of the same number of clusters."""
-    own = footing.get(mixed_set, {})
-    if column not in own:
+    mixed = footing.get(mixed_set, {})
+    if column not in mixed:
         return []
     pairs = {
-        name: _Pair(own[column], footing[name][column], 1)
+        name: _Pair(mixed[column], footing[name][column], 1)
         for name in sets
         if column in footing.get(name, {})
     }
-    return _line(mixed_set, column, "", own["same_rows"], pairs)
+    return _line(mixed_set, column, "", mixed["same_rows"], pairs)
 
 
 def _line(
     mixed_set: str, measure: str, attribute: str, rows: int, pairs: Mapping[str, _Pair | None]
 ) -> list[dict[str, Any]]:
     """The mixed set against the best of the sets that can be compared with it, if there is one."""
-    known = {name: pair for name, pair in pairs.items() if pair and not math.isnan(pair.own)}
+    known = {name: pair for name, pair in pairs.items() if pair and not math.isnan(pair.unmixed)}
     if not known:
         return []
-    best = max(known, key=lambda name: known[name].own)
-    mixed, own, clusterings = known[best]
+    best = max(known, key=lambda name: known[name].unmixed)
+    mixed, unmixed, clusterings = known[best]
     about = (mixed_set, measure, attribute, rows, clusterings)
-    values = (*about, mixed, best, own, mixed - own)
+    values = (*about, mixed, best, unmixed, mixed - unmixed)
     return [dict(zip(COLUMNS, values, strict=True))]

@@ -1,7 +1,4 @@
-"""Weights of a mixture, by what its clusters keep of each set.
-
-The search for a mixture's weights, on a sample of the sets' reduced rows.
-"""
+"""The search for the weights of a mixture whose clusters keep most of each set, on a sample."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,13 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.tables import choose
 from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Need
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows
+from streamclust.store.clusterings import recommended_clustering
 from streamclust.store.job import Job
 
+STEP = "mixing weights"
+SAMPLE_ROWS = 8192
+# Clusters of the trial clusterings where no set has a recommendation.
+_CLUSTERS = 24
+_LEAST_ROWS_A_CLUSTER = 8
 # A weight is doubled or halved in a step.
 _STEP = 2.0
 _MOST_ROUNDS = 8
@@ -24,7 +26,7 @@ _RESTARTS = 3
 
 
 @dataclass(frozen=True)
-class Kept:
+class SharesKept:
     """How well the clusters of a mixture serve the set that they serve worst.
 
     The mixture's rows are clustered by k-means; in the space of each set the variance that these
@@ -44,14 +46,14 @@ class Kept:
 
     def __call__(self, weights: Sequence[float]) -> list[float]:
         """The share that each set keeps, for one choice of weights."""
-        joined = [np.sqrt(w) * own for w, own in zip(weights, self.blocks, strict=True)]
+        joined = [np.sqrt(w) * block for w, block in zip(weights, self.blocks, strict=True)]
         labels = self._labels(np.hstack(joined).astype(np.float32))
-        return [explained(own, labels) for own in self.blocks]
+        return [explained(block, labels) for block in self.blocks]
 
     def alone(self, number: int) -> float:
         """The variance that clusters of one set alone explain."""
-        own = self.blocks[number]
-        return explained(own, self._labels(own.astype(np.float32)))
+        block = self.blocks[number]
+        return explained(block, self._labels(block.astype(np.float32)))
 
     def _labels(self, values: np.ndarray) -> np.ndarray:
         from sklearn.cluster import KMeans
@@ -104,20 +106,13 @@ def search_weights(
 
 
 def _neighbours(weights: tuple[float, ...]) -> list[tuple[float, ...]]:
-    found: list[Any] = []
+    neighbours: list[tuple[float, ...]] = []
     for number in range(len(weights)):
         for factor in (_STEP, 1 / _STEP):
             changed = list(weights)
             changed[number] *= factor
-            found.append(tuple(weight / changed[0] for weight in changed))
-    return list(dict.fromkeys(found))
-
-
-STEP = "mixing weights"
-SAMPLE_ROWS = 8192
-# Clusters of the trial clusterings where no set has a recommendation.
-_CLUSTERS = 24
-_LEAST_ROWS_A_CLUSTER = 8
+            neighbours.append(tuple(weight / changed[0] for weight in changed))
+    return list(dict.fromkeys(neighbours))
 
 
 def find_weights(job: Job, sets: Sequence[str]) -> tuple[list[float], dict[str, Any]]:
@@ -135,8 +130,8 @@ def find_weights(job: Job, sets: Sequence[str]) -> tuple[list[float], dict[str, 
     with job.step(STEP, "+".join(sets), needs, rows[0].n_rows) as passes:
         drawn = UniformSample(SAMPLE_ROWS, job.settings.random_state)
         samples = [
-            passes.reduce(f"sampling {name}", own.having(numbered=True), drawn).result()
-            for name, own in zip(sets, rows, strict=True)
+            passes.reduce(f"sampling {name}", of_set.having(numbered=True), drawn).result()
+            for name, of_set in zip(sets, rows, strict=True)
         ]
         numbers = [sample[-1] for sample in samples]
         common = set(numbers[0].tolist()).intersection(*(n.tolist() for n in numbers[1:]))
@@ -145,26 +140,26 @@ def find_weights(job: Job, sets: Sequence[str]) -> tuple[list[float], dict[str, 
             for name, sample in zip(sets, samples, strict=True)
         ]
         k = min(_n_clusters(job, sets), max(2, len(common) // _LEAST_ROWS_A_CLUSTER))
-        kept = Kept(blocks, k, job.settings.random_state)
+        kept = SharesKept(blocks, k, job.settings.random_state)
         alone = passes.map("clusters of each set", kept.alone, range(len(sets)), "set")
 
         def worst(choices: list[tuple[float, ...]]) -> list[float]:
-            found = passes.map("weights", kept, choices, "choice")
-            return [min(np.divide(shares, alone)) for shares in found]
+            kept_shares = passes.map("weights", kept, choices, "choice")
+            return [min(np.divide(shares, alone)) for shares in kept_shares]
 
         weights, best, equal = search_weights(worst, len(sets))
-    told = {"n_clusters": k, "rows": len(common), "kept": best, "kept_by_equal": equal}
+    about = {"n_clusters": k, "rows": len(common), "kept": best, "kept_by_equal": equal}
     job.events.note(
         f"weights of {', '.join(sets)}: {', '.join(f'{w:g}' for w in weights)}: the set served "
         f"worst keeps {best:.0%} of what clusters of its own explain ({equal:.0%} with equal ones)"
     )
-    return list(weights), told
+    return list(weights), about
 
 
 def weight_needs(rows: Sequence[Rows]) -> list[Need]:
     """Memory of the samples, and of a trial clustering's copies of them."""
-    sample = sum(SAMPLE_ROWS * own.n_columns * 8 for own in rows)
-    block = max(own.rows_a_block * own.n_columns * 8 for own in rows)
+    sample = sum(SAMPLE_ROWS * of_set.n_columns * 8 for of_set in rows)
+    block = max(of_set.rows_a_block * of_set.n_columns * 8 for of_set in rows)
     return [
         Need(STEP, fixed=2 * sample, per_block=2 * block),
         Need(STEP, fixed=sample, per_block=2 * sample + 8 * MIB),
@@ -172,12 +167,12 @@ def weight_needs(rows: Sequence[Rows]) -> list[Need]:
 
 
 def _reduced(job: Job, name: str) -> Rows:
-    if job.workspace.get(f"descriptors/{name}/reduced") is None:
+    if job.set(name).reduced is None:
         raise SettingsError(
             f"{name} is not reduced yet, which a search for weights takes: run streamclust "
             "reduce first, or name the weights"
         )
-    return job.rows_of(name, "reduced")
+    return job.set(name).rows()
 
 
 def _unit_variance(name: str, values: np.ndarray) -> np.ndarray:
@@ -190,7 +185,6 @@ def _unit_variance(name: str, values: np.ndarray) -> np.ndarray:
 
 def _n_clusters(job: Job, sets: Sequence[str]) -> int:
     """The median of the sets' recommended numbers."""
-    found = [(name, choose(job.workspace, name)[0]) for name in sets]
-    paths = [f"descriptors/{name}/clusterings/{own}" for name, own in found if own is not None]
-    numbers = [job.workspace.root[path].attrs["n_clusters"] for path in paths]
+    chosen = [recommended_clustering(job.workspace, name) for name in sets]
+    numbers = [clustering.n_clusters for clustering in chosen if clustering is not None]
     return int(np.median(numbers)) if numbers else _CLUSTERS

@@ -1,16 +1,14 @@
 """The pictures of the comparison, made from its tables: agreement, attributes, yield, flows."""
 
 import csv
-import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamclust.choice.clusterings import sound
-from streamclust.comparison.attribute_means import Carried, Line, carried, number
+from streamclust.choice.clusterings import Key, in_common, sound
 from streamclust.comparison.step import (
     AGREEMENT_FILE,
     ATTRIBUTES_FILE,
@@ -19,11 +17,10 @@ from streamclust.comparison.step import (
     YIELD_FILE,
 )
 from streamclust.errors import SettingsError
-from streamclust.figures.set_pictures import FIGURE_BYTES
+from streamclust.figures.files import COMPARISON, FIGURE_BYTES, figure_file
 from streamclust.memory import Need
-from streamclust.store.descriptors import parts_of
 from streamclust.store.job import Job
-from streamclust.store.outputs import Outputs
+from streamclust.store.outputs import Outputs, file_digest
 from streamclust.store.workspace import fingerprint
 
 STEP = "draw comparison"
@@ -33,13 +30,44 @@ MOST_PAIRS = 10
 # Clusters of a set up to which flows can be followed; beyond, a table is drawn.
 MOST_IN_FLOWS = 30
 _LONGEST_STEM = 200  # bytes; file systems allow 255
-_FOLDER = "figures/comparison-"
 _AGREEMENT, _ATTRIBUTES, _YIELD = (
-    f"{_FOLDER}{kind}.png" for kind in ("agreement", "attributes", "yield")
+    figure_file(COMPARISON, kind) for kind in ("agreement", "attributes", "yield")
 )
 _TABLES = (COMPARISON_FILE, AGREEMENT_FILE, ATTRIBUTES_FILE, CONTINGENCY_FILE)
 
+# Numbers of clusters that are listed one by one.
+_LISTED = 4
+
 Pair = tuple[str, str]
+# A line of a table, as it is read.
+Line = dict[str, str]
+
+
+class AttributeMeans(NamedTuple):
+    """How well clusters agree with attributes, by attribute and set, and which clusterings do.
+
+    Attributes
+    ----------
+    values : dict of str to dict of str to float
+        The mean adjusted mutual information of clusters and attribute; of groups of rows, called
+        ``within a … *``, the mean share in their group's largest cluster, above chance. At most 1.
+    algorithm : str or None
+    n_clusters : list of int
+        The clusterings of each set that the means are over; None and none where the sets have no
+        sound ones in common, and the recommended ones are told of.
+    """
+
+    values: dict[str, dict[str, float]]
+    algorithm: str | None
+    n_clusters: list[int]
+
+    def clusters_in_words(self) -> str:
+        """The clusters that are told of, in words."""
+        if self.algorithm is None:
+            return "the recommended clusters (k behind the set)"
+        several = len(self.n_clusters) > 1
+        over = f"{'mean over ' * several}{_numbers(self.n_clusters)}"
+        return f"clusters ({self.algorithm}, {over})"
 
 
 def draw_comparison(job: Job, outputs: Outputs) -> None:
@@ -60,14 +88,15 @@ def draw_comparison(job: Job, outputs: Outputs) -> None:
         raise SettingsError(f"no {missing[0]} in {folder}: run streamclust compare first")
     sets = {line["set"]: line for line in _lines(folder / COMPARISON_FILE) if line["algorithm"]}
     agreement = _agreement(folder, sets)
-    parts = {name: parts_of(job.workspace, name) for name in sets}
+    parts = {name: job.set(name).parts for name in sets}
     pairs = {_pair_file(pair, list(sets)): pair for pair in _closest(agreement, parts)}
     unrefused = {name: sound(job.workspace, name) for name in sets}
-    told = carried(list(_lines(folder / ATTRIBUTES_FILE)), sets, unrefused)
-    digests = [_digest(folder / name) for name in (*_TABLES, YIELD_FILE)]
-    mark = fingerprint(STEP, 5, digests, told.algorithm, told.n_clusters)
+    means = attribute_means(list(_lines(folder / ATTRIBUTES_FILE)), sets, unrefused)
+    tables = [folder / name for name in (*_TABLES, YIELD_FILE)]
+    digests = [file_digest(table) if table.exists() else None for table in tables]
+    mark = fingerprint(STEP, 5, digests, means.algorithm, means.n_clusters)
     yields = _yields(folder, sets)
-    wanted = [*([_AGREEMENT] if pairs else []), *([_ATTRIBUTES] if told.values else [])]
+    wanted = [*([_AGREEMENT] if pairs else []), *([_ATTRIBUTES] if means.values else [])]
     wanted += [*([_YIELD] if yields else []), *pairs]
     for stale in _drawn(folder) - set(wanted):
         outputs.remove(stale)
@@ -77,8 +106,8 @@ def draw_comparison(job: Job, outputs: Outputs) -> None:
     with job.step(STEP, None, draw_comparison_needs(), 0):
         if pairs:
             _draw_agreement(outputs, sets, agreement, mark)
-        if told.values:
-            _draw_attributes(outputs, sets, _named(sets, agreement), told, mark)
+        if means.values:
+            _draw_attributes(outputs, sets, _named(sets, agreement), means, mark)
         if yields:
             _draw_yields(outputs, yields, mark)
         _draw_pairs(outputs, pairs, _shared(folder, sets, pairs.values()), mark)
@@ -94,11 +123,9 @@ def draw_comparison_needs() -> list[Need]:
     return [Need(STEP, fixed=FIGURE_BYTES)]
 
 
-def _digest(path: Path) -> str | None:
-    if not path.exists():
-        return None
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+def number(text: str | None) -> float:
+    """A cell of a table; NaN where it is empty."""
+    return float(text) if text else math.nan
 
 
 def _lines(path: Path) -> Iterator[Line]:
@@ -109,10 +136,8 @@ def _lines(path: Path) -> Iterator[Line]:
 
 def _drawn(folder: Path) -> set[str]:
     """Figures of a comparison that are there."""
-    stem = Path(_FOLDER)
-    return {
-        f"{stem.parent}/{path.name}" for path in (folder / stem.parent).glob(f"{stem.name}*.png")
-    }
+    files = folder.glob(figure_file(COMPARISON, "*"))
+    return {str(file.relative_to(folder)) for file in files}
 
 
 def _pair_file(pair: Pair, names: Sequence[str]) -> str:
@@ -121,7 +146,7 @@ def _pair_file(pair: Pair, names: Sequence[str]) -> str:
     others = ["-".join((a, b)) for a in names for b in names if a != b]
     if others.count(stem) > 1 or len(stem.encode()) > _LONGEST_STEM:
         stem = fingerprint(*pair)
-    return f"{_FOLDER}{stem}.png"
+    return figure_file(COMPARISON, stem)
 
 
 def _agreement(folder: Path, sets: dict[str, Line]) -> dict[Pair, Line]:
@@ -166,8 +191,8 @@ def _named(sets: dict[str, Line], agreement: dict[Pair, Line]) -> list[str]:
     """The names of the sets, with the rows in clusters where some of the valid ones are noise."""
     labelled = {name: int(agreement[name, name]["rows"]) for name in sets}
     return [
-        name if labelled[name] == int(own["rows"]) else f"{name} ({labelled[name]:,} rows)"
-        for name, own in sets.items()
+        name if labelled[name] == int(line["rows"]) else f"{name} ({labelled[name]:,} rows)"
+        for name, line in sets.items()
     ]
 
 
@@ -181,7 +206,7 @@ def _draw_agreement(
         np.array([[number(agreement[a, b][column]) for b in names] for a in names])
         for column in ("ami", "ari")
     )
-    n_clusters = [int(own["n_clusters"]) for own in sets.values()]
+    n_clusters = [int(line["n_clusters"]) for line in sets.values()]
     title = "Agreement of the sets' recommended clusterings"
     with outputs.writing(_AGREEMENT, mark) as path:
         agreement_heatmap(path, _named(sets, agreement), ami, ari, n_clusters, title)
@@ -191,16 +216,18 @@ def _draw_attributes(
     outputs: Outputs,
     sets: dict[str, Line],
     names: list[str],
-    told: Carried,
+    means: AttributeMeans,
     mark: str,
 ) -> None:
     from streamclust.figures.heatmap import attribute_heatmap
 
-    attributes = list(told.values)
-    values = np.array([[told.values[a].get(name, math.nan) for a in attributes] for name in sets])
-    words = f"Adjusted mutual information of {told.of_clusters()} and attribute: 0 as by chance."
-    if told.algorithm is None:
-        ks = [own["n_clusters"] for own in sets.values()]
+    attributes = list(means.values)
+    values = np.array([[means.values[a].get(name, math.nan) for a in attributes] for name in sets])
+    words = (
+        f"Adjusted mutual information of {means.clusters_in_words()} and attribute: 0 as by chance."
+    )
+    if means.algorithm is None:
+        ks = [line["n_clusters"] for line in sets.values()]
         names = [f"{name}, k = {k}" for name, k in zip(names, ks, strict=True)]
     else:
         names = list(sets)
@@ -212,7 +239,7 @@ def _draw_attributes(
 
 
 def _draw_yields(outputs: Outputs, yields: list[dict[str, Any]], mark: str) -> None:
-    from streamclust.figures.yields import yield_curves
+    from streamclust.figures.curves import yield_curves
 
     with outputs.writing(_YIELD, mark) as path:
         yield_curves(path, yields, "Labelling yield: rows named right by naming clusters")
@@ -221,8 +248,7 @@ def _draw_yields(outputs: Outputs, yields: list[dict[str, Any]], mark: str) -> N
 def _draw_pairs(
     outputs: Outputs, pairs: dict[str, Pair], tables: dict[Pair, np.ndarray], mark: str
 ) -> None:
-    from streamclust.figures.contingency import contingency_heatmap
-    from streamclust.figures.flow import contingency_flow
+    from streamclust.figures.contingency import contingency_flow, contingency_heatmap
 
     for file, pair in pairs.items():
         few = max(tables[pair].shape) <= MOST_IN_FLOWS
@@ -233,10 +259,72 @@ def _draw_pairs(
 
 def _shared(folder: Path, sets: dict[str, Line], pairs: Iterable[Pair]) -> dict[Pair, np.ndarray]:
     """Rows that the clusters of each pair share, (clusters, clusters)."""
-    k = {name: int(own["n_clusters"]) for name, own in sets.items()}
+    k = {name: int(line["n_clusters"]) for name, line in sets.items()}
     tables = {(a, b): np.zeros((k[a], k[b]), np.int64) for a, b in pairs}
     for line in _lines(folder / CONTINGENCY_FILE):
         pair = line["set"], line["with"]
         if line["kind"] == "set" and pair in tables:
             tables[pair][int(line["cluster"]), int(line["value"])] = int(line["rows"])
     return tables
+
+
+def attribute_means(
+    lines: Sequence[Line], sets: Mapping[str, Line], unrefused: Mapping[str, Set[Key]]
+) -> AttributeMeans:
+    """How well the clusters of each set agree with each attribute.
+
+    The mean is over the numbers of clusters that all sets have sound clusterings of, of one
+    algorithm (`choice.clusterings.in_common`): recommended ones of different numbers agree the more
+    with an attribute the nearer their number is to that of its values, whatever the set.
+
+    Parameters
+    ----------
+    lines : sequence of dict
+        Of ``attributes.csv``.
+    sets : mapping of str to dict
+        The lines of ``comparison.csv`` of the sets that are shown.
+    unrefused : mapping of str to set of (str, int)
+        `choice.clusterings.sound` of each of them.
+    """
+    compared: dict[str, set[Key]] = {name: set() for name in sets}
+    for line in lines:
+        compared.get(line["set"], set()).add(_key(line))
+    usable = {name: keys & unrefused[name] for name, keys in compared.items()}
+    common = in_common(usable, [line["algorithm"] for line in sets.values()])
+    if common is None:
+        wanted = {name: {_key(line)} for name, line in sets.items()}
+    else:
+        wanted = {name: {(common[0], k) for k in common[1]} for name in sets}
+    values: dict[str, dict[str, list[float]]] = {}
+    for line in lines:
+        if _key(line) in wanted.get(line["set"], ()):
+            attribute, value = _value(line)
+            values.setdefault(attribute, {}).setdefault(line["set"], []).append(value)
+    means = {
+        attribute: {name: float(np.mean(of_set)) for name, of_set in by_set.items()}
+        for attribute, by_set in values.items()
+    }
+    return AttributeMeans(means, *(common or (None, [])))
+
+
+def _key(line: Line) -> Key:
+    return line["algorithm"], int(line["n_clusters"])
+
+
+def _value(line: Line) -> tuple[str, float]:
+    """The attribute, and how well the clusters agree with it."""
+    if not line["consistency"]:
+        return line["attribute"], number(line["ami"])
+    chance = number(line["consistency_by_chance"])
+    above = number(line["consistency"]) - chance
+    return f"within a {line['attribute']} *", above / (1 - chance) if chance < 1 else math.nan
+
+
+def _numbers(n_clusters: Sequence[int]) -> str:
+    """``[2, 3, 4, 5, 6]`` as ``k = 2…6``."""
+    first, last, n = n_clusters[0], n_clusters[-1], len(n_clusters)
+    if n == last - first + 1 and n > 2:
+        return f"k = {first}…{last}"
+    if n <= _LISTED:
+        return f"k = {', '.join(map(str, n_clusters))}"
+    return f"{n} k of {first}…{last}"

@@ -15,17 +15,15 @@ Written are, through `Outputs`:
 - ``yield.csv``: what naming the clusters of every clustering gives.
 """
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamclust.choice.clusterings import Labelled, labelled, of_same_number, recommended, sound
-from streamclust.choice.tables import measured
+from streamclust.choice.clusterings import of_same_number, sound
+from streamclust.choice.recommendation import measured
 from streamclust.comparison.attributes import (
     ATTRIBUTES,
     YIELD,
-    AttributeTable,
-    Known,
+    KnownAttributes,
     attribute_lines,
     attribute_needs,
     consistency_lines,
@@ -34,28 +32,36 @@ from streamclust.comparison.attributes import (
     stage_attributes,
     yield_lines,
 )
-from streamclust.comparison.crosswise import (
+from streamclust.comparison.between_sets import (
     CONTINGENCY,
+    FOOTING,
     Tables,
     agreement_lines,
     cells,
     count_shared,
     crosswise_needs,
-    judge_in_space,
+    equal_footing,
+    footing_needs,
+    indices_in_space,
     set_cells,
 )
-from streamclust.comparison.equal_footing import COLUMNS as FOOTING
-from streamclust.comparison.equal_footing import equal_footing, footing_needs
 from streamclust.comparison.mixing_gain import COLUMNS as MIXING
-from streamclust.comparison.mixing_gain import gain_lines, in_words
+from streamclust.comparison.mixing_gain import gain_lines, gains_in_words
 from streamclust.errors import SettingsError
 from streamclust.images.groups import files_mark, groups
 from streamclust.memory import Need
 from streamclust.passes.verbs import Passes
 from streamclust.sources.readers import fingerprint as file_fingerprint
+from streamclust.store.attributes import AttributeTable
+from streamclust.store.clusterings import (
+    StoredClustering,
+    recommended_clusterings,
+    stored_clusterings,
+)
+from streamclust.store.descriptions import description_fingerprint, load_description
 from streamclust.store.images import paths_fingerprint, sources, stored_groups
 from streamclust.store.job import Job, planned
-from streamclust.store.outputs import Outputs
+from streamclust.store.outputs import Outputs, number_cell
 from streamclust.store.workspace import fingerprint
 
 STEP = "compare"
@@ -96,18 +102,18 @@ def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None
     MemoryBudgetError
         When it does not fit the budget.
     """
-    reduced = {n: job.workspace.get(f"descriptors/{n}/reduced") for n in job.chosen()}
-    names = [name for name, rows in reduced.items() if rows is not None]
-    if len(names) < len(reduced):
-        left = ", ".join(sorted(set(reduced) - set(names)))
+    asked = job.chosen()
+    names = [name for name in asked if job.set(name).reduced is not None]
+    if len(names) < len(asked):
+        left = ", ".join(sorted(set(asked) - set(names)))
         job.events.warn(f"{left}: not reduced yet, left out (streamclust reduce, cluster, measure)")
-    chosen = recommended(job.workspace, names)
+    chosen = recommended_clusterings(job.workspace, names)
     if not chosen:
         raise SettingsError(
             f"no set of {job.workspace.folder} has a recommended clustering: run streamclust "
             "cluster and measure first"
         )
-    clusterings = [own for name in names for own in labelled(job.workspace, name)]
+    clusterings = [one for name in names for one in stored_clusterings(job.workspace, name)]
     group = None if paths_fingerprint(job.workspace) is None else job.settings.group
     if attributes is None:
         outputs.remove(YIELD_FILE)
@@ -117,32 +123,32 @@ def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None
         job.skip(STEP, None)
         return
     same = of_same_number(job.workspace, chosen, unrefused)
-    judged = [*chosen.values(), *same.values()]
-    needs = compare_needs(job, judged, clusterings, attributes)
+    scored = [*chosen.values(), *same.values()]
+    needs = compare_needs(job, scored, clusterings, attributes)
     planned(STEP, None, needs, job.budget, job.executor.threads_a_process)
     with job.workspace.staging() as staged:
         known = None if attributes is None else stage_attributes(job, attributes, staged)
         stored = None if group in (None, "none") else _groups(job)
         with job.step(STEP, None, needs, clusterings[0].labels.shape[0]) as passes:
             tables, footing = _compare_sets(passes, job, outputs, names, chosen, same, mark)
-            found = _compare_attributes(passes, job, clusterings, chosen, known)
+            lines = _attribute_lines(passes, clusterings, chosen, known)
             if stored is not None:
-                found.agreement += consistency_lines(job, str(group), stored[...], clusterings)
-            shared = [*set_cells(chosen, tables), *found.cells]
+                lines.agreement += consistency_lines(job, str(group), stored[...], clusterings)
+            shared = [*set_cells(chosen, tables), *lines.cells]
             outputs.table(CONTINGENCY_FILE, CONTINGENCY, shared, mark)
-            outputs.table(ATTRIBUTES_FILE, ATTRIBUTES, map(_written, found.agreement), mark)
+            outputs.table(ATTRIBUTES_FILE, ATTRIBUTES, map(_written, lines.agreement), mark)
             if known is not None:
-                outputs.table(YIELD_FILE, YIELD, map(_written, found.yields), mark)
+                outputs.table(YIELD_FILE, YIELD, map(_written, lines.yields), mark)
             named = attributes is not None and attributes.columns is not None
-            gains = gain_lines(job.workspace, unrefused, found.agreement, footing, named=named)
+            gains = gain_lines(job.workspace, unrefused, lines.agreement, footing, named=named)
             outputs.table(MIXING_FILE, MIXING, map(_written, gains), mark)
-    if found.elsewhere:
-        which = " or ".join(dict.fromkeys(found.elsewhere))
+    if lines.elsewhere:
+        which = " or ".join(dict.fromkeys(lines.elsewhere))
         job.events.warn(
             f"the rows whose {which} is known lie in other clusters than all rows (known_apart in "
             f"{YIELD_FILE}): the yield tells of rows like those"
         )
-    for sentence in in_words(gains):
+    for sentence in gains_in_words(gains):
         job.events.note(sentence)
 
 
@@ -160,20 +166,20 @@ def _groups(job: Job) -> Any:
 def _mark(
     job: Job,
     unrefused: dict[str, set[tuple[str, int]]],
-    chosen: dict[str, Labelled],
-    clusterings: list[Labelled],
+    chosen: dict[str, StoredClustering],
+    clusterings: list[StoredClustering],
     attributes: AttributeTable | None,
 ) -> str:
     """What the tables are made of."""
     workspace, settings = job.workspace, job.settings
-    scores = [workspace.root[own.path].attrs["scores"] for own in chosen.values()]
+    scores = [clustering.known("scores") for clustering in chosen.values()]
     by_column = settings.group not in ("none", "folder") and sources(workspace)
     table = attributes and [file_fingerprint(attributes.file), attributes.columns]
     return fingerprint(
-        *(STEP, 5, [own.path for own in chosen.values()], scores),
-        [workspace.fingerprint_of(f"{own.path}/description") for own in chosen.values()],
-        [(name, sorted(own)) for name, own in unrefused.items()],
-        [(own.path, workspace.fingerprint_of(own.path)) for own in clusterings],
+        *(STEP, 5, [clustering.path for clustering in chosen.values()], scores),
+        [description_fingerprint(clustering) for clustering in chosen.values()],
+        [(name, sorted(keys)) for name, keys in unrefused.items()],
+        [(clustering.path, clustering.fingerprint) for clustering in clusterings],
         [settings.group, paths_fingerprint(workspace), by_column and files_mark(by_column)],
         *(settings.random_state, table),
     )
@@ -181,20 +187,20 @@ def _mark(
 
 def compare_needs(
     job: Job,
-    judged: list[Labelled],
-    clusterings: list[Labelled],
+    scored: list[StoredClustering],
+    clusterings: list[StoredClustering],
     attributes: AttributeTable | None,
 ) -> list[Need]:
-    """Memory of each part: clusterings `judged` in all spaces, and all `clusterings` counted.
+    """Memory of each part: clusterings `scored` in all spaces, and all `clusterings` counted.
 
     Raises
     ------
     SettingsError, SourceError
         When the header of the table of attributes cannot be used.
     """
-    spaces = {own.descriptor: job.rows_of(own.descriptor, "reduced") for own in judged}
+    spaces = {one.set_name: job.set(one.set_name).rows() for one in scored}
     return [
-        *crosswise_needs(STEP, spaces, judged),
+        *crosswise_needs(STEP, spaces, scored),
         *footing_needs(STEP, spaces),
         *attribute_needs(STEP, attributes, clusterings[0].labels.shape[0], clusterings),
     ]
@@ -205,8 +211,8 @@ def _compare_sets(
     job: Job,
     outputs: Outputs,
     names: list[str],
-    chosen: dict[str, Labelled],
-    same: dict[str, Labelled],
+    chosen: dict[str, StoredClustering],
+    same: dict[str, StoredClustering],
     mark: str,
 ) -> tuple[Tables, dict[str, dict[str, Any]]]:
     """Write what is compared of sets alone; returned are the rows that recommended clusterings
@@ -219,46 +225,45 @@ def _compare_sets(
     lines = (_comparison(job, name, chosen.get(name), footing.get(name, {})) for name in names)
     outputs.table(COMPARISON_FILE, COMPARISON, map(_written, lines), mark)
     kinds = {"recommended": chosen, "same": same}
-    tables = {kind: count_shared(passes, own) for kind, own in kinds.items()}
-    both = [(kind, own) for kind, of in kinds.items() for own in of.values()]
-    judged: dict[str, dict[tuple[str, str], dict[str, float]]] = {kind: {} for kind in kinds}
+    tables = {kind: count_shared(passes, clusterings) for kind, clusterings in kinds.items()}
+    both = [(kind, one) for kind, clusterings in kinds.items() for one in clusterings.values()]
+    scores: dict[str, dict[tuple[str, str], dict[str, float]]] = {kind: {} for kind in kinds}
     for space in chosen:
-        told = judge_in_space(passes, job, space, [own for _, own in both])
-        for (kind, own), indices in zip(both, told, strict=True):
-            judged[kind][own.descriptor, space] = indices
+        in_space = indices_in_space(passes, job, space, [one for _, one in both])
+        for (kind, one), indices in zip(both, in_space, strict=True):
+            scores[kind][one.set_name, space] = indices
     agreed = (
         line
-        for kind, own in kinds.items()
-        for line in agreement_lines(kind, own, tables[kind], judged[kind])
+        for kind, clusterings in kinds.items()
+        for line in agreement_lines(kind, clusterings, tables[kind], scores[kind])
     )
     outputs.table(AGREEMENT_FILE, AGREEMENT, map(_written, agreed), mark)
     return tables["recommended"], footing
 
 
 def _comparison(
-    job: Job, name: str, own: Labelled | None, footing: dict[str, Any]
+    job: Job, name: str, clustering: StoredClustering | None, footing: dict[str, Any]
 ) -> dict[str, Any]:
     """The line of a set."""
-    group = job.workspace.root[f"descriptors/{name}"]
-    told = {
+    described = job.set(name)
+    line = {
         "set": name,
-        "rows": job.n_valid(name),
-        "columns": group.attrs["n_columns"],
-        "components": group["reduced"].shape[1],
-        "variance": float(group["pca/explained_variance_ratio"][...].sum()),
+        "rows": described.n_valid,
+        "columns": described.n_columns,
+        "components": described.reduced.shape[1],
+        "variance": float(described.explained_variance_ratio.sum()),
     }
-    if own is None:
-        return told
-    scores = next(x for x in measured(job.workspace, name) if x["name"] == own.name)
-    described = job.workspace.get(f"{own.path}/description")
-    if described is not None:
-        readability = described.attrs["readability"]["readability"]
-        told["readability"] = math.nan if readability is None else readability
-    return told | {column: scores[column] for column in MEASURED} | footing
+    if clustering is None:
+        return line
+    scores = next(one for one in measured(job.workspace, name) if one["name"] == clustering.name)
+    description = load_description(clustering)
+    if description is not None:
+        line["readability"] = description.readability["readability"]
+    return line | {column: scores[column] for column in MEASURED} | footing
 
 
 @dataclass
-class _Found:
+class _AttributeLines:
     """Lines about attributes and groups, for three files."""
 
     agreement: list[dict[str, Any]] = field(default_factory=list)
@@ -267,30 +272,30 @@ class _Found:
     elsewhere: list[str] = field(default_factory=list)
 
 
-def _compare_attributes(
+def _attribute_lines(
     passes: Passes,
-    job: Job,
-    clusterings: list[Labelled],
-    chosen: dict[str, Labelled],
-    known: Known | None,
-) -> _Found:
-    found = _Found()
+    clusterings: list[StoredClustering],
+    chosen: dict[str, StoredClustering],
+    known: KnownAttributes | None,
+) -> _AttributeLines:
+    lines = _AttributeLines()
     if known is not None:
-        paths = {own.path for own in chosen.values()}
-        for own, tables in count_values(passes, clusterings, known):
-            found.agreement += attribute_lines(own, tables)
-            sizes = job.workspace.root[own.path]["sizes"][...]
-            found.yields += yield_lines(own, tables, known, sizes)
-            if own.path in paths:
-                found.elsewhere += known_elsewhere(tables, sizes)
+        recommended = {clustering.path for clustering in chosen.values()}
+        for clustering, tables in count_values(passes, clusterings, known):
+            lines.agreement += attribute_lines(clustering, tables)
+            sizes = clustering.sizes[...]
+            lines.yields += yield_lines(clustering, tables, known, sizes)
+            if clustering.path in recommended:
+                lines.elsewhere += known_elsewhere(tables, sizes)
                 for name, table in tables.items():
-                    found.cells += cells("attribute", own, name, table.T, known.values[name])
-    return found
+                    values = known.values[name]
+                    lines.cells += cells("attribute", clustering, name, table.T, values)
+    return lines
 
 
 def _written(line: dict[str, Any]) -> dict[str, Any]:
     """Numbers as text of six digits, those that are not known as none."""
     return {
-        name: value if not isinstance(value, float) else "" if math.isnan(value) else f"{value:.6g}"
+        name: number_cell(value) if isinstance(value, float) else value
         for name, value in line.items()
     }

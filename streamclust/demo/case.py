@@ -5,9 +5,12 @@ alone for any number of rows, and beside them the truth that a real case lacks.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from streamclust.demo.folder import Progress
 from streamclust.errors import SettingsError
+
+if TYPE_CHECKING:
+    from streamclust.demo.writing import Progress
 
 __all__ = ["make_case"]
 
@@ -18,7 +21,7 @@ def make_case(
     rows: int = 3000,
     images: bool = True,
     random_state: int = 0,
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
 ) -> Path:
     """Make a case folder in the reference's layout, with its truth.
 
@@ -54,7 +57,6 @@ def make_case(
     SettingsError
         If the folder holds another demo or other files, or a number makes no sense.
     """
-    from streamclust.demo import folder as case_folder
     from streamclust.demo import writing
 
     if rows < 1:
@@ -62,12 +64,12 @@ def make_case(
     if random_state < 0:
         raise SettingsError(f"random_state is a whole number from 0, not {random_state}")
     target = Path(folder)
-    recipe = case_folder.Recipe(int(rows), bool(images), int(random_state))
-    if case_folder.is_complete(target, recipe, writing.files(images)):
+    recipe = writing.Recipe(int(rows), bool(images), int(random_state))
+    if writing.is_complete(target, recipe, writing.files(images)):
         return target
-    case_folder.begin(target, recipe)
+    writing.begin(target, recipe)
     writing.write_case(target, recipe, progress or _ignore)
-    case_folder.finish(target)
+    writing.finish(target)
     return target
 
 

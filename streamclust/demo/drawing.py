@@ -1,9 +1,5 @@
-"""A picture of a vehicle by a road camera, drawn with polygons at twice its size.
-
-What stands around the vehicle: a road under a sky, or a roadside without any vehicle.
-
-How a picture goes wrong: against the sun, out of focus, or without light.
-"""
+"""Pictures by a road camera, drawn with polygons at twice their size: a vehicle on a road or none,
+and how a picture goes wrong, against the sun, out of focus, or without light."""
 
 from collections.abc import Callable
 
@@ -11,8 +7,20 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from streamclust.demo.fleet import COLOURS, NO_VEHICLE, OUTLIER_KINDS, TYPES, VIEWS, Pictures
-from streamclust.demo.pen import PAINTS, PLATE_FRONT, PLATE_REAR, RUBBER, SHADOW, Paint, Pen
-from streamclust.demo.vehicles import BODIES, REARS, Body, draw_car, draw_lorry
+from streamclust.demo.vehicles import (
+    BODIES,
+    PAINTS,
+    PLATE_FRONT,
+    PLATE_REAR,
+    REARS,
+    RUBBER,
+    SHADOW,
+    Body,
+    Paint,
+    Pen,
+    draw_car,
+    draw_lorry,
+)
 
 SKIES = ((176, 196, 214), (150, 176, 206), (188, 190, 192), (206, 196, 184))
 GREENS = ((84, 104, 70), (70, 92, 74), (104, 110, 80), (112, 104, 96))

@@ -1,21 +1,20 @@
-"""Write a case chunk by chunk: drawn in a few threads, written in order by one.
-
-Pictures and their descriptors: drawn, encoded, and described as they were written.
-
-The two CSV files of a demo: the reference's list of paths, and the truth behind it.
-"""
+"""A demo's files, chunk by chunk: drawn in a few threads, written in order by one, and whole when
+they appear."""
 
 import csv
 import io
+import json
 import os
+import pickle
 import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from types import TracebackType
+from typing import IO, Any, Self, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -35,12 +34,183 @@ from streamclust.demo.fleet import (
     Pictures,
     stream,
 )
-from streamclust.demo.folder import Progress, Recipe, staged
 from streamclust.demo.networks import describe, read_pixels
-from streamclust.demo.pickle_writer import PickledArray
+from streamclust.errors import SettingsError
+
+Progress = Callable[[int, int, str], None]
+Made = TypeVar("Made")
+
+MARKER = ".streamclust-demo.json"
+UNFINISHED = ".part"
+VERSION = 1
+
+PATHS, TRUTH, ARCHIVE = "images_paths.csv", "truth.csv", "row_data/veriwild.zip"
+# More threads would only hold more chunks in memory: writing and Pillow's calls limit the rest.
+MOST_THREADS = 4
 
 TRUTH_COLUMNS = ("row", "path", "vehicle", "type", "colour", "view", "outlier_kind")
 _TYPES, _COLOURS = list(TYPES), list(COLOURS)
+
+JPEG_QUALITY = 85
+# Pictures described at a time: bounds the memory of the extractors' intermediate maps.
+BATCH = 64
+
+PROTOCOL = 4
+# How pickle ends an array whose data are the empty bytes string.
+_NO_DATA = b"C\x00"
+_CLOSING = b"\x94t\x94b."
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What makes a demo what it is; two demos of one recipe are the same to the byte."""
+
+    rows: int
+    images: bool
+    random_state: int
+    version: int = VERSION
+
+
+@contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """Give a temporary name to write to, and rename the file when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + UNFINISHED)
+    yield unfinished
+    unfinished.replace(path)
+
+
+def is_complete(folder: Path, recipe: Recipe, files: list[str]) -> bool:
+    """Say whether this very demo is there whole.
+
+    Raises
+    ------
+    SettingsError
+        If the folder holds another demo, or anything that is not a demo's.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"{folder} is a file: name a folder for the demo")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return False
+    marker = folder / MARKER
+    begun = folder / (MARKER + UNFINISHED)
+    if not marker.exists() and not begun.exists():
+        raise SettingsError(
+            f"{folder} holds files that the demo did not make: name a new or an empty folder"
+        )
+    found = _read(marker if marker.exists() else begun)
+    if found != asdict(recipe):
+        raise SettingsError(
+            f"{folder} holds another demo ({_spelled(found)}), not the one asked for "
+            f"({_spelled(asdict(recipe))}): remove it, or name another folder"
+        )
+    return marker.exists() and all((folder / file).is_file() for file in files)
+
+
+def begin(folder: Path, recipe: Recipe) -> None:
+    """Mark the folder as a demo in the making, so that a broken run can be taken up again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARKER).unlink(missing_ok=True)
+    text = json.dumps(asdict(recipe), indent=2) + "\n"
+    (folder / (MARKER + UNFINISHED)).write_text(text, encoding="utf-8")
+
+
+def finish(folder: Path) -> None:
+    """Mark the demo as whole."""
+    (folder / (MARKER + UNFINISHED)).replace(folder / MARKER)
+
+
+def _read(marker: Path) -> dict[str, object]:
+    """What a marker says; a damaged one says nothing, and so matches no recipe."""
+    try:
+        found = json.loads(marker.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _spelled(settings: dict[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items()) or "unreadable marker"
+
+
+class PickledArray:
+    """Writes the very bytes that `pickle.dump(array, file, protocol=4)` writes for large arrays.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file to write.
+    shape : tuple of int
+        Shape of the whole array.
+    dtype : numpy.dtype
+        Its type.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self.rows = 0
+        self._file: IO[bytes] = path.open("wb")
+        self._file.write(_head(shape, self.dtype))
+
+    def append(self, block: np.ndarray) -> None:
+        """Write the next rows."""
+        if block.shape[1:] != self.shape[1:] or self.rows + len(block) > self.shape[0]:
+            raise ValueError(f"rows {block.shape} do not fit an array of {self.shape}")
+        self._file.write(np.ascontiguousarray(block, dtype=self.dtype).data)
+        self.rows += len(block)
+
+    def close(self) -> None:
+        """End the pickle; it can be loaded from now on."""
+        if self._file.closed:
+            return
+        with self._file:
+            if self.rows != self.shape[0]:
+                raise ValueError(f"{self.rows} rows written of {self.shape[0]}")
+            self._file.write(_framed(_CLOSING))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._file.close()
+
+
+class _WithoutData:
+    """Pickles as an array of that shape and type would, with no data in it."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self._shape = shape
+        self._dtype = dtype
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rebuild, arguments = tuple(np.empty(0, self._dtype).__reduce__())[:2]
+        return rebuild, arguments, (1, self._shape, self._dtype, False, b"")
+
+
+def _head(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+    """All that stands before the data."""
+    whole = pickle.dumps(_WithoutData(shape, dtype), protocol=PROTOCOL)
+    opening, rest = whole[:2], whole[2 + len(_framed(b"")) :]
+    size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if size < 2**32:
+        announced = pickle.BINBYTES + size.to_bytes(4, "little")
+    else:
+        announced = pickle.BINBYTES8 + size.to_bytes(8, "little")
+    return opening + _framed(rest.removesuffix(_NO_DATA + _CLOSING)) + announced
+
+
+def _framed(opcodes: bytes) -> bytes:
+    """A frame as protocol 4 puts around opcodes; large data stand between frames."""
+    return pickle.FRAME + len(opcodes).to_bytes(8, "little") + opcodes
 
 
 def write_tables(fleet: Fleet, paths_file: Path, truth_file: Path) -> None:
@@ -77,11 +247,6 @@ def _truth(fleet: Fleet, pictures: Pictures, index: int, path: str) -> tuple[int
     )
 
 
-JPEG_QUALITY = 85
-# Pictures described at a time: bounds the memory of the extractors' intermediate maps.
-BATCH = 64
-
-
 @dataclass(frozen=True)
 class DrawnChunk:
     """The JPEG files of a chunk's pictures and the descriptors computed from them."""
@@ -104,13 +269,6 @@ def draw_chunk(fleet: Fleet, chunk: int) -> DrawnChunk:
     ]
     together = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     return DrawnChunk(jpegs, together)
-
-
-PATHS, TRUTH, ARCHIVE = "images_paths.csv", "truth.csv", "row_data/veriwild.zip"
-# More threads would only hold more chunks in memory: writing and Pillow's calls limit the rest.
-MOST_THREADS = 4
-
-Made = TypeVar("Made")
 
 
 def files(images: bool) -> list[str]:
@@ -146,8 +304,6 @@ def write_case(folder: Path, recipe: Recipe, progress: Progress) -> None:
 def _write_images(
     fleet: Fleet, pickles: dict[str, PickledArray], archive: Path, progress: Progress
 ) -> None:
-    pass
-
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as members:
         for chunk, drawn in enumerate(_in_order(lambda c: draw_chunk(fleet, c), fleet.chunks)):
             names = fleet.paths(fleet.pictures(chunk), "/")

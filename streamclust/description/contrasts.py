@@ -1,8 +1,8 @@
 """How clusters differ from the rest of the rows, in shares and in levels, and how surely.
 
-Claims are of the rows of the case and of no others. So rows of one vehicle count as they are: of a
-uniform sample of rows, tests tell what all rows would show. Rows of a sample stand for as many rows
-as their weight.
+Findings are of the rows of the case and of no others. So rows of one vehicle count as they are: of
+a uniform sample of rows, tests tell what all rows would show. Rows of a sample stand for as many
+rows as their weight.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Contrast(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Rows that were looked at, of all clusters.
+    """Sampled rows of all clusters.
 
     Parameters
     ----------
@@ -79,11 +79,11 @@ class Sides(NamedTuple):
 
     @classmethod
     def of(cls, inside: np.ndarray, outside: np.ndarray, weights: np.ndarray) -> "Sides":
-        worth = independent(weights[inside]), independent(weights[outside])
+        worth = equal_rows(weights[inside]), equal_rows(weights[outside])
         return cls(inside, outside, weights, worth)
 
 
-def independent(weights: np.ndarray) -> float:
+def equal_rows(weights: np.ndarray) -> float:
     """Rows of equal weight that would tell as much of a mean: the square of the sum of weights over
     the sum of their squares (Kish 1965, "Survey Sampling", section 11.7)."""
     return float(weights.sum() ** 2 / np.square(weights).sum()) if len(weights) else 0.0
@@ -100,12 +100,12 @@ def contrast_shares(has: np.ndarray, sides: Sequence[Sides]) -> Contrast:
     """
     shares = np.full((2, len(sides), has.shape[1]), np.nan)
     counts = np.zeros((len(sides), has.shape[1]))
-    for line, own in enumerate(sides):
-        for side, rows in enumerate((own.inside, own.outside)):
+    for line, pair in enumerate(sides):
+        for side, rows in enumerate((pair.inside, pair.outside)):
             if rows.any():
-                shares[side, line] = np.average(has[rows], axis=0, weights=own.weights[rows])
-        counts[line] = own.inside.sum()
-    worth = np.array([own.worth for own in sides]).T[:, :, None]
+                shares[side, line] = np.average(has[rows], axis=0, weights=pair.weights[rows])
+        counts[line] = pair.inside.sum()
+    worth = np.array([pair.worth for pair in sides]).T[:, :, None]
     inside, outside = shares
     return Contrast(inside, outside, _lift(inside, outside), fisher(*shares, *worth), counts)
 
@@ -141,33 +141,29 @@ def contrast_levels(values: np.ndarray, sides: Sequence[Sides]) -> Contrast:
 
     shape = (len(sides), values.shape[1])
     medians, above, p = np.full((2, *shape), np.nan), np.full(shape, 0.5), np.ones(shape)
-    for line, own in enumerate(sides):
-        if not (own.inside.any() and own.outside.any()):
+    for line, pair in enumerate(sides):
+        if not (pair.inside.any() and pair.outside.any()):
             continue
         for column in range(shape[1]):
             level = values[:, column]
-            medians[0, line, column] = np.median(level[own.inside])
-            medians[1, line, column] = _median(level[own.outside], own.weights[own.outside])
-            above[line, column] = _chance_above(level, own)
-        n, m = own.worth
+            medians[0, line, column] = np.median(level[pair.inside])
+            medians[1, line, column] = np.quantile(
+                level[pair.outside], 0.5, weights=pair.weights[pair.outside], method="inverted_cdf"
+            )
+            above[line, column] = _chance_above(level, pair)
+        n, m = pair.worth
         error = np.sqrt((n + m + 1) / (12 * n * m))
         p[line] = 2 * norm.sf(np.abs(above[line] - 0.5) / error)
-    counts = np.array([own.inside.sum() for own in sides])[:, None]
+    counts = np.array([pair.inside.sum() for pair in sides])[:, None]
     counts = np.broadcast_to(counts, shape)
     return Contrast(medians[0], medians[1], above, np.minimum(p, 1), counts)
 
 
-def _median(values: np.ndarray, weights: np.ndarray) -> float:
-    order = np.argsort(values, kind="stable")
-    upto = np.cumsum(weights[order])
-    return float(values[order[np.searchsorted(upto, upto[-1] / 2)]])
-
-
-def _chance_above(values: np.ndarray, own: Sides) -> float:
+def _chance_above(values: np.ndarray, sides: Sides) -> float:
     """Chance that a row inside has a larger value than one outside, ties counted half."""
-    order = np.argsort(values[own.outside], kind="stable")
-    below = np.concatenate([[0.0], np.cumsum(own.weights[own.outside][order])])
-    ordered, inside = values[own.outside][order], values[own.inside]
+    order = np.argsort(values[sides.outside], kind="stable")
+    below = np.concatenate([[0.0], np.cumsum(sides.weights[sides.outside][order])])
+    ordered, inside = values[sides.outside][order], values[sides.inside]
     first, last = (np.searchsorted(ordered, inside, side) for side in ("left", "right"))
     return float(((below[first] + below[last]) / 2).mean() / below[-1])
 
@@ -195,7 +191,7 @@ def fisher(
     return np.where((n < 1) | (m < 1) | np.isnan(p), 1.0, p)
 
 
-def adjusted(p: np.ndarray) -> np.ndarray:
+def adjusted_p(p: np.ndarray) -> np.ndarray:
     """Adjusted p of all tests of a family: of those below a level, that part at most is expected
     to be owed to chance (Benjamini & Hochberg 1995, "Controlling the false discovery rate",
     Journal of the Royal Statistical Society B 57).
@@ -203,12 +199,11 @@ def adjusted(p: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     p : ndarray of shape (n_tests,)
+        0 to 1.
     """
-    order = np.argsort(p, kind="stable")
-    steps = p[order] * len(p) / np.arange(1, len(p) + 1)
-    found = np.empty(len(p))
-    found[order] = np.minimum.accumulate(steps[::-1])[::-1]
-    return found
+    from scipy.stats import false_discovery_control
+
+    return false_discovery_control(p)
 
 
 def _lift(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:

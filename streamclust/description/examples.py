@@ -1,17 +1,14 @@
-"""Which rows show what a cluster is like: typical ones, and such as cover it.
-
-Rows that stand for the clusters of a clustering, found in one pass over its reduced rows.
-"""
+"""Rows that show what each cluster is like, found in one pass over the reduced rows."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from streamclust.choice.clusterings import Labelled
 from streamclust.memory import Need
 from streamclust.passes.accumulators.clusters import PIECE_ROWS
 from streamclust.passes.accumulators.picks import ClusterPicks, Picks
 from streamclust.passes.verbs import Passes
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.job import Job
 
 # Typical rows are chosen of this part of a cluster's sample, the nearest to its mean, or so many
@@ -23,6 +20,12 @@ LEAST_CHOICE = 4
 VARIED_PART = 0.95
 # Nearer than this part of the cluster's median radius, two rows show the same picture.
 SAME = 0.1
+# Rows shown of each kind, and images measured, of a cluster.
+SHOWN = 12
+IMAGES = 96
+# Sampled rows that typical and varied ones are chosen of: of a cluster, and of all together.
+_SAMPLE_ROWS, _ALL_ROWS = 1024, 32_768
+_ALL_IMAGES = 6_000
 
 
 def typical(values: np.ndarray, distances: np.ndarray, wanted: int) -> np.ndarray:
@@ -81,74 +84,69 @@ def _radius(distances: np.ndarray) -> float:
     return float(np.median(distances)) if len(distances) else 0.0
 
 
-# Rows shown of each kind, and images looked at, of a cluster.
-SHOWN = 12
-IMAGES = 96
-# Sampled rows that typical and varied ones are chosen of: of a cluster, and of all together.
-_SAMPLE_ROWS, _ALL_ROWS = 1024, 32_768
-_ALL_IMAGES = 6_000
-
-
-class Witnesses(NamedTuple):
+class Examples(NamedTuple):
     """Rows of each cluster: a uniform sample, and those to show, by kind."""
 
     sample: list[np.ndarray]
     rows: dict[str, list[np.ndarray]]
 
-    def to_look_at(self) -> tuple[np.ndarray, np.ndarray]:
-        """The rows whose images are looked at, by cluster, and their labels."""
+    def to_measure(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows whose images are measured, by cluster, and their labels."""
         most = max(1, min(IMAGES, _ALL_IMAGES // max(1, len(self.sample))))
         taken = [rows[:most] for rows in self.sample]
-        return np.concatenate(taken), np.repeat(np.arange(len(taken)), [len(own) for own in taken])
+        return np.concatenate(taken), np.repeat(np.arange(len(taken)), list(map(len, taken)))
 
 
-def witnesses(passes: Passes, job: Job, own: Labelled) -> Witnesses:
+def find_examples(passes: Passes, job: Job, clustering: StoredClustering) -> Examples:
     """Find them.
 
     Returns
     -------
-    Witnesses
+    Examples
         Its `rows` are ``typical``, ``varied``, ``borderline`` with ``beyond``, the clusters these
         border on, and ``worst``.
     """
-    means = job.workspace.root[own.path]["means"][...]
-    rows = job.rows_of(own.descriptor, "reduced").having(extras=(own.labels,), numbered=True)
+    means = clustering.means[...]
+    rows = job.set(clustering.set_name).rows()
+    rows = rows.having(extras=(clustering.labels,), numbered=True)
     picks = ClusterPicks(means, _sample_rows(len(means)), SHOWN, job.settings.random_state)
-    return _shown(passes.reduce(f"{own.name}: rows to show", rows, picks).result(), len(means))
+    name = f"{clustering.name}: rows to show"
+    return _by_cluster(passes.reduce(name, rows, picks).result(), len(means))
 
 
 def _sample_rows(n_clusters: int) -> int:
     return max(IMAGES, min(_SAMPLE_ROWS, _ALL_ROWS // max(1, n_clusters)))
 
 
-def _shown(picks: Picks, n_clusters: int) -> Witnesses:
+def _by_cluster(picks: Picks, n_clusters: int) -> Examples:
     sample, border, far = picks
     sampled, near, covering = [], [], []
     for cluster in range(n_clusters):
-        own = sample.labels == cluster
-        rows, values, distances = sample.rows[own], sample.values[own], sample.distances[own]
+        of_cluster = sample.labels == cluster
+        rows, values = sample.rows[of_cluster], sample.values[of_cluster]
+        distances = sample.distances[of_cluster]
         sampled.append(rows)
         near.append(rows[typical(values, distances, SHOWN)])
         covering.append(rows[varied(values, distances, SHOWN)])
-    told = border.others >= 0
-    bordering = [told & (border.labels == cluster) for cluster in range(n_clusters)]
-    return Witnesses(
+    has_other = border.others >= 0
+    bordering = [has_other & (border.labels == cluster) for cluster in range(n_clusters)]
+    return Examples(
         sampled,
         {
             "typical": near,
             "varied": covering,
-            "borderline": [border.rows[own] for own in bordering],
-            "beyond": [border.others[own] for own in bordering],
+            "borderline": [border.rows[of_cluster] for of_cluster in bordering],
+            "beyond": [border.others[of_cluster] for of_cluster in bordering],
             "worst": [far.rows[far.labels == cluster] for cluster in range(n_clusters)],
         },
     )
 
 
-def witness_need(step: str, job: Job, own: Labelled) -> Need:
+def examples_need(step: str, job: Job, clustering: StoredClustering) -> Need:
     """Memory of the rows that are kept, and of a block with its distances."""
-    rows, k = job.rows_of(own.descriptor, "reduced"), own.n_clusters
+    rows, k = job.set(clustering.set_name).rows(), clustering.n_clusters
     itemsize = np.dtype(rows.array.dtype).itemsize
     kept = ClusterPicks.nbytes(k, rows.n_columns, itemsize, _sample_rows(k), SHOWN)
     pieces = 8 * PIECE_ROWS * (2 * k + 6 * rows.n_columns)
     block = 3 * rows.rows_a_block * (rows.n_columns * itemsize + 16)
-    return Need(f"{step} of {own.descriptor}", fixed=kept, per_block=block + pieces + kept)
+    return Need(f"{step} of {clustering.set_name}", fixed=kept, per_block=block + pieces + kept)

@@ -1,36 +1,38 @@
-"""All that is known of clusters, put together for their descriptions.
-
-What is wrong with the pictures of each cluster, counted over all images of a scan.
-"""
+"""All that is known of clusters, counted of all rows and put together for their descriptions."""
 
 from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 
-from streamclust.choice.clusterings import Labelled
-from streamclust.comparison.attributes import Known, count_values
-from streamclust.comparison.crosswise import count_shared
+from streamclust.comparison.attributes import KnownAttributes, count_values
+from streamclust.comparison.between_sets import count_shared
 from streamclust.comparison.labelling_yield import GroupConsistency
 from streamclust.description.contrasts import Sample
-from streamclust.description.examples import Witnesses
-from streamclust.description.findings import Facts, Looks, claims
-from streamclust.description.nearest import nearest_clusters, told_apart
+from streamclust.description.examples import Examples
+from streamclust.description.findings import (
+    Facts,
+    MeasuredImages,
+    cluster_findings,
+    nearest_clusters,
+    nearest_findings,
+)
 from streamclust.description.readability import readability
-from streamclust.description.stored import LOOKED_AT, Description
 from streamclust.images.pixels import MEASURES
 from streamclust.memory import Need
 from streamclust.outliers.image_quality import KINDS, RULES, Yardstick
 from streamclust.passes.accumulators.contingency import Contingency, count_pairs
-from streamclust.passes.blocks import Columns, Rows
+from streamclust.passes.blocks import Columns, Rows, rows_at
 from streamclust.passes.verbs import Passes
-from streamclust.store.descriptors import is_mixed
+from streamclust.store.clusterings import StoredClustering
+from streamclust.store.descriptions import MEASURED_ROWS, Description
+from streamclust.store.images import StoredGroups
 from streamclust.store.job import Job
 from streamclust.store.outliers import stored_outliers
 
 
-def picture_kinds(
-    passes: Passes, pixels: Any, yardstick: Yardstick, clusterings: Sequence[Labelled]
+def count_pictures(
+    passes: Passes, pixels: Any, yardstick: Yardstick, clusterings: Sequence[StoredClustering]
 ) -> list[np.ndarray]:
     """Count the kinds of pictures in the clusters of clusterings.
 
@@ -40,18 +42,18 @@ def picture_kinds(
     pixels : array of shape (n_rows, len(MEASURES))
         As `streamclust.images.scan.scan_images` stores them; NaN where there is no image.
     yardstick : Yardstick
-    clusterings : sequence of Labelled
+    clusterings : sequence of StoredClustering
 
     Returns
     -------
     list of ndarray of int64, shape (1 + len(KINDS), k)
         Images with nothing wrong, and of each kind, for each clustering.
     """
-    counts = _Kinds(yardstick, [own.n_clusters for own in clusterings])
+    counts = _PictureCounts(yardstick, [one.n_clusters for one in clusterings])
     return passes.reduce("kinds of pictures", _rows(pixels, clusterings), counts).tables
 
 
-def picture_need(step: str, pixels: Any, clusterings: Sequence[Labelled]) -> Need:
+def picture_need(step: str, pixels: Any, clusterings: Sequence[StoredClustering]) -> Need:
     """Memory of a block of measures, of the rules it breaks, and of labels."""
     rows = _rows(pixels, clusterings)
     measures = rows.n_columns * np.dtype(pixels.dtype).itemsize
@@ -59,11 +61,11 @@ def picture_need(step: str, pixels: Any, clusterings: Sequence[Labelled]) -> Nee
     return Need(f"{step} of pictures", per_block=rows.rows_a_block * a_row)
 
 
-def _rows(pixels: Any, clusterings: Sequence[Labelled]) -> Rows:
-    return Rows(pixels, extras=tuple(own.labels for own in clusterings))
+def _rows(pixels: Any, clusterings: Sequence[StoredClustering]) -> Rows:
+    return Rows(pixels, extras=tuple(one.labels for one in clusterings))
 
 
-class _Kinds:
+class _PictureCounts:
     """A table of kinds and clusters for each clustering."""
 
     def __init__(self, yardstick: Yardstick, n_clusters: Sequence[int]) -> None:
@@ -73,20 +75,20 @@ class _Kinds:
     def update(self, measures: np.ndarray, *labels: np.ndarray) -> None:
         known = np.isfinite(measures).all(axis=1)
         kinds = self.yardstick.first_kinds(measures[known]) + 1
-        for table, own in zip(self.tables, labels, strict=True):
-            table += count_pairs(kinds, own[known], table.shape)
+        for table, of_clustering in zip(self.tables, labels, strict=True):
+            table += count_pairs(kinds, of_clustering[known], table.shape)
 
     def merge(self, other: Self) -> None:
-        for table, seen in zip(self.tables, other.tables, strict=True):
-            table += seen
+        for table, theirs in zip(self.tables, other.tables, strict=True):
+            table += theirs
 
 
 # Values of an attribute that a tree may ask for: the commonest.
 _MOST_ASKED = 32
 
 
-class Seen:
-    """What the images of some rows look like.
+class ImageMeasures:
+    """What was measured of the images of some rows.
 
     Parameters
     ----------
@@ -102,7 +104,9 @@ class Seen:
         self.yardstick = Yardstick.fit(measures)
         self.kinds = self.yardstick.first_kinds(measures)
 
-    def looks(self, rows: np.ndarray, labels: np.ndarray, sizes: np.ndarray) -> Looks | None:
+    def sampled(
+        self, rows: np.ndarray, labels: np.ndarray, sizes: np.ndarray
+    ) -> MeasuredImages | None:
         """Those of rows with labels, of which only images that could be read; None without any."""
         at = np.searchsorted(self.rows, rows)
         good = self.colours[at] >= 0
@@ -110,90 +114,89 @@ class Seen:
             return None
         at, rows = at[good], rows[good]
         sample = Sample(labels[good], sizes)
-        return Looks(sample, self.values[at], self.colours[at], self.kinds[at], rows)
+        return MeasuredImages(sample, self.values[at], self.colours[at], self.kinds[at], rows)
 
 
-class Counted:
+class Counts:
     """What is counted of all rows, of all clusterings together.
 
     Parameters
     ----------
     passes : Passes
     job : Job
-    clusterings : sequence of Labelled
-    known : Known, optional
+    clusterings : sequence of StoredClustering
+    known : KnownAttributes, optional
         Attributes of the rows.
-    seen : Seen, optional
-        Images that were looked at.
+    images : ImageMeasures, optional
+        Of the rows that `Examples.to_measure` tells.
     pixels : array, optional
         Measures of all images, where they were scanned.
-    group : str, optional
-        Where the groups of siblings are in the store.
+    groups : StoredGroups, optional
+        Which rows are siblings.
     """
 
     def __init__(
         self,
         passes: Passes,
         job: Job,
-        clusterings: Sequence[Labelled],
-        known: Known | None = None,
-        seen: Seen | None = None,
+        clusterings: Sequence[StoredClustering],
+        known: KnownAttributes | None = None,
+        images: ImageMeasures | None = None,
         pixels: Any = None,
-        group: str | None = None,
+        groups: StoredGroups | None = None,
     ) -> None:
-        self.job, self.known, self.seen = job, known, seen
-        self.clusterings = {own.descriptor: own for own in clusterings}
+        self.job, self.known, self.images = job, known, images
+        self.clusterings = {one.set_name: one for one in clusterings}
         self.values: dict[str, dict[str, np.ndarray]] = {}
         if known is not None:
             counted = count_values(passes, clusterings, known)
-            self.values = {own.descriptor: tables for own, tables in counted}
+            self.values = {one.set_name: tables for one, tables in counted}
         self.shared = count_shared(passes, self.clusterings)
         self.flagged = _flagged(passes, job, clusterings)
         self.pictures: dict[str, np.ndarray] = {}
-        if seen is not None and pixels is not None:
-            tables = picture_kinds(passes, pixels, seen.yardstick, clusterings)
+        if images is not None and pixels is not None:
+            tables = count_pictures(passes, pixels, images.yardstick, clusterings)
             self.pictures = dict(zip(self.clusterings, tables, strict=True))
-        self.groups = None if group is None else job.workspace.root[group][...]
+        self.groups = None if groups is None else groups.codes[...]
         self.consistency = None if self.groups is None else GroupConsistency(self.groups)
 
-    def description(self, own: Labelled, found: Witnesses) -> Description:
+    def description(self, clustering: StoredClustering, examples: Examples) -> Description:
         """All of a clustering."""
-        clustering = self.job.workspace.root[own.path]
-        sizes = clustering["sizes"][...].astype(np.int64)
-        nearest = nearest_clusters(clustering["means"][...])
-        rows, labels = found.to_look_at()
-        looks = None if self.seen is None else self.seen.looks(rows, labels, sizes)
-        if looks is not None:
-            rows, labels = looks.rows, looks.sample.labels
-        facts = self._facts(own, looks)
-        readable, of_clusters = self._readable(own, rows, labels, looks)
+        sizes = clustering.sizes[...].astype(np.int64)
+        nearest = nearest_clusters(clustering.means[...])
+        rows, labels = examples.to_measure()
+        images = None if self.images is None else self.images.sampled(rows, labels, sizes)
+        if images is not None:
+            rows, labels = images.rows, images.sample.labels
+        facts = self._facts(clustering, images)
+        readable, cluster_readability = self._readable(clustering, rows, labels, images)
         shares = np.full(len(sizes), np.nan)
         if facts.outliers is not None:
             shares = facts.outliers[1] / np.maximum(facts.outliers.sum(axis=0), 1)
-        looked_at = [rows[labels == c] if looks else rows[:0] for c in range(len(sizes))]
+        measured = [rows[labels == c] if images else rows[:0] for c in range(len(sizes))]
         return Description(
             sizes=sizes,
-            rows={**found.rows, LOOKED_AT: looked_at},
+            rows={**examples.rows, MEASURED_ROWS: measured},
             nearest=nearest,
             outlier_shares=shares,
-            claims=claims(facts),
-            apart=told_apart(facts, nearest),
+            findings=cluster_findings(facts),
+            against_nearest=nearest_findings(facts, nearest),
             readability=readable,
-            of_clusters=of_clusters,
+            cluster_readability=cluster_readability,
         )
 
-    def _facts(self, own: Labelled, looks: Looks | None) -> Facts:
-        name, folders = own.descriptor, None
+    def _facts(self, clustering: StoredClustering, images: MeasuredImages | None) -> Facts:
+        name, folders = clustering.set_name, None
         if self.consistency is not None:
-            folders = self.consistency.whole(own.labels[...], own.n_clusters)
+            folders = self.consistency.whole(clustering.labels[...], clustering.n_clusters)
         values = {} if self.known is None else self.known.values
         return Facts(
-            looks=looks,
+            images=images,
             attributes={n: (v, self.values[name][n]) for n, v in values.items()},
             sets={
                 other: ([str(c) for c in range(one.n_clusters)], self._shared(other, name))
                 for other, one in self.clusterings.items()
-                if other != name and not is_mixed(self.job.workspace, other)
+                if other != name and not self.job.set(other).is_mixed
             },
             outliers=self.flagged.get(name),
             pictures=self.pictures.get(name),
@@ -206,32 +209,36 @@ class Counted:
         return self.shared[pair] if pair in self.shared else self.shared[name, other].T
 
     def _readable(
-        self, own: Labelled, rows: np.ndarray, labels: np.ndarray, looks: Looks | None
+        self,
+        clustering: StoredClustering,
+        rows: np.ndarray,
+        labels: np.ndarray,
+        images: MeasuredImages | None,
     ) -> tuple[dict[str, float], np.ndarray]:
         """The numbers of a line of readability.csv, and the readability of each cluster."""
         features = [np.empty((len(rows), 0))]
-        if looks is not None:
-            features += [looks.values, looks.coloured()]
+        if images is not None:
+            features += [images.values, images.coloured()]
         if self.known is not None:
-            features.append(_asked(self.known, rows))
+            features.append(_has_values(self.known, rows))
         seed = self.job.settings.random_state
         groups = None if self.groups is None else self.groups[rows]
-        told = readability(np.hstack(features), labels, own.n_clusters, groups, seed)
+        result = readability(np.hstack(features), labels, clustering.n_clusters, groups, seed)
         line: dict[str, float] = {
-            "readability": told.readability,
-            "accuracy": told.accuracy,
-            "chance": told.chance,
+            "readability": result.readability,
+            "accuracy": result.accuracy,
+            "chance": result.chance,
             "rows": float(len(rows)),
         }
         if self.consistency is not None:
-            share, chance, _ = self.consistency.shares(own.labels[...], seed)
+            share, chance, _ = self.consistency.shares(clustering.labels[...], seed)
             line |= {"consistency": share, "consistency_by_chance": chance}
-        return line, told.of_clusters
+        return line, result.of_clusters
 
 
-def _asked(known: Known, rows: np.ndarray) -> np.ndarray:
+def _has_values(known: KnownAttributes, rows: np.ndarray) -> np.ndarray:
     """Whether rows have each of the commonest values of each attribute, (n_rows, n_values)."""
-    codes = _rows_of(known.codes, rows)
+    codes = rows_at(known.codes, rows)
     columns = [
         codes[:, column, None] == np.argsort(-total, kind="stable")[:_MOST_ASKED]
         for column, total in enumerate(known.totals.values())
@@ -239,25 +246,16 @@ def _asked(known: Known, rows: np.ndarray) -> np.ndarray:
     return np.hstack(columns)
 
 
-def _rows_of(array: Any, rows: np.ndarray) -> np.ndarray:
-    """Rows of a stored array in any order, a chunk in memory at a time."""
-    chunk = array.chunks[0]
-    found = np.empty((len(rows), *array.shape[1:]), array.dtype)
-    for number in np.unique(rows // chunk):
-        here = rows // chunk == number
-        start = int(number) * chunk
-        found[here] = array[start : start + chunk][rows[here] - start]
-    return found
-
-
-def _flagged(passes: Passes, job: Job, clusterings: Sequence[Labelled]) -> dict[str, np.ndarray]:
+def _flagged(
+    passes: Passes, job: Job, clusterings: Sequence[StoredClustering]
+) -> dict[str, np.ndarray]:
     """Rows of each cluster that are not flagged as outliers, and that are; nothing where they
     were not looked for."""
     outliers = stored_outliers(job.workspace)
     if outliers is None:
         return {}
-    codes = [2, *(own.n_clusters for own in clusterings)]
+    codes = [2, *(one.n_clusters for one in clusterings)]
     pairs = [(0, place) for place in range(1, len(codes))]
-    rows = Rows(Columns([outliers.flagged, *(own.labels for own in clusterings)]))
+    rows = Rows(Columns([outliers.flagged, *(one.labels for one in clusterings)]))
     tables = passes.reduce("flagged rows", rows, Contingency(codes, pairs)).result()
-    return {own.descriptor: table for own, table in zip(clusterings, tables, strict=True)}
+    return {one.set_name: table for one, table in zip(clusterings, tables, strict=True)}

@@ -1,7 +1,7 @@
-"""What can be claimed of clusters: that which differs surely, and by enough, from the rest.
+"""What sets clusters apart, surely and by enough: from all others, and from the nearest one.
 
 All tests of a clustering are one family: one in a hundred of those that pass is expected to do so
-by chance (`LEVEL`). Beside that a claim must be worth a sentence: the floors below.
+by chance (`LEVEL`). Beside that a finding must be worth a sentence: the floors below.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from streamclust.description.contrasts import (
     Contrast,
     Sample,
     Sides,
-    adjusted,
+    adjusted_p,
     contrast_counts,
     contrast_levels,
     contrast_shares,
@@ -23,6 +23,7 @@ from streamclust.images.colour import COLOURS
 from streamclust.images.features import IMAGE_FEATURES
 from streamclust.images.pixels import MEASURES
 from streamclust.outliers.image_quality import KINDS
+from streamclust.store.descriptions import Finding
 
 LEVEL = 0.01
 # A share that is told is so many times that elsewhere, and a value that is missing the reverse.
@@ -51,50 +52,15 @@ LEAST_BAD, LEAST_OUTLIERS, RARE_LIFT = 0.05, 0.02, 2.0
 LEAST_SET = 0.5
 LEAST_MORE_FOLDERS = 0.1
 # Two clusters are told apart by a feature that differs by so many standard deviations.
-LEAST_APART = 0.8
+LEAST_DIFFERENCE = 0.8
 
 # Measures that words are for; those of `IMAGE_FEATURES` are what readability is taken of.
-TOLD_MEASURES = ("brightness", "contrast", "detail", "size", "aspect")
-
-
-class Claim(NamedTuple):
-    """Something that holds of a cluster, with its number.
-
-    Attributes
-    ----------
-    cluster : int
-    claim : str
-        ``colour``, ``measure``, ``picture`` (bad ones), ``attribute``, ``absent``, ``folders``,
-        ``outliers``, ``set``; ``apart-colour``, ``apart-measure`` and ``apart-attribute`` tell
-        the cluster from its nearest one, in place of the rest.
-    name : str
-        The measure, attribute or set that it is about.
-    value : str
-        The colours (parted by ``|``), ``higher`` or ``lower``, the value, the other's cluster.
-    inside, outside : float
-        Share, or median level, in the cluster and elsewhere.
-    effect : float
-        Lift; of levels the chance that an image of the cluster is above one of the rest.
-    p : float
-        Of the test, corrected for all tests of the clustering.
-    n : int
-        Rows of the cluster that were counted.
-    """
-
-    cluster: int
-    claim: str
-    name: str
-    value: str
-    inside: float
-    outside: float
-    effect: float
-    p: float
-    n: int
+DESCRIBED_MEASURES = ("brightness", "contrast", "detail", "size", "aspect")
 
 
 @dataclass(frozen=True, eq=False)
-class Looks:
-    """Images that were looked at, a sample of each cluster.
+class MeasuredImages:
+    """Images of a sample of each cluster that could be read, and what was measured of them.
 
     Attributes
     ----------
@@ -115,10 +81,10 @@ class Looks:
     rows: np.ndarray
 
     def measures(self) -> np.ndarray:
-        """The measures of `TOLD_MEASURES`, of which size is the side of a square as large."""
-        own = {name: self.values[:, IMAGE_FEATURES.index(name)] for name in MEASURES}
-        own["size"] = np.sqrt(own["width"] * own["height"])
-        return np.stack([own[name] for name in TOLD_MEASURES], axis=1)
+        """The measures of `DESCRIBED_MEASURES`, of which size is the side of a square as large."""
+        columns = {name: self.values[:, IMAGE_FEATURES.index(name)] for name in MEASURES}
+        columns["size"] = np.sqrt(columns["width"] * columns["height"])
+        return np.stack([columns[name] for name in DESCRIBED_MEASURES], axis=1)
 
     def coloured(self) -> np.ndarray:
         """Which colour each image shows, (n_images, len(COLOURS)); none in what hides it."""
@@ -132,7 +98,7 @@ class Facts:
 
     Attributes
     ----------
-    looks : Looks or None
+    images : MeasuredImages or None
         None without images.
     attributes, sets : dict of str to (list of str, ndarray of int)
         Values, and rows of each in each cluster, (n_values, k).
@@ -145,7 +111,7 @@ class Facts:
         As `streamclust.comparison.labelling_yield.GroupConsistency.whole` gives them.
     """
 
-    looks: Looks | None = None
+    images: MeasuredImages | None = None
     attributes: dict[str, tuple[Sequence[str], np.ndarray]] = field(default_factory=dict)
     sets: dict[str, tuple[Sequence[str], np.ndarray]] = field(default_factory=dict)
     outliers: np.ndarray | None = None
@@ -155,70 +121,70 @@ class Facts:
 
 class Tests(NamedTuple):
     """Tests of one kind: name and value of what is tested (no value: higher or lower), each
-    cluster against the rest, and which would be worth a claim."""
+    cluster against the rest, and which would be worth a sentence."""
 
-    claim: str
+    kind: str
     about: Sequence[tuple[str, str]]
     contrast: Contrast
     worth: np.ndarray
 
 
-def claims(facts: Facts) -> list[Claim]:
+def cluster_findings(facts: Facts) -> list[Finding]:
     """What holds of each cluster, in the order of kinds and clusters."""
-    return sure([*_of_looks(facts), *_of_attributes(facts), *_of_flags(facts)])
+    return significant([*_image_tests(facts), *_attribute_tests(facts), *_flag_tests(facts)])
 
 
-def sure(tests: Sequence[Tests]) -> list[Claim]:
-    """The claims of a family of tests."""
+def significant(tests: Sequence[Tests]) -> list[Finding]:
+    """The findings of a family of tests."""
     if not tests:
         return []
-    corrected = adjusted(np.concatenate([own.contrast.p.ravel() for own in tests]))
-    cuts = np.cumsum([own.contrast.p.size for own in tests])[:-1]
-    found = []
-    for own, p in zip(tests, np.split(corrected, cuts), strict=True):
-        p = p.reshape(own.contrast.p.shape)
-        for cluster, place in np.argwhere((p < LEVEL) & own.worth).tolist():
-            inside, outside, effect, _, n = (part[cluster, place] for part in own.contrast)
-            name, value = own.about[place]
+    corrected = adjusted_p(np.concatenate([test.contrast.p.ravel() for test in tests]))
+    cuts = np.cumsum([test.contrast.p.size for test in tests])[:-1]
+    findings = []
+    for test, p in zip(tests, np.split(corrected, cuts), strict=True):
+        p = p.reshape(test.contrast.p.shape)
+        for cluster, place in np.argwhere((p < LEVEL) & test.worth).tolist():
+            inside, outside, effect, _, n = (part[cluster, place] for part in test.contrast)
+            name, value = test.about[place]
             value = value or ("higher" if effect > 0.5 else "lower")
             numbers = (float(inside), float(outside), float(effect), float(p[cluster, place]))
-            found.append(Claim(cluster, own.claim, name, value, *numbers, int(n)))
-    return found
+            findings.append(Finding(cluster, test.kind, name, value, *numbers, int(n)))
+    return findings
 
 
-def _of_looks(facts: Facts) -> Iterator[Tests]:
-    looks = facts.looks
-    if looks is None:
+def _image_tests(facts: Facts) -> Iterator[Tests]:
+    images = facts.images
+    if images is None:
         return
-    sides = looks.sample.sides()
-    yield _of_colours(looks, sides)
-    levels = contrast_levels(looks.measures(), sides)
+    sides = images.sample.sides()
+    yield _colour_tests(images, sides)
+    levels = contrast_levels(images.measures(), sides)
     far = np.abs(levels.effect - 0.5) >= LEAST_CHANCE - 0.5
-    yield Tests("measure", [(name, "") for name in TOLD_MEASURES], levels, far)
+    yield Tests("measure", [(name, "") for name in DESCRIBED_MEASURES], levels, far)
     if facts.pictures is not None:
         bad = _but_first(contrast_counts(facts.pictures))
     else:
-        bad = contrast_shares(looks.kinds[:, None] == np.arange(len(KINDS)), sides)
+        bad = contrast_shares(images.kinds[:, None] == np.arange(len(KINDS)), sides)
     often = (bad.inside >= LEAST_BAD) & (bad.effect >= RARE_LIFT)
     yield Tests("picture", [("", kind) for kind in KINDS], bad, often)
 
 
-def _of_colours(looks: Looks, sides: Sequence[Sides]) -> Tests:
+def _colour_tests(images: MeasuredImages, sides: Sequence[Sides]) -> Tests:
     """Single colours, and neighbouring ones together."""
-    single = looks.coloured()
+    single = images.coloured()
     members = [[COLOURS.index(name) for name in names] for names in NEIGHBOURS]
     joined = [single[:, codes].any(axis=1) for codes in members]
     contrast = contrast_shares(np.column_stack([single, *joined]), sides)
     shares = np.nan_to_num(contrast.inside)
-    told = np.zeros(shares.shape, bool)
+    commonest = np.zeros(shares.shape, bool)
     floors = np.array([_least_each(names) for names in NEIGHBOURS])
-    for cluster, own in enumerate(shares):
-        least = np.array([own[codes].min() for codes in members])
-        joint = np.where(least >= floors, own[len(COLOURS) :], 0)
-        alone = own[: len(COLOURS)]
+    for cluster, of_colours in enumerate(shares):
+        least = np.array([of_colours[codes].min() for codes in members])
+        joint = np.where(least >= floors, of_colours[len(COLOURS) :], 0)
+        alone = of_colours[: len(COLOURS)]
         wins = joint.max() >= max(LEAST_COLOUR, alone.max())
-        told[cluster, len(COLOURS) + joint.argmax() if wins else alone.argmax()] = True
-    worth = told & (contrast.inside >= LEAST_COLOUR) & (contrast.effect >= LEAST_LIFT)
+        commonest[cluster, len(COLOURS) + joint.argmax() if wins else alone.argmax()] = True
+    worth = commonest & (contrast.inside >= LEAST_COLOUR) & (contrast.effect >= LEAST_LIFT)
     names = [*COLOURS, *("|".join(names) for names in NEIGHBOURS)]
     return Tests("colour", [("", name) for name in names], contrast, worth)
 
@@ -228,8 +194,8 @@ def _least_each(names: Sequence[str]) -> float:
     return LEAST_SHADE if len(names) == 2 and SHADES.issuperset(names) else LEAST_SECOND
 
 
-def _of_attributes(facts: Facts) -> Iterator[Tests]:
-    for claim, tables, least in (
+def _attribute_tests(facts: Facts) -> Iterator[Tests]:
+    for kind, tables, least in (
         ("attribute", facts.attributes, LEAST_VALUE),
         ("set", facts.sets, LEAST_SET),
     ):
@@ -237,13 +203,13 @@ def _of_attributes(facts: Facts) -> Iterator[Tests]:
             contrast = contrast_counts(table)
             about = [(name, value) for value in values]
             often = (contrast.inside >= least) & (contrast.effect >= LEAST_LIFT)
-            yield Tests(claim, about, contrast, often)
-            if claim == "attribute":
+            yield Tests(kind, about, contrast, often)
+            if kind == "attribute":
                 rare = (contrast.outside >= LEAST_ABSENT) & (contrast.inside <= MOST_ABSENT)
                 yield Tests("absent", about, contrast, rare)
 
 
-def _of_flags(facts: Facts) -> Iterator[Tests]:
+def _flag_tests(facts: Facts) -> Iterator[Tests]:
     if facts.outliers is not None:
         flagged = _but_first(contrast_counts(facts.outliers))
         often = (flagged.inside >= LEAST_OUTLIERS) & (flagged.effect >= RARE_LIFT)
@@ -267,3 +233,94 @@ def _more_than_chance(whole: Contrast, folders: np.ndarray) -> Contrast:
 def _but_first(contrast: Contrast) -> Contrast:
     """Of a table whose first value is that nothing is found, the tests of the others."""
     return Contrast(*(part[:, 1:] for part in contrast))
+
+
+def nearest_clusters(means: np.ndarray) -> np.ndarray:
+    """The cluster whose mean is nearest to that of each; -1 where there is none.
+
+    Parameters
+    ----------
+    means : ndarray of shape (k, n_columns)
+        NaN where a cluster has no rows.
+    """
+    squares = np.square(means[:, None] - means[None]).sum(axis=2)
+    np.fill_diagonal(squares, np.nan)
+    nearest = np.where(np.isnan(squares), np.inf, squares).argmin(axis=1)
+    return np.where(np.isnan(squares).all(axis=1), -1, nearest)
+
+
+def nearest_findings(facts: Facts, nearest: np.ndarray) -> list[Finding]:
+    """Of each cluster the finding against its nearest one that is largest, in standard deviations.
+
+    Parameters
+    ----------
+    facts : Facts
+    nearest : ndarray of int, shape (k,)
+        As `nearest_clusters` gives it.
+    """
+    pairs = list(_tests_against_nearest(facts, nearest))
+    findings = significant([test for test, _ in pairs])
+    # Of a pair of values the one that is more often here is told.
+    by_place = {
+        (cluster, test.kind, name, value or ("higher" if d > 0 else "lower")): (
+            round(abs(d), 6),
+            d,
+        )
+        for test, size in pairs
+        for (name, value), column in zip(test.about, size.T, strict=True)
+        for cluster, d in enumerate(column.tolist())
+    }
+    best: dict[int, Finding] = {}
+    for finding in sorted(findings, key=lambda one: by_place[one[:4]]):
+        best[finding.cluster] = finding
+    return [best[cluster] for cluster in sorted(best)]
+
+
+def _tests_against_nearest(facts: Facts, nearest: np.ndarray) -> Iterator[tuple[Tests, np.ndarray]]:
+    """Tests of each cluster against its nearest, and the differences in standard deviations."""
+    images = facts.images
+    if images is not None:
+        pairs = enumerate(nearest.tolist())
+        sides = [images.sample.between(cluster, other) for cluster, other in pairs]
+        shares = contrast_shares(images.coloured(), sides)
+        about = [("", name) for name in COLOURS]
+        yield _tests_of("apart-colour", about, shares, _of_shares(shares))
+        values = images.measures()
+        levels = contrast_levels(values, sides)
+        about = [(name, "") for name in DESCRIBED_MEASURES]
+        size = np.full(levels.p.shape, 0.0)
+        for line, side in enumerate(sides):
+            if side.inside.sum() > 1 and side.outside.sum() > 1:
+                size[line] = np.abs(_cohen(values[side.inside], values[side.outside]))
+        size *= np.sign(levels.effect - 0.5)
+        yield _tests_of("apart-measure", about, levels, size)
+    for name, (names, table) in facts.attributes.items():
+        contrasts = [
+            contrast_counts(table[:, [cluster, cluster if other < 0 else other]])
+            for cluster, other in enumerate(nearest.tolist())
+        ]
+        parts = (np.stack([part[0] for part in column]) for column in zip(*contrasts, strict=True))
+        about = [(name, value) for value in names]
+        shares = Contrast(*parts)
+        yield _tests_of("apart-attribute", about, shares, _of_shares(shares))
+
+
+def _tests_of(
+    kind: str, about: list[tuple[str, str]], contrast: Contrast, size: np.ndarray
+) -> tuple[Tests, np.ndarray]:
+    return Tests(kind, about, contrast, np.abs(size) >= LEAST_DIFFERENCE), size
+
+
+def _of_shares(contrast: Contrast) -> np.ndarray:
+    """Differences of shares in standard deviations, which follow from the shares."""
+    inside, outside = np.nan_to_num(contrast.inside), np.nan_to_num(contrast.outside)
+    variance = (inside * (1 - inside) + outside * (1 - outside)) / 2
+    # Shares of 0 and 1 have no spread, and nothing tells more apart.
+    return (inside - outside) / np.sqrt(np.maximum(variance, 0.05**2))
+
+
+def _cohen(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Difference of the means in standard deviations within both (Cohen 1988, "Statistical Power
+    Analysis for the Behavioral Sciences", section 2.2), of each column."""
+    spread = np.sqrt((one.var(axis=0, ddof=1) + other.var(axis=0, ddof=1)) / 2)
+    return (one.mean(axis=0) - other.mean(axis=0)) / np.maximum(spread, 1e-9)

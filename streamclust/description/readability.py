@@ -64,29 +64,29 @@ def readability(
     """
     of_clusters = np.full(n_clusters, np.nan)
     counts = np.bincount(labels, minlength=n_clusters)
-    told = np.flatnonzero(counts >= LEAST_ROWS)
-    if not features.shape[1] or len(told) < 2:
+    large = np.flatnonzero(counts >= LEAST_ROWS)
+    if not features.shape[1] or len(large) < 2:
         return Readability(math.nan, math.nan, 0.5, of_clusters)
     fold = _folds(labels, groups, seed)
-    for cluster in told:
+    for cluster in large:
         of_clusters[cluster] = 2 * _accuracy(features, labels == cluster, fold, seed) - 1
-    mean = float(of_clusters[told].mean())
+    mean = float(of_clusters[large].mean())
     return Readability(mean, (1 + mean) / 2, 0.5, of_clusters)
 
 
-def _accuracy(features: np.ndarray, own: np.ndarray, fold: np.ndarray, seed: int) -> float:
+def _accuracy(features: np.ndarray, inside: np.ndarray, fold: np.ndarray, seed: int) -> float:
     """Balanced accuracy over all rows, each judged by a tree that did not see its fold."""
     from sklearn.tree import DecisionTreeClassifier
 
-    guessed = np.zeros(len(own), bool)
-    leaf = max(2, int(own.sum()) // 20)
+    guessed = np.zeros(len(inside), bool)
+    leaf = max(2, int(inside.sum()) // 20)
     for number in range(FOLDS):
         seen = fold != number
         tree = DecisionTreeClassifier(
             max_depth=DEPTH, min_samples_leaf=leaf, class_weight="balanced", random_state=seed
         )
-        guessed[~seen] = tree.fit(features[seen], own[seen]).predict(features[~seen])
-    return float((guessed[own].mean() + (~guessed[~own]).mean()) / 2)
+        guessed[~seen] = tree.fit(features[seen], inside[seen]).predict(features[~seen])
+    return float((guessed[inside].mean() + (~guessed[~inside]).mean()) / 2)
 
 
 def _folds(labels: np.ndarray, groups: np.ndarray | None, seed: int) -> np.ndarray:
@@ -96,11 +96,11 @@ def _folds(labels: np.ndarray, groups: np.ndarray | None, seed: int) -> np.ndarr
     """
     if groups is None:
         groups = np.full(len(labels), -1)
-    own = np.where(groups < 0, -1 - np.arange(len(labels)), groups)
-    numbers, first = np.unique(own, return_index=True)
+    units = np.where(groups < 0, -1 - np.arange(len(labels)), groups)
+    numbers, first = np.unique(units, return_index=True)
     order = np.random.default_rng(seed).permutation(len(numbers))
     leading = labels[first][order]
     dealt = np.empty(len(numbers), np.int64)
     by_label = np.argsort(leading, kind="stable")
     dealt[order[by_label]] = np.arange(len(numbers)) % FOLDS
-    return dealt[np.searchsorted(numbers, own)]
+    return dealt[np.searchsorted(numbers, units)]

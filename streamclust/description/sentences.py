@@ -1,4 +1,4 @@
-"""Clusters in a few plain sentences, and a short name for each, out of what is claimed of them."""
+"""Clusters in a few plain sentences, and a short name for each, out of what is found of them."""
 
 import math
 from collections import Counter, defaultdict
@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.description.findings import SAID_CHANCE, Claim
-from streamclust.description.language import words
+from streamclust.description.findings import SAID_CHANCE
+from streamclust.language import words
+from streamclust.store.descriptions import Description, Finding
 
 # Parts of a name, and with those that are needed to tell it from those of other clusters.
 NAME_PARTS, MOST_PARTS = 2, 3
 # A value names a cluster that most of its rows have.
 NAMING_SHARE = 0.5
-# Claims of a kind that are told, the strongest; one of a kind that is not named.
+# Findings of a kind that are told, the strongest; one of a kind that is not named.
 _MOST = {"measure": 2, "attribute": 3}
 _DETAILS = ("picture", "attribute", "absent", "outliers", "folders")
 # A cluster of another set is told of where nearly all rows are in it; and of how many rows
@@ -24,7 +25,7 @@ _NEARLY_ALL = 0.8
 
 
 @dataclass(frozen=True)
-class Described:
+class ClusterText:
     """A cluster in words.
 
     Attributes
@@ -39,188 +40,178 @@ class Described:
     text: str
 
 
-def describe(
-    claims: Sequence[Claim],
-    apart: Sequence[Claim],
-    sizes: np.ndarray,
-    nearest: np.ndarray,
-    language: str,
-) -> list[Described]:
-    """Put claims into words.
-
-    Parameters
-    ----------
-    claims, apart : sequence of Claim
-        As `description.findings.claims` and `description.nearest.told_apart` give them.
-    sizes : ndarray of int, shape (k,)
-        Rows of each cluster.
-    nearest : ndarray of int, shape (k,)
-        The nearest cluster of each; -1 where there is none.
-    language : str
-        One of `streamclust.description.language.LANGUAGES`.
-    """
-    told = _Words(language, sizes)
-    own: dict[int, list[Claim]] = defaultdict(list)
-    for claim in claims:
-        own[claim.cluster].append(claim)
-    against = {claim.cluster: claim for claim in apart}
-    strongest = [sorted(own[c], key=_strength, reverse=True) for c in range(len(nearest))]
-    parts = [_parts(told, first, against.get(c)) for c, first in enumerate(strongest)]
-    names = _names(parts, told)
-    chosen = [_chosen(first) for first in strongest]
-    described = []
-    for cluster, other in enumerate(nearest.tolist()):
+def cluster_texts(description: Description, language: str) -> list[ClusterText]:
+    """Put what is known of each cluster into words, in one of the
+    `streamclust.language.LANGUAGES`."""
+    in_words = _Words(language, description.sizes)
+    by_cluster: dict[int, list[Finding]] = defaultdict(list)
+    for finding in description.findings:
+        by_cluster[finding.cluster].append(finding)
+    against = {finding.cluster: finding for finding in description.against_nearest}
+    clusters = range(len(description.nearest))
+    strongest = [sorted(by_cluster[c], key=_strength, reverse=True) for c in clusters]
+    parts = [_parts(in_words, first, against.get(c)) for c, first in enumerate(strongest)]
+    names = _names(parts, in_words)
+    texts = []
+    for cluster, other in enumerate(description.nearest.tolist()):
         neighbour = names[other] if other >= 0 else ""
-        text = told.text(chosen[cluster], against.get(cluster), other, neighbour)
-        described.append(Described(names[cluster], text))
-    return described
+        chosen = _chosen(strongest[cluster])
+        text = in_words.text(chosen, against.get(cluster), other, neighbour)
+        texts.append(ClusterText(names[cluster], text))
+    return texts
 
 
-def _chosen(claims: Sequence[Claim]) -> dict[str, list[Claim]]:
-    """Of a cluster's claims, the strongest first, those to tell, by kind: one of an attribute."""
-    abound = {claim.name for claim in claims if claim.claim == "attribute"}
-    by_kind: dict[str, list[Claim]] = defaultdict(list)
-    for claim in filter(_is_said, claims):
-        kept = by_kind[claim.claim]
-        told = abound if claim.claim == "absent" else {one.name for one in kept}
-        is_new = claim.claim not in ("absent", "attribute") or claim.name not in told
-        if is_new and len(kept) < _MOST.get(claim.claim, 1):
-            kept.append(claim)
+def _chosen(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+    """Of a cluster's findings, the strongest first, those to tell, by kind: one of an attribute."""
+    with_value = {finding.name for finding in findings if finding.kind == "attribute"}
+    by_kind: dict[str, list[Finding]] = defaultdict(list)
+    for finding in filter(_is_said, findings):
+        kept = by_kind[finding.kind]
+        named = with_value if finding.kind == "absent" else {one.name for one in kept}
+        is_new = finding.kind not in ("absent", "attribute") or finding.name not in named
+        if is_new and len(kept) < _MOST.get(finding.kind, 1):
+            kept.append(finding)
     if by_kind.keys() <= {"set"}:
         # What names a cluster that nothing else sets apart is told, too.
-        by_kind["measure"] = [claim for claim in claims if claim.claim == "measure"][:1]
+        by_kind["measure"] = [finding for finding in findings if finding.kind == "measure"][:1]
     return by_kind
 
 
-def _is_said(claim: Claim) -> bool:
-    if claim.claim == "measure":
-        return abs(claim.effect - 0.5) >= SAID_CHANCE - 0.5
-    return claim.claim != "set" or claim.inside >= _NEARLY_ALL
+def _is_said(finding: Finding) -> bool:
+    if finding.kind == "measure":
+        return abs(finding.effect - 0.5) >= SAID_CHANCE - 0.5
+    return finding.kind != "set" or finding.inside >= _NEARLY_ALL
 
 
-def _strength(claim: Claim) -> float:
-    if claim.claim == "measure":
-        return abs(claim.effect - 0.5)
-    if claim.claim == "absent":
-        return claim.outside
-    lift = min(max(claim.effect, 1e-3), 1e3)
-    return claim.inside * abs(math.log(lift))
+def _strength(finding: Finding) -> float:
+    if finding.kind == "measure":
+        return abs(finding.effect - 0.5)
+    if finding.kind == "absent":
+        return finding.outside
+    lift = min(max(finding.effect, 1e-3), 1e3)
+    return finding.inside * abs(math.log(lift))
 
 
 class _Words:
-    """Claims in a language."""
+    """Findings in a language."""
 
     def __init__(self, language: str, sizes: np.ndarray) -> None:
         self.of: Any = words(language)
         self.sizes = sizes
 
     def text(
-        self, claims: dict[str, list[Claim]], apart: Claim | None, other: int, neighbour: str
+        self,
+        findings: dict[str, list[Finding]],
+        against: Finding | None,
+        other: int,
+        neighbour: str,
     ) -> str:
-        looks = [*map(self._claim, claims.get("colour", ())), self._measures(claims)]
-        details = [self._claim(one) for kind in _DETAILS for one in claims.get(kind, ())]
-        parts = [", ".join(filter(None, looks)), "; ".join(details)]
-        if not any(parts) and "set" not in claims:
+        appearance = [*map(self._sentence, findings.get("colour", ())), self._measures(findings)]
+        details = [self._sentence(one) for kind in _DETAILS for one in findings.get(kind, ())]
+        parts = [", ".join(filter(None, appearance)), "; ".join(details)]
+        if not any(parts) and "set" not in findings:
             parts = [self.of.SENTENCES["nothing"]]
-        last = [self._claim(claim) for claim in claims.get("set", ())]
+        last = [self._sentence(finding) for finding in findings.get("set", ())]
         if other >= 0:
             cluster = self.of.CLUSTER.format(cluster=other)
             named = cluster if neighbour == cluster else f"{cluster} ({neighbour})"
             near = self.of.SENTENCES["nearest"].format(other=named)
-            last.append(f"{near}: {self._claim(apart)}" if apart is not None else near)
+            last.append(f"{near}: {self._sentence(against)}" if against is not None else near)
         sentences = [part for part in (*parts, "; ".join(last)) if part]
         return " ".join(f"{part[:1].upper()}{part[1:]}." for part in sentences)
 
-    def _measures(self, claims: dict[str, list[Claim]]) -> str:
-        told = [self._claim(claim) for claim in claims.get("measure", ())]
-        return self.of.SENTENCES["measures"].format(listed=self.of.AND.join(told)) if told else ""
+    def _measures(self, findings: dict[str, list[Finding]]) -> str:
+        measures = [self._sentence(finding) for finding in findings.get("measure", ())]
+        listed = self.of.AND.join(measures)
+        return self.of.SENTENCES["measures"].format(listed=listed) if measures else ""
 
-    def _claim(self, claim: Claim) -> str:
-        above = claim.effect if claim.value != "lower" else 1 - claim.effect
-        return self.of.SENTENCES[claim.claim].format(
-            name=claim.name,
-            value=self._value(claim),
-            inside=self.of.percent(claim.inside),
-            outside=self.of.percent(claim.outside),
-            chance=self.of.percent(min(above, 1.0)) if claim.claim == "measure" else "",
-            n=claim.n,
-            images=self._noun("image", claim.n),
-            folders=self._noun("folder", claim.n),
-            known=self._known(claim),
+    def _sentence(self, finding: Finding) -> str:
+        above = finding.effect if finding.value != "lower" else 1 - finding.effect
+        return self.of.SENTENCES[finding.kind].format(
+            name=finding.name,
+            value=self._value(finding),
+            inside=self.of.percent(finding.inside),
+            outside=self.of.percent(finding.outside),
+            chance=self.of.percent(min(above, 1.0)) if finding.kind == "measure" else "",
+            n=finding.n,
+            images=self._noun("image", finding.n),
+            folders=self._noun("folder", finding.n),
+            known=self._known(finding),
         )
 
-    def _known(self, claim: Claim) -> str:
+    def _known(self, finding: Finding) -> str:
         """Of how many rows an attribute is known, unless it is of nearly all."""
-        if claim.n >= _NEARLY_ALL * self.sizes[claim.cluster]:
+        if finding.n >= _NEARLY_ALL * self.sizes[finding.cluster]:
             return ""
-        return self.of.SENTENCES["known"].format(n=claim.n, rows=self._noun("row", claim.n))
+        return self.of.SENTENCES["known"].format(n=finding.n, rows=self._noun("row", finding.n))
 
     def _noun(self, noun: str, number: int) -> str:
-        return self.of.PLURALS[noun][self.of.plural(number)]
+        return self.of.PLURALS_OF[noun][self.of.plural(number)]
 
-    def _value(self, claim: Claim) -> str:
-        kind = _kind(claim)
+    def _value(self, finding: Finding) -> str:
+        kind = _kind(finding)
         if kind == "colour":
-            *others, last = (self.of.COLOURS[name] for name in claim.value.split("|"))
+            *others, last = (self.of.COLOURS[name] for name in finding.value.split("|"))
             return self.of.OR.join([", ".join(others), last] if others else [last])
         if kind == "measure":
-            return self.of.MEASURES[claim.name, claim.value][0]
-        return self.of.PICTURES[claim.value][0] if kind == "picture" else claim.value
+            return self.of.MEASURES[finding.name, finding.value][0]
+        return self.of.PICTURES[finding.value][0] if kind == "picture" else finding.value
 
-    def brief(self, claim: Claim) -> str:
-        """A claim as part of a name; empty where most rows do not have it."""
-        kind = _kind(claim)
+    def brief(self, finding: Finding) -> str:
+        """A finding as part of a name; empty where most rows do not have it."""
+        kind = _kind(finding)
         if kind == "measure":
-            return self.of.MEASURES[claim.name, claim.value][1]
+            return self.of.MEASURES[finding.name, finding.value][1]
         if kind not in ("colour", "picture", "attribute"):
             return ""
-        known = claim.n / self.sizes[claim.cluster] if kind == "attribute" else 1.0
-        if known * claim.inside < NAMING_SHARE:
+        known = finding.n / self.sizes[finding.cluster] if kind == "attribute" else 1.0
+        if known * finding.inside < NAMING_SHARE:
             return ""
-        return self.of.PICTURES[claim.value][1] if kind == "picture" else self._value(claim)
+        return self.of.PICTURES[finding.value][1] if kind == "picture" else self._value(finding)
 
 
-def _kind(claim: Claim) -> str:
-    """Of a claim, whether of a cluster among all or apart from its nearest one."""
-    return claim.claim.removeprefix("apart-")
+def _kind(finding: Finding) -> str:
+    """Of a finding, whether of a cluster among all or against its nearest one."""
+    return finding.kind.removeprefix("apart-")
 
 
-def _parts(told: _Words, claims: Sequence[Claim], apart: Claim | None) -> list[str]:
+def _parts(words: _Words, findings: Sequence[Finding], against: Finding | None) -> list[str]:
     """What a cluster can be named by, the best first; its nearest one alone is no measure."""
     kinds = ("colour", "picture", "attribute", "measure")
-    own = [claim for kind in kinds for claim in claims if claim.claim == kind]
-    if apart is not None and apart.claim != "apart-measure":
-        own.append(apart)
+    naming = [finding for kind in kinds for finding in findings if finding.kind == kind]
+    if against is not None and against.kind != "apart-measure":
+        naming.append(against)
+    coloured = (finding for finding in naming if _kind(finding) == "colour")
+    colours = {name for finding in coloured for name in finding.value.split("|")}
     parts: list[str] = []
-    colours = {name for claim in own if _kind(claim) == "colour" for name in claim.value.split("|")}
-    for claim in own:
-        part = told.brief(claim)
+    for finding in naming:
+        part = words.brief(finding)
         # An attribute may tell of the colour, too, in whatever language.
-        again = _kind(claim) == "attribute" and claim.value.lower() in colours
+        again = _kind(finding) == "attribute" and finding.value.lower() in colours
         if part and not again and not any(part.lower() in one.lower() for one in parts):
             parts.append(part)
     return parts[:MOST_PARTS]
 
 
-def _names(parts: Sequence[Sequence[str]], told: _Words) -> list[str]:
+def _names(parts: Sequence[Sequence[str]], words: _Words) -> list[str]:
     """Names of as many parts as tell them from each other; in the end the number does."""
-    taken = [min(NAME_PARTS, len(own)) for own in parts]
+    taken = [min(NAME_PARTS, len(of_cluster)) for of_cluster in parts]
     while True:
-        names = [", ".join(own[:n]) for own, n in zip(parts, taken, strict=True)]
+        names = [", ".join(some[:n]) for some, n in zip(parts, taken, strict=True)]
         times = Counter(names)
         longer = [
-            n + 1 if times[name] > 1 and n < len(own) else n
-            for own, n, name in zip(parts, taken, names, strict=True)
+            n + 1 if times[name] > 1 and n < len(some) else n
+            for some, n, name in zip(parts, taken, names, strict=True)
         ]
         if longer == taken:
             break
         taken = longer
     return [
-        name if name and times[name] == 1 else _numbered(name, told.of.CLUSTER, cluster)
+        name if name and times[name] == 1 else _numbered(name, words.of.CLUSTER, cluster)
         for cluster, name in enumerate(names)
     ]
 
 
 def _numbered(name: str, template: str, cluster: int) -> str:
-    own = template.format(cluster=cluster)
-    return f"{name}, {own}" if name else own
+    number = template.format(cluster=cluster)
+    return f"{name}, {number}" if name else number

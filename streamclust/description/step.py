@@ -1,30 +1,22 @@
 """Clusters described: rows to show, what sets each apart, how easily all are told apart.
 
-Of the recommended clustering of each set, or of one that is named. Stored, without words, in
-``description`` beside the labels of the clustering (`stored`); written in words by
-`tables`.
+Of the recommended clustering of each set, or of one that is named. Stored without words
+(`streamclust.store.descriptions`); written in words by `tables`.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from streamclust.choice.clusterings import Labelled, labelled, recommended
 from streamclust.comparison.attributes import (
-    AttributeTable,
-    Known,
+    KnownAttributes,
     attribute_needs,
     stage_attributes,
 )
-from streamclust.description.examples import witness_need, witnesses
-from streamclust.description.facts import Counted, Seen, picture_need
-from streamclust.description.stored import (
-    Description,
-    description_path,
-    load_description,
-    store_description,
-)
+from streamclust.description.examples import Examples, examples_need, find_examples
+from streamclust.description.facts import Counts, ImageMeasures, picture_need
 from streamclust.errors import SettingsError
 from streamclust.images.archive import Images, stored_images
 from streamclust.images.features import features_mark, image_features
@@ -32,7 +24,19 @@ from streamclust.images.groups import groups
 from streamclust.images.scan import images_mark, stored_pixels
 from streamclust.memory import Need
 from streamclust.sources.readers import fingerprint as file_fingerprint
-from streamclust.store.images import paths_fingerprint, stored_groups
+from streamclust.store.attributes import AttributeTable
+from streamclust.store.clusterings import (
+    StoredClustering,
+    find_clustering,
+    recommended_clusterings,
+)
+from streamclust.store.descriptions import (
+    Description,
+    load_description,
+    publish_description,
+    restore_description,
+)
+from streamclust.store.images import StoredGroups, paths_fingerprint, stored_groups
 from streamclust.store.job import Job, planned
 from streamclust.store.outliers import stored_outliers
 from streamclust.store.workspace import fingerprint
@@ -41,51 +45,44 @@ STEP = "describe"
 VERSION = 2
 
 
-def chosen_clusterings(
-    job: Job, algorithm: str | None = None, n_clusters: int | None = None
-) -> dict[str, Labelled]:
-    """The clustering of each chosen set that is to be described: the recommended one, or that of
-    an algorithm and a number of clusters.
+def chosen_clusterings(job: Job, which: str | int | None = None) -> dict[str, StoredClustering]:
+    """The clustering of each chosen set that is to be described: the recommended one, or that which
+    is named, see `find_clustering`.
 
     Raises
     ------
     SettingsError
         When no set has one.
     """
-    names = [n for n in job.chosen() if job.workspace.get(f"descriptors/{n}/reduced") is not None]
-    if algorithm is None and n_clusters is None:
-        found = recommended(job.workspace, names)
-        wanted, advice = "a recommended clustering", "run streamclust cluster and measure first"
-    else:
-        found = {}
+    names = [name for name in job.chosen() if job.set(name).reduced is not None]
+    clusterings = recommended_clusterings(job.workspace, names) if which is None else {}
+    wanted, advice = "a recommended clustering", "run streamclust cluster and measure first"
+    if which is not None:
+        wanted, advice = (
+            f"a clustering {which}",
+            "streamclust info and metrics.csv tell which there are",
+        )
         for name in names:
-            own = recommended(job.workspace, [name]).get(name)
-            wanted_algorithm = algorithm or (own.algorithm if own else "kmeans")
-            for one in labelled(job.workspace, name):
-                if one.algorithm == wanted_algorithm and n_clusters in (None, one.n_clusters):
-                    found.setdefault(name, one)
-        wanted = " ".join(
-            ["a clustering", *([f"by {algorithm}"] if algorithm else []),
-             *([f"with {n_clusters} clusters"] if n_clusters is not None else [])]
-        )  # fmt: skip
-        advice = "streamclust info and metrics.csv tell which there are"
-    if not found:
+            with suppress(SettingsError):
+                if (found := find_clustering(job.workspace, name, which)) is not None:
+                    clusterings[name] = found
+    if not clusterings:
         raise SettingsError(f"no chosen set of {job.workspace.folder} has {wanted}: {advice}")
     for name in names:
-        if name not in found:
+        if name not in clusterings:
             job.events.warn(f"{name}: has not {wanted}, left out")
-    return found
+    return clusterings
 
 
 def describe_clusterings(
-    job: Job, chosen: dict[str, Labelled], table: AttributeTable | None
+    job: Job, chosen: dict[str, StoredClustering], table: AttributeTable | None
 ) -> dict[str, Description]:
     """Describe clusterings, unless that is done.
 
     Parameters
     ----------
     job : Job
-    chosen : dict of str to Labelled
+    chosen : dict of str to StoredClustering
         By set.
     table : AttributeTable, optional
         What is known of images.
@@ -97,23 +94,21 @@ def describe_clusterings(
     MemoryBudgetError
         When it does not fit the budget.
     """
-    images, group = _images(job), _groups(job)
-    mark = _mark(job, chosen, table, images, group)
-    marks = {name: fingerprint(mark, own.path) for name, own in chosen.items()}
-    if not all(job.workspace.restore(description_path(chosen[n]), marks[n]) for n in chosen):
+    images, groups_of_rows = _images(job), _groups(job)
+    mark = _mark(job, chosen, table, images, groups_of_rows)
+    marks = {name: fingerprint(mark, clustering.path) for name, clustering in chosen.items()}
+    if all(restore_description(chosen[name], marks[name]) for name in chosen):
+        job.skip(STEP, None)
+    else:
         needs = describe_needs(job, chosen, table)
         planned(STEP, None, needs, job.budget, job.executor.threads_a_process)
         with job.workspace.staging() as staged:
             known = None if table is None else stage_attributes(job, table, staged)
-            told = _described(job, chosen, known, images, group)
-            for name, own in chosen.items():
-                part = staged.create_group(f"description-{len(list(staged.group_keys()))}")
-                store_description(part, told[name])
-                job.workspace.publish(part, description_path(own), marks[name])
-    else:
-        job.skip(STEP, None)
-    stored = {name: load_description(job.workspace, own) for name, own in chosen.items()}
-    return {name: told for name, told in stored.items() if told is not None}
+            descriptions = _described(job, chosen, known, images, groups_of_rows)
+            for name, clustering in chosen.items():
+                publish_description(staged, clustering, descriptions[name], marks[name])
+    stored = {name: load_description(clustering) for name, clustering in chosen.items()}
+    return {name: description for name, description in stored.items() if description is not None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,16 +128,16 @@ def _images(job: Job) -> _Images | None:
     return _Images(place, features_mark(job, state), stored_pixels(job, state))
 
 
-def _groups(job: Job) -> str | None:
-    """Where the groups of rows are in the store, of whatever size; None where there are none."""
+def _groups(job: Job) -> StoredGroups | None:
+    """The groups of rows, of whatever size; None where there are none."""
     if job.settings.group == "none" or paths_fingerprint(job.workspace) is None:
         return None
     groups(job)
-    return stored_groups(job.workspace).path
+    return stored_groups(job.workspace)
 
 
 def describe_needs(
-    job: Job, chosen: dict[str, Labelled], table: AttributeTable | None
+    job: Job, chosen: dict[str, StoredClustering], table: AttributeTable | None
 ) -> list[Need]:
     """Memory of the passes: rows to show, values of attributes, and groups of all rows.
 
@@ -154,17 +149,17 @@ def describe_needs(
     clusterings = list(chosen.values())
     n_rows = clusterings[0].labels.shape[0]
     return [
-        *(witness_need(STEP, job, own) for own in clusterings),
+        *(examples_need(STEP, job, clustering) for clustering in clusterings),
         *attribute_needs(STEP, table, n_rows, clusterings),
     ]
 
 
 def _mark(
     job: Job,
-    chosen: dict[str, Labelled],
+    chosen: dict[str, StoredClustering],
     table: AttributeTable | None,
     images: _Images | None,
-    group: str | None,
+    groups_of_rows: StoredGroups | None,
 ) -> str:
     """What descriptions are made of: each tells of all clusterings that it is described with."""
     workspace = job.workspace
@@ -172,40 +167,36 @@ def _mark(
     return fingerprint(
         *(STEP, VERSION, job.settings.random_state),
         images and (images.mark, images.pixels is not None),
-        [(own.path, workspace.fingerprint_of(own.path)) for own in chosen.values()],
+        [(clustering.path, clustering.fingerprint) for clustering in chosen.values()],
         table and [file_fingerprint(table.file), table.columns],
-        group and workspace.fingerprint_of(group),
+        groups_of_rows and groups_of_rows.fingerprint,
         None if outliers is None else outliers.fingerprint,
     )
 
 
 def _described(
     job: Job,
-    chosen: dict[str, Labelled],
-    known: Known | None,
+    chosen: dict[str, StoredClustering],
+    known: KnownAttributes | None,
     images: _Images | None,
-    group: str | None,
+    groups_of_rows: StoredGroups | None,
 ) -> dict[str, Description]:
     clusterings = list(chosen.values())
     n_rows = clusterings[0].labels.shape[0]
-    found = {}
-    for name, own in chosen.items():
-        needs = [witness_need(STEP, job, own)]
+    examples: dict[str, Examples] = {}
+    for name, clustering in chosen.items():
+        needs = [examples_need(STEP, job, clustering)]
         with job.step(STEP, name, needs, n_rows) as passes:
-            found[name] = witnesses(passes, job, own)
-    seen, pixels = None, None
+            examples[name] = find_examples(passes, job, clustering)
+    measures, pixels = None, None
     needs = attribute_needs(STEP, None, n_rows, clusterings)
     if images is not None:
-        rows = np.unique(np.concatenate([of.to_look_at()[0] for of in found.values()]))
-        seen, pixels = (
-            Seen(rows, *image_features(job, images.place, rows, images.mark)),
-            images.pixels,
-        )
+        rows = np.unique(np.concatenate([of_set.to_measure()[0] for of_set in examples.values()]))
+        measures = ImageMeasures(rows, *image_features(job, images.place, rows, images.mark))
+        pixels = images.pixels
     if pixels is not None:
         needs.append(picture_need(STEP, pixels, clusterings))
     with job.step(STEP, None, needs, n_rows) as passes:
-        counted = Counted(passes, job, clusterings, known, seen, pixels, group)
-        return {
-            name: counted.description(own, found[name])
-            for name, own in job.events.track(chosen.items(), "descriptions", len(chosen), "sets")
-        }
+        counts = Counts(passes, job, clusterings, known, measures, pixels, groups_of_rows)
+        names = job.events.track(chosen, "descriptions", len(chosen), "sets")
+        return {name: counts.description(chosen[name], examples[name]) for name in names}

@@ -1,22 +1,25 @@
-"""Descriptions as files: in words, with the number of every claim, and how readable sets are."""
+"""Descriptions as files: in words, with the number of every finding, and how readable sets are."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
-from streamclust.choice.clusterings import Labelled
-from streamclust.description.findings import Claim
-from streamclust.description.sentences import Described
-from streamclust.description.stored import ROWS, Description, description_path
+from streamclust.description.sentences import ClusterText, cluster_texts
+from streamclust.store.clusterings import StoredClustering
+from streamclust.store.descriptions import (
+    EXAMPLES,
+    Description,
+    Finding,
+    description_fingerprint,
+)
 from streamclust.store.job import Job
-from streamclust.store.outputs import Outputs, safe_cell
+from streamclust.store.outputs import Outputs, number_cell, safe_cell
 from streamclust.store.workspace import fingerprint
 
 DESCRIPTIONS_FILE, EVIDENCE_FILE = "descriptions.csv", "description_evidence.csv"
 READABILITY_FILE = "readability.csv"
 DESCRIPTIONS = (
     *("set", "clustering", "cluster", "rows", "share", "name", "text", "nearest"),
-    *("outlier_share", "readability", *ROWS),
+    *("outlier_share", "readability", *EXAMPLES),
 )
 EVIDENCE = (
     *("set", "clustering", "cluster", "claim", "name", "value", "in_cluster", "elsewhere"),
@@ -31,8 +34,8 @@ READABILITY = (
 def write_descriptions(
     job: Job,
     outputs: Outputs,
-    chosen: dict[str, Labelled],
-    told: dict[str, Description],
+    chosen: dict[str, StoredClustering],
+    descriptions: dict[str, Description],
     language: str,
 ) -> None:
     """Write descriptions.csv, description_evidence.csv and readability.csv, unless they are there.
@@ -41,81 +44,77 @@ def write_descriptions(
     ----------
     job : Job
     outputs : Outputs
-    chosen : dict of str to Labelled
+    chosen : dict of str to StoredClustering
         The clusterings, by set.
-    told : dict of str to Description
+    descriptions : dict of str to Description
     language : str
-        One of `streamclust.description.language.LANGUAGES`.
+        One of `streamclust.language.LANGUAGES`.
     """
-    made_of = [job.workspace.fingerprint_of(description_path(own)) for own in chosen.values()]
+    made_of = [description_fingerprint(clustering) for clustering in chosen.values()]
     mark = fingerprint("descriptions", 1, made_of, language)
     files = (DESCRIPTIONS_FILE, EVIDENCE_FILE, READABILITY_FILE)
     if all(outputs.is_current(file, mark) for file in files):
         return
-    each = [(chosen[name], description) for name, description in told.items()]
+    each = [(chosen[name], description) for name, description in descriptions.items()]
     in_words = (
         line
-        for own, description in each
-        for line in _descriptions(own, description, description.in_words(language))
+        for clustering, description in each
+        for line in _descriptions(clustering, description, cluster_texts(description, language))
     )
     outputs.table(DESCRIPTIONS_FILE, DESCRIPTIONS, in_words, mark)
-    numbers = (line for own, description in each for line in _evidence(own, description))
+    numbers = (line for one in each for line in _evidence(*one))
     outputs.table(EVIDENCE_FILE, EVIDENCE, numbers, mark)
     lines = (
-        {**_own(own), "k": own.n_clusters, **_texts(description.readability)}
-        for own, description in each
+        {**_about(clustering), "k": clustering.n_clusters, **_cells(description.readability)}
+        for clustering, description in each
     )
     outputs.table(READABILITY_FILE, READABILITY, lines, mark)
 
 
-def _own(own: Labelled) -> dict[str, Any]:
-    return {"set": own.descriptor, "clustering": own.name}
+def _about(clustering: StoredClustering) -> dict[str, Any]:
+    return {"set": clustering.set_name, "clustering": clustering.name}
 
 
 def _descriptions(
-    own: Labelled, told: Description, described: list[Described]
+    clustering: StoredClustering, description: Description, texts: list[ClusterText]
 ) -> Iterator[dict[str, Any]]:
-    total = max(1, int(told.sizes.sum()))
-    for cluster, words in enumerate(described):
-        rows = {kind: told.rows[kind][cluster].tolist() for kind in ROWS}
+    sizes, nearest = description.sizes, description.nearest
+    total = max(1, int(sizes.sum()))
+    for cluster, words in enumerate(texts):
+        rows = {kind: description.rows[kind][cluster].tolist() for kind in EXAMPLES}
         yield {
-            **_own(own),
+            **_about(clustering),
             "cluster": cluster,
-            "rows": told.sizes[cluster],
-            "share": _text(told.sizes[cluster] / total),
+            "rows": sizes[cluster],
+            "share": number_cell(sizes[cluster] / total),
             "name": safe_cell(words.name),
             "text": safe_cell(words.text),
-            "nearest": told.nearest[cluster] if told.nearest[cluster] >= 0 else "",
-            "outlier_share": _text(told.outlier_shares[cluster]),
-            "readability": _text(told.of_clusters[cluster]),
+            "nearest": nearest[cluster] if nearest[cluster] >= 0 else "",
+            "outlier_share": number_cell(description.outlier_shares[cluster]),
+            "readability": number_cell(description.cluster_readability[cluster]),
             **{kind: " ".join(map(str, numbers)) for kind, numbers in rows.items()},
         }
 
 
-def _evidence(own: Labelled, told: Description) -> Iterator[dict[str, Any]]:
-    both = [*told.claims, *told.apart]
-    for claim in sorted(both, key=lambda one: one.cluster):
-        yield {**_own(own), **_numbers(claim)}
+def _evidence(clustering: StoredClustering, description: Description) -> Iterator[dict[str, Any]]:
+    both = [*description.findings, *description.against_nearest]
+    for finding in sorted(both, key=lambda one: one.cluster):
+        yield {**_about(clustering), **_numbers(finding)}
 
 
-def _numbers(claim: Claim) -> dict[str, Any]:
+def _numbers(finding: Finding) -> dict[str, Any]:
     return {
-        "cluster": claim.cluster,
-        "claim": claim.claim,
-        "name": safe_cell(claim.name),
-        "value": safe_cell(claim.value),
-        "in_cluster": _text(claim.inside),
-        "elsewhere": _text(claim.outside),
-        "effect": _text(claim.effect),
-        "p": f"{claim.p:.2g}",
-        "n": claim.n,
+        "cluster": finding.cluster,
+        "claim": finding.kind,
+        "name": safe_cell(finding.name),
+        "value": safe_cell(finding.value),
+        "in_cluster": number_cell(finding.inside),
+        "elsewhere": number_cell(finding.outside),
+        "effect": number_cell(finding.effect),
+        "p": f"{finding.p:.2g}",
+        "n": finding.n,
     }
 
 
-def _texts(numbers: dict[str, float]) -> dict[str, str]:
-    return {name: _text(value) for name, value in numbers.items()}
-
-
-def _text(value: float) -> str:
-    """Six digits; nothing where it is not known."""
-    return "" if math.isnan(value) else f"{value:.6g}"
+def _cells(numbers: dict[str, float]) -> dict[str, str]:
+    return {name: number_cell(value) for name, value in numbers.items()}

@@ -1,7 +1,4 @@
-"""The common look of all figures, and how they are saved.
-
-Text that fits the room there is: measured as it is drawn, the middle left out if it must be.
-"""
+"""The common look of all figures: text that fits the room there is, and how they are saved."""
 
 import os
 import textwrap
@@ -135,7 +132,7 @@ def title_width(title: str) -> float:
 
 
 def fitted(text: str, width: float, size: float = LABEL_SIZE, weight: str = "normal") -> str:
-    """The printable text, without its middle if it is wider than so many inches.
+    """The printable text, without its middle if it is wider than so many inches as it is drawn.
 
     >>> fitted("efficientnet-b7", 0.6)
     'effic…-b7'

@@ -1,7 +1,4 @@
-"""Where to write the numbers of clusters so that they can be read.
-
-Outlines of the densest part of each cluster on a plane.
-"""
+"""Where clusters are densest on a plane: outlines, and places for their numbers to be read."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,6 +8,13 @@ PLACES, STEP = 4000, 0.3
 GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 # Share of the bins over which a cluster's counts are summed to find where it is densest.
 NEIGHBOURHOOD = 0.05
+# The outline holds this share of a cluster's rows in the fewest bins (highest density region:
+# Hyndman, R. J. (1996). Computing and graphing highest density regions. The American Statistician
+# 50(2)), where so large a share of all rows in these bins are the cluster's.
+SHARE, LEAST_PURITY = 0.5, 0.6
+# Counts are smoothed by this standard deviation, a share of the bins along x: outlines of single
+# bins would be noise.
+SMOOTHING = 0.012
 
 
 def density_middles(counts: np.ndarray) -> np.ndarray:
@@ -116,16 +120,6 @@ def _box_sums(layer: np.ndarray, reach: list[int]) -> np.ndarray:
     return layer
 
 
-# The outline holds this share of a cluster's rows in the fewest bins (highest density region:
-# Hyndman, R. J. (1996). Computing and graphing highest density regions. The American Statistician
-# 50(2)).
-SHARE = 0.5
-OWN = 0.6
-# Counts are smoothed by this standard deviation, a share of the bins along x: outlines of single
-# bins would be noise.
-SMOOTHING = 0.012
-
-
 def outline(
     axes: Axes,
     layer: np.ndarray,
@@ -150,7 +144,7 @@ def outline(
     if level is None:
         return
     within = smooth >= level
-    if layer[within].sum() < OWN * total[within].sum():
+    if layer[within].sum() < LEAST_PURITY * total[within].sum():
         return
     left, right, low, high = extent
     x, y = (

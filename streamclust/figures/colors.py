@@ -1,7 +1,4 @@
-"""Colours for any number of clusters, far apart for colour-blind eyes too.
-
-Counts by cluster as colours: the hue tells which clusters, the depth how many rows.
-"""
+"""Clusters in colours, far apart for colour-blind eyes too, and counts of rows as their depth."""
 
 from functools import lru_cache
 

@@ -1,4 +1,4 @@
-"""The scores of clusterings over their number of clusters."""
+"""Curves over numbers of clusters: the scores of clusterings, and what naming clusters yields."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
-from streamclust.figures.canvas import INK, MARK, QUIET, save_png, write
-from streamclust.figures.panels import LineLook, head_panel, line_looks, panel_grid, scale_numbers
+from streamclust.figures.canvas import INK, MARK, QUIET, TICK_SIZE, percent, save_png, write
+from streamclust.figures.panels import LineStyle, head_panel, line_styles, panel_grid, scale_numbers
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,13 @@ _SMALLEST = Panel(
 )
 _BIC = Panel("bic", "Bayesian information criterion", "lower is better", "min")
 
+# Of yields: attributes, and lines of each.
+MOST_PANELS, MOST_LINES = 12, 16
+_KNOWN = (
+    "Shares are of the rows whose value is known; the band, the interval of 95 %, holds for all "
+    "rows only if these are a uniform sample."
+)
+
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -77,12 +84,12 @@ def metric_curves(
         Why that one is recommended, in one line.
     """
     algorithms = list(dict.fromkeys(str(row["algorithm"]) for row in table))
-    looks = dict(zip(algorithms, line_looks(len(algorithms)), strict=True))
+    styles = dict(zip(algorithms, line_styles(len(algorithms)), strict=True))
     panels = panels_of(table)
     words = [_words(recommended, table), *([(reason, QUIET)] if reason else [])]
-    figure, grid = panel_grid(len(panels), title, words, looks, "number of clusters")
+    figure, grid = panel_grid(len(panels), title, words, styles, "number of clusters")
     for axes, panel in zip(grid, panels, strict=True):
-        _draw(axes, panel, table, looks, recommended)
+        _draw(axes, panel, table, styles, recommended)
     save_png(figure, path)
 
 
@@ -150,20 +157,20 @@ def _draw(
     axes: Axes,
     panel: Panel,
     table: Sequence[dict[str, Any]],
-    looks: dict[str, LineLook],
+    styles: dict[str, LineStyle],
     recommended: tuple[str, int] | None,
 ) -> None:
-    drawn = np.array([score for name in looks for score in series(table, name, panel.column)[1]])
+    drawn = np.array([score for name in styles for score in series(table, name, panel.column)[1]])
     drawn = drawn[np.isfinite(drawn)]
     power = _power(drawn) if panel.scale == "plain" else 0
-    curves = {name: _curve(table, name, panel, power) for name in looks}
+    curves = {name: _curve(table, name, panel, power) for name in styles}
     for name, curve in curves.items():
-        _draw_curve(axes, panel, curve, looks[name])
+        _draw_curve(axes, panel, curve, styles[name])
     if panel is _SEPARATED:
         _draw_separated(axes, table)
     if panel.has_zero and len(drawn):
         axes.axhline(0, color=INK, lw=1, ls=(0, (5, 4)), zorder=2)
-    _ring_best(axes, panel, curves, looks)
+    _ring_best(axes, panel, curves, styles)
     if recommended is not None:
         _mark(axes, curves, recommended)
     if not len(drawn):
@@ -201,7 +208,7 @@ def _reading(panel: Panel, drawn: np.ndarray, power: int, table: Sequence[dict[s
     return "  ·  ".join(notes)
 
 
-def _draw_curve(axes: Axes, panel: Panel, curve: _Curve, look: LineLook) -> None:
+def _draw_curve(axes: Axes, panel: Panel, curve: _Curve, line_style: LineStyle) -> None:
     numbers, scores = curve.numbers, curve.scores
     if panel.scale == "log":
         empty = numbers[scores == 0]
@@ -210,30 +217,32 @@ def _draw_curve(axes: Axes, panel: Panel, curve: _Curve, look: LineLook) -> None
         axes.plot(empty, np.full(len(empty), 0.03), "x", color=MARK, ms=5, mew=1.5, **at_floor)
     alone = len(numbers) == 1
     if panel.band and alone:
-        axes.vlines(numbers, curve.low, curve.high, color=look.color, lw=4, alpha=0.3)
+        axes.vlines(numbers, curve.low, curve.high, color=line_style.color, lw=4, alpha=0.3)
     elif panel.band:
-        axes.fill_between(numbers, curve.low, curve.high, color=look.color, alpha=0.18, lw=0)
-    style: dict[str, Any] = {"color": look.color, "marker": look.marker}
+        axes.fill_between(numbers, curve.low, curve.high, color=line_style.color, alpha=0.18, lw=0)
+    style: dict[str, Any] = {"color": line_style.color, "marker": line_style.marker}
     axes.plot(numbers, scores, lw=1.3, ms=8 if alone else 3.8, mew=0.6, zorder=2.5, **style)
     style |= {"ls": "", "mfc": "white", "mew": 1}
     axes.plot(numbers[curve.refused], scores[curve.refused], ms=3.8, zorder=3, **style)
 
 
 def _ring_best(
-    axes: Axes, panel: Panel, curves: dict[str, _Curve], looks: dict[str, LineLook]
+    axes: Axes, panel: Panel, curves: dict[str, _Curve], styles: dict[str, LineStyle]
 ) -> None:
     """Ring the best score of all algorithms."""
     sign = {"max": 1, "min": -1, "": 0}[panel.best]
     sound = [
         (sign * score, k, name)
-        for name, own in curves.items()
-        for k, score in zip(own.numbers[~own.refused], own.scores[~own.refused], strict=True)
+        for name, curve in curves.items()
+        for k, score in zip(
+            curve.numbers[~curve.refused], curve.scores[~curve.refused], strict=True
+        )
     ]
     if sign and len(sound) > 1:
         # The fewer clusters of two that are as good.
         score, k, name = max(sound, key=lambda one: (one[0], -one[1]))
         ring: dict[str, Any] = {"ms": 11, "mfc": "none", "mew": 1.5, "zorder": 4}
-        axes.plot(k, sign * score, "o", mec=looks[name].color, **ring)
+        axes.plot(k, sign * score, "o", mec=styles[name].color, **ring)
 
 
 def _mark(axes: Axes, curves: dict[str, _Curve], recommended: tuple[str, int]) -> None:
@@ -242,9 +251,9 @@ def _mark(axes: Axes, curves: dict[str, _Curve], recommended: tuple[str, int]) -
     axes.axvline(k, color=MARK, lw=6, alpha=0.14, zorder=0.5)
     axes.axvline(k, color=MARK, lw=1, zorder=0.6)
     if name in curves:
-        own = curves[name]
-        there = own.numbers == k
-        axes.plot(own.numbers[there], own.scores[there], "o", color=MARK, ms=5, zorder=3.5)
+        curve = curves[name]
+        there = curve.numbers == k
+        axes.plot(curve.numbers[there], curve.scores[there], "o", color=MARK, ms=5, zorder=3.5)
 
 
 def _sound(table: Sequence[dict[str, Any]], column: str) -> np.ndarray:
@@ -280,3 +289,112 @@ def _power(drawn: np.ndarray) -> int:
     """The power of ten, a multiple of 3, in which large values are written."""
     largest = np.abs(drawn).max(initial=0)
     return 3 * int(np.log10(largest) // 3) if largest >= 1e5 else 0
+
+
+def yield_curves(path: Path, table: Sequence[dict[str, Any]], title: str) -> None:
+    """Draw what naming each cluster once gives, a panel an attribute and a line a set.
+
+    Parameters
+    ----------
+    path : Path
+        The PNG to write.
+    table : sequence of dict
+        One a clustering and attribute: ``set``, ``algorithm``, ``attribute``, ``names`` (clusters
+        to name), ``yield``, its interval ``low`` and ``high``, and ``baseline``, what one name for
+        all gives (shares). Lines without a yield are not drawn. Where a set has several
+        algorithms, each is a line of its own. Beyond `MOST_PANELS` attributes, those that gain
+        least over the baseline are left out, and beyond `MOST_LINES` lines the last.
+    title : str
+    """
+    known = [line for line in table if np.isfinite(line["yield"])]
+    names = _line_names(known)
+    styles = dict(zip(names, line_styles(len(names)), strict=True))
+    attributes = list(dict.fromkeys(str(line["attribute"]) for line in known))
+    shown = _most_gained(known, attributes)
+    words = "Each cluster is named once, by its commonest value."
+    if len(shown) < len(attributes):
+        words += f" {len(attributes) - len(shown)} attributes that gain less are not shown."
+    n_panels = max(1, len(shown))
+    both = [(words, QUIET), (_KNOWN, QUIET)]
+    figure, grid = panel_grid(n_panels, title, both, styles, "names to give")
+    for axes, attribute in zip(grid, shown, strict=False):
+        of_attribute = [line for line in known if str(line["attribute"]) == attribute]
+        _draw_yields(axes, of_attribute, styles)
+        head_panel(axes, attribute, "rows named right")
+    if not shown:
+        note: dict[str, Any] = {"transform": grid[0].transAxes, "ha": "center", "color": QUIET}
+        write(grid[0], 0.5, 0.5, "no attribute is known", **note)
+        grid[0].tick_params(labelleft=False, labelbottom=False)
+    save_png(figure, path)
+
+
+def _line_name(line: dict[str, Any], several: set[str]) -> str:
+    name = str(line["set"])
+    return f"{name} · {line['algorithm']}" if name in several else name
+
+
+def _several(table: Sequence[dict[str, Any]]) -> set[str]:
+    """Sets of more than one algorithm."""
+    pairs = {(str(line["set"]), line["algorithm"]) for line in table}
+    names = [name for name, _ in pairs]
+    return {name for name in names if names.count(name) > 1}
+
+
+def _line_names(table: Sequence[dict[str, Any]]) -> list[str]:
+    several = _several(table)
+    return list(dict.fromkeys(_line_name(line, several) for line in table))[:MOST_LINES]
+
+
+def _most_gained(table: Sequence[dict[str, Any]], attributes: list[str]) -> list[str]:
+    """The attributes that gain most over the baseline, in their order."""
+    gains = dict.fromkeys(attributes, 0.0)
+    for line in table:
+        name = str(line["attribute"])
+        gains[name] = max(gains[name], line["yield"] - line["baseline"])
+    kept = sorted(attributes, key=lambda name: -gains[name])[:MOST_PANELS]
+    return [name for name in attributes if name in kept]
+
+
+def _draw_yields(axes: Axes, table: Sequence[dict[str, Any]], styles: dict[str, LineStyle]) -> None:
+    several = _several(table)
+    for name, line_style in styles.items():
+        lines = [line for line in table if name in (_line_name(line, several), str(line["set"]))]
+        lines.sort(key=lambda line: line["names"])
+        if not lines:
+            continue
+        columns = ("names", "yield", "low", "high")
+        numbers, shares, low, high = (np.array([line[c] for line in lines], float) for c in columns)
+        if len(lines) > 1:
+            axes.fill_between(numbers, low, high, color=line_style.color, alpha=0.16, lw=0)
+        else:
+            axes.vlines(numbers, low, high, color=line_style.color, lw=4, alpha=0.3)
+        style: dict[str, Any] = {
+            "color": line_style.color,
+            "marker": line_style.marker,
+            "zorder": 2.5,
+        }
+        axes.plot(numbers, shares, lw=1.4, ms=3.8 if len(lines) > 1 else 7, mew=0.6, **style)
+    _scale_yields(axes, table)
+    _draw_baseline(axes, max(line["baseline"] for line in table))
+
+
+def _draw_baseline(axes: Axes, baseline: float) -> None:
+    axes.axhline(baseline, color=INK, lw=1.1, ls=(0, (5, 4)), zorder=2)
+    below: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "top"}
+    bottom, top = axes.get_ylim()
+    y = baseline - 0.03 * (top - bottom)
+    words = f"one name for all: {percent(baseline)}"
+    write(axes, 0.99, y, words, size=TICK_SIZE, **below)
+
+
+def _scale_yields(axes: Axes, table: Sequence[dict[str, Any]]) -> None:
+    lowest = min(min(line["baseline"], line["low"]) for line in table)
+    highest = max(max(line["yield"], line["high"]) for line in table)
+    reach = max(highest - lowest, 0.02)
+    # Room below the baseline for its words.
+    baseline = max(line["baseline"] for line in table)
+    bottom = max(lowest - 0.2 * reach, min(0.0, baseline - 0.2 * reach))
+    axes.set_ylim(bottom, highest + 0.08 * reach)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
+    scale_numbers(axes, (int(line["names"]) for line in table))

@@ -1,5 +1,6 @@
-"""All rows on a plane, as a density shaded by cluster."""
+"""All rows as densities shaded by cluster: on a plane, cluster by cluster, and in space."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,31 @@ from streamclust.figures.canvas import (
 )
 from streamclust.figures.cluster_labels import density_middles, outline, spread_labels
 from streamclust.figures.colors import cluster_colors, density_image
+from streamclust.passes.accumulators.histogram import Density, DensityMap
 
+# Inches, of all pictures.
 WIDTH, HEIGHT = 11.0, 7.6
-LEFT, BOTTOM, TOP = 0.72, 0.95, 0.78  # room around the plane in inches
+BETWEEN, HEAD = 0.12, 0.24
+LEFT, BOTTOM, TOP = 0.72, 0.95, 0.78  # room around the plane
 LEGEND_COLUMN, LEGEND_ROWS, LEGEND_COLUMNS = 1.2, 20, 3
 MOST_LABELS = 60
 NOISE = np.array([0.62, 0.64, 0.66])
 # Where a smaller share of bins is so near to rows, numbers are written beside the clusters.
 ISLANDS, REACH = 0.25, 3
+
+PANEL_COLUMNS, PANEL = 6, 1.66
+PANELS_TOP, PANELS_FOOT, PANELS_LEFT = 0.72, 0.3, 0.22
+# More panels could not be looked at; the largest clusters are drawn.
+MOST_PANELS = 60
+# Bins of a panel along each side, at most.
+PANEL_BINS = 160
+# What is lighter, the rim of a dot, does not hide what lies behind.
+FAINT = 0.93
+
+# How far the view is turned around the third axis, and raised above the plane of the others.
+ANGLES = ((0, 20), (60, 20), (120, 20), (180, 20), (240, 20), (0, 90))
+VIEW_COLUMNS, VIEW_ROWS = 3, 2
+VIEWS_TOP, VIEWS_FOOT, VIEWS_LEFT = 0.72, 0.5, 0.2
 
 
 def density_map(
@@ -88,6 +106,108 @@ def density_map(
         words += f" Grey: {int(noise.sum()):,} rows of no cluster."
     words += " Outlines: half of a cluster's rows, where they are most of those within."
     write(figure, LEFT / WIDTH, 0.2 / HEIGHT, words, size=9, color=QUIET)
+    save_png(figure, path)
+
+
+def cluster_panels(path: Path, counts: np.ndarray, sizes: np.ndarray, title: str) -> None:
+    """Draw each cluster on the same plane, the largest first.
+
+    Parameters
+    ----------
+    path : Path
+        The PNG to write.
+    counts : ndarray of shape (n_clusters, n_bins_x, n_bins_y)
+    sizes : ndarray of shape (n_clusters,)
+        Rows of each cluster.
+    title : str
+    """
+    colors, n_rows = cluster_colors(len(counts)), int(np.sum(sizes))
+    shown = np.argsort(-np.asarray(sizes), kind="stable")[:MOST_PANELS]
+    coarse = np.stack([_coarse(counts[j]) for j in shown])
+    behind = density_image(_coarse(counts.sum(axis=0))[None], NOISE[None])
+    lines = -(-len(shown) // PANEL_COLUMNS)
+    height = PANELS_TOP + lines * (HEAD + PANEL + BETWEEN) + PANELS_FOOT
+    figure = new_figure(WIDTH, height)
+    write_title(figure, title, 0.2 / WIDTH, 1 - 0.2 / height)
+    for number, (j, layer) in enumerate(zip(shown, coarse, strict=True)):
+        line, column = divmod(number, PANEL_COLUMNS)
+        x = PANELS_LEFT + column * (PANEL + BETWEEN)
+        y = height - PANELS_TOP - (line + 1) * (HEAD + PANEL) - line * BETWEEN
+        axes = figure.add_axes((x / WIDTH, y / height, PANEL / WIDTH, PANEL / height))
+        image = density_image(layer[None], colors[j][None])
+        occupied = (image < FAINT).any(axis=2, keepdims=True)
+        axes.imshow(np.where(occupied, image, 0.55 + 0.45 * behind), origin="lower", aspect="auto")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        for spine in axes.spines.values():
+            spine.set_color("#d9dce1")
+        style: dict[str, Any] = {"va": "bottom"}
+        top = (y + PANEL + 0.05) / height
+        write(figure, x / WIDTH, top, str(j), weight="bold", color=INK, **style)
+        share, right = legend_entry(int(sizes[j]), n_rows), (x + PANEL) / WIDTH
+        write(figure, right, top, share, size=8.5, color=QUIET, ha="right", **style)
+    words = "Grey: all rows in clusters."
+    if len(shown) < len(counts):
+        words += f" The {len(shown)} largest of {len(counts):,} clusters."
+    write(figure, 0.2 / WIDTH, 0.1 / height, words, size=9, color=QUIET)
+    save_png(figure, path)
+
+
+def projection(azimuth: float, elevation: float) -> np.ndarray:
+    """Axes (3, 2) of a picture of space from a direction, in degrees: to the right, and up."""
+    turn, rise = np.deg2rad([azimuth, elevation])
+    right = [np.cos(turn), np.sin(turn), 0.0]
+    up = [-np.sin(turn) * np.sin(rise), np.cos(turn) * np.sin(rise), np.cos(rise)]
+    return np.transpose([right, up])
+
+
+def space_views(
+    path: Path,
+    views: Sequence[DensityMap],
+    densities: Sequence[Density],
+    sizes: np.ndarray,
+    title: str,
+    axis_name: str,
+) -> None:
+    """Draw one picture from each of the `ANGLES`.
+
+    Parameters
+    ----------
+    path : Path
+        The PNG to write.
+    views : sequence of DensityMap
+        One an angle.
+    densities : sequence of Density
+        What was counted; where there is a layer more than sizes, the last are rows of no cluster.
+    sizes : ndarray of shape (n_clusters,)
+        Rows of each cluster.
+    title : str
+    axis_name : str
+    """
+    k = len(sizes)
+    colors = cluster_colors(k)
+    figure = new_figure(WIDTH, HEIGHT)
+    width = (WIDTH - VIEWS_LEFT - 0.35 - legend_columns(k) * LEGEND_COLUMN) / VIEW_COLUMNS - BETWEEN
+    height = (HEIGHT - VIEWS_TOP - VIEWS_FOOT) / VIEW_ROWS - HEAD
+    pictures = zip(ANGLES, views, densities, strict=True)
+    for number, ((azimuth, elevation), view, density) in enumerate(pictures):
+        line, column = divmod(number, VIEW_COLUMNS)
+        x = VIEWS_LEFT + column * (width + BETWEEN)
+        y = HEIGHT - VIEWS_TOP - (line + 1) * (height + HEAD)
+        place = (x / WIDTH, y / HEIGHT, width / WIDTH, height / HEIGHT)
+        axes = clean(figure.add_axes(place))
+        counts, noise = density.counts[:k], density.counts[k:].sum(axis=0)
+        show_density(axes, counts, colors, view.edges_x, view.edges_y, noise)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        label_clusters(axes, counts, sizes, colors, (72 * width, 72 * height), is_small=True)
+        seen = "from above" if elevation == 90 else f"turned by {azimuth}°"
+        write(figure, x / WIDTH, (y + height + 0.05) / HEIGHT, seen, size=9, color=QUIET)
+    legend(figure, sizes, colors)
+    write_title(figure, title, 0.2 / WIDTH, 1 - 0.2 / HEIGHT)
+    words = outside_in_words(max(d.outside for d in densities), int(np.sum(sizes)))
+    words = f"Turned around {axis_name} 3, which points up. {words}"
+    write(figure, VIEWS_LEFT / WIDTH, 0.16 / HEIGHT, words, size=9, color=QUIET)
     save_png(figure, path)
 
 
@@ -207,3 +327,11 @@ def legend(figure: Figure, sizes: np.ndarray, colors: np.ndarray) -> None:
     if shown < len(sizes):
         y = top - per_column * step
         write(figure, left / WIDTH, y / HEIGHT, f"and {len(sizes) - shown:,} more", size=8.5)
+
+
+def _coarse(layer: np.ndarray) -> np.ndarray:
+    """Counts (n_bins_x, n_bins_y) in `PANEL_BINS` bins a side at most, so many times as large."""
+    for axis in (0, 1):
+        step = -(-layer.shape[axis] // PANEL_BINS)
+        layer = np.add.reduceat(layer, np.arange(0, layer.shape[axis], step), axis=axis)
+    return layer

@@ -38,25 +38,25 @@ MARKERS = "osD^vPX*hd<>"
 FAR, WIDE = 3.0, 100.0
 
 
-class LineLook(NamedTuple):
+class LineStyle(NamedTuple):
     """How a line is drawn; both colour and marker tell it from others."""
 
     color: Any
     marker: str
 
 
-def line_looks(n_lines: int) -> list[LineLook]:
+def line_styles(n_lines: int) -> list[LineStyle]:
     """Colours dark enough for thin lines on white, and markers."""
     colors = cluster_colors(4 * n_lines + 4)[1:]
     dark = [ACCENT, *map(tuple, colors[oklab(colors)[:, 0] < 0.68])]
-    return [LineLook(dark[i], MARKERS[i % len(MARKERS)]) for i in range(n_lines)]
+    return [LineStyle(dark[i], MARKERS[i % len(MARKERS)]) for i in range(n_lines)]
 
 
 def panel_grid(
     n_panels: int,
     title: str,
     words: Sequence[tuple[str, Any]],
-    lines: dict[str, LineLook],
+    lines: dict[str, LineStyle],
     x_name: str,
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure with so many empty panels.
@@ -67,7 +67,7 @@ def panel_grid(
     title : str
     words : sequence of (str, colour)
         Lines below the title.
-    lines : dict of str to LineLook
+    lines : dict of str to LineStyle
         The legend; as many rows as its names need.
     x_name : str
         Of the horizontal axes, below the lowest panels.
@@ -145,7 +145,7 @@ def _legend_places(names: Sequence[str]) -> list[tuple[float, int]]:
     return places
 
 
-def _write_entry(figure: Figure, name: str, look: LineLook, left: float, y: float) -> None:
+def _write_entry(figure: Figure, name: str, look: LineStyle, left: float, y: float) -> None:
     """Draw a piece of line and its name; `left` and `y` in inches."""
     height = figure.get_figheight()
     ends = [left / WIDTH, (left + 0.16) / WIDTH, (left + 0.32) / WIDTH]

@@ -106,16 +106,16 @@ def score_histogram(
     _draw(axes, combined, ACCENT)
     _mark(axes, combined, threshold)
     name_axes(axes, combined.name, "rows (logarithmic)")
-    for number, own in enumerate(sets):
+    for number, counts in enumerate(sets):
         line, column = divmod(number, PANELS_A_ROW)
         left = 0.075 + column * 0.237
         bottom = height - MAIN_HEIGHT - (line + 1) * SET_HEIGHT + 0.55
         panel = clean(figure.add_axes((left, bottom / height, 0.18, 1.25 / height)))
-        _draw(panel, own, _PALE)
+        _draw(panel, counts, _PALE)
         panel.yaxis.set_major_locator(LogLocator(numticks=4))
         panel.xaxis.set_major_locator(MaxNLocator(4, prune="both"))
         style: dict[str, Any] = {"transform": panel.transAxes, "va": "bottom", "weight": "bold"}
-        write(panel, 0, 1.05, _shortened(printable(own.name)), **style)
+        write(panel, 0, 1.05, _shortened(printable(counts.name)), **style)
     write_title(figure, title, 0.015, 1 - 0.12 / height)
     write(figure, 0.015, 1 - 0.72 / height, words, size=10, color=MARK, weight="bold")
     save_png(figure, path)
@@ -127,32 +127,32 @@ def flagged_in_words(n_rows: int, causes: Mapping[str, int]) -> str:
     verb = "is" if flagged == 1 else "are"
     share = percent(flagged / n_rows) if n_rows else "none"
     words = [f"{count:,} {cause}" for cause, count in causes.items() if count]
-    told = f"{flagged:,} of {n_rows:,} rows {verb} flagged ({share})"
-    return ": ".join([told, ", ".join(words)] if words else [told])
+    flagged_words = f"{flagged:,} of {n_rows:,} rows {verb} flagged ({share})"
+    return ": ".join([flagged_words, ", ".join(words)] if words else [flagged_words])
 
 
-def _draw(axes: Axes, own: ScoreCounts, color: str) -> None:
-    axes.stairs(own.counts, own.edges, fill=True, color=color, baseline=0.5)
+def _draw(axes: Axes, counts: ScoreCounts, color: str) -> None:
+    axes.stairs(counts.counts, counts.edges, fill=True, color=color, baseline=0.5)
     axes.set_yscale("log")
     # A single row is a bar of some height; the tallest does not touch the frame.
-    axes.set_ylim(0.5, max(10.0, 2.0 * own.counts.max(initial=1)))
-    axes.set_xlim(own.edges[0], own.edges[-1])
+    axes.set_ylim(0.5, max(10.0, 2.0 * counts.counts.max(initial=1)))
+    axes.set_xlim(counts.edges[0], counts.edges[-1])
     axes.xaxis.set_major_locator(MaxNLocator(10))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
     axes.grid(visible=False, axis="x")
 
 
-def _mark(axes: Axes, own: ScoreCounts, threshold: float) -> None:
+def _mark(axes: Axes, counts: ScoreCounts, threshold: float) -> None:
     """Colour what lies beyond the threshold, and write the threshold beside its line."""
     (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    beyond = axes.stairs(own.counts, own.edges, fill=True, color=MARK, baseline=0.5)
+    beyond = axes.stairs(counts.counts, counts.edges, fill=True, color=MARK, baseline=0.5)
     beyond.set_clip_path(
         Rectangle((threshold, bottom), max(high - threshold, 0), top, transform=axes.transData)
     )
     axes.axvline(threshold, color=MARK, lw=1.2)
-    if own.beyond:
-        words = f"last bar: {own.beyond:,} of larger scores too"
+    if counts.beyond:
+        words = f"last bar: {counts.beyond:,} of larger scores too"
         note: dict[str, Any] = {"transform": axes.transAxes, "ha": "right", "va": "bottom"}
         write(axes, 1, 1.02, words, size=TICK_SIZE, color=QUIET, **note)
     if not low <= threshold <= high:

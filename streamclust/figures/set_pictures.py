@@ -4,14 +4,16 @@ from typing import Any
 
 import numpy as np
 
+from streamclust.choice.recommendation import measured, stored_choice
 from streamclust.choice.rule import is_degenerate, recommend
-from streamclust.choice.tables import choose, measured
-from streamclust.memory import MIB, Need
+from streamclust.figures.files import FIGURE_BYTES, figure_file
+from streamclust.memory import Need
 from streamclust.passes.accumulators.histogram import DensityMap, DensityMaps, map_edges
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 from streamclust.reduction.discriminant import discriminant_axes
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.job import Job
 from streamclust.store.outputs import Outputs
 from streamclust.store.workspace import fingerprint
@@ -19,8 +21,6 @@ from streamclust.store.workspace import fingerprint
 STEP = "draw"
 BINS = 320
 _SAMPLE_ROWS = 20_000
-# What matplotlib holds while it draws one of the figures.
-FIGURE_BYTES = 236 * MIB
 # The algorithm whose clusterings are cuts of one tree.
 TREE = "ward"
 _MAPS = {"map-pca": "principal component", "map-discriminant": "discriminant axis"}
@@ -34,16 +34,17 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    name, choice = choose(job.workspace, descriptor)
+    name, choice = stored_choice(job.workspace, descriptor)
+    reasons = list(map(str, choice.reasons))
     table = [
         {**line, "refused": is_degenerate(line)} for line in measured(job.workspace, descriptor)
     ]
-    path = f"descriptors/{descriptor}"
-    shown = [job.workspace.fingerprint_of(f"{path}/clusterings/{line['name']}") for line in table]
-    pca = job.workspace.fingerprint_of(f"{path}/pca")
-    mark = fingerprint(STEP, 4, name, choice.reasons, shown, table, pca)
+    described = job.set(descriptor)
+    clusterings = {one.name: one for one in described.clusterings}
+    shown = [clusterings[line["name"]].fingerprint for line in table]
+    mark = fingerprint(STEP, 4, name, reasons, shown, table, described.pca_fingerprint)
     kinds = ("variance", "metrics", "dendrogram", *_MAPS)
-    variance, metrics, tree, *maps = (_file(descriptor, kind) for kind in kinds)
+    variance, metrics, tree, *maps = (figure_file(descriptor, kind) for kind in kinds)
     cut = _best_cut(table)
     wanted = [variance, *([metrics] if table else []), *([tree] if cut else [])]
     wanted += maps if name else []
@@ -52,14 +53,15 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
     if all(outputs.is_current(file, mark) for file in wanted):
         job.skip(STEP, descriptor)
         return
+    recommended = None if name is None else clusterings[name]
     rows = job.rows_of(descriptor, "reduced")
-    k = 2 if name is None else _n_clusters(job, descriptor, name)
+    k = 2 if recommended is None else recommended.n_clusters
     with job.step(STEP, descriptor, draw_needs(descriptor, rows, k), rows.n_rows) as passes:
-        _curves(job, descriptor, table, name, outputs, mark, *choice.reasons[:1])
+        _curves(job, descriptor, table, name, outputs, mark, *reasons[:1])
         if cut is not None:
-            _tree(job, descriptor, cut, name, outputs, mark)
-        if name is not None:
-            _maps(job, passes, descriptor, rows, name, outputs, mark)
+            _tree(clusterings[cut["name"]], name, outputs, mark)
+        if recommended is not None:
+            _maps(job, passes, recommended, rows, outputs, mark)
 
 
 def draw_needs(descriptor: str, rows: Rows, n_clusters: int) -> list[Need]:
@@ -75,15 +77,6 @@ def draw_needs(descriptor: str, rows: Rows, n_clusters: int) -> list[Need]:
     ]
 
 
-def _n_clusters(job: Job, descriptor: str, name: str) -> int:
-    path = f"descriptors/{descriptor}/clusterings/{name}"
-    return int(job.workspace.root[path].attrs["n_clusters"])
-
-
-def _file(descriptor: str, kind: str) -> str:
-    return f"figures/{descriptor}-{kind}.png"
-
-
 def _curves(
     job: Job,
     descriptor: str,
@@ -96,13 +89,13 @@ def _curves(
     from streamclust.figures.curves import metric_curves
     from streamclust.figures.variance import variance_curve
 
-    group = job.workspace.root[f"descriptors/{descriptor}/pca"]
-    ratio, share = group["explained_variance_ratio"][...], group.attrs["share"]
-    with outputs.writing(_file(descriptor, "variance"), mark) as path:
+    described = job.set(descriptor)
+    ratio, share = described.explained_variance_ratio, described.wanted_variance
+    with outputs.writing(figure_file(descriptor, "variance"), mark) as path:
         variance_curve(path, ratio, len(ratio), share, f"{descriptor}: principal components")
     if table:
         shown = next(((x["algorithm"], x["n_clusters"]) for x in table if x["name"] == name), None)
-        with outputs.writing(_file(descriptor, "metrics"), mark) as path:
+        with outputs.writing(figure_file(descriptor, "metrics"), mark) as path:
             metric_curves(path, table, shown, f"{descriptor}: clusterings", reason)
 
 
@@ -115,55 +108,45 @@ def _best_cut(table: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _tree(
-    job: Job,
-    descriptor: str,
-    cut: dict[str, Any],
-    recommended: str | None,
-    outputs: Outputs,
-    mark: str,
+    clustering: StoredClustering, recommended: str | None, outputs: Outputs, mark: str
 ) -> None:
     from streamclust.figures.tree import dendrogram
 
-    note = f"labels: descriptors/{descriptor}/clusterings/{cut['name']}/labels"
-    if cut["name"] == recommended:
+    note = f"labels: {clustering.labels.path}"
+    if clustering.name == recommended:
         note = "the recommended clustering"
     elif recommended is not None:
         note = f"recommended of all: {recommended}  ·  {note}"
-
-    clustering = job.workspace.root[f"descriptors/{descriptor}/clusterings/{cut['name']}"]
-    merges, weights = clustering["merges"][...], clustering["weights"][...]
-    title = f"{descriptor}: {cut['algorithm']}, cut into {cut['n_clusters']} clusters"
-    with outputs.writing(_file(descriptor, "dendrogram"), mark) as path:
-        dendrogram(path, merges, weights, cut["n_clusters"], title, note)
+    k = clustering.n_clusters
+    title = f"{clustering.set_name}: {clustering.algorithm}, cut into {k} clusters"
+    with outputs.writing(figure_file(clustering.set_name, "dendrogram"), mark) as path:
+        dendrogram(path, *clustering.tree, k, title, note)
 
 
 def _maps(
     job: Job,
     passes: Passes,
-    descriptor: str,
+    clustering: StoredClustering,
     rows: Rows,
-    name: str,
     outputs: Outputs,
     mark: str,
 ) -> None:
     from streamclust.figures.density import density_map
 
-    root = job.workspace.root[f"descriptors/{descriptor}"]
-    clustering = root[f"clusterings/{name}"]
-    labels, sizes, means = clustering["labels"], clustering["sizes"][...], clustering["means"][...]
-    k, mean = len(sizes), root["pca/reduced_mean"][...]
+    descriptor = clustering.set_name
+    sizes, means = clustering.sizes[...], clustering.means[...]
+    k, reduced = len(sizes), job.set(descriptor).reduced_scatter
     sampled = rows.having(numbered=True)
-    sample = passes.reduce(
-        "sampling", sampled, UniformSample(_SAMPLE_ROWS, job.settings.random_state)
-    ).result()[0]
+    drawn = UniformSample(_SAMPLE_ROWS, job.settings.random_state)
+    sample = passes.reduce("sampling", sampled, drawn).result()[0]
     maps = [
-        DensityMap(axes, mean, *map_edges((sample - mean) @ axes, BINS))
-        for axes in _axes(root["pca/reduced_scatter"][...], sizes, means)
+        DensityMap(axes, reduced.mean, *map_edges((sample - reduced.mean) @ axes, BINS))
+        for axes in _axes(reduced.scatter, sizes, means)
     ]
-    flat = rows.having(extras=(labels,))
-    density = passes.reduce("density", flat, DensityMaps(maps, k))
+    labelled = rows.having(extras=(clustering.labels,))
+    density = passes.reduce("density", labelled, DensityMaps(maps, k))
     for number, (kind, axis) in enumerate(_MAPS.items()):
-        with outputs.writing(_file(descriptor, kind), mark) as path:
+        with outputs.writing(figure_file(descriptor, kind), mark) as path:
             density_map(
                 path,
                 density.counts[number],

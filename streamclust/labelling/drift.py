@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.labelling.placing import Chosen
+from streamclust.labelling.row_assignment import NamedClustering
 from streamclust.outliers.new_rows import Fence
 from streamclust.store.outputs import safe_cell
 
@@ -97,14 +97,14 @@ class Drift:
 
     def in_words(self) -> str:
         """The verdict, with the index."""
-        told = f"population stability index {self.index:.3f}"
+        index = f"population stability index {self.index:.3f}"
         if not math.isfinite(self.index) or self.index <= self.chance:
-            return f"no drift that chance does not explain ({told}, {self.chance:.3f} by chance)"
+            return f"no drift that chance does not explain ({index}, {self.chance:.3f} by chance)"
         if self.index < SLIGHT:
-            return f"hardly any drift ({told}, below {SLIGHT})"
+            return f"hardly any drift ({index}, below {SLIGHT})"
         if self.index < LARGE:
-            return f"some drift ({told}, from {SLIGHT} on)"
-        return f"large drift ({told}, from {LARGE} on): cluster the new rows, too"
+            return f"some drift ({index}, from {SLIGHT} on)"
+        return f"large drift ({index}, from {LARGE} on): cluster the new rows, too"
 
 
 DRIFT = ("set", "clustering", "what", "cluster", "name", "rows", "before", "now", "psi")
@@ -117,22 +117,22 @@ class SetDrift:
 
     Parameters
     ----------
-    chosen : Chosen
+    clustering : NamedClustering
     n_valid : int
         Stored rows that are valid.
     """
 
-    def __init__(self, chosen: Chosen, n_valid: int) -> None:
-        self.chosen = chosen
-        sizes = np.asarray(chosen.group["sizes"][...], np.int64)
+    def __init__(self, clustering: NamedClustering, n_valid: int) -> None:
+        self.clustering = clustering
+        sizes = np.asarray(clustering.stored.sizes[...], np.int64)
         self.before = np.append(sizes, n_valid - sizes.sum())
         self.now = np.zeros_like(self.before)
 
     @property
     def about(self) -> str:
-        return f"{self.chosen.descriptor} {self.chosen.name}"
+        return f"{self.clustering.set_name} {self.clustering.name}"
 
-    def see(self, labels: np.ndarray) -> None:
+    def add(self, labels: np.ndarray) -> None:
         """Count labels (n_rows,) of rows that are valid."""
         n_bins = len(self.now)
         self.now += np.bincount(np.where(labels < 0, n_bins - 1, labels), minlength=n_bins)
@@ -149,27 +149,27 @@ class SetDrift:
         terms = stability_terms(self.before, self.now)
         most = np.argsort(-terms, kind="stable")[:_SHOWN]
         before, now = _shares(self.before), _shares(self.now)
-        told = [f"{self._called(j)} {before[j]:.1%} → {now[j]:.1%}" for j in most if terms[j] > 0]
-        return f"; mostly {', '.join(told)}" if told else ""
+        moved = [f"{self._called(j)} {before[j]:.1%} → {now[j]:.1%}" for j in most if terms[j] > 0]
+        return f"; mostly {', '.join(moved)}" if moved else ""
 
     def _called(self, cluster: int) -> str:
-        names = self.chosen.naming.names
+        names = self.clustering.naming.names
         if cluster == len(names):
             return NOISE
         return f"{cluster} ({names[cluster]})" if names[cluster] else str(cluster)
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """The lines of drift.csv, of each cluster and of all."""
-        own = {"set": safe_cell(self.chosen.descriptor), "clustering": self.chosen.name}
+        about = {"set": safe_cell(self.clustering.set_name), "clustering": self.clustering.name}
         terms = stability_terms(self.before, self.now)
         before, now = _shares(self.before), _shares(self.now)
-        names = (*map(safe_cell, self.chosen.naming.names), "")
+        names = (*map(safe_cell, self.clustering.naming.names), "")
         for j, name in enumerate(names):
             is_noise = j == len(names) - 1
             if is_noise and not (self.before[j] or self.now[j]):
                 continue
             yield {
-                **own,
+                **about,
                 "what": NOISE if is_noise else CLUSTER,
                 "cluster": "" if is_noise else j,
                 "name": name,
@@ -179,11 +179,11 @@ class SetDrift:
                 "psi": f"{terms[j]:.6f}",
             }
         index = f"{self.drift().index:.6f}"
-        yield {**own, "what": ALL, "rows": int(self.now.sum()), "psi": index}
+        yield {**about, "what": ALL, "rows": int(self.now.sum()), "psi": index}
 
 
 def write_drift(
-    path: Path, sets: Sequence[SetDrift], n_flagged: int, n_rows: int, held: Fence | None
+    path: Path, sets: Sequence[SetDrift], n_flagged: int, n_rows: int, limits: Fence | None
 ) -> None:
     """Write the table.
 
@@ -193,17 +193,17 @@ def write_drift(
     sets : sequence of SetDrift
     n_flagged, n_rows : int
         New rows that are flagged as outliers, and all.
-    held : Fence, optional
+    limits : Fence, optional
         What flagged them; without it there is no line of outliers.
     """
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, DRIFT, restval="")
         writer.writeheader()
-        for own in sets:
-            writer.writerows(own.lines())
-        if held is not None:
+        for count in sets:
+            writer.writerows(count.lines())
+        if limits is not None:
             now = f"{n_flagged / n_rows:.6f}"
-            before = f"{held.share:.6f}"
+            before = f"{limits.share:.6f}"
             writer.writerow({"what": OUTLIERS, "rows": n_flagged, "before": before, "now": now})
 
 

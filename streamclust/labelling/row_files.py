@@ -31,11 +31,14 @@ class Column:
         str), or `CODE`, a number that stands for a text; those below 0 stand for none.
     values : tuple of str
         The texts of a code.
+    format : str
+        Of the numbers of a `FLOAT` in a CSV, and in JSON.
     """
 
     name: str
     kind: str
     values: tuple[str, ...] = ()
+    format: str = ".6g"
 
 
 # Takes the values of all columns for the next rows.
@@ -155,12 +158,15 @@ def _cells(
     """Columns as lists of cells, a slice of the rows at a time."""
     for start in range(0, len(values[0]), _SLICE):
         part = slice(start, start + _SLICE)
-        yield [as_cells(column, own[part]) for column, own in zip(columns, values, strict=True)]
+        pairs = zip(columns, values, strict=True)
+        yield [as_cells(column, of_column[part]) for column, of_column in pairs]
 
 
 def _as_text(column: Column, values: Any) -> list:
     if column.kind == FLOAT:
-        return ["" if math.isnan(value) else f"{value:.6g}" for value in values.tolist()]
+        return [
+            "" if math.isnan(value) else format(value, column.format) for value in values.tolist()
+        ]
     if column.kind == FLAG:
         return values.astype(np.int8).tolist()
     if column.kind == CODE:
@@ -171,8 +177,8 @@ def _as_text(column: Column, values: Any) -> list:
 def _as_json(column: Column, values: Any) -> list:
     if column.kind == FLOAT:
         # JSON has no infinity: that of a row without a score is told by its reason.
-        told = (float(f"{value:.6g}") for value in values.tolist())
-        return [value if math.isfinite(value) else None for value in told]
+        numbers = (float(format(value, column.format)) for value in values.tolist())
+        return [number if math.isfinite(number) else None for number in numbers]
     if column.kind == CODE:
         return _texts(column, values, str)
     return values if column.kind == TEXT else values.tolist()

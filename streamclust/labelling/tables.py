@@ -1,7 +1,9 @@
-"""The tables for people: labels.csv, metrics.csv and clusters.csv."""
+"""The tables for people: labels.csv, metrics.csv, clusters.csv; named.csv and a names.csv to fill
+in."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,26 +12,36 @@ from streamclust.choice.tables import (
     CLUSTERS,
     COSTS,
     METRICS,
-    choose,
     clusters_table,
     costs_table,
     metrics_table,
 )
-from streamclust.labelling.named_rows import write_named
+from streamclust.errors import SettingsError
+from streamclust.labelling.names import AppliedNames, applied_names, cluster_names, why_unused
+from streamclust.labelling.names_table import COLUMNS
+from streamclust.labelling.row_files import CODE, FLAG, FLOAT, INT, TEXT, Column, row_file
 from streamclust.memory import MIB, Need
 from streamclust.outliers.near_duplicates import FILE as DUPLICATES
 from streamclust.outliers.pictures import outlier_figures
 from streamclust.outliers.tables import TABLES
-from streamclust.store.descriptors import stale_sources
-from streamclust.store.images import stored_paths
+from streamclust.passes.blocks import Span, spans_of
+from streamclust.passes.verbs import Passes
+from streamclust.store.clusterings import StoredClustering, find_clustering, recommended_clusterings
+from streamclust.store.descriptors import DescriptorSet
+from streamclust.store.images import RowPaths
 from streamclust.store.job import Job
+from streamclust.store.names import named_clusterings
 from streamclust.store.outliers import case_outliers, stored_outliers
-from streamclust.store.outputs import Outputs
-from streamclust.store.workspace import Workspace
+from streamclust.store.outputs import Outputs, safe_cell
 
-STEP = "export"
+STEP, NAMES_STEP = "export", "names"
+LABELS_FILE, NAMED_FILE, LOST_FILE = "labels.csv", "named.csv", "names_lost.csv"
+LOST = ("set", "clustering", "what", "name", "clusters", "rows", "into", "share")
+TEMPLATE = (*COLUMNS, "size", "share")
 _ROWS = 65_536
+_SHOWN = 3
 NEED = Need(STEP, fixed=64 * MIB)
+NAMES_NEED = Need(NAMES_STEP, fixed=64 * MIB)
 
 
 def export(job: Job, outputs: Outputs) -> None:
@@ -41,10 +53,10 @@ def export(job: Job, outputs: Outputs) -> None:
     rows than those that are stored, what was told of them is put aside.
     """
     workspace = job.workspace
-    stored = [name for name in workspace.descriptors if not stale_sources(workspace, name)]
-    if not stored:
+    sets = [one for one in map(job.set, workspace.descriptors) if not one.stale_sources]
+    if not sets:
         return
-    old = [name for name in stored if _is_old(workspace, name)]
+    old = [one.name for one in sets if any(c.is_incomplete for c in one.clusterings)]
     if old:
         job.events.warn(
             f"the tables are left as they are: clusterings of {', '.join(old)} were made by an "
@@ -53,20 +65,13 @@ def export(job: Job, outputs: Outputs) -> None:
         return
     if stored_outliers(workspace) is None:
         forget_outliers(job, outputs)
-    n_rows = workspace.root[f"descriptors/{stored[0]}"].attrs["n_rows"]
-    with job.step(STEP, None, [NEED], n_rows):
-        outputs.table("metrics.csv", METRICS, metrics_table(workspace, stored))
-        outputs.table("costs.csv", COSTS, costs_table(workspace, stored))
-        outputs.table("clusters.csv", CLUSTERS, clusters_table(workspace, stored))
-        _labels(job, outputs, stored, n_rows)
+    names, n_rows = [one.name for one in sets], sets[0].n_rows
+    with job.step(STEP, None, [NEED], n_rows) as passes:
+        outputs.table("metrics.csv", METRICS, metrics_table(workspace, names))
+        outputs.table("costs.csv", COSTS, costs_table(workspace, names))
+        outputs.table("clusters.csv", CLUSTERS, clusters_table(workspace, names))
+        _write_labels(job, passes, outputs, sets, n_rows)
     write_named(job, outputs)
-
-
-def _is_old(workspace: Workspace, descriptor: str) -> bool:
-    """Whether clusterings of a set lack what is stored of them now."""
-    root = workspace.root[f"descriptors/{descriptor}"]
-    names = workspace.clusterings(descriptor)
-    return any("means" not in root[f"clusterings/{name}"] for name in names)
 
 
 def forget_outliers(job: Job, outputs: Outputs) -> None:
@@ -76,38 +81,170 @@ def forget_outliers(job: Job, outputs: Outputs) -> None:
         outputs.remove(file)
 
 
-def _labels(job: Job, outputs: Outputs, stored: list[str], n_rows: int) -> None:
-    root = job.workspace.root
+def _write_labels(
+    job: Job, passes: Passes, outputs: Outputs, sets: Sequence[DescriptorSet], n_rows: int
+) -> None:
     labels = {}
-    for descriptor in stored:
-        name, _ = choose(job.workspace, descriptor)
-        if not job.workspace.clusterings(descriptor):
-            job.events.warn(f"{descriptor} has no clusterings: run streamclust cluster and measure")
-        if name is not None:
-            labels[descriptor] = root[f"descriptors/{descriptor}/clusterings/{name}/labels"]
-    found = stored_outliers(job.workspace)
-    scored: dict[str, tuple[Any, Callable[[np.ndarray], list]]] = {}
-    if found is not None:
-        scored = {"outlier": (found.flagged, _flags), "outlier_score": (found.score, _scores)}
-    paths = stored_paths(job.workspace)
+    for stored in sets:
+        if not stored.clusterings:
+            job.events.warn(
+                f"{stored.name} has no clusterings: run streamclust cluster and measure"
+            )
+        elif (recommended := find_clustering(job.workspace, stored.name)) is not None:
+            labels[stored.name] = recommended.labels
+    columns = [Column(name, INT) for name in labels]
+    arrays = list(labels.values())
+    outliers = stored_outliers(job.workspace)
+    if outliers is not None:
+        columns += [Column("outlier", FLAG), Column("outlier_score", FLOAT, format=".4f")]
+        arrays += [outliers.flagged, outliers.score]
+    _write_rows(
+        job,
+        passes,
+        outputs,
+        LABELS_FILE,
+        columns,
+        n_rows,
+        lambda part: [array[part] for array in arrays],
+    )
+
+
+def _write_rows(
+    job: Job,
+    passes: Passes,
+    outputs: Outputs,
+    name: str,
+    columns: Sequence[Column],
+    n_rows: int,
+    read: Callable[[slice], list[Any]],
+) -> None:
+    """Write a table of all rows: their number and path, and what `read` gives of a part."""
+    paths = RowPaths(job.workspace)
+    columns = [Column("row", INT), Column("path", TEXT), *columns]
+
+    def values(span: Span) -> list[Any]:
+        return [np.arange(span.start, span.stop), paths[span.part], *read(span.part)]
+
+    with outputs.writing(name) as staged, row_file(staged, columns, ".csv") as write:
+        for _, part in passes.in_turn.stream(name, spans_of(n_rows, _ROWS), values):
+            write(part)
+
+
+def write_named(job: Job, outputs: Outputs) -> None:
+    """Write the names of all rows, and what was matched to none of the clusters now.
+
+    named.csv has a column for each named clustering: it is called as the set, or
+    ``<set>/<clustering>`` where several of a set are named. Rows in clusters without a name have
+    an empty cell. ``outlier`` is 1 for rows that are flagged, or in a cluster marked so.
+    """
+    named = named_clusterings(job.workspace)
+    if not named:
+        for name in (NAMED_FILE, LOST_FILE):
+            outputs.remove(name)
+        return
+    for words in filter(None, map(why_unused, named)):
+        job.events.warn(words)
+    applied = [names for names in map(applied_names, named) if names is not None]
+    _write_lost(job, outputs, applied)
+    if not applied:
+        outputs.remove(NAMED_FILE)
+        return
+    columns = [
+        Column(heading, CODE, names.naming.names)
+        for heading, names in zip(_headings(applied), applied, strict=True)
+    ]
+    columns.append(Column("outlier", FLAG))
+    labels = [names.clustering.labels for names in applied]
+    # Rows in no cluster have label -1: the last mark.
+    marks = [np.array([*names.naming.outliers, False]) for names in applied]
+    outliers = stored_outliers(job.workspace)
+
+    def read(part: slice) -> list[Any]:
+        parts = [array[part] for array in labels]
+        flagged = [mark[clusters] for mark, clusters in zip(marks, parts, strict=True)]
+        if outliers is not None:
+            flagged.append(outliers.flagged[part])
+        return [*parts, np.logical_or.reduce(flagged)]
+
+    n_rows = int(labels[0].shape[0])
+    with job.step(NAMES_STEP, None, [NAMES_NEED], n_rows) as passes:
+        _write_rows(job, passes, outputs, NAMED_FILE, columns, n_rows, read)
+
+
+def _headings(applied: Sequence[AppliedNames]) -> list[str]:
+    clusterings = [names.clustering for names in applied]
+    sets = [clustering.set_name for clustering in clusterings]
+    return [
+        one.set_name if sets.count(one.set_name) == 1 else f"{one.set_name}/{one.name}"
+        for one in clusterings
+    ]
+
+
+def _write_lost(job: Job, outputs: Outputs, applied: Sequence[AppliedNames]) -> None:
+    """Write and say what was lost; where nothing is, the table goes."""
+    if not any(names.lost for names in applied):
+        outputs.remove(LOST_FILE)
+        return
+    outputs.table(LOST_FILE, LOST, _lost_lines(applied))
+    for names in applied:
+        if names.lost:
+            listed = ", ".join(repr(lost.name) for lost in names.lost[:_SHOWN])
+            listed += ", …" * (len(names.lost) > _SHOWN)
+            about = f"{names.clustering.set_name} {names.clustering.name}"
+            job.events.warn(
+                f"{about} was computed anew: {len(names.lost)} names or marks fit none of its "
+                f"clusters ({listed}): see {LOST_FILE}"
+            )
+
+
+def _lost_lines(applied: Sequence[AppliedNames]) -> Iterator[dict[str, Any]]:
+    for names in applied:
+        for lost in names.lost:
+            yield {
+                "set": safe_cell(names.clustering.set_name),
+                "clustering": names.clustering.name,
+                "what": lost.what,
+                "name": safe_cell(lost.name),
+                "clusters": " ".join(map(str, lost.clusters)),
+                "rows": lost.rows,
+                "into": lost.into if lost.into >= 0 else "",
+                "share": f"{lost.share:.4f}",
+            }
+
+
+def write_template(job: Job, outputs: Outputs, file: Path, *, overwrite: bool = False) -> None:
+    """Write a names.csv to fill in: a line a cluster of each set's recommended clustering, largest
+    cluster first, with the names that there are.
+
+    Raises
+    ------
+    SettingsError
+        When there is no recommended clustering, or the file is there and is a person's.
+    """
+    clusterings = recommended_clusterings(job.workspace, job.chosen())
+    if not clusterings:
+        raise SettingsError("no set has a recommended clustering: run streamclust cluster first")
     with (
-        outputs.text("labels.csv") as file,
-        job.events.passing("labels.csv", n_rows) as advance,
+        outputs.elsewhere(file, NAMES_STEP, overwrite=overwrite) as staged,
+        open(staged, "w", newline="", encoding="utf-8") as text,
     ):
-        writer = csv.writer(file)
-        writer.writerow(["row", "path", *labels, *scored])
-        for start in range(0, n_rows, _ROWS):
-            stop = min(start + _ROWS, n_rows)
-            names = [""] * (stop - start) if paths is None else paths[start:stop].tolist()
-            columns = [array[start:stop].tolist() for array in labels.values()]
-            columns += [as_text(array[start:stop]) for array, as_text in scored.values()]
-            writer.writerows(zip(range(start, stop), names, *columns, strict=True))
-            advance(stop - start)
+        writer = csv.DictWriter(text, TEMPLATE)
+        writer.writeheader()
+        for clustering in clusterings.values():
+            writer.writerows(_template_lines(clustering))
+    job.events.note(f"{file}: names of clusters go into the column name, equal ones merge them")
 
 
-def _flags(flagged: np.ndarray) -> list[int]:
-    return flagged.astype(int).tolist()
-
-
-def _scores(scores: np.ndarray) -> list[str]:
-    return [f"{score:.4f}" for score in scores.tolist()]
+def _template_lines(clustering: StoredClustering) -> Iterator[dict[str, Any]]:
+    sizes, naming = clustering.sizes[...], cluster_names(clustering)
+    for cluster, size in enumerate(sizes.tolist()):
+        yield {
+            "set": safe_cell(clustering.set_name),
+            "clustering": clustering.name,
+            "cluster": cluster,
+            "name": safe_cell(naming.names[cluster]),
+            "outlier": int(naming.outliers[cluster]),
+            "mark": clustering.fingerprint,
+            "size": size,
+            "share": f"{size / max(1, sizes.sum()):.6f}",
+        }

@@ -1,1 +1,1 @@
-"""All rows on a plane or in space, one file a layout."""
+"""All rows on a plane or in space."""

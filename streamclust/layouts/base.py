@@ -1,18 +1,28 @@
-"""What a layout is: it is fitted once, and places blocks of rows afterwards."""
+"""What a layout is, and which there are: it is fitted once, and places blocks of rows afterwards.
+
+To add one, write a class that is a `Layout`, enter the name of its module in `MODULES`, with an
+instance of it in that module's ``LAYOUTS``, and its own name in `streamclust.settings.LAYOUTS`.
+"""
 
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
 
+from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
-from streamclust.settings import Settings
+from streamclust.settings import LAYOUTS, Settings
+
+DIMENSIONS = (2, 3)
+# Where each is; imported when it is asked for.
+MODULES = {"pca": "linear", "lda": "linear", "umap": "umap"}
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class RowSums:
     """Sums over the rows that are to be laid out.
 
     Attributes
@@ -30,7 +40,7 @@ class Known:
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class FittedLayout:
     """A fitted layout, as small as it is stored.
 
     Attributes
@@ -90,15 +100,15 @@ class Layout(Protocol):
         """Memory of fitting and placing, a `Need` called `name` for each stage."""
 
     def fit(
-        self, rows: Rows, known: Known, n_dimensions: int, settings: Settings, passes: Passes
-    ) -> Fitted:
+        self, rows: Rows, sums: RowSums, n_dimensions: int, settings: Settings, passes: Passes
+    ) -> FittedLayout:
         """Fit the layout.
 
         Parameters
         ----------
         rows : Rows
             Of shape (n_rows, n_columns), without extras.
-        known : Known
+        sums : RowSums
             With clusters if it is `of_clusters`.
         n_dimensions : int
         settings : Settings
@@ -110,5 +120,19 @@ class Layout(Protocol):
             When the rows are too much alike.
         """
 
-    def placement(self, fitted: Fitted) -> Placement:
+    def placement(self, fitted: FittedLayout) -> Placement:
         """What places rows as `fitted` by this layout."""
+
+
+def load_layout(name: str) -> Layout:
+    """The layout of this name; its module is imported now.
+
+    Raises
+    ------
+    SettingsError
+        When there is none.
+    """
+    if name not in LAYOUTS:
+        raise SettingsError(f"no layout is called {name}: choose from {', '.join(LAYOUTS)}")
+    layout: Layout = import_module(f"streamclust.layouts.{MODULES[name]}").LAYOUTS[name]
+    return layout

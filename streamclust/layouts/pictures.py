@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.tables import choose
-from streamclust.figures.set_pictures import BINS, FIGURE_BYTES
-from streamclust.layouts.step import layouts_of
+from streamclust.figures.files import FIGURE_BYTES, figure_file
+from streamclust.figures.set_pictures import BINS
 from streamclust.memory import Need
 from streamclust.passes.accumulators.histogram import Density, DensityMap, DensityMaps
 from streamclust.passes.blocks import Rows
+from streamclust.store.clusterings import StoredClustering, find_clustering
 from streamclust.store.job import Job
+from streamclust.store.layouts import StoredLayout, layouts_of
 from streamclust.store.outputs import Outputs
 from streamclust.store.workspace import fingerprint
 
@@ -31,11 +32,10 @@ def draw_layouts(job: Job, descriptor: str, outputs: Outputs) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    recommended, _ = choose(job.workspace, descriptor)
-    for name, layout in layouts_of(job.workspace, descriptor).items():
-        shown = layout.attrs["clustering"] or recommended
-        if shown is not None:
-            _draw(job, descriptor, name, layout, shown, outputs)
+    for layout in layouts_of(job.workspace, descriptor).values():
+        clustering = find_clustering(job.workspace, descriptor, layout.clustering or None)
+        if clustering is not None:
+            _draw(job, layout, clustering, outputs)
 
 
 def draw_layouts_needs(descriptor: str, rows: Rows, n_clusters: int, dimensions: int) -> list[Need]:
@@ -52,63 +52,56 @@ def draw_layouts_needs(descriptor: str, rows: Rows, n_clusters: int, dimensions:
 
 def _shape(dimensions: int) -> tuple[int, int]:
     """Planes that are drawn, and the bins of their sides."""
-    from streamclust.figures.spaces import ANGLES
+    from streamclust.figures.density import ANGLES
 
     return (1, BINS) if dimensions == 2 else (len(ANGLES), VIEW_BINS)
 
 
-def _draw(job: Job, descriptor: str, name: str, layout: Any, shown: str, outputs: Outputs) -> None:
-    root = job.workspace.root[f"descriptors/{descriptor}"]
-    clustering = root[f"clusterings/{shown}"]
-    path = f"descriptors/{descriptor}"
-    marks = [
-        job.workspace.fingerprint_of(f"{path}/{p}")
-        for p in (f"layouts/{name}", f"clusterings/{shown}")
-    ]
-    mark = fingerprint(STEP, 1, marks)
-    flat = layout.attrs["dimensions"] == 2
-    files = [f"figures/{descriptor}-{name}.png"]
-    files += [f"figures/{descriptor}-{name}-clusters.png"] if flat else []
+def _draw(job: Job, layout: StoredLayout, clustering: StoredClustering, outputs: Outputs) -> None:
+    descriptor, name = layout.set_name, layout.name
+    mark = fingerprint(STEP, 1, [layout.fingerprint, clustering.fingerprint])
+    is_flat = layout.dimensions == 2
+    files = [figure_file(descriptor, name)]
+    files += [figure_file(descriptor, f"{name}-clusters")] if is_flat else []
     if all(outputs.is_current(file, mark) for file in files):
         job.skip(STEP, descriptor, name)
         return
-    positions, sizes = layout["positions"], clustering["sizes"][...]
+    positions, sizes = layout.positions, clustering.sizes[...]
     rows = job.rows_of(descriptor, "reduced")
     placed = Rows(
         positions,
         rows.valid,
-        extras=(_NoiseLast(clustering["labels"], len(sizes)),),
+        extras=(_NoiseLast(clustering.labels, len(sizes)),),
         rows_a_block=positions.chunks[0],
     )
-    needs = draw_layouts_needs(descriptor, placed, len(sizes), layout.attrs["dimensions"])
-    title = f"{descriptor}: {name.partition('-')[0]} of all rows, by {shown}"
+    needs = draw_layouts_needs(descriptor, placed, len(sizes), layout.dimensions)
+    title = f"{descriptor}: {layout.method} of all rows, by {clustering.name}"
     with job.step(STEP, descriptor, needs, rows.n_rows, name) as passes:
-        maps = _planes(layout)
+        maps = _planes(layout.limits)
         density = passes.reduce("density", placed, DensityMaps(maps, len(sizes) + 1)).result()
-        if flat:
+        if is_flat:
             _draw_plane(outputs, files, mark, layout, maps[0], density[0], sizes, title)
         else:
-            from streamclust.figures.spaces import space_views
+            from streamclust.figures.density import space_views
 
             with outputs.writing(files[0], mark) as file:
-                space_views(file, maps, density, sizes, title, layout.attrs["axis_name"])
+                space_views(file, maps, density, sizes, title, layout.axis_name)
 
 
 def _draw_plane(
     outputs: Outputs,
     files: list[str],
     mark: str,
-    layout: Any,
+    layout: StoredLayout,
     plane: DensityMap,
     density: Density,
     sizes: np.ndarray,
     title: str,
 ) -> None:
-    from streamclust.figures.cluster_panels import cluster_panels
-    from streamclust.figures.density import density_map
+    from streamclust.figures.density import cluster_panels, density_map
 
     counts, noise = density.counts[:-1], density.counts[-1]
-    axis = layout.attrs["axis_name"]
+    axis = layout.axis_name
     with outputs.writing(files[0], mark) as file:
         density_map(
             file,
@@ -120,19 +113,18 @@ def _draw_plane(
             title,
             (f"{axis} 1", f"{axis} 2"),
             noise,
-            ticks=layout.attrs["method"] != "umap",
+            ticks=layout.method != "umap",
         )
     with outputs.writing(files[1], mark) as file:
         cluster_panels(file, counts, sizes, title)
 
 
-def _planes(layout: Any) -> list[DensityMap]:
-    """The planes of the pictures, within the limits of the layout."""
-    limits = np.array(layout.attrs["limits"])
+def _planes(limits: np.ndarray) -> list[DensityMap]:
+    """The planes of the pictures, within the limits of a layout."""
     if len(limits) == 2:
         edges = [np.linspace(low, high, BINS + 1) for low, high in limits.tolist()]
         return [DensityMap(np.eye(2), np.zeros(2), *edges)]
-    from streamclust.figures.spaces import ANGLES, projection
+    from streamclust.figures.density import ANGLES, projection
 
     corners = np.stack(np.meshgrid(*limits, indexing="ij"), axis=-1).reshape(-1, 3)
     middle = limits.mean(axis=1)

@@ -79,15 +79,15 @@ def _ranks_of_neighbors(rows: np.ndarray, places: np.ndarray, part: slice, k: in
     """Ranks (n_part, k) among the rows, from 1, of the nearest neighbours in the layout."""
     near = np.argpartition(_squares_to_others(places, part), k - 1, axis=1)[:, :k]
     squares = _squares_to_others(rows, part)
-    found = np.take_along_axis(squares, near, axis=1)
-    return np.stack([(squares < column[:, None]).sum(axis=1) for column in found.T], axis=1) + 1
+    of_near = np.take_along_axis(squares, near, axis=1)
+    return np.stack([(squares < column[:, None]).sum(axis=1) for column in of_near.T], axis=1) + 1
 
 
 def _squares_to_others(rows: np.ndarray, part: slice) -> np.ndarray:
     """Squared distances of some rows to all; infinite to themselves."""
     lengths = np.einsum("ij,ij->i", rows, rows)
-    own = rows[part]
-    squares = lengths - 2 * own @ rows.T + lengths[part, None]
-    numbers = np.arange(len(own))
+    some = rows[part]
+    squares = lengths - 2 * some @ rows.T + lengths[part, None]
+    numbers = np.arange(len(some))
     squares[numbers, part.start + numbers] = np.inf
     return squares

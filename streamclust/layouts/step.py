@@ -5,19 +5,19 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.choice.tables import choose
 from streamclust.errors import SettingsError
-from streamclust.layouts.base import Fitted, Known, Layout, Placement
+from streamclust.layouts.base import DIMENSIONS, Layout, Placement, RowSums, load_layout
 from streamclust.layouts.quality import SAMPLED_ROWS, layout_quality, quality_bytes
-from streamclust.layouts.registry import DIMENSIONS, load_layout
 from streamclust.memory import Need
 from streamclust.passes.accumulators.covariance import Covariance
 from streamclust.passes.accumulators.histogram import map_edges
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
+from streamclust.store.clusterings import StoredClustering, find_clustering
 from streamclust.store.job import Job
-from streamclust.store.workspace import Workspace, fingerprint, stage_array, store_array
+from streamclust.store.layouts import StoredLayout, layout_sources, publish_layout, stage_layout
+from streamclust.store.workspace import fingerprint
 
 STEP = "layout"
 # Positions that the limits of the axes are taken from: some 65 lie beyond either of them.
@@ -30,12 +30,7 @@ _SEED = 2**32
 def layout(
     job: Job, descriptor: str, method: str, dimensions: int, clustering: str | None = None
 ) -> None:
-    """Lay all rows of a set out, unless that is done.
-
-    Published is ``layouts/<method>-<dimensions>``: ``positions``, float32 of shape (n_rows,
-    dimensions), NaN for rows that are not valid, and the arrays that place other rows. Attributes
-    are those of `layouts.base`, ``quality`` (see `layouts.quality`), the
-    ``limits`` of the axes, (dimensions, 2), and how many rows are ``outside``.
+    """Lay all rows of a set out, unless that is done: `streamclust.store.layouts.StoredLayout`.
 
     Parameters
     ----------
@@ -44,8 +39,8 @@ def layout(
     method : {"pca", "lda", "umap"}
     dimensions : {2, 3}
     clustering : str, optional
-        The name, such as ``"kmeans-12"``, of the clustering that lda tells apart; by default the
-        recommended one.
+        Which one lda tells apart, see `streamclust.store.clusterings.find_clustering`; by default
+        the recommended one.
 
     Raises
     ------
@@ -55,52 +50,45 @@ def layout(
     MemoryBudgetError
         When it does not fit the budget.
     """
-    workspace, path = job.workspace, f"descriptors/{descriptor}"
-    made = _checked(job, descriptor, method, dimensions)
-    told = _clustering(job, descriptor, method, made, clustering)
-    made_of = _made_of(workspace, descriptor, told)
-    chosen = {setting: getattr(job.settings, setting) for setting in made.depends_on}
-    mark = fingerprint(STEP, 1, method, made.version, dimensions, chosen, made_of)
-    name = f"{method}-{dimensions}"
-    place = f"{path}/layouts/{name}"
-    if workspace.restore(place, mark):
-        job.skip(STEP, descriptor, name)
+    workspace = job.workspace
+    stored = StoredLayout(workspace, descriptor, f"{method}-{dimensions}")
+    chosen = _checked(job, descriptor, method, dimensions)
+    clusters = _clustering(job, descriptor, method, chosen, clustering)
+    name = None if clusters is None else clusters.name
+    made_of = layout_sources(workspace, descriptor, name)
+    settings = {setting: getattr(job.settings, setting) for setting in chosen.depends_on}
+    mark = fingerprint(STEP, 1, method, chosen.version, dimensions, settings, made_of)
+    if workspace.restore(stored.path, mark):
+        job.skip(STEP, descriptor, stored.name)
         return
     rows = job.rows_of(descriptor, "reduced")
     needs = layout_needs(descriptor, method, rows, dimensions)
     with (
-        job.step(STEP, descriptor, needs, rows.n_rows, name) as passes,
+        job.step(STEP, descriptor, needs, rows.n_rows, stored.name) as passes,
         workspace.staging() as staged,
     ):
-        known = _known(job, passes, descriptor, rows, told)
-        fitted = made.fit(rows, known, dimensions, job.settings, passes)
-        group = _staged(staged, fitted, rows, dimensions)
-        positions = group["positions"]
-        passes.write("placing", rows, _Place(made.placement(fitted)), [positions])
-        group.attrs.update(
+        sums = _sums(job, passes, descriptor, rows, clusters)
+        fitted = chosen.fit(rows, sums, dimensions, job.settings, passes)
+        shape = rows.n_rows, dimensions
+        group, positions = stage_layout(staged, fitted.arrays, shape, rows.array.chunks[0])
+        passes.write("placing", rows, _Place(chosen.placement(fitted)), [positions])
+        quality = _quality(passes, rows, positions)
+        limits, outside = _limits(passes, rows, positions)
+        publish_layout(
+            group,
+            stored,
+            mark,
+            **fitted.attributes,
             method=method,
             dimensions=dimensions,
-            axis_name=made.axis_name,
-            clustering=told,
+            axis_name=chosen.axis_name,
+            clustering=name,
             made_of=made_of,
-            settings=chosen,
-            quality=_quality(passes, rows, positions),
-            **_limits(passes, rows, positions),
+            settings=settings,
+            quality=quality,
+            limits=limits.tolist(),
+            outside=outside,
         )
-        workspace.publish(group, place, mark)
-
-
-def layouts_of(workspace: Workspace, descriptor: str) -> dict[str, Any]:
-    """The stored layouts of a set by name, such as ``"umap-2"``, that show what is stored now:
-    not those of reduced rows or of a clustering that have been replaced since."""
-    path = f"descriptors/{descriptor}/layouts"
-    names = sorted(p.parent.name for p in (workspace.store / path).glob("*/zarr.json"))
-    groups = {name: workspace.get(f"{path}/{name}") for name in names}
-    return {
-        name: group
-        for name, group in groups.items()
-        if group.attrs["made_of"] == _made_of(workspace, descriptor, group.attrs["clustering"])
-    }
 
 
 def layout_needs(descriptor: str, method: str, rows: Rows, dimensions: int) -> list[Need]:
@@ -120,68 +108,45 @@ def _checked(job: Job, descriptor: str, method: str, dimensions: int) -> Layout:
     """The layout of this name, found to be possible."""
     if dimensions not in DIMENSIONS:
         raise SettingsError(f"a layout has 2 or 3 dimensions, not {dimensions}")
-    if job.workspace.get(f"descriptors/{descriptor}/reduced") is None:
+    if job.set(descriptor).reduced is None:
         raise SettingsError(f"{descriptor} is not reduced yet: run streamclust reduce first")
-    made = load_layout(method)
-    made.check(job.n_valid(descriptor))
-    return made
-
-
-def _made_of(workspace: Workspace, descriptor: str, clustering: str | None) -> list[str | None]:
-    """Fingerprints of what a layout follows from."""
-    path = f"descriptors/{descriptor}"
-    reduced = workspace.fingerprint_of(f"{path}/reduced")
-    if clustering is None:
-        return [reduced]
-    return [reduced, workspace.fingerprint_of(f"{path}/clusterings/{clustering}")]
+    chosen = load_layout(method)
+    chosen.check(job.n_valid(descriptor))
+    return chosen
 
 
 def _clustering(
-    job: Job, descriptor: str, method: str, made: Layout, asked: str | None
-) -> str | None:
+    job: Job, descriptor: str, method: str, chosen: Layout, asked: str | None
+) -> StoredClustering | None:
     """The clustering that a layout tells apart; None where it tells none."""
-    if not made.of_clusters:
+    if not chosen.of_clusters:
         if asked is not None:
             raise SettingsError(f"a layout by {method} follows no clustering: leave {asked} out")
         return None
-    name = asked or choose(job.workspace, descriptor)[0]
-    names = job.workspace.clusterings(descriptor)
-    if name in names:
-        return name
-    if asked is None:
+    clustering = find_clustering(job.workspace, descriptor, asked)
+    if clustering is None:
         raise SettingsError(
             f"{descriptor} has no clustering to lay out: run streamclust cluster and measure first"
         )
-    raise SettingsError(
-        f"{descriptor} has no clustering {asked}: there are {', '.join(names) or 'none'}"
-    )
+    return clustering
 
 
-def _known(job: Job, passes: Passes, descriptor: str, rows: Rows, clustering: str | None) -> Known:
-    root = job.workspace.root[f"descriptors/{descriptor}"]
-    scatter = root["pca/reduced_scatter"][...]
+def _sums(
+    job: Job, passes: Passes, descriptor: str, rows: Rows, clustering: StoredClustering | None
+) -> RowSums:
+    scatter = job.set(descriptor).reduced_scatter.scatter
     if clustering is None:
-        return Known(scatter)
-    group = root[f"clusterings/{clustering}"]
-    sizes, means = group["sizes"][...], group["means"][...]
+        return RowSums(scatter)
+    sizes, means = clustering.sizes[...], clustering.means[...]
     if sizes.sum() == 0:
-        raise SettingsError(f"{descriptor}: {clustering} has no rows in clusters: take another")
+        raise SettingsError(
+            f"{descriptor}: {clustering.name} has no rows in clusters: take another"
+        )
     if sizes.sum() < job.n_valid(descriptor):
-        labelled = rows.having(extras=(group["labels"],))
+        labelled = rows.having(extras=(clustering.labels,))
         clustered = passes.reduce("scatter of clusters", labelled, _ScatterOfClusters())
         scatter = clustered.covariance.result().scatter
-    return Known(scatter, sizes, means)
-
-
-def _staged(staged: Any, fitted: Fitted, rows: Rows, dimensions: int) -> Any:
-    """A group with what was fitted, and room for the positions."""
-    group = staged.create_group(STEP)
-    for array, values in fitted.arrays.items():
-        store_array(group, array, values)
-    group.attrs.update(**fitted.attributes)
-    shape, chunk = (rows.n_rows, dimensions), rows.array.chunks[0]
-    stage_array(group, "positions", shape, np.float32, chunk, fill_value=np.nan)
-    return group
+    return RowSums(scatter, sizes, means)
 
 
 def _quality(passes: Passes, rows: Rows, positions: Any) -> dict[str, Any]:
@@ -189,11 +154,11 @@ def _quality(passes: Passes, rows: Rows, positions: Any) -> dict[str, Any]:
     drawn = UniformSample(SAMPLED_ROWS, _SEED)
     placed = rows.having(extras=(positions,), numbered=True)
     values, places, _ = passes.reduce("sampling rows", placed, drawn).result()
-    quality = passes.map("neighbourhoods kept", _Judge(values), [places], "layout")[0]
+    quality = passes.map("neighbourhoods kept", _Quality(values), [places], "layout")[0]
     return {name: None if math.isnan(v) else v for name, v in quality._asdict().items()}
 
 
-def _limits(passes: Passes, rows: Rows, positions: Any) -> dict[str, Any]:
+def _limits(passes: Passes, rows: Rows, positions: Any) -> tuple[np.ndarray, int]:
     """Limits of the axes such that a few rows far away do not squeeze the picture, and how many
     these are."""
     placed = Rows(positions, rows.valid, rows_a_block=rows.rows_a_block)
@@ -201,8 +166,8 @@ def _limits(passes: Passes, rows: Rows, positions: Any) -> dict[str, Any]:
     sample = passes.reduce("sampling positions", placed.having(numbered=True), drawn).result()[0]
     edges = [map_edges(column[:, None].repeat(2, axis=1), 1, QUANTILES)[0] for column in sample.T]
     limits = np.array(edges)
-    outside = passes.reduce("counting what lies outside", placed, _Outside(limits)).count
-    return {"limits": limits.tolist(), "outside": outside}
+    outside = passes.reduce("counting what lies outside", placed, _Outside(limits))
+    return limits, outside.count
 
 
 class _Place:
@@ -215,7 +180,7 @@ class _Place:
         return (self.placement(values),)
 
 
-class _Judge:
+class _Quality:
     """The quality of positions of sampled rows, as a task."""
 
     def __init__(self, values: np.ndarray) -> None:

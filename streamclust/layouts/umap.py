@@ -1,7 +1,5 @@
 """UMAP of landmarks, and every other row placed among those that it is nearest to.
 
-Rows placed in a map of landmarks, among those that they are nearest to.
-
 McInnes, Healy & Melville (2018), "UMAP: Uniform Manifold Approximation and Projection for Dimension
 Reduction", arXiv:1802.03426. A row belongs to its nearest landmarks by degrees (smooth k-nearest
 distances, algorithm 3). These need not lie together in the map, and the mean of two islands is
@@ -16,7 +14,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from streamclust.errors import SettingsError
-from streamclust.layouts.base import Fitted, Known
+from streamclust.layouts.base import FittedLayout, RowSums
 from streamclust.memory import MIB, Need
 from streamclust.neighbors.pairs import as_members
 from streamclust.neighbors.search import (
@@ -188,18 +186,18 @@ class UMAP:
         ]
 
     def fit(
-        self, rows: Rows, known: Known, n_dimensions: int, settings: Settings, passes: Passes
-    ) -> Fitted:
+        self, rows: Rows, sums: RowSums, n_dimensions: int, settings: Settings, passes: Passes
+    ) -> FittedLayout:
         drawn = UniformSample(LANDMARKS, settings.random_state)
         values, numbers = passes.reduce("sampling rows", rows.having(numbered=True), drawn).result()
         landmarks = _distinct(values[np.argsort(numbers)])
         _check_landmarks(len(landmarks))
-        task = _Fit(landmarks, n_dimensions)
+        task = _UMAPOfLandmarks(landmarks, n_dimensions)
         return passes.map("UMAP of a sample", task, [settings.random_state], "sample")[0]
 
-    def placement(self, fitted: Fitted) -> LandmarkMap:
-        arrays, own = fitted.arrays, fitted.attributes
-        return LandmarkMap(arrays["landmarks"], arrays["landmark_positions"], own["a"], own["b"])
+    def placement(self, fitted: FittedLayout) -> LandmarkMap:
+        landmarks, positions = (fitted.arrays[n] for n in ("landmarks", "landmark_positions"))
+        return LandmarkMap(landmarks, positions, fitted.attributes["a"], fitted.attributes["b"])
 
 
 def _check_landmarks(count: int) -> None:
@@ -218,13 +216,13 @@ def _distinct(values: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Fit:
+class _UMAPOfLandmarks:
     """UMAP of landmarks, from a seed."""
 
     landmarks: np.ndarray
     n_dimensions: int
 
-    def __call__(self, seed: int) -> Fitted:
+    def __call__(self, seed: int) -> FittedLayout:
         indices, distances = _neighbors_with_self(self.landmarks)
         with warnings.catch_warnings():
             # Of TensorFlow, which is not needed, and of the neighbours' index, which is not given.
@@ -251,15 +249,15 @@ class _Fit:
             "b": float(model._b),
             "library": f"umap-learn {umap.__version__}",
         }
-        return Fitted(arrays, attributes)
+        return FittedLayout(arrays, attributes)
 
 
 def _neighbors_with_self(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each row and its nearest others, as UMAP counts neighbours: exact, and without compiling."""
     others, _ = exact_neighbors(landmarks, N_NEIGHBORS - 1)
-    own = np.arange(len(landmarks))[:, None]
-    indices = np.hstack([own, others.indices]).astype(np.int32)
-    return indices, np.hstack([np.zeros(own.shape, np.float32), others.distances])
+    numbers = np.arange(len(landmarks))[:, None]
+    indices = np.hstack([numbers, others.indices]).astype(np.int32)
+    return indices, np.hstack([np.zeros(numbers.shape, np.float32), others.distances])
 
 
-LAYOUT = UMAP()
+LAYOUTS = {"umap": UMAP()}

@@ -4,10 +4,11 @@ import io
 from pathlib import Path
 from typing import Any
 
-from streamclust.layouts.step import layouts_of
+from streamclust.figures.files import caption
 from streamclust.markup import beside, bullets, paragraph, picture, table
-from streamclust.notebook.pictures import Pictures, what_it_shows
+from streamclust.notebook.pictures import Pictures
 from streamclust.report.contents import in_line, inventory
+from streamclust.store.layouts import layouts_of
 from streamclust.store.workspace import Workspace
 
 # The headings of the terminal in full.
@@ -41,8 +42,8 @@ def case_html(workspace: Workspace) -> str:
     pictures = Pictures(workspace.folder)
     parts = [table(lines, str(workspace.folder)), paragraph(_rows_in_words(about))]
     for name, one in sets.items():
-        own = [pictures[file] for file in _maps(workspace, name) if file in pictures]
-        parts.append(_set(name, one, own))
+        maps = [pictures[file] for file in _maps(workspace, name) if file in pictures]
+        parts.append(_set(name, one, maps))
     return f"<div>{''.join(parts)}</div>"
 
 
@@ -53,17 +54,18 @@ def _with_full_headings(line: dict[str, str]) -> dict[str, str]:
 def _rows_in_words(about: dict[str, Any]) -> str:
     paths = about["paths"]
     words = "no image paths" if paths is None else f"{paths:,} image paths"
-    found = about["outliers"]
-    if found is None:
+    outliers = about["outliers"]
+    if outliers is None:
         return f"{words}; outliers were not looked for"
-    return f"{words}; {found['n_flagged']:,} rows flagged as outliers by {', '.join(found['sets'])}"
+    flagged, sets = outliers["n_flagged"], ", ".join(outliers["sets"])
+    return f"{words}; {flagged:,} rows flagged as outliers by {sets}"
 
 
-def _maps(workspace: Workspace, descriptor: str) -> list[str]:
+def _maps(workspace: Workspace, set_name: str) -> list[str]:
     """Names of pictures that may show a set as it is now: layouts of rows or of a clustering that
     were replaced since are left out, though their pictures are still there."""
-    layouts = [name for name in layouts_of(workspace, descriptor) if name in _LAYOUTS]
-    return [f"{descriptor}-{name}" for name in (*layouts, *_MAPS)]
+    layouts = [name for name in layouts_of(workspace, set_name) if name in _LAYOUTS]
+    return [f"{set_name}-{name}" for name in (*layouts, *_MAPS)]
 
 
 def _set(name: str, one: dict[str, Any], maps: list[Path]) -> str:
@@ -77,14 +79,14 @@ def _set(name: str, one: dict[str, Any], maps: list[Path]) -> str:
     return beside(_map(name, chosen, maps), paragraph(heading, strong=True) + why)
 
 
-def _map(descriptor: str, clustering: str | None, maps: list[Path]) -> str:
+def _map(set_name: str, clustering: str | None, maps: list[Path]) -> str:
     """The newest layout on a plane, else a map on axes of the reduced rows, if it was drawn."""
     if clustering is None or not maps:
         return ""
     layouts = [file for file in maps if not file.stem.endswith(_MAPS)]
     shown = max(layouts, key=lambda file: file.stat().st_mtime, default=maps[0])
     png = _small(shown)
-    about = f"Map of {descriptor}: {what_it_shows(shown.stem)} of {clustering}"
+    about = f"Map of {set_name}: {caption(shown.stem)} of {clustering}"
     return picture(png, about, _WIDTH) if png else ""
 
 

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from streamclust.choice.tables import choose
 from streamclust.memory import MIB, Need
 from streamclust.passes.blocks import Rows
-from streamclust.store.clusterings import StoredClustering
+from streamclust.store.clusterings import recommended_clustering
 from streamclust.store.job import Job
 from streamclust.store.outliers import SetOutliers
 from streamclust.store.workspace import fingerprint
@@ -27,11 +26,10 @@ def cluster_distances(job: Job, descriptor: str) -> None:
         When it does not fit the budget.
     """
     stored = SetOutliers(job.workspace, descriptor).cluster_distances
-    name, _ = choose(job.workspace, descriptor)
-    if name is None:
+    clustering = recommended_clustering(job.workspace, descriptor)
+    if clustering is None:
         stored.archive()
         return
-    clustering = StoredClustering(job.workspace, descriptor, name)
     mark = fingerprint(STEP, 2, clustering.fingerprint)
     if stored.restore(mark):
         job.skip(STEP, descriptor)
@@ -41,7 +39,7 @@ def cluster_distances(job: Job, descriptor: str) -> None:
     labels, means = clustering.labels, clustering.means[...]
     with (
         job.step(STEP, descriptor, needs, rows.n_rows) as passes,
-        stored.written(mark, name, rows.n_rows, rows.rows_a_block) as distance,
+        stored.written(mark, clustering.name, rows.n_rows, rows.rows_a_block) as distance,
     ):
         with_labels = rows.having(extras=(labels,))
         passes.write(STEP, with_labels, _MeanDistance(means), [distance])

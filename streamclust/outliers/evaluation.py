@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from streamclust.choice.agreement import agreement
-from streamclust.choice.tables import choose
 from streamclust.errors import SettingsError
 from streamclust.markup import bullets
 from streamclust.markup import table as html_table
 from streamclust.memory import MIB, Need
 from streamclust.passes.accumulators.contingency import count_pairs
-from streamclust.sources.truth import Truth, read_truth, truth_bytes
-from streamclust.store.clusterings import StoredClustering
+from streamclust.sources.attributes import Truth, read_truth, truth_bytes
+from streamclust.store.clusterings import recommended_clusterings
 from streamclust.store.images import path_blocks
 from streamclust.store.job import Job
 from streamclust.store.outliers import SetOutliers, StoredOutliers, stored_outliers
@@ -220,7 +219,7 @@ def evaluate(job: Job, truth_file: Path, outputs: Outputs) -> Evaluation:
     Raises
     ------
     SourceError
-        When the table cannot be used: `streamclust.sources.truth.read_truth`.
+        When the table cannot be used: `streamclust.sources.attributes.read_truth`.
     MemoryBudgetError
         When its columns do not fit the budget.
     SettingsError
@@ -348,14 +347,10 @@ def _reasons(
 
 
 def _clusterings(workspace: Workspace, stored: list[str], truth: Truth) -> Iterator[dict[str, Any]]:
-    for name in stored:
-        recommended, _ = choose(workspace, name)
-        if recommended is None:
-            continue
-        clustering = StoredClustering(workspace, name, recommended)
+    for name, clustering in recommended_clusterings(workspace, stored).items():
         labels, k = clustering.labels[...][truth.rows], clustering.n_clusters
         for column, attribute in truth.attributes.items():
             table = count_pairs(attribute.codes, labels, (len(attribute.values), k))
             if table.any():
-                about = ("clustering", name, recommended, column, int(table.sum()), "")
+                about = ("clustering", name, clustering.name, column, int(table.sum()), "")
                 yield from _lines(agreement(table), *about)

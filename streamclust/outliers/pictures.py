@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamclust.errors import ImageError, SourceError
-from streamclust.figures.set_pictures import FIGURE_BYTES
+from streamclust.figures.files import FIGURE_BYTES
 from streamclust.images.archive import Images, ImageStore, stored_images
 from streamclust.images.scan import scan_need
 from streamclust.memory import Need

@@ -1,9 +1,4 @@
-"""Rows of an array cut into blocks whose size depends on the array alone.
-
-Arrays by rows: a part of one that counts from 0, and several one after another.
-
-A few rows of a Zarr array without the rest of their chunk.
-"""
+"""Rows of an array cut into blocks whose size depends on the array alone, parts of it included."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +31,16 @@ class Span:
 
     def __len__(self) -> int:
         return self.stop - self.start
+
+    @property
+    def part(self) -> slice:
+        """What takes these rows out of an array."""
+        return slice(self.start, self.stop)
+
+
+def spans_of(n_rows: int, size: int) -> list[Span]:
+    """Cut rows into spans of `size`; the last may be shorter."""
+    return [Span(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
 
 
 @dataclass(frozen=True)
@@ -124,8 +129,7 @@ class Rows:
 
     def spans(self, rows: int = 0) -> list[Span]:
         """Cut all rows into spans of `rows` (a block each by default)."""
-        size = max(rows, self.rows_a_block)
-        return [Span(i, min(i + size, self.n_rows)) for i in range(0, self.n_rows, size)]
+        return spans_of(self.n_rows, max(rows, self.rows_a_block))
 
     def read(self, span: Span) -> Block:
         """Read a span at once."""
@@ -231,6 +235,19 @@ def read_rows(array: Any, start: int, stop: int) -> np.ndarray:
     if values.size < count * n_columns:  # damaged: Zarr says how
         return np.asarray(array[start:stop])
     return values.reshape(count, *array.shape[1:])
+
+
+def rows_at(array: Any, rows: np.ndarray) -> np.ndarray:
+    """Rows of a Zarr array by their numbers, in any order, a chunk in memory at a time."""
+    chunk = array.chunks[0]
+    dtype = object if array.dtype.kind in "TU" else array.dtype
+    values = np.empty((len(rows), *array.shape[1:]), dtype)
+    for number in np.unique(rows // chunk):
+        here = rows // chunk == number
+        start = int(number) * chunk
+        part = np.asarray(array[start : start + chunk], dtype)
+        values[here] = part[rows[here] - start]
+    return values
 
 
 def _chunk_file(array: Any, number: int) -> Path | None:

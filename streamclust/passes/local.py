@@ -1,9 +1,5 @@
-"""The executor of one machine: threads over blocks, one BLAS thread each.
+"""The executor of one machine: threads over blocks, one BLAS thread each."""
 
-Results in the order of their items, with a bounded number of tasks in flight.
-"""
-
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -43,9 +39,9 @@ def in_order(
 
 def available_cpus() -> int:
     """Processors this process may use (a batch job or a container may have been given few)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    from joblib import cpu_count
+
+    return int(cpu_count())
 
 
 class LocalExecutor:

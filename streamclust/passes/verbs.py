@@ -1,8 +1,8 @@
-"""The three ways to go through all rows: reduce them, fold over them, write new ones."""
+"""The ways to go through all rows: reduce them, fold over them, write new ones, stream them."""
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -20,6 +20,7 @@ Transform = Callable[..., tuple[np.ndarray, ...]]
 
 A = TypeVar("A")  # an Accumulator; each names the extras it takes, which a bound cannot say
 L = TypeVar("L", bound="Learner")
+T = TypeVar("T")
 
 
 class Executor(Protocol):
@@ -137,6 +138,22 @@ class Passes:
         for i, group in enumerate(groups):
             learned[i::n_groups] = group
         return learned
+
+    def stream(
+        self, name: str, spans: Sequence[Span], task: Callable[[Span], T]
+    ) -> Iterator[tuple[Span, T]]:
+        """Give what a task makes of spans of rows, in their order, a few of them in memory at a
+        time: for what is written into files as it comes."""
+        with self.events.passing(self._named(name), sum(map(len, spans))) as advance:
+            made = self.executor.map(task, spans, self.in_flight)
+            for span in spans:
+                yield span, next(made)
+                advance(len(span))
+
+    @property
+    def in_turn(self) -> "Passes":
+        """The same passes, block after block in this process: for rows that are but copied."""
+        return replace(self, executor=LocalExecutor(1), in_flight=1)
 
     def map(self, name: str, task: Callable[[Any], Any], items: Sequence[Any], unit: str) -> list:
         """Run independent pieces of work that are no rows, such as one for each k."""

@@ -7,24 +7,19 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.memory import Budget, Need
-from streamclust.passes.blocks import Rows
-from streamclust.reduction.stored_sums import (
-    empty_sums,
-    is_sketched,
-    n_vectors,
-    store_sums,
-    sums_bytes,
-)
-from streamclust.reduction.sums import PCASums
+from streamclust.passes.blocks import Rows, spans_of
+from streamclust.passes.verbs import Passes
+from streamclust.reduction.sums import PCASums, empty_sums, is_sketched, n_vectors, sums_bytes
 from streamclust.settings import Settings
 from streamclust.sources.readers import ArraySource, fingerprint
+from streamclust.store.descriptors import DescriptorSet
 from streamclust.store.job import Job
 from streamclust.store.workspace import fingerprint as digest
-from streamclust.store.workspace import stage_array
 
 STEP = "ingest"
 BLOCKS_A_TASK = 4
 _SHOWN = 10
+_CHUNK = 65_536
 
 
 def ingest(job: Job, descriptor: str, source: ArraySource) -> None:
@@ -37,15 +32,14 @@ def ingest(job: Job, descriptor: str, source: ArraySource) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    path = f"descriptors/{descriptor}"
-    mark = _mark(job, source)
-    if not job.workspace.restore(path, mark):
+    stored, mark = job.set(descriptor), _mark(job, source)
+    if not stored.restore(mark):
         needs = ingest_needs(source, job.settings)
         with job.step(STEP, descriptor, needs, len(source)) as passes:
-            _store(job, passes, source, path, mark)
+            _store(job, passes, source, stored, mark)
     else:
         job.skip(STEP, descriptor)
-    _check_invalid(job, descriptor, source.path)
+    _check_invalid(job, stored, source.path)
 
 
 def _mark(job: Job, source: ArraySource) -> str:
@@ -73,32 +67,22 @@ def ingest_needs(source: ArraySource, settings: Settings) -> list[Need]:
     return [Need(f"{STEP} of {source.path.name}", fixed=total, per_block=2 * block + sums)]
 
 
-def _store(job: Job, passes: Any, source: ArraySource, path: str, mark: str) -> None:
-    rows = Rows(source)
-    settings = job.settings
+def _store(job: Job, passes: Passes, source: ArraySource, stored: DescriptorSet, mark: str) -> None:
+    rows, settings = Rows(source), job.settings
     sums = empty_sums(settings, rows.n_columns)
     if sums.sketched:
         job.events.warn(
             f"{source.path.name}: the covariance of {rows.n_columns} columns does not fit "
             f"--memory {settings.memory}: a randomised sketch stands in for it"
         )
-    with job.workspace.staging() as staged:
+    with stored.writing() as staged:
         chunk = rows.rows_a_block
-        raw = stage_array(
-            staged, "raw", source.shape, source.dtype, chunk, compress=settings.compress
-        )
-        # True is the fill value: where all rows are valid nothing is written at all.
-        valid = stage_array(staged, "valid", source.shape[:1], bool, chunk, fill_value=True)
-        seen = passes.write(
-            "reading",
-            rows,
-            finite_rows,
-            (raw, valid),
-            _Ingested(sums),
-            BLOCKS_A_TASK,
-        )
-        store_sums(staged, seen.sums)
-        staged.attrs.update(
+        raw = staged.create_raw(source.shape, source.dtype, chunk, settings.compress)
+        valid = staged.create_valid(rows.n_rows, chunk)
+        outputs, empty = (raw, valid), _Ingested(sums)
+        seen = passes.write("reading", rows, finite_rows, outputs, empty, BLOCKS_A_TASK)
+        staged.save_sums(seen.sums.moments.result(), seen.sums.scatter.result())
+        staged.save_facts(
             source=source_attributes(source),
             n_rows=rows.n_rows,
             n_columns=rows.n_columns,
@@ -108,8 +92,8 @@ def _store(job: Job, passes: Any, source: ArraySource, path: str, mark: str) -> 
         if seen.n_invalid == rows.n_rows:
             raise SourceError(f"{source.path}: every row holds NaN or infinity")
         if seen.n_invalid and settings.invalid == "error":
-            raise SourceError(invalid_message(source.path, Rows(raw), valid, seen.n_invalid))
-        job.workspace.publish(staged, path, mark)
+            raise SourceError(invalid_message(source.path, valid, seen.n_invalid))
+        stored.publish(staged, mark)
 
 
 def finite_rows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -139,26 +123,26 @@ class _Ingested:
         return self
 
 
-def _check_invalid(job: Job, descriptor: str, path: Path) -> None:
+def _check_invalid(job: Job, stored: DescriptorSet, path: Path) -> None:
     """Hold a stored set to the present policy: it may have been masked in an earlier run."""
-    group = job.workspace.root[f"descriptors/{descriptor}"]
-    n_invalid = group.attrs["n_invalid"]
+    n_invalid = stored.n_invalid
     if not n_invalid:
         return
-    message = invalid_message(path, Rows(group["raw"]), group["valid"], n_invalid)
     if job.settings.invalid == "error":
-        raise SourceError(message)
+        raise SourceError(invalid_message(path, stored.valid, n_invalid))
     job.events.warn(f"{path.name}: {n_invalid} rows masked, with label -1")
 
 
-def invalid_message(path: Path, rows: Rows, valid: Any, n_invalid: int) -> str:
-    shown: list[int] = []
-    for span in rows.spans():
-        shown += (span.start + np.flatnonzero(~valid[span.start : span.stop])).tolist()
-        if len(shown) >= min(n_invalid, _SHOWN):
+def invalid_message(path: Path, valid: Any, n_invalid: int) -> str:
+    """What is said of rows that are not finite, by an array (n_rows,) that is False for them."""
+    first: list[int] = []
+    spans = spans_of(valid.shape[0], _CHUNK)
+    for span, mask in Passes().in_turn.stream("invalid rows", spans, lambda span: valid[span.part]):
+        first += (span.start + np.flatnonzero(~mask)).tolist()
+        if len(first) >= min(n_invalid, _SHOWN):
             break
-    listed = ", ".join(map(str, shown[:_SHOWN])) + (", …" if n_invalid > _SHOWN else "")
+    listed = ", ".join(map(str, first[:_SHOWN])) + (", …" if n_invalid > _SHOWN else "")
     return (
-        f"{path}: {n_invalid} of {rows.n_rows} rows hold NaN or infinity (rows {listed}): mend "
+        f"{path}: {n_invalid} of {valid.shape[0]} rows hold NaN or infinity (rows {listed}): mend "
         "the file, or pass --invalid mask to set them aside with label -1"
     )

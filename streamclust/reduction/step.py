@@ -14,18 +14,20 @@ from streamclust.passes.verbs import Passes
 from streamclust.reduction.components import PrincipalComponents, principal_components
 from streamclust.reduction.ingestion import BLOCKS_A_TASK
 from streamclust.reduction.projection import Projection
-from streamclust.reduction.stored_sums import (
-    load_moments,
-    load_scatter,
+from streamclust.reduction.sums import (
+    EXTRA_PASSES,
+    PCASums,
     most_components,
     n_vectors,
+    refined_sums,
     sums_bytes,
 )
-from streamclust.reduction.sums import EXTRA_PASSES, PCASums, refined_sums
 from streamclust.settings import Settings
-from streamclust.store.descriptors import is_mixed
+from streamclust.store.descriptors import DescriptorSet
 from streamclust.store.job import Job
-from streamclust.store.workspace import fingerprint, stage_array, store_array
+from streamclust.store.set_content import StagedSet
+from streamclust.store.sums import StoredComponents
+from streamclust.store.workspace import fingerprint
 
 STEP = "reduce"
 
@@ -40,41 +42,30 @@ def reduce(job: Job, descriptor: str) -> None:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    path = f"descriptors/{descriptor}"
-    if is_mixed(job.workspace, descriptor):
+    stored = job.set(descriptor)
+    if stored.is_mixed:
         # Its blocks are scaled as they are mixed: another scaling would undo their weights.
         job = replace(job, settings=job.settings.having(scaling="none"))
     settings = job.settings
-    mark = _mark(job, path)
-    parts = ("pca", "clusterings", "reduced")
-    restored = [job.workspace.restore(f"{path}/{part}", mark) for part in parts]
-    if all(restored):
+    mark = reduced_mark(stored.fingerprint, _chosen(settings))
+    if stored.restore_reduction(mark):
         job.skip(STEP, descriptor)
         return
-    raw = job.rows_of(descriptor, "raw")
-    sketched = job.workspace.root[path].attrs["sketched"]
-    needs = reduce_needs(descriptor, raw, settings, sketched)
-    with job.step(STEP, descriptor, needs, raw.n_rows) as passes, job.workspace.staging() as staged:
+    raw = stored.rows("raw")
+    needs = reduce_needs(descriptor, raw, settings, stored.is_sketched)
+    with job.step(STEP, descriptor, needs, raw.n_rows) as passes, stored.writing() as staged:
         # One BLAS thread: the decomposition's rounding must not depend on the machine's cores.
         with threadpool_limits(limits=1):
             principal = decompose(job, passes, descriptor, raw)
         if not principal.share_reached:
-            held = principal.explained_variance_ratio.sum()
+            kept = principal.explained_variance_ratio.sum()
             job.events.warn(
-                f"{descriptor}: {principal.n_components} components hold {held:.0%} of the "
+                f"{descriptor}: {principal.n_components} components hold {kept:.0%} of the "
                 f"variance, not {settings.share:.0%}: raise --max-components to hold more"
             )
-        store_components(staged, principal, settings)
-        scatter = _project(passes, descriptor, raw, principal, staged, settings)
-        store_array(staged["pca"], "reduced_mean", scatter.mean)
-        store_array(staged["pca"], "reduced_scatter", scatter.scatter)
-        staged.create_group("clusterings")
-        for part in parts:
-            job.workspace.publish(staged[part], f"{path}/{part}", mark)
-
-
-def _mark(job: Job, path: str) -> str:
-    return reduced_mark(job.workspace.fingerprint_of(path), _chosen(job.settings))
+        staged.save_components(stored_components(principal, settings))
+        staged.save_reduced_scatter(_project(passes, raw, principal, staged, settings))
+        stored.publish_reduction(staged, mark)
 
 
 def reduced_mark(made_of: str | None, chosen: dict[str, Any]) -> str:
@@ -82,18 +73,22 @@ def reduced_mark(made_of: str | None, chosen: dict[str, Any]) -> str:
     return fingerprint(STEP, 1, made_of, chosen)
 
 
-def settings_of(group: Any, settings: Settings) -> dict[str, Any]:
+def settings_of(stored: DescriptorSet, settings: Settings) -> dict[str, Any]:
     """The settings that made the reduced rows of a stored set, as `reduced_mark` takes them.
 
     Of a set that is older than their storing, they are those of `settings` that agree with it.
     """
-    stored = group["pca"].attrs
-    if "settings" in stored:
-        return stored["settings"]
-    own = {name: stored[name] for name in ("scaling", "whiten", "normalize")}
-    own["n_components"] = stored["share"] or int(group["reduced"].shape[1])
-    own["compress"] = bool(group["raw"].compressors)
-    return _chosen(settings.having(**own))
+    components = stored.components
+    if components.settings is not None:
+        return components.settings
+    changes = {
+        "scaling": components.values["scaling"],
+        "whiten": components.whiten,
+        "normalize": components.normalize,
+        "n_components": components.share or int(stored.reduced.shape[1]),
+        "compress": stored.is_compressed,
+    }
+    return _chosen(settings.having(**changes))
 
 
 def _chosen(settings: Settings) -> dict[str, Any]:
@@ -121,9 +116,9 @@ def reduce_needs(descriptor: str, raw: Rows, settings: Settings, sketched: bool)
     projection = Need(name, fixed=4 * vectors, per_block=2 * block + 4 * out + 8 * MIB)
     needs = [decomposition, projection]
     if sketched or settings.scaling == "l2":
-        held = 4 * vectors if sketched else square
+        fixed = 4 * vectors if sketched else square
         sums = sums_bytes(raw, settings, sketched)
-        needs.append(Need(name, fixed=held, per_block=2 * block + sums))
+        needs.append(Need(name, fixed=fixed, per_block=2 * block + sums))
     return needs
 
 
@@ -135,93 +130,69 @@ def reduced_chunk(raw: Rows, n_components: int) -> int:
 
 def decompose(job: Job, passes: Passes, descriptor: str, raw: Rows) -> PrincipalComponents:
     """Principal components of a set, by the scaling and number that the job's settings name."""
-    settings = job.settings
+    settings, stored = job.settings, job.set(descriptor)
     asked = {
         "n_components": settings.n_components,
         "scaling": settings.scaling,
         "max_components": settings.max_components,
     }
-    group = job.workspace.root[f"descriptors/{descriptor}/moments"]
-    if job.workspace.root[f"descriptors/{descriptor}"].attrs["sketched"]:
-        return _sketch(passes, descriptor, raw, group, settings).decompose(**asked)  # type: ignore[arg-type]
+    if stored.is_sketched:
+        return _sketch(passes, stored, raw, settings).decompose(**asked)  # type: ignore[arg-type]
     if settings.scaling == "l2":
         empty = PCASums(Covariance(), unit=True)
         sums = passes.reduce("summing unit rows", raw, empty, BLOCKS_A_TASK)
         return sums.decompose(**asked)  # type: ignore[arg-type]
-    scatter = load_scatter(group)
+    scatter = stored.scatter
     assert isinstance(scatter, Scatter)
-    return principal_components(scatter, load_moments(group), **asked)  # type: ignore[arg-type]
+    return principal_components(scatter, stored.column_moments, **asked)  # type: ignore[arg-type]
 
 
-def _sketch(passes: Passes, descriptor: str, raw: Rows, group: Any, settings: Settings) -> PCASums:
+def _sketch(passes: Passes, stored: DescriptorSet, raw: Rows, settings: Settings) -> PCASums:
     """Turn the ingest pass's sketch towards the leading components in further passes."""
-    sketch = load_scatter(group)
+    sketch = stored.scatter
     for number in range(1, EXTRA_PASSES + 1):
         assert isinstance(sketch, ScatterSketch)
-        empty = refined_sums(sketch, load_moments(group), settings.scaling)
+        empty = refined_sums(sketch, stored.column_moments, settings.scaling)
         name = f"refining the sketch, pass {number} of {EXTRA_PASSES}"
         sums = passes.reduce(name, raw, empty, BLOCKS_A_TASK)
         sketch = sums.scatter.result()
     return sums
 
 
-def store_components(staged: Any, principal: PrincipalComponents, settings: Settings) -> None:
-    """Write principal components into a staged group, as ``pca``."""
-    group = staged.create_group(
-        "pca",
-        attributes={
-            "n_samples": principal.n_samples,
-            "noise_variance": principal.noise_variance,
-            "scaling": principal.scaling,
-            "share": settings.share,
-            "share_reached": principal.share_reached,
-            "whiten": settings.whiten or settings.normalize,
-            "normalize": settings.normalize,
-            "settings": _chosen(settings),
-        },
-    )
-    names = ("components", "explained_variance", "explained_variance_ratio", "singular_values")
-    for name in (*names, "mean", "scale"):
-        store_array(group, name, getattr(principal, name))
+def stored_components(principal: PrincipalComponents, settings: Settings) -> StoredComponents:
+    """Principal components as the store takes them, with the settings that they were made by."""
+    # Whitening comes with unit rows: without it the first components alone set the direction.
+    whiten = settings.whiten or settings.normalize
+    chosen = _chosen(settings)
+    return StoredComponents(vars(principal), whiten, settings.normalize, settings.share, chosen)
 
 
-def load_components(group: Any) -> PrincipalComponents:
-    """Read what `store_components` wrote."""
-    names = ("components", "explained_variance", "explained_variance_ratio", "singular_values")
-    arrays = {name: group[name][...] for name in (*names, "mean", "scale")}
-    told = ("noise_variance", "n_samples", "scaling", "share_reached")
-    return PrincipalComponents(**arrays, **{name: group.attrs[name] for name in told})
+def components_of(stored: StoredComponents) -> PrincipalComponents:
+    """Principal components out of the store."""
+    return PrincipalComponents(**stored.values)
 
 
-def load_projection(group: Any) -> Projection:
-    """The projection that made a set's reduced rows, out of what `store_components` wrote."""
-    whiten, normalize = bool(group.attrs["whiten"]), bool(group.attrs["normalize"])
-    return load_components(group).projection(whiten=whiten, normalize=normalize)
+def projection_of(stored: StoredComponents) -> Projection:
+    """The projection that made a set's reduced rows."""
+    return components_of(stored).projection(whiten=stored.whiten, normalize=stored.normalize)
 
 
 def _project(
     passes: Passes,
-    descriptor: str,
     raw: Rows,
     principal: PrincipalComponents,
-    staged: Any,
+    staged: StagedSet,
     settings: Settings,
 ) -> Scatter:
-    # Whitening comes with unit rows: without it the first components alone set the direction.
-    projection = principal.projection(
-        whiten=settings.whiten or settings.normalize, normalize=settings.normalize
-    )
-    reduced = stage_array(
-        staged,
-        "reduced",
-        (raw.n_rows, principal.n_components),
+    n_components = principal.n_components
+    reduced = staged.create_reduced(
+        (raw.n_rows, n_components),
         compute_dtype(raw.array.dtype),
-        reduced_chunk(raw, principal.n_components),
-        fill_value=np.nan,
-        compress=settings.compress,
+        reduced_chunk(raw, n_components),
+        settings.compress,
     )
-    seen = passes.write("projecting", raw, Project(projection), (reduced,), _ScatterOfResults())
-    return seen.result()
+    project = Project(projection_of(stored_components(principal, settings)))
+    return passes.write("projecting", raw, project, (reduced,), _ScatterOfResults()).result()
 
 
 class Project:

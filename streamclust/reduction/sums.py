@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 
 from streamclust.errors import SettingsError
+from streamclust.memory import Budget
 from streamclust.passes.accumulators.covariance import (
     PIECE_ROWS,
     Covariance,
@@ -15,6 +16,7 @@ from streamclust.passes.accumulators.covariance import (
 )
 from streamclust.passes.accumulators.moments import ColumnMoments, Moments
 from streamclust.passes.accumulators.sketch import CovarianceSketch, ScatterSketch
+from streamclust.passes.blocks import Rows
 from streamclust.passes.scaling import column_scale, unit_rows
 from streamclust.reduction.components import (
     PrincipalComponents,
@@ -23,9 +25,13 @@ from streamclust.reduction.components import (
     principal_components_from_sketch,
     refined_test_matrix,
 )
+from streamclust.settings import Settings
 
 OVERSAMPLING = 32  # vectors of a sketch beyond the components wanted
 EXTRA_PASSES = 2  # that bring a sketch near to exact
+# Components that the outlier scores see. Measured on labelled images (docs/outliers.md): fewer
+# miss what is odd, more drown it in noise.
+SCORED_COMPONENTS = 64
 
 
 def sketch_vectors(n_columns: int, n_components: int) -> int:
@@ -53,13 +59,13 @@ class PCASums:
 
     @classmethod
     def going_on(cls, moments: ColumnMoments, scatter: Scatter | ScatterSketch) -> Self:
-        """Sums that have seen, not made of unit length, what is told; its arrays become theirs."""
-        own: Covariance | CovarianceSketch
+        """Sums that have seen what these tell of rows as they are; their arrays are taken over."""
+        seen: Covariance | CovarianceSketch
         if isinstance(scatter, Scatter):
-            own = Covariance.going_on(scatter)
+            seen = Covariance.going_on(scatter)
         else:
-            own = CovarianceSketch.going_on(scatter)
-        sums = cls(own, unit=False)
+            seen = CovarianceSketch.going_on(scatter)
+        sums = cls(seen, unit=False)
         sums.moments = Moments.going_on(moments)
         return sums
 
@@ -156,3 +162,50 @@ def refined_sums(sketch: ScatterSketch, moments: ColumnMoments, scaling: str) ->
     better = refined_test_matrix(sketch, column_scale(scaling, moments))
     sketched = CovarianceSketch(better.shape[1], test_matrix=better)
     return PCASums(sketched, unit=scaling == "l2")
+
+
+def is_sketched(n_columns: int, budget: Budget) -> bool:
+    """Whether the covariance and its decomposition would take more than half the budget."""
+    return 2 * 8 * n_columns**2 > budget.total // 2
+
+
+def most_components(settings: Settings, n_columns: int) -> int:
+    """How many components there may be."""
+    wanted = settings.n_components
+    return min(n_columns, settings.max_components if settings.share else int(wanted))
+
+
+def n_vectors(settings: Settings, n_columns: int) -> int:
+    """Vectors of the sketch that stands in for the scatter matrix: enough for clusterings and
+    for outlier scores."""
+    wanted = max(most_components(settings, n_columns), SCORED_COMPONENTS)
+    return sketch_vectors(n_columns, wanted)
+
+
+def empty_sums(settings: Settings, n_columns: int) -> PCASums:
+    """Sums that have seen nothing: exact, or of a sketch where the budget asks for it."""
+    scatter: Covariance | CovarianceSketch = Covariance()
+    if is_sketched(n_columns, Budget(settings.memory_bytes)):
+        vectors = n_vectors(settings, n_columns)
+        scatter = CovarianceSketch(vectors, random_state=settings.random_state)
+    return PCASums(scatter, unit=False)
+
+
+def sums_bytes(rows: Rows, settings: Settings, sketched: bool) -> int:
+    """Bytes that moments and covariance, or its sketch, hold at the peak of an update."""
+    n_columns = rows.n_columns
+    itemsize = compute_dtype(rows.array.dtype).itemsize
+    moments = Moments.nbytes(n_columns)
+    if not sketched:
+        return moments + Covariance.nbytes(n_columns, rows.rows_a_block, itemsize)
+    vectors = n_vectors(settings, n_columns)
+    return moments + CovarianceSketch.nbytes(n_columns, rows.rows_a_block, vectors, itemsize)
+
+
+def empty_like(sums: PCASums) -> PCASums:
+    """Sums that have seen nothing, and can be merged into others."""
+    seen = sums.scatter.result()
+    if isinstance(seen, Scatter):
+        return PCASums(Covariance(), unit=sums.unit)
+    sketch = CovarianceSketch(seen.test_matrix.shape[1], test_matrix=seen.test_matrix)
+    return PCASums(sketch, unit=sums.unit)

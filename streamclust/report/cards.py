@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.clusterings import Labelled, labelled, recommended
-from streamclust.description.stored import Description, load_description
-from streamclust.labelling.names import naming_of
-from streamclust.labelling.names_file import LONGEST, clean_name
+from streamclust.description.sentences import cluster_texts
+from streamclust.labelling.names import cluster_names
+from streamclust.labelling.names_table import LONGEST, clean_name
 from streamclust.passes.accumulators.contingency import Contingency
 from streamclust.passes.blocks import Columns, Rows
 from streamclust.passes.verbs import Passes
@@ -23,6 +22,12 @@ from streamclust.report.bounds import (
     TEXT_CHARACTERS,
 )
 from streamclust.report.points import Points
+from streamclust.store.clusterings import (
+    StoredClustering,
+    recommended_clusterings,
+    stored_clusterings,
+)
+from streamclust.store.descriptions import Description, load_description
 from streamclust.store.job import Job
 from streamclust.store.outliers import stored_outliers
 from streamclust.store.workspace import Workspace
@@ -34,24 +39,38 @@ CHANCE = "by chance"
 Card = dict[str, Any]
 
 
-def clusterings_with_cards(workspace: Workspace, descriptor: str) -> list[Labelled]:
+def clusterings_with_cards(workspace: Workspace, descriptor: str) -> list[StoredClustering]:
     """The recommended clustering of a set, and others that were described."""
-    chosen = list(recommended(workspace, [descriptor]).values())
-    taken = {own.name for own in chosen}
-    others = (own for own in labelled(workspace, descriptor) if own.name not in taken)
-    described = (own for own in others if load_description(workspace, own) is not None)
+    chosen = list(recommended_clusterings(workspace, [descriptor]).values())
+    taken = {clustering.name for clustering in chosen}
+    others = (
+        clustering
+        for clustering in stored_clusterings(workspace, descriptor)
+        if clustering.name not in taken
+    )
+    described = (clustering for clustering in others if load_description(clustering) is not None)
     return [*chosen, *described][:CLUSTERINGS]
 
 
-def clusterings_with_labels(workspace: Workspace, descriptor: str, most: int) -> list[Labelled]:
+def clusterings_with_labels(
+    workspace: Workspace, descriptor: str, most: int
+) -> list[StoredClustering]:
     """Of at most so many clusterings, those first that have cards of their own."""
     first = clusterings_with_cards(workspace, descriptor)
-    taken = {own.name for own in first}
-    return [*first, *(o for o in labelled(workspace, descriptor) if o.name not in taken)][:most]
+    taken = {clustering.name for clustering in first}
+    return [*first, *(o for o in stored_clusterings(workspace, descriptor) if o.name not in taken)][
+        :most
+    ]
 
 
 def cards(
-    job: Job, passes: Passes, own: Labelled, points: Points, language: str, *, brief: bool = False
+    job: Job,
+    passes: Passes,
+    clustering: StoredClustering,
+    points: Points,
+    language: str,
+    *,
+    brief: bool = False,
 ) -> list[Card]:
     """The cards of a clustering, one a cluster, the `CARDS` largest, by number.
 
@@ -60,34 +79,36 @@ def cards(
     ``rows``, lists of row numbers by kind. A `brief` one is without outliers: they take a pass.
     """
     workspace = job.workspace
-    sizes = workspace.root[own.path]["sizes"][...].astype(np.int64)
-    told = load_description(workspace, own)
-    words = told.in_words(language) if told else []
-    applied = naming_of(workspace, own.descriptor, own.name)
+    sizes = clustering.sizes[...].astype(np.int64)
+    description = load_description(clustering)
+    words = cluster_texts(description, language) if description else []
+    naming = cluster_names(clustering)
     unknown = np.full(len(sizes), np.nan)
-    outliers = unknown if brief else _outlier_shares(passes, workspace, own, sizes, told)
-    readable = told.of_clusters if told else unknown
+    outliers = (
+        unknown if brief else _outlier_shares(passes, workspace, clustering, sizes, description)
+    )
+    readable = description.cluster_readability if description else unknown
     largest = np.argsort(-sizes, kind="stable")
     with_images = set(largest[:GALLERIES].tolist())
-    found = []
+    made = []
     for cluster in sorted(largest[:CARDS].tolist()):
-        rows = _rows(told, points.rows, points.labels[own.name], cluster)
-        found.append(
+        rows = _rows(description, points.rows, points.labels[clustering.name], cluster)
+        made.append(
             {
                 "cluster": cluster,
                 "size": int(sizes[cluster]),
                 "share": float(sizes[cluster] / max(1, sizes.sum())),
                 "suggested": clean_name(words[cluster].name)[:LONGEST] if words else "",
                 "text": words[cluster].text[:TEXT_CHARACTERS] if words else "",
-                "name": applied.naming.names[cluster] if applied else "",
-                "marked": bool(applied and applied.naming.outliers[cluster]),
-                "nearest": int(told.nearest[cluster]) if told else -1,
+                "name": naming.names[cluster],
+                "marked": bool(naming.outliers[cluster]),
+                "nearest": int(description.nearest[cluster]) if description else -1,
                 "outliers": _known(outliers[cluster]),
                 "readability": _known(readable[cluster]),
                 "rows": rows if cluster in with_images else {},
             }
         )
-    return found
+    return made
 
 
 def wanted_images(groups: list[list[Card]]) -> Iterator[int]:
@@ -98,15 +119,15 @@ def wanted_images(groups: list[list[Card]]) -> Iterator[int]:
 
 
 def _rows(
-    told: Description | None, sampled: np.ndarray, labels: np.ndarray, cluster: int
+    description: Description | None, sampled: np.ndarray, labels: np.ndarray, cluster: int
 ) -> dict[str, list[int]]:
-    if told is None:
+    if description is None:
         chance = sampled[labels == cluster][:BY_CHANCE].tolist()
         return {CHANCE: chance} if chance else {}
     shown: dict[str, list[int]] = {}
     taken: set[int] = set()
     for kind in SHOWN:
-        others = [row for row in told.rows[kind][cluster].tolist() if row not in taken]
+        others = [row for row in description.rows[kind][cluster].tolist() if row not in taken]
         shown[kind] = others[:IMAGES]
         taken |= set(shown[kind])
     return {kind: rows for kind, rows in shown.items() if rows}
@@ -115,17 +136,17 @@ def _rows(
 def _outlier_shares(
     passes: Passes,
     workspace: Workspace,
-    own: Labelled,
+    clustering: StoredClustering,
     sizes: np.ndarray,
-    told: Description | None,
+    description: Description | None,
 ) -> np.ndarray:
     """Share of the rows of each cluster that are flagged; NaN where outliers are not known."""
     outliers = stored_outliers(workspace)
     if outliers is None:
         return np.full(len(sizes), np.nan)
-    if told is not None and np.isfinite(told.outlier_shares).any():
-        return told.outlier_shares
-    flagged = Rows(Columns([own.labels, outliers.flagged]))
+    if description is not None and np.isfinite(description.outlier_shares).any():
+        return description.outlier_shares
+    flagged = Rows(Columns([clustering.labels, outliers.flagged]))
     counts = Contingency([len(sizes), 2], [(0, 1)])
     (table,) = passes.reduce("outliers by cluster", flagged, counts).result()
     return table[:, 1] / np.maximum(1, sizes)

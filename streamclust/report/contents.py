@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from streamclust.choice.tables import METRICS, choose, measured
-from streamclust.store.descriptors import raw_dtype
+from streamclust.choice.recommendation import measured, stored_choice
+from streamclust.choice.tables import METRICS
+from streamclust.store.descriptors import DescriptorSet, descriptor_sets
 from streamclust.store.images import stored_paths
 from streamclust.store.outliers import flagged_rows
 from streamclust.store.workspace import FORMAT, Workspace
@@ -19,29 +20,29 @@ def inventory(workspace: Workspace) -> dict[str, Any]:
         "bytes": sum(path.stat().st_size for path in files),
         "paths": None if paths is None else int(paths.shape[0]),
         "outliers": flagged_rows(workspace),
-        "descriptors": {name: _descriptor(workspace, name) for name in workspace.descriptors},
+        "descriptors": {one.name: _of_set(one) for one in descriptor_sets(workspace)},
     }
 
 
-def _descriptor(workspace: Workspace, name: str) -> dict[str, Any]:
-    group = workspace.root[f"descriptors/{name}"]
+def _of_set(stored: DescriptorSet) -> dict[str, Any]:
     about: dict[str, Any] = {
-        "rows": group.attrs["n_rows"],
-        "columns": group.attrs["n_columns"],
-        "dtype": str(raw_dtype(workspace, name)),
-        "n_invalid": group.attrs["n_invalid"],
-        "source": group.attrs["source"],
+        "rows": stored.n_rows,
+        "columns": stored.n_columns,
+        "dtype": str(stored.raw_dtype),
+        "n_invalid": stored.n_invalid,
+        "source": stored.source,
     }
-    if "reduced" not in group:
+    if stored.reduced is None:
         return about
-    pca = group["pca"]
-    about["components"] = group["reduced"].shape[1]
-    about["explained_variance"] = float(pca["explained_variance_ratio"][...].sum())
-    about["reduction"] = {key: pca.attrs[key] for key in ("scaling", "whiten", "normalize")}
-    clustering, choice = choose(workspace, name)
-    about["recommended"] = clustering
-    about["reasons"], about["warnings"] = choice.reasons, choice.warnings
-    columns = [column for column in METRICS if column not in ("descriptor", "recommended")]
+    workspace, name, pca = stored.workspace, stored.name, stored.components
+    about["components"] = stored.reduced.shape[1]
+    about["explained_variance"] = float(pca.values["explained_variance_ratio"].sum())
+    about["reduction"] = {"scaling": pca.values["scaling"], "whiten": pca.whiten}
+    about["reduction"]["normalize"] = pca.normalize
+    about["recommended"], choice = stored_choice(workspace, name)
+    about["reasons"] = list(map(str, choice.reasons))
+    about["warnings"] = list(map(str, choice.warnings))
+    columns = [column for column in METRICS if column not in ("set", "recommended")]
     about["clusterings"] = {
         line["name"]: {column: line[column] for column in columns}
         for line in measured(workspace, name)

@@ -1,20 +1,40 @@
-"""What was run on what, and the table of the sets, in words and numbers for the page."""
+"""What was run on what, the table of the sets and those of their comparison, for the page."""
 
 import json
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from streamclust.choice.clusterings import recommended
-from streamclust.choice.tables import choose, measured
-from streamclust.description.stored import load_description
+from streamclust.choice.recommendation import measured, stored_choice
+from streamclust.errors import SourceError
 from streamclust.images.archive import stored_images
-from streamclust.report.bounds import CLUSTERING_LINES
+from streamclust.report.bounds import CLUSTERING_LINES, LINES
 from streamclust.report.words import Words
-from streamclust.store.descriptors import raw_dtype
+from streamclust.sources.tables import csv_lines
+from streamclust.store.clusterings import StoredClustering, recommended_clusterings
+from streamclust.store.descriptions import load_description
+from streamclust.store.descriptors import DescriptorSet
 from streamclust.store.images import stored_paths
 from streamclust.store.job import Job
 from streamclust.store.outliers import flagged_rows
 from streamclust.store.workspace import Workspace
+
+_SETS = (
+    "set",
+    "components",
+    "algorithm",
+    "n_clusters",
+    "silhouette",
+    "same_rows",
+    "same_columns",
+    "same_n_clusters",
+    "same_silhouette_simplified",
+    "same_davies_bouldin",
+    "same_calinski_harabasz",
+)
+_MIXING = ("mixture", "measure", "attribute", "mixed", "best_set", "best", "gain")
 
 _MADE_BY = ("run", "cluster", "mix")
 _NONE: dict[str, Any] = {"name": "", "n_clusters": ""}
@@ -24,49 +44,49 @@ _READS_BETTER = 0.02
 
 def what_was_run(job: Job, sets: list[str], words: Words) -> list[tuple[str, str]]:
     """Term and description: rows, sets, settings."""
-    root = job.workspace.root
-    told = [(words.told("folder"), str(job.workspace.folder.name))]
-    rows = {root[f"descriptors/{name}"].attrs["n_rows"] for name in sets}
-    told.append((words.told("images"), words.told("rows", n=words.whole(max(rows)))))
-    n_mixed = sum("mixture" in root[f"descriptors/{name}"].attrs["source"] for name in sets)
+    described = [job.set(name) for name in sets]
+    terms = [(words.told("folder"), str(job.workspace.folder.name))]
+    n_rows = max(one.n_rows for one in described)
+    terms.append((words.told("images"), words.told("rows", n=words.whole(n_rows))))
+    n_mixed = sum("mixture" in one.source for one in described)
     made = words.told("mixed", n=n_mixed) if n_mixed else ""
     listed = f"{words.counted(len(sets), 'set')}{made}: {', '.join(sets)}"
-    told.append((words.told("sets"), listed))
-    told.append((words.told("pictures"), _pictures(job, words)))
+    terms.append((words.told("sets"), listed))
+    terms.append((words.told("pictures"), _pictures(job, words)))
     if record := _record(job.workspace):
-        told += _settings(record, words)
-    if found := flagged_rows(job.workspace):
-        share = found["n_flagged"] / max(rows)
-        numbers = {"n": words.whole(found["n_flagged"]), "share": words.percent(share)}
-        flagged = words.told("flagged", **numbers, sets=", ".join(found["sets"]))
-        told.append((words.told("outliers"), flagged))
-    return told
+        terms += _settings(record, words)
+    if flags := flagged_rows(job.workspace):
+        share = flags["n_flagged"] / n_rows
+        numbers = {"n": words.whole(flags["n_flagged"]), "share": words.percent(share)}
+        flagged = words.told("flagged", **numbers, sets=", ".join(flags["sets"]))
+        terms.append((words.told("outliers"), flagged))
+    return terms
 
 
 def about_set(job: Job, descriptor: str, words: Words) -> dict[str, Any]:
     """A set for the page: its line in the table, reasons and warnings of the choice, and the lines
     of its clusterings."""
     workspace = job.workspace
-    group = workspace.root[f"descriptors/{descriptor}"]
-    name, choice = choose(workspace, descriptor)
+    described = job.set(descriptor)
+    name, choice = stored_choice(workspace, descriptor)
     lines = measured(workspace, descriptor)
     about: dict[str, Any] = {
         "name": descriptor,
-        "columns": _columns(workspace, descriptor, words),
+        "columns": _columns(described, words),
         "components": "",
         "recommended": name,
-        "reasons": list(map(words.said, choice.reasons)),
-        "warnings": list(map(words.said, choice.warnings)),
+        "reasons": [reason.in_words(words.language) for reason in choice.reasons],
+        "warnings": [warning.in_words(words.language) for warning in choice.warnings],
         "readability": math.nan,
         "best": _cells(next((line for line in lines if line["name"] == name), _NONE), words),
         "lines": [_cells(line, words) for line in lines[:CLUSTERING_LINES]],
     }
-    if "pca" in group:
-        kept = float(group["pca/explained_variance_ratio"][...].sum())
-        about["components"] = f"{group['reduced'].shape[1]} ({words.percent(kept)})"
-    for own in recommended(workspace, [descriptor]).values():
-        if told := load_description(workspace, own):
-            about["readability"] = told.readability["readability"]
+    if described.is_reduced:
+        kept = float(described.explained_variance_ratio.sum())
+        about["components"] = f"{described.reduced.shape[1]} ({words.percent(kept)})"
+    for clustering in recommended_clusterings(workspace, [descriptor]).values():
+        if description := load_description(clustering):
+            about["readability"] = description.readability["readability"]
     return about
 
 
@@ -83,17 +103,16 @@ def easiest_to_read(sets: list[dict[str, Any]], words: Words) -> str:
     return words.told(key, names=", ".join(names), value=words.number(best))
 
 
-def _columns(workspace: Workspace, descriptor: str, words: Words) -> str:
+def _columns(described: DescriptorSet, words: Words) -> str:
     """How many columns of which type, and how many rows are invalid, if any."""
-    attributes = workspace.root[f"descriptors/{descriptor}"].attrs
-    told = {
-        "columns": words.whole(attributes["n_columns"]),
-        "dtype": str(raw_dtype(workspace, descriptor)),
-        "rows": words.whole(attributes["n_invalid"]),
+    values = {
+        "columns": words.whole(described.n_columns),
+        "dtype": str(described.raw_dtype),
+        "rows": words.whole(described.n_invalid),
     }
-    if attributes["n_invalid"]:
-        return words.told("invalid", **told)
-    return f"{told['columns']}\N{NO-BREAK SPACE}{told['dtype']}"
+    if described.n_invalid:
+        return words.told("invalid", **values)
+    return f"{values['columns']}\N{NO-BREAK SPACE}{values['dtype']}"
 
 
 def _cells(line: dict[str, Any], words: Words) -> dict[str, str]:
@@ -124,10 +143,10 @@ def _record(workspace: Workspace) -> dict[str, Any]:
         latest = json.loads((workspace.folder / "run.json").read_text(encoding="utf-8"))
         records = [latest, *reversed(latest.get("earlier", []))]
         made = (dict(one) for one in records if one["command"] in _MADE_BY)
-        found = next(made, {})
+        record = next(made, {})
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return found if isinstance(found.get("settings"), dict) else {}
+    return record if isinstance(record.get("settings"), dict) else {}
 
 
 def _settings(record: dict[str, Any], words: Words) -> list[tuple[str, str]]:
@@ -145,3 +164,87 @@ def _settings(record: dict[str, Any], words: Words) -> list[tuple[str, str]]:
         (words.told("seed"), f"{settings.get('random_state')}"),
         (words.told("made-by"), made_by),
     ]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page.
+
+    Attributes
+    ----------
+    caption : str
+    header : list of str
+    lines : list of list of str
+        The first cell of each names it.
+    """
+
+    caption: str
+    header: list[str]
+    lines: list[list[str]] = field(default_factory=list)
+
+
+def comparison_tables(
+    folder: Path, chosen: Mapping[str, StoredClustering], words: Words
+) -> list[Table]:
+    """What the files of the results folder tell, as they stand there; none without them.
+
+    Parameters
+    ----------
+    folder : Path
+    chosen : mapping of str to StoredClustering
+        The recommended clustering of each set: of the known attributes these are told.
+    words : Words
+    """
+    sets = _table(_read(folder / "comparison.csv"), _SETS, "compared", words)
+    mixing = _table(_read(folder / "mixing.csv"), _MIXING, "mixing", words)
+    known = _known_attributes(_read(folder / "attributes.csv"), chosen, words)
+    return [table for table in (sets, known, mixing) if table.lines]
+
+
+def _read(file: Path) -> list[dict[str, str]]:
+    """The lines of a CSV by column; none where it is not there, or no such file any more."""
+    if not file.exists():
+        return []
+    try:
+        lines = csv_lines(file)
+        header = next(lines, [])
+        return [dict(zip(header, fields, strict=False)) for fields in lines]
+    except SourceError:
+        return []
+
+
+def _table(lines: list[dict[str, str]], wanted: Sequence[str], caption: str, words: Words) -> Table:
+    there = [name for name in wanted if any(line.get(name) for line in lines)]
+    cells = [[_table_cell(line, name, words) for name in there] for line in lines[:LINES]]
+    return Table(words.told(caption), [words.name(name) for name in there], cells)
+
+
+def _table_cell(line: dict[str, str], name: str, words: Words) -> str:
+    text = line.get(name, "")
+    text = words.name(f"measure {text}").removeprefix("measure ") if name == "measure" else text
+    return words.cell(text)
+
+
+def _known_attributes(
+    lines: list[dict[str, str]], chosen: Mapping[str, StoredClustering], words: Words
+) -> Table:
+    """Adjusted mutual information of each set's recommended clustering with each attribute."""
+    values: dict[str, dict[str, str]] = {}
+    for line in lines:
+        clustering = chosen.get(line.get("set", ""))
+        if clustering is None or not line.get("ami"):
+            continue
+        if (line.get("algorithm"), line.get("n_clusters")) == (
+            clustering.algorithm,
+            str(clustering.n_clusters),
+        ):
+            values.setdefault(clustering.set_name, {})[line.get("attribute", "")] = line["ami"]
+    names = list(dict.fromkeys(name for of_set in values.values() for name in of_set))[:LINES]
+    return Table(
+        words.told("known"),
+        [words.name("set"), *map(words.cell, names)],
+        [
+            [one, *(words.cell(of_set.get(name, "")) for name in names)]
+            for one, of_set in values.items()
+        ],
+    )

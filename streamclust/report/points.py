@@ -2,18 +2,17 @@
 
 import base64
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from streamclust.choice.clusterings import Labelled
-from streamclust.layouts.step import layouts_of
 from streamclust.memory import Need
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import LAYOUTS, POINTS
+from streamclust.store.clusterings import StoredClustering
 from streamclust.store.job import Job
+from streamclust.store.layouts import StoredLayout, layouts_of
 
 # Positions are whole numbers from 0 to this, between the limits of their axis.
 _TOP = 2**16 - 1
@@ -64,12 +63,16 @@ class Points:
     def first(self, number: int) -> "Points":
         """A uniform sample of at most so many points."""
         plots = [Plot(p.name, p.axis, p.positions[:number], p.n_beyond) for p in self.plots]
-        labels = {name: own[:number] for name, own in self.labels.items()}
+        labels = {name: labels[:number] for name, labels in self.labels.items()}
         return Points(self.rows[:number], labels, plots)
 
 
 def sample_points(
-    passes: Passes, job: Job, descriptor: str, clusterings: list[Labelled], n_points: int = POINTS
+    passes: Passes,
+    job: Job,
+    descriptor: str,
+    clusterings: list[StoredClustering],
+    n_points: int = POINTS,
 ) -> Points:
     """Sample rows of a set with positions, streaming, and take their labels.
 
@@ -81,16 +84,16 @@ def sample_points(
     values, rows = passes.reduce("points", reduced.having(numbered=True), sample).result()
     order = np.argsort(rows)
     named = {}
-    for own in clusterings:
-        named[own.name] = np.empty(len(rows), np.int32)
-        named[own.name][order] = own.labels.oindex[rows[order]]
+    for clustering in clusterings:
+        named[clustering.name] = np.empty(len(rows), np.int32)
+        named[clustering.name][order] = clustering.labels.oindex[rows[order]]
     plots = []
     for name, layout in _layouts(job, descriptor):
-        positions = layout["positions"]
+        positions = layout.positions
         placed = Rows(positions, reduced.valid, numbered=True, rows_a_block=positions.chunks[0])
-        at, own_rows = passes.reduce(f"points of {name}", placed, sample).result()
-        assert np.array_equal(own_rows, rows)
-        plots.append(_plot(name, layout.attrs["axis_name"], at, np.array(layout.attrs["limits"])))
+        at, placed_rows = passes.reduce(f"points of {name}", placed, sample).result()
+        assert np.array_equal(placed_rows, rows)
+        plots.append(_plot(name, layout.axis_name, at, layout.limits))
     if not plots:
         at = np.pad(values[:, :2], ((0, 0), (0, max(0, 2 - values.shape[1]))))
         plots = [_plot("components", "principal component", at, _limits(at))]
@@ -111,7 +114,7 @@ def packed(numbers: np.ndarray, dtype: str) -> str:
     return base64.b64encode(np.ascontiguousarray(numbers).astype(dtype).tobytes()).decode()
 
 
-def _layouts(job: Job, descriptor: str) -> list[tuple[str, Any]]:
+def _layouts(job: Job, descriptor: str) -> list[tuple[str, StoredLayout]]:
     found = list(layouts_of(job.workspace, descriptor).items())
     found.sort(key=lambda one: (*(one[0] != name for name in _FIRST), one[0]))
     return found[:LAYOUTS]

@@ -4,7 +4,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from streamclust.choice.clusterings import recommended
 from streamclust.errors import SettingsError
 from streamclust.images.archive import Images, stored_images
 from streamclust.images.scan import scan_need
@@ -12,14 +11,19 @@ from streamclust.memory import MIB, Need
 from streamclust.outliers.flagging import BYTES_A_ROW
 from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import PAGE_BYTES, POINTS, SETS
-from streamclust.report.comparison import comparison_tables
-from streamclust.report.figures import Figure, embed, figures_of_comparison, figures_of_outliers
 from streamclust.report.outliers import outlier_sheets
-from streamclust.report.overview import about_set, easiest_to_read, what_was_run
+from streamclust.report.overview import about_set, comparison_tables, easiest_to_read, what_was_run
 from streamclust.report.page import write_page
+from streamclust.report.pictures import (
+    Figure,
+    embed,
+    fewer,
+    figures_of_comparison,
+    figures_of_outliers,
+)
 from streamclust.report.script_data import STEP, SetParts, script_data
-from streamclust.report.thumbnails import fewer
 from streamclust.report.words import Words
+from streamclust.store.clusterings import recommended_clusterings
 from streamclust.store.job import Job
 from streamclust.store.outputs import Outputs
 
@@ -45,7 +49,7 @@ def report(
     file : Path, optional
         Where to; ``report.html`` in the results folder by default.
     language : str
-        Of the page, one of `streamclust.description.language.LANGUAGES`.
+        Of the page, one of `streamclust.language.LANGUAGES`.
     overwrite : bool
         Write over a `file` of another origin.
 
@@ -58,7 +62,7 @@ def report(
     MemoryBudgetError
         When it does not fit the budget.
     """
-    sets = [n for n in job.chosen() if job.workspace.get(f"descriptors/{n}/reduced") is not None]
+    sets = [n for n in job.chosen() if job.set(n).reduced is not None]
     if not sets:
         raise SettingsError("there is no reduced set to report on: run streamclust run first")
     with _place(outputs, file, overwrite) as staged:
@@ -127,7 +131,7 @@ def _contents(
         "outliers": told,
         "sheets": sheets,
         "outlier_figures": _embedded(of_outliers),
-        "tables": comparison_tables(folder, recommended(job.workspace, sets), words),
+        "tables": comparison_tables(folder, recommended_clusterings(job.workspace, sets), words),
         "comparison_figures": _embedded(of_comparison),
         "left_out": _left_out([*figures, *of_outliers, *of_comparison]),
     }

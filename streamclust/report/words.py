@@ -1,12 +1,9 @@
 """Words and numbers of the page in one language."""
 
-import re
-from functools import partial
-from importlib import import_module
 from typing import Any
 
-from streamclust.description.language import words as of_descriptions
-from streamclust.report import language as languages
+from streamclust.language import localised
+from streamclust.language import words as words_of
 from streamclust.report.bounds import CELL_CHARACTERS
 
 
@@ -16,13 +13,12 @@ class Words:
     Parameters
     ----------
     language : str
-        One of `streamclust.description.language.LANGUAGES`.
+        One of `streamclust.language.LANGUAGES`.
     """
 
     def __init__(self, language: str) -> None:
         self.language = language
-        self._own = import_module(f"{languages.__name__}.{language}")
-        self._plural = of_descriptions(language).plural
+        self._own = words_of(language)
 
     def page(self, key: str, **values: Any) -> Any:
         """A text of the template, with its markup; values are escaped."""
@@ -44,12 +40,6 @@ class Words:
         """What a kind of outliers means; empty where its name tells."""
         found: str = self._own.NAMES.get(f"about {kind}", "")
         return found
-
-    def said(self, sentence: str) -> str:
-        """A reason or warning of a choice."""
-        for pattern, words in self._own.PHRASES:
-            sentence = re.sub(pattern, partial(_filled, words), sentence)
-        return sentence
 
     def script(self) -> dict[str, Any]:
         """What the page's script says, and how the language counts."""
@@ -76,7 +66,7 @@ class Words:
 
     def counted(self, count: int, noun: str) -> str:
         """``1 set``, ``2,003 sets``."""
-        return f"{self.whole(count)} {self._own.PLURALS[noun][self._plural(count)]}"
+        return f"{self.whole(count)} {self._own.PLURALS[noun][self._own.plural(count)]}"
 
     def cell(self, text: str) -> str:
         """A cell of a table file: numbers with two decimals, long texts cut."""
@@ -87,10 +77,4 @@ class Words:
 
     def local(self, number: str) -> str:
         """A number as Python writes it with the language's separators."""
-        marks = {",": self._own.THOUSANDS, ".": self._own.DECIMAL}
-        return "".join(marks.get(char, char) for char in number)
-
-
-def _filled(words: str, found: re.Match[str]) -> str:
-    """`words` with the groups of what was found; a group that is not there is empty."""
-    return re.sub(r"\\(\d)", lambda group: found[int(group[1])] or "", words)
+        return localised(number, self.language)

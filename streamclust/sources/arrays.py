@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.readers import ArraySource, check_layout
-from streamclust.sources.stored import RawBytes, store
+from streamclust.sources.readers import ArraySource, RawBytes, check_layout, stored_array
 
 # numpy reads a header whole before it looks at its length, so it is given no more than this.
 _HEADER_LIMIT = 1 << 16
@@ -41,7 +40,7 @@ def open_array(path: Path) -> ArraySource:
             f"{path}: ends before its array does: {missing} of {rows * width} bytes are missing "
             f"({-(-missing // width)} of {rows} rows): copy or save the file again"
         )
-    return store(path, shape, dtype, order, RawBytes(head.tell(), rows * width))
+    return stored_array(path, shape, dtype, order, RawBytes(head.tell(), rows * width))
 
 
 def _read_header(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamclust.errors import SourceError
-from streamclust.sources.readers import READERS, ArraySource
+from streamclust.sources.readers import READERS, ArraySource, reader_of
 from streamclust.sources.tables import csv_lines
 
 PATHS_NAME = "images_paths.csv"
@@ -73,7 +73,8 @@ def find_case(
         top = Path(path)
         if not top.exists():
             raise SourceError(f"{top}: does not exist: check the path")
-        files, root = (_folder_files(top), top) if top.is_dir() else ([top], top.parent)
+        is_source = not top.is_dir() or reader_of(top) is not None
+        files, root = ([top], top.parent) if is_source else (_folder_files(top), top)
     else:
         files = [Path(file) for file in path]
         if not files:
@@ -95,7 +96,7 @@ def find_case(
 def _folder_files(top: Path) -> list[Path]:
     folder = top / "descriptors" if (top / "descriptors").is_dir() else top
     seen = _visible(folder)
-    files = [item for item in seen if item.is_file() and item.suffix.lower() in READERS]
+    files = [item for item in seen if reader_of(item) is not None]
     if not files:
         names = ", ".join(item.name for item in seen[:10]) or "nothing"
         raise SourceError(

@@ -33,10 +33,10 @@ def path_digest(path: str) -> bytes:
 
 def path_digests(paths: Iterable[str]) -> np.ndarray:
     """Digests of paths, uint64 of shape (n_paths,), in their order."""
-    found = bytearray()
+    digests = bytearray()
     for path in paths:
-        found += path_digest(path)
-    return np.frombuffer(found, np.uint64)
+        digests += path_digest(path)
+    return np.frombuffer(digests, np.uint64)
 
 
 class PathNumbers:
@@ -56,9 +56,9 @@ class PathNumbers:
 
     def get(self, path: str) -> int | None:
         """The number of a path; None for another path."""
-        own = np.frombuffer(path_digest(path), np.uint64)[0]
-        place = int(np.searchsorted(self._digests, own))
-        if place == len(self._digests) or self._digests[place] != own:
+        digest = np.frombuffer(path_digest(path), np.uint64)[0]
+        place = int(np.searchsorted(self._digests, digest))
+        if place == len(self._digests) or self._digests[place] != digest:
             return None
         return int(self._numbers[place])
 

@@ -22,8 +22,15 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.pickle_machine import WAY_OUT, Global, Refusal, Span, walk
-from streamclust.sources.readers import ArraySource, check_layout
-from streamclust.sources.stored import OpenFile, Payload, RawBytes, opened, store
+from streamclust.sources.readers import (
+    ArraySource,
+    OpenFile,
+    Payload,
+    RawBytes,
+    check_layout,
+    opened,
+    stored_array,
+)
 
 # Small enough that a piece and its temporaries stay in the processor's cache.
 _STEP = 1 << 16
@@ -220,7 +227,7 @@ def open_array(path: Path) -> ArraySource:
         raise SourceError(f"{path}: refused: holds {_describe(value)}, not an array: {WAY_OUT}")
     shape, dtype, order, span = value.content
     check_layout(path, shape, dtype)
-    return store(path, shape, dtype, order, _payload(path, span))
+    return stored_array(path, shape, dtype, order, _payload(path, span))
 
 
 def _payload(path: Path, span: Span) -> Payload:

@@ -1,7 +1,8 @@
 """What comes in: readers of descriptor arrays, block by block, and the choice between them.
 
-A later format is one module with a function ``open_array(path) -> ArraySource``
-and one entry in ``READERS``.
+A format is one module with a function ``open_array(path) -> ArraySource`` and one line in
+``READERS``: see docs/sources.md. An array whose values stand in a file as they are in memory is a
+`StoredArray`: mapped pages would count as resident memory, so everything is read into own buffers.
 """
 
 from __future__ import annotations
@@ -10,22 +11,27 @@ import hashlib
 import importlib
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
 from streamclust.errors import SourceError
 
-__all__ = ["READERS", "ArraySource", "check_layout", "fingerprint", "open_source", "stored_as"]
-
-# Modules by name, so that a format's libraries are imported only when a file needs them.
+# By the ending of a file, or of a folder, which a slash follows. Modules by name, so that a
+# format's libraries are imported only when a file needs them.
 READERS = {
     ".npy": "streamclust.sources.arrays",
     ".pickle": "streamclust.sources.pickles",
     ".pkl": "streamclust.sources.pickles",
     ".p": "streamclust.sources.pickles",
 }
+
+# No file is longer.
+_BEYOND = 1 << 62
 
 _KIND_NAMES = {
     "b": "bool",
@@ -114,13 +120,13 @@ def open_source(path: str | Path) -> ArraySource:
     """
     # Absolute: a worker of a scheduler reads it from another working directory.
     path = Path(path).absolute()
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        ending = path.suffix or "no ending"
-        raise SourceError(f"{path}: {ending} is not known: use one of {', '.join(READERS)}")
     try:
-        if path.is_dir():
-            raise SourceError(f"{path}: is a folder: name a file in it")
+        reader = reader_of(path)
+        if reader is None:
+            ending = path.suffix or "no ending"
+            if path.is_dir() and path.suffix.lower() in READERS:
+                raise SourceError(f"{path}: is a folder: name a file in it")
+            raise SourceError(f"{path}: {ending} is not known: use one of {', '.join(READERS)}")
         if path.stat().st_size == 0:
             raise SourceError(f"{path}: is empty: copy or save the file again")
         source: ArraySource = importlib.import_module(reader).open_array(path)
@@ -168,6 +174,11 @@ def stored_as(dtype: np.dtype) -> np.dtype:
     return dtype.newbyteorder("=")
 
 
+def reader_of(path: Path) -> str | None:
+    """The module that reads a file, or a folder, by its ending; None where none does."""
+    return READERS.get(path.suffix.lower() + "/" * path.is_dir())
+
+
 def fingerprint(path: str | Path) -> dict[str, int | str]:
     """Tell whether a file is still the one it was, without reading all of it.
 
@@ -175,13 +186,17 @@ def fingerprint(path: str | Path) -> dict[str, int | str]:
     -------
     dict
         ``size`` in bytes, ``mtime_ns``, and ``blake2b``: a digest of the size, the
-        first and last MiB, and 62 pieces of 4 KiB evenly spaced over the file.
+        first and last MiB, and 62 pieces of 4 KiB evenly spaced over the file. Those of a
+        folder follow from its files.
 
     Raises
     ------
     SourceError
         If the file cannot be read.
     """
+    path = Path(path)
+    if path.is_dir():
+        return _of_folder(path)
     mib, piece, pieces = 1 << 20, 1 << 12, 62
     try:
         with open(path, "rb") as file:
@@ -196,3 +211,134 @@ def fingerprint(path: str | Path) -> dict[str, int | str]:
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
     return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "blake2b": digest.hexdigest()}
+
+
+def _of_folder(path: Path) -> dict[str, int | str]:
+    """The fingerprint of a folder, out of the names and fingerprints of its files."""
+    digest, size, latest = hashlib.blake2b(digest_size=16), 0, 0
+    for file in sorted(item for item in path.rglob("*") if item.is_file()):
+        known = fingerprint(file)
+        digest.update(f"{file.relative_to(path).as_posix()} {known['blake2b']}\n".encode())
+        size, latest = size + int(known["size"]), max(latest, int(known["mtime_ns"]))
+    return {"size": size, "mtime_ns": latest, "blake2b": digest.hexdigest()}
+
+
+class OpenFile:
+    """A file open for reading at any position, from any thread."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+
+    def readinto(self, buffer: memoryview, position: int) -> None:
+        """Fill `buffer` (of bytes) from `position`; SourceError where the file ends before."""
+        done = 0
+        # Damaged files may name positions that the system call would not even take.
+        position = min(position, _BEYOND)
+        while done < len(buffer):
+            count = os.preadv(self.descriptor, [buffer[done:]], position + done)
+            if count == 0:
+                raise SourceError(
+                    f"{self.path}: ends at byte {position + done}, {len(buffer) - done} bytes "
+                    f"too early: the file was cut short, copy it again"
+                )
+            done += count
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[OpenFile]:
+    """Open `path` for the time of a block; SourceError if that or a read fails."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            yield OpenFile(path, descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+class Payload(Protocol):
+    """The bytes of an array, wherever and however the file holds them."""
+
+    @property
+    def size(self) -> int:
+        """Number of bytes, once decoded."""
+
+    def readinto(self, file: OpenFile, buffer: memoryview, offset: int) -> None:
+        """Fill `buffer` with the decoded bytes from `offset` on."""
+
+
+@dataclass(frozen=True)
+class RawBytes:
+    """Bytes that stand in the file as they are."""
+
+    start: int
+    size: int
+
+    def readinto(self, file: OpenFile, buffer: memoryview, offset: int) -> None:
+        """Fill `buffer` with the bytes from `offset` on."""
+        file.readinto(buffer, self.start + offset)
+
+
+@dataclass(eq=False)
+class StoredArray(ArraySource):
+    """A table of numbers of type `stored`, whose bytes are `payload`."""
+
+    path: Path
+    shape: tuple[int, int]
+    dtype: np.dtype
+    order: Literal["C", "F"]
+    stored: np.dtype
+    payload: Payload
+
+    def read_rows(self, start: int, stop: int) -> np.ndarray:
+        """Read rows `start` to `stop`."""
+        if start == stop:
+            return np.empty((0, self.shape[1]), self.dtype)
+        with opened(self.path) as file:
+            if self.order == "C":
+                block = self._read_lines(file, start, stop)
+            else:
+                block = self._read_columns(file, start, stop)
+        if not self.stored.isnative:
+            block = block.byteswap(inplace=True).view(self.stored.newbyteorder("="))
+        # Long doubles beyond float64's range become infinite or zero; that is no surprise.
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            return np.ascontiguousarray(block.T if self.order == "F" else block, dtype=self.dtype)
+
+    def _read_lines(self, file: OpenFile, start: int, stop: int) -> np.ndarray:
+        block = np.empty((stop - start, self.shape[1]), self.stored)
+        width = self.shape[1] * self.stored.itemsize
+        self.payload.readinto(file, _bytes_of(block), start * width)
+        return block
+
+    def _read_columns(self, file: OpenFile, start: int, stop: int) -> np.ndarray:
+        rows, columns = self.shape
+        block = np.empty((columns, stop - start), self.stored)
+        for column, strip in enumerate(block):
+            offset = (column * rows + start) * self.stored.itemsize
+            self.payload.readinto(file, _bytes_of(strip), offset)
+        return block
+
+
+def stored_array(
+    path: Path,
+    shape: tuple[int, ...],
+    stored: np.dtype,
+    order: Literal["C", "F"],
+    payload: Payload,
+) -> StoredArray:
+    """Make a source of a payload, after the checks that all formats share."""
+    table = check_layout(path, shape, stored)
+    needed = table[0] * table[1] * stored.itemsize
+    if payload.size != needed:
+        raise SourceError(
+            f"{path}: holds {payload.size} bytes, but shape {table} of {stored} takes {needed}: "
+            f"the file is damaged, save it again"
+        )
+    return StoredArray(path, table, stored_as(stored), order, stored, payload)
+
+
+def _bytes_of(block: np.ndarray) -> memoryview:
+    return block.reshape(-1).view(np.uint8).data

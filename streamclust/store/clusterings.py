@@ -1,8 +1,12 @@
 """Stored clusterings: where they lie, what is known of each, and which one a command means."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.store.workspace import Workspace
@@ -11,6 +15,15 @@ from streamclust.store.workspace import Workspace
 LABELS, SIZES, MEANS = "labels", "sizes", "means"
 OF_ROWS = (LABELS, SIZES, MEANS)
 DESCRIPTION = "description"
+# What is found out of a clustering: attributes of it.
+SCORES, STABILITY, EVIDENCE, COST, BIC = "scores", "stability", "evidence", "cost", "bic"
+# What is stored of a clustering beside that which its algorithm told of it.
+_OF_STORE = (
+    *("n_clusters", "algorithm", "sweep", "settings", COST, "fingerprint", "update"),
+    *(SCORES, STABILITY, EVIDENCE),
+)
+# The attribute of a set's clusterings that tells which of them is recommended, and why.
+RECOMMENDATION = "recommendation"
 
 
 @dataclass(frozen=True)
@@ -44,13 +57,18 @@ class StoredClustering:
     def fingerprint(self) -> str | None:
         return self.workspace.fingerprint_of(self.path)
 
+    @cached_property
+    def _made(self) -> tuple[str, int]:
+        attributes = self.group.attrs
+        return str(attributes["algorithm"]), int(attributes["n_clusters"])
+
     @property
     def algorithm(self) -> str:
-        return str(self.group.attrs["algorithm"])
+        return self._made[0]
 
     @property
     def n_clusters(self) -> int:
-        return int(self.group.attrs["n_clusters"])
+        return self._made[1]
 
     @property
     def labels(self) -> Any:
@@ -67,6 +85,48 @@ class StoredClustering:
         """Zarr array, (n_clusters, n_components): means of the reduced rows of each cluster."""
         return self.group[MEANS]
 
+    @property
+    def tree(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of a cut of a tree: its merges, a linkage matrix of scipy, and the rows that each of its
+        points stands for."""
+        return self.group["merges"][...], self.group["weights"][...]
+
+    @property
+    def fitted_arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that its algorithm fitted."""
+        arrays = self.group.arrays()
+        return {name: array[...] for name, array in arrays if name not in OF_ROWS}
+
+    @property
+    def fitted_attributes(self) -> dict[str, Any]:
+        """What its algorithm told of it."""
+        attributes = self.group.attrs
+        return {name: attributes[name] for name in attributes if name not in _OF_STORE}
+
+    @property
+    def sweep(self) -> str:
+        """The fingerprint of what was fitted together with it."""
+        return str(self.group.attrs["sweep"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that it follows from."""
+        return self.group.attrs["settings"]
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether an older version made it, which did not store the means."""
+        return MEANS not in self.group
+
+    @property
+    def is_described(self) -> bool:
+        return DESCRIPTION in self.group
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """All that is known of it, read at once."""
+        return dict(self.group.attrs)
+
     def known(self, name: str, default: Any = None) -> Any:
         """What was annotated under `name`, such as ``scores``, ``stability`` or ``evidence``."""
         return self.group.attrs.get(name, default)
@@ -79,6 +139,14 @@ class StoredClustering:
         """Put it aside under its fingerprint."""
         self.workspace.archive(self.path)
 
+    def restore(self, mark: str) -> bool:
+        """Make the clustering with this fingerprint stand in the store, if it was ever there."""
+        return self.workspace.restore(self.path, mark)
+
+    def publish(self, staged: Any, mark: str) -> None:
+        """Let a staged clustering take its place."""
+        self.workspace.publish(staged, self.path, mark)
+
 
 def clustering_name(algorithm: str, n_clusters: int | None) -> str:
     """What a clustering is called: ``kmeans-12``; without a number where the algorithm finds it."""
@@ -87,7 +155,11 @@ def clustering_name(algorithm: str, n_clusters: int | None) -> str:
 
 def clustering_path(set_name: str, name: str) -> str:
     """Where a clustering of a set is, or will be, in the store."""
-    return f"descriptors/{set_name}/clusterings/{name}"
+    return f"{_clusterings_path(set_name)}/{name}"
+
+
+def _clusterings_path(set_name: str) -> str:
+    return f"descriptors/{set_name}/clusterings"
 
 
 def stored_clusterings(workspace: Workspace, set_name: str) -> list[StoredClustering]:
@@ -113,6 +185,116 @@ def named_clustering(workspace: Workspace, set_name: str, name: str) -> StoredCl
     return StoredClustering(workspace, set_name, name)
 
 
-def staged_clusterings(group: Any) -> Iterator[tuple[str, Any]]:
-    """Names and groups of the clusterings in a staged or stored group of a set."""
-    yield from group["clusterings"].groups()
+def find_clustering(
+    workspace: Workspace, set_name: str, which: str | int | None = None
+) -> StoredClustering | None:
+    """The clustering of a set that is meant.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    set_name : str
+    which : str or int, optional
+        A name such as ``"kmeans-12"`` or ``"hdbscan"``; a number of clusters: of k-means, or of the
+        only algorithm that has it; or an algorithm alone: its only clustering, else the recommended
+        one if that is of it, else that of the largest simplified silhouette. The recommended one by
+        default.
+
+    Returns
+    -------
+    StoredClustering or None
+        None where none is asked for and none is recommended.
+
+    Raises
+    ------
+    SettingsError
+        When the set has no such clustering, or several have this number.
+    """
+    if which is None:
+        return recommended_clustering(workspace, set_name)
+    asked = str(which)
+    if asked in workspace.clusterings(set_name):
+        return StoredClustering(workspace, set_name, asked)
+    stored = stored_clusterings(workspace, set_name)
+    if asked.isdecimal():
+        of_number = [one for one in stored if one.n_clusters == int(asked)]
+        of_kmeans = [one for one in of_number if one.algorithm == "kmeans"]
+        if len(of_kmeans or of_number) == 1:
+            return (of_kmeans or of_number)[0]
+    of_algorithm = [one for one in stored if one.algorithm == asked]
+    if len(of_algorithm) > 1:
+        recommended = recommended_clustering(workspace, set_name)
+        return recommended if recommended in of_algorithm else max(of_algorithm, key=_silhouette)
+    # An algorithm that has one, or the refusal of a name that there is not.
+    name = of_algorithm[0].name if of_algorithm else asked
+    return named_clustering(workspace, set_name, name)
+
+
+def _silhouette(clustering: StoredClustering) -> float:
+    value = clustering.known(SCORES, {}).get("silhouette_simplified")
+    return -math.inf if value is None else float(value)
+
+
+def recommended_clustering(workspace: Workspace, set_name: str) -> StoredClustering | None:
+    """The clustering that was recommended when those of a set were last measured; None where none
+    is.
+
+    Raises
+    ------
+    SettingsError
+        When it has clusterings, and an older version, or a run that was broken off, left no
+        recommendation.
+    """
+    told = stored_recommendation(workspace, set_name)
+    if told is not None:
+        name = told["clustering"]
+        return None if name is None else StoredClustering(workspace, set_name, name)
+    if workspace.clusterings(set_name):
+        raise SettingsError(
+            f"{set_name}: which clustering is recommended is not stored: run streamclust measure "
+            f"{workspace.folder}"
+        )
+    return None
+
+
+def recommended_clusterings(
+    workspace: Workspace, set_names: Iterable[str]
+) -> dict[str, StoredClustering]:
+    """The recommended clustering of each set that has one."""
+    found = {name: recommended_clustering(workspace, name) for name in set_names}
+    return {name: clustering for name, clustering in found.items() if clustering is not None}
+
+
+def stored_recommendation(workspace: Workspace, set_name: str) -> dict[str, Any] | None:
+    """What `store_recommendation` stored; None where nothing is."""
+    group = workspace.get(_clusterings_path(set_name))
+    return None if group is None else group.attrs.get(RECOMMENDATION)
+
+
+def store_recommendation(
+    workspace: Workspace, set_name: str, name: str | None, mark: str, **about: Any
+) -> None:
+    """Store which clustering of a set is recommended.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    set_name : str
+        A set with clusterings.
+    name : str or None
+        Of the clustering; None where none is recommended.
+    mark : str
+        The fingerprint of what that follows from.
+    **about
+        What else is to be known of it, as JSON can write it.
+    """
+    told = {"clustering": name, "fingerprint": mark, **about}
+    if stored_recommendation(workspace, set_name) != told:
+        workspace.annotate(_clusterings_path(set_name), **{RECOMMENDATION: told})
+
+
+def forget_recommendation(workspace: Workspace, set_name: str) -> None:
+    """Take away what was recommended of a set, before its clusterings change."""
+    group = workspace.get(_clusterings_path(set_name))
+    if group is not None and RECOMMENDATION in group.attrs:
+        del group.attrs[RECOMMENDATION]

@@ -19,10 +19,11 @@ import numpy as np
 
 from streamclust.errors import DAMAGED, MISSING, TOO_LARGE
 from streamclust.memory import MIB, Need
-from streamclust.sources.case import iter_paths
+from streamclust.sources.case import Case, iter_paths
 from streamclust.sources.paths import PathNumbers, path_digests
 from streamclust.sources.readers import fingerprint
 from streamclust.store.job import Job
+from streamclust.store.links import extend_array
 from streamclust.store.workspace import StoredResult, Workspace, stage_array, store_array
 from streamclust.store.workspace import fingerprint as digest
 
@@ -30,7 +31,7 @@ PATH, GROUP = "images/path", "images/group"
 PIXELS, PROBLEM, FEATURES = "images/pixels", "images/problem", "images/looks"
 # What codes say of an image that could not be measured; 0 is one that was.
 PROBLEMS = ("", MISSING, DAMAGED, TOO_LARGE)
-STEP = "paths"
+STEP, ADD_STEP = "paths", "add paths"
 _CHUNK = 65_536
 # Rows whose paths are held at a time, and how often those of all rows are read at most.
 _PART_ROWS = 32_768
@@ -169,6 +170,57 @@ def parts_with_paths(workspace: Workspace, rows: np.ndarray) -> Iterator[tuple[s
     for start in range(0, len(rows), size):
         part = slice(start, start + size)
         yield part, paths_of(workspace, rows[part])
+
+
+def extend_paths(workspace: Workspace, staged: Any, case: Case) -> tuple[Any, str]:
+    """Write the stored paths, and those of a case with further rows, into a staged group.
+
+    Returns
+    -------
+    array : Zarr array of str
+        With a list of what is kept of each list of paths.
+    mark : str
+        Its fingerprint.
+    """
+    old, file = workspace.root[PATH], case.paths_file
+    assert file is not None
+    n_old, before = old.shape[0], str(old.attrs["fingerprint"])
+    n_rows = n_old + sum(1 for _ in iter_paths(file))
+    array, first = extend_array(staged, "path", old, n_rows, old.chunks[0])
+    rest = np.asarray(old[first:n_old], object)
+    for block in _whole_chunks(chain([rest], batched_paths(file)), old.chunks[0]):
+        array[first : first + len(block)] = block
+        first += len(block)
+    array.attrs.update(
+        source=[*map(str, sources(workspace)), str(file.resolve())],
+        images=[*image_places_of_lists(workspace), case.images and str(case.images.resolve())],
+        earlier=[*old.attrs.get("earlier", []), {"mark": before, "n_rows": n_old}],
+    )
+    return array, digest(ADD_STEP, 1, before, fingerprint(file))
+
+
+def _whole_chunks(blocks: Iterable[np.ndarray], chunk: int) -> Iterator[np.ndarray]:
+    """Paths in blocks of whole chunks, but for the last."""
+    waiting = np.empty(0, object)
+    for block in blocks:
+        waiting = np.concatenate([waiting, block])
+        while len(waiting) >= chunk:
+            yield waiting[:chunk]
+            waiting = waiting[chunk:]
+    if len(waiting):
+        yield waiting
+
+
+class RowPaths:
+    """The paths of consecutive rows, as lists of str; empty ones where the case has none."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._paths = workspace.get(PATH)
+
+    def __getitem__(self, part: slice) -> list[str]:
+        if self._paths is None:
+            return [""] * (part.stop - part.start)
+        return self._paths[part].tolist()
 
 
 class StoredGroups(StoredResult):

@@ -11,7 +11,7 @@ from streamclust.memory import LIBRARIES, Budget, Need, reset_peak, resident, re
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Executor, Passes
 from streamclust.settings import Settings
-from streamclust.store.descriptors import DescriptorSet, stale_words
+from streamclust.store.descriptors import DescriptorSet
 from streamclust.store.workspace import Workspace
 
 
@@ -91,7 +91,7 @@ class Job:
                 f"no descriptor set {', '.join(missing) or 'at all'} in {self.workspace.folder}: "
                 f"there are {', '.join(stored) or 'none: run streamclust ingest first'}"
             )
-        stale = {name: stale_words(self.workspace, name) for name in wanted}
+        stale = {name: self.set(name).stale_words for name in wanted}
         for words in filter(None, stale.values()):
             self.events.warn(words)
         return [name for name in wanted if not stale[name]]

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,7 +46,7 @@ class Outputs:
         try:
             yield staged
             self._keep_foreign(target, name)
-            digest = _digest(staged)
+            digest = file_digest(staged)
             # Both are its own while the one replaces the other: a kill in between must not make
             # the new file look like a person's.
             self._note(name, [*self._known(name)["digests"], digest], None)
@@ -69,7 +70,7 @@ class Outputs:
         staged = target.with_name(f".{target.name}.part")
         try:
             yield staged
-            digest = _digest(staged)
+            digest = file_digest(staged)
             self._note(str(target), [*self._known(str(target))["digests"], digest], step)
             os.replace(staged, target)
             self._note(str(target), [digest], step)
@@ -151,7 +152,7 @@ class Outputs:
 
     def _is_own(self, name: str) -> bool:
         target = self.folder / name
-        return target.exists() and _digest(target) in self._known(name)["digests"]
+        return target.exists() and file_digest(target) in self._known(name)["digests"]
 
     def _keep_foreign(self, target: Path, name: str) -> None:
         if not target.exists() or self._is_own(name):
@@ -173,7 +174,13 @@ def plain_cell(text: str) -> str:
     return text[text.startswith("'") :] if text.lstrip("'").startswith(_FORMULAS) else text
 
 
-def _digest(path: Path) -> str:
+def number_cell(value: float) -> str:
+    """A number of six digits; nothing where it is not known."""
+    return "" if math.isnan(value) else f"{value:.6g}"
+
+
+def file_digest(path: Path) -> str:
+    """What tells one content of a file from another."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
 

@@ -66,10 +66,16 @@ class RunRecord:
         )
 
 
+def records(folder: Path) -> list[dict[str, Any]]:
+    """What run.json tells of each command, the last one first; nothing where it does not."""
+    latest = _read(folder / "run.json")
+    told = (latest, *reversed(latest.get("earlier", [])))
+    return [record for record in told if isinstance(record, dict) and record]
+
+
 def settings_of_last(folder: Path, commands: Sequence[str]) -> dict[str, Any]:
     """The settings of the last command of these that run.json tells of; none where it does not."""
-    latest = _read(folder / "run.json")
-    for record in (latest, *reversed(latest.get("earlier", []))):
+    for record in records(folder):
         if record.get("command") in commands and isinstance(record.get("settings"), dict):
             return record["settings"]
     return {}

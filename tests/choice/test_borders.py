@@ -48,6 +48,7 @@ def test_separated_groups_count_and_their_halves_do_not():
     assert Borders(rows)((halves, np.tile(sizes // 2, 2))) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_columns", [2, 100])
 @pytest.mark.parametrize("k", [2, 30])
 def test_log_concave_rows_have_no_separated_clusters(n_columns, k):

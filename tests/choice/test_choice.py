@@ -1,19 +1,31 @@
 """The written rule that recommends a clustering."""
 
+import json
 import math
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 from sklearn.datasets import make_blobs
 
+from streamclust.choice import rule
+from streamclust.choice.evidence import groups, overlap, separated
 from streamclust.choice.gap import Structureless, gap
-from streamclust.choice.rule import is_degenerate, recommend
-from streamclust.choice.sample_evidence import groups, overlap, separated
+from streamclust.choice.rule import Choice, is_degenerate
 from streamclust.clustering.kmeans_sweep import SweepSettings, fit_sweep
 from streamclust.passes.accumulators.clusters import Assignment, ClusterSums
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
+
+
+def recommend(clusterings) -> Choice:
+    """The choice with its reasons and warnings in English; as it is after it was stored."""
+    choice = rule.recommend(clusterings)
+    stored = Choice.stored(json.loads(json.dumps(asdict(choice))))
+    assert stored == choice
+    reasons, warnings = (list(map(str, told)) for told in (choice.reasons, choice.warnings))
+    return replace(choice, reasons=reasons, warnings=warnings)
 
 
 def clustering(k, silhouette=0.1, smallest=0.05, largest=0.5, **more):
@@ -185,6 +197,7 @@ def measured(rows, ks):
     return [{**line, "groups": found} for line in lines]
 
 
+@pytest.mark.slow
 def test_six_groups_are_found():
     rows = make_blobs(3000, 12, centers=6, cluster_std=2.0, random_state=3)[0].astype(np.float32)
     lines = measured(rows, range(2, 13))
@@ -193,6 +206,7 @@ def test_six_groups_are_found():
     assert choice.structure is True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["round", "decaying", "cube"])
 @pytest.mark.parametrize("n_columns", [2, 32])
 def test_data_without_structure_are_told(kind, n_columns):

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from streamclust.choice.clusterings import Key, Labelled, in_common, labelled, of_same_number
+from streamclust.choice.clusterings import Key, in_common, of_same_number
+from streamclust.store.clusterings import StoredClustering, stored_clusterings
 from streamclust.store.workspace import Workspace, store_array
 
 
-def stored(folder: Path, **names: list[str]) -> dict[str, dict[str, Labelled]]:
+def stored(folder: Path, **names: list[str]) -> dict[str, dict[str, StoredClustering]]:
     """A store of clusterings such as ``kmeans-5`` of each set, without rows."""
     workspace = Workspace(folder, create=True)
     for descriptor, own in names.items():
@@ -20,12 +21,12 @@ def stored(folder: Path, **names: list[str]) -> dict[str, dict[str, Labelled]]:
                 store_array(group, "labels", np.zeros(1, np.int32))
                 workspace.publish(group, f"descriptors/{descriptor}/clusterings/{name}", name)
     return {
-        descriptor: {own.name: own for own in labelled(workspace, descriptor)}
+        descriptor: {own.name: own for own in stored_clusterings(workspace, descriptor)}
         for descriptor in names
     }
 
 
-def keys(all_of: dict[str, dict[str, Labelled]], *refused: str) -> dict[str, set[Key]]:
+def keys(all_of: dict[str, dict[str, StoredClustering]], *refused: str) -> dict[str, set[Key]]:
     """Of each set those that are not refused."""
     return {
         name: {(o.algorithm, o.n_clusters) for o in own.values() if o.name not in refused}

@@ -8,8 +8,8 @@ from sklearn.mixture import GaussianMixture
 
 from streamclust.choice.group_count import (
     COLUMNS,
-    Mixture,
     MixtureGroups,
+    SampleMixture,
     n_groups,
     products,
     simplest,
@@ -25,7 +25,7 @@ def groups(rows, k):
 def some_mixture(k, n_columns):
     roots = RANDOM.standard_normal((k, n_columns, n_columns))
     covariances = roots @ roots.transpose(0, 2, 1) + np.eye(n_columns)
-    return Mixture(
+    return SampleMixture(
         RANDOM.dirichlet(np.ones(k)), RANDOM.standard_normal((k, n_columns)), covariances
     )
 
@@ -87,7 +87,7 @@ def test_scattered_rows_are_one_group_at_most():
 def test_components_closer_than_two_deviations_are_one_group():
     means = np.array([[0, 0], [1.9, 0], [3.8, 0], [6, 0], [0, 0]])
     covariances = np.repeat(np.eye(2)[None], 5, axis=0)
-    assert n_groups(Mixture(np.full(5, 0.2), means, covariances)) == 2
+    assert n_groups(SampleMixture(np.full(5, 0.2), means, covariances)) == 2
 
 
 def test_an_empty_cluster_more_columns_than_it_uses_and_constant_ones():

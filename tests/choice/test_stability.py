@@ -8,8 +8,10 @@ from sklearn.metrics import adjusted_rand_score
 
 from streamclust import api
 from streamclust.choice.stability import _agreement, _Refit
-from streamclust.clustering.registry import load_algorithm
+from streamclust.clustering.base import load_algorithm
 from streamclust.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("all_unrendered")
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +23,9 @@ def lines(tmp_path_factory):
         folder / "case", groups=groups.astype(np.float32), nothing=nothing.astype(np.float32)
     )
     api.ingest(case, folder / "out").reduce()
-    api.cluster(folder / "out", n_clusters="2,5,9", algorithms=("kmeans", "ward", "hdbscan"))
-    made = api.measure(folder / "out")
-    return made.metrics.set_index(["descriptor", "algorithm", "n_clusters"])
+    api.open(folder / "out").cluster(n_clusters="2,5,9", algorithms=("kmeans", "ward", "hdbscan"))
+    made = api.open(folder / "out").measure()
+    return made.metrics.set_index(["set", "algorithm", "n_clusters"])
 
 
 @pytest.mark.parametrize("algorithm", ["kmeans", "ward"])

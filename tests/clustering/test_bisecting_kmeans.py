@@ -9,10 +9,9 @@ from sklearn.cluster import BisectingKMeans
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
-from streamclust.clustering.base import Clustering
+from streamclust.clustering.base import Clustering, load_algorithm
 from streamclust.clustering.bisecting_kmeans import fit_tree
 from streamclust.clustering.kmeans_sweep import SweepSettings
-from streamclust.clustering.registry import load_algorithm
 from streamclust.passes.accumulators.bisection import Descent, Splits, SplitStep
 from streamclust.passes.blocks import Rows
 from streamclust.passes.local import LocalExecutor

@@ -6,8 +6,8 @@ from scipy.stats import multivariate_normal
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.datasets import make_blobs
 
-from streamclust.clustering.continuing import continued_mixtures, largest_move, moved_centers
-from streamclust.clustering.em import REGULARISATION
+from streamclust.clustering.continuing import largest_move, moved_centers
+from streamclust.clustering.em import REGULARISATION, continued_mixtures
 from streamclust.passes.accumulators.clusters import LloydStep
 from streamclust.passes.accumulators.covariance import Covariance, Scatter
 from streamclust.passes.accumulators.gaussians import Mixture, Units
@@ -15,7 +15,7 @@ from streamclust.passes.accumulators.moments import Moments
 from streamclust.passes.accumulators.sketch import CovarianceSketch
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
-from streamclust.reduction.variance_held import held_shares
+from streamclust.reduction.components import variance_kept
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_mixtures_take_a_step_of_incremental_em(rows, full):
     assert found.log_likelihood == pytest.approx(likely.mean(), rel=1e-8)
 
 
-def test_held_shares_are_those_of_the_rows(rows):
+def test_variance_kept_are_those_of_the_rows(rows):
     scale = np.array([1.0, 2, 1, 0.5, 1])
     covariance, sketch, moments = Covariance(), CovarianceSketch(5), Moments()
     for seen in (covariance, sketch, moments):
@@ -101,5 +101,5 @@ def test_held_shares_are_those_of_the_rows(rows):
     scatter = covariance.result()
     writable = Scatter(scatter.count, scatter.mean, scatter.scatter.copy())
     for seen in (sketch.result(), writable):
-        found = held_shares(seen, moments.result(), components, scale)
+        found = variance_kept(seen, moments.result(), components, scale)
         np.testing.assert_allclose(found, (expected, best), rtol=1e-9)

@@ -5,7 +5,7 @@ import pytest
 from scipy.cluster.hierarchy import fcluster, is_valid_linkage, linkage
 from sklearn.metrics import adjusted_rand_score
 
-from streamclust.clustering.dendrogram import cut, ward_merges
+from streamclust.clustering.ward import cut, ward_merges
 
 
 @pytest.mark.parametrize("shape", [(2, 1), (300, 1), (400, 6)])

@@ -11,9 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
-from streamclust.clustering.base import Clustering
+from streamclust.clustering.base import Clustering, load_algorithm
 from streamclust.clustering.em import n_parameters
-from streamclust.clustering.registry import load_algorithm
 from streamclust.passes.accumulators.gaussians import Densities, EMStep, Mixture, Units
 from streamclust.passes.blocks import Rows
 from streamclust.passes.local import LocalExecutor

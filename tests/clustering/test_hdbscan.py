@@ -52,6 +52,7 @@ def test_few_rows_have_scikit_learns_labels(dtype):
     assert found.attributes["noise_share"] == np.mean(expected < 0)
 
 
+@pytest.mark.slow
 def test_all_rows_through_a_sample(monkeypatch):
     monkeypatch.setattr(hdbscan, "MOST_LANDMARKS", 4096)
     values = groups_with_noise(20_000).astype(np.float32)

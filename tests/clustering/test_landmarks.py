@@ -8,9 +8,8 @@ import pytest
 import zarr
 from sklearn.datasets import make_blobs
 
-from streamclust.clustering.base import Clustering
+from streamclust.clustering.base import Clustering, load_algorithm
 from streamclust.clustering.landmarks import NearestLandmark, largest_first
-from streamclust.clustering.registry import load_algorithm
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings

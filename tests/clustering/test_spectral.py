@@ -8,8 +8,7 @@ from sklearn.cluster import SpectralClustering
 from sklearn.datasets import make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 
-from streamclust.clustering.base import Clustering
-from streamclust.clustering.registry import load_algorithm
+from streamclust.clustering.base import Clustering, load_algorithm
 from streamclust.clustering.spectral import (
     affinities,
     bandwidth,

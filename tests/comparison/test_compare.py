@@ -11,12 +11,12 @@ from sklearn import metrics
 
 from streamclust import api
 from streamclust.comparison import attributes
-from streamclust.comparison.attributes import AttributeTable
 from streamclust.comparison.step import compare
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import PassStarted, StepFinished
 from streamclust.pipeline import working
 from streamclust.settings import Settings
+from streamclust.store.attributes import AttributeTable
 from streamclust.store.workspace import Workspace
 
 NAMES = ["a", "b", "c"]
@@ -36,8 +36,7 @@ def workspace(tmp_path_factory, blobs) -> Workspace:
     case = write_case(folder / "case", a=values, b=values[:, :9] ** 2, c=spoiled)
     out = folder / "out"
     api.ingest(case, out, invalid="mask")
-    for step in (api.reduce, api.cluster, api.measure):
-        step(out, n_clusters=(4, 5, 6))
+    api.open(out).reduce().cluster(n_clusters=(4, 5, 6)).measure()
     return Workspace(out)
 
 
@@ -114,7 +113,7 @@ def test_equal_footing(compared):
 
 def test_mixed_labels_are_not_told_to_be_tight(workspace, tmp_path):
     out = shutil.copytree(workspace.folder, tmp_path / "out")
-    api.mix(out, "a,b", consensus=True, n_clusters=(4, 5, 6))
+    api.open(out).mix("a,b", consensus=True, n_clusters=(4, 5, 6))
     run(Workspace(out))
     lines = table(Workspace(out), "comparison.csv")
     for column in ("same_gap", "same_gap_error", "same_silhouette_simplified"):

@@ -10,7 +10,6 @@ from PIL import Image
 
 from streamclust import api
 from streamclust.comparison import pictures as drawing
-from streamclust.comparison.attributes import AttributeTable
 from streamclust.comparison.pictures import (
     MOST_PAIRS,
     _closest,
@@ -24,6 +23,7 @@ from streamclust.comparison.step import compare
 from streamclust.errors import SettingsError
 from streamclust.pipeline import working
 from streamclust.settings import Settings
+from streamclust.store.attributes import AttributeTable
 from streamclust.store.workspace import Workspace
 
 OF_SETS = {"comparison-agreement.png", "comparison-a-a+b.png", "comparison-attributes.png"}
@@ -37,8 +37,7 @@ def workspace(tmp_path_factory, blobs) -> Workspace:
     case = write_case(folder / "case", **{"a": values, "a+b": values[:, :9] ** 2})
     out = folder / "out"
     api.ingest(case, out)
-    for step in (api.reduce, api.cluster, api.measure):
-        step(out, n_clusters=(4, 5))
+    api.open(out).reduce().cluster(n_clusters=(4, 5)).measure()
     return Workspace(out)
 
 

@@ -15,8 +15,10 @@ from streamclust.comparison.mixing_weights import explained, search_weights
 from streamclust.errors import MemoryBudgetError, SettingsError
 from streamclust.passes.blocks import read_rows
 from streamclust.passes.side_by_side import Block, Joined
-from streamclust.store.descriptors import raw_array
+from streamclust.store.descriptors import DescriptorSet
 from streamclust.store.workspace import Workspace
+
+pytestmark = pytest.mark.usefixtures("all_unrendered")
 
 N_ROWS = 600
 
@@ -38,9 +40,9 @@ def sets():
 
 def clustered(case, out, **settings):
     """What mixing needs of a run: no outliers, no figures."""
-    api.ingest(case, out, **settings).reduce()
-    api.cluster(out, **settings)
-    return api.measure(out)
+    api.ingest(case, out, invalid=settings.pop("invalid", None)).reduce()
+    api.open(out).cluster(**settings)
+    return api.open(out).measure()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def untouched(sets, tmp_path_factory):
     case = write_case(folder / "case", a=sets["a"], b=sets["b"])
     out = folder / "out"
     api.run(case, out, n_clusters="2:10")
-    return api.mix(out, ("a", "b"), n_clusters="2:12")
+    return api.open(out).mix(("a", "b"), n_clusters="2:12")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,7 @@ def joined(sets, weights=(1, 1), scaled=standard):
 
 
 def test_the_rows_are_the_scaled_sets_side_by_side(made, sets):
-    rows = raw_array(Workspace(made.folder), "a+b")
+    rows = DescriptorSet(Workspace(made.folder), "a+b").raw
     assert rows.shape == (N_ROWS, 17)
     np.testing.assert_allclose(rows[100:300], joined(sets)[100:300], atol=1e-5)
     assert not (made.folder / "workspace.zarr/descriptors/a+b/raw").exists()
@@ -95,7 +97,7 @@ def test_a_mixture_is_a_set_in_every_table(made):
     assert made.descriptors == ["a", "a+b", "b"]
     with open(made.folder / "labels.csv", newline="") as file:
         assert {"a", "a+b", "b"} <= set(next(csv.reader(file)))
-    assert set(made.metrics.descriptor) == {"a", "a+b", "b"}
+    assert set(made.metrics["set"]) == {"a", "a+b", "b"}
     assert (made.folder / "figures/a+b-metrics.png").exists()
     about = made.info()["descriptors"]["a+b"]
     assert about["columns"] == 17
@@ -103,39 +105,41 @@ def test_a_mixture_is_a_set_in_every_table(made):
 
 
 def test_outliers_do_not_count_a_set_twice(made):
-    api.outliers(made.folder)
+    api.open(made.folder).outliers()
     assert "outliers" not in made.store["descriptors/a+b"]
-    api.outliers(made.folder, descriptors="a+b")
+    api.open(made.folder).outliers(descriptors="a+b")
     assert "outliers" in made.store["descriptors/a+b"]
 
 
 def test_weights_are_shares_of_the_variance(made, sets):
-    case = api.mix(made.folder, "a,b", "3,1", name="heavy", n_clusters=4)
-    rows = raw_array(Workspace(case.folder), "heavy")[0:N_ROWS]
+    case = api.open(made.folder).mix("a,b", "3,1", name="heavy", n_clusters=4)
+    rows = DescriptorSet(Workspace(case.folder), "heavy").raw[0:N_ROWS]
     np.testing.assert_allclose(rows, joined(sets, (3, 1)), atol=1e-5)
     assert rows[:, :12].var(0).sum() == pytest.approx(3, rel=1e-4)
 
 
 def test_rows_of_unit_length(made, sets):
-    case = api.mix(made.folder, "a,b", name="unit", scaling="l2", n_clusters=4)
-    rows = raw_array(Workspace(case.folder), "unit")[0:N_ROWS]
+    case = api.open(made.folder).mix("a,b", name="unit", scaling="l2", n_clusters=4)
+    rows = DescriptorSet(Workspace(case.folder), "unit").raw[0:N_ROWS]
     np.testing.assert_allclose(rows, joined(sets, scaled=normalize), atol=1e-5)
 
 
 def test_a_consensus_of_labels(made, sets):
-    case = api.mix(made.folder, "a,b", consensus=True, n_clusters=9)
+    case = api.open(made.folder).mix("a,b", consensus=True, n_clusters=9)
     labels = case.labels("consensus-a+b", 9)[...]
     assert adjusted_rand_score(sets["first"] * 3 + sets["second"], labels) > 0.9
 
 
 def test_searched_weights_are_told_and_found_again(made):
     said = []
-    case = api.mix(made.folder, "a,b", "auto", None, said.append, name="best", n_clusters=9)
+    case = api.open(made.folder).mix(
+        "a,b", "auto", observers=[said.append], name="best", n_clusters=9
+    )
     told = case.info()["descriptors"]["best"]["source"]["mixture"]
     assert told["weights"][0] == 1
     assert told["searched"]["kept"] >= told["searched"]["kept_by_equal"]
     again = []
-    api.mix(made.folder, "a,b", "auto", None, again.append, name="best", n_clusters=9)
+    api.open(made.folder).mix("a,b", "auto", observers=[again.append], name="best", n_clusters=9)
     steps = {event.step: event.skipped for event in again if hasattr(event, "step")}
     assert [steps[name] for name in ("mix", "reduce", "cluster", "measure")] == [True] * 4
     assert "mixing weights" not in steps
@@ -183,7 +187,7 @@ def test_explained_share_of_labels():
 def test_what_cannot_be_mixed(made, arguments, message):
     before = made.descriptors
     with pytest.raises((SettingsError, MemoryBudgetError), match=message):
-        api.mix(made.folder, **arguments)
+        api.open(made.folder).mix(**arguments)
     assert made.descriptors == before
 
 
@@ -192,10 +196,10 @@ def test_masked_rows_are_masked_in_the_mixture(sets, tmp_path):
     a[5], b[7] = np.nan, np.inf
     case = write_case(tmp_path / "case", a=a, b=b)
     clustered(case, tmp_path / "out", n_clusters=3, invalid="mask")
-    mixed = api.mix(tmp_path / "out", "a,b", n_clusters=3)
+    mixed = api.open(tmp_path / "out").mix("a,b", n_clusters=3)
     np.testing.assert_array_equal(np.flatnonzero(mixed.labels("a+b", 3)[...] < 0), [5, 7])
-    api.mix(tmp_path / "out", "a,b", "3,1", consensus=True, name="both", n_clusters=3)
-    rows = raw_array(Workspace(tmp_path / "out"), "both")[0:N_ROWS]
+    api.open(tmp_path / "out").mix("a,b", "3,1", consensus=True, name="both", n_clusters=3)
+    rows = DescriptorSet(Workspace(tmp_path / "out"), "both").raw[0:N_ROWS]
     valid = np.delete(rows, [5, 7], axis=0)
     np.testing.assert_allclose(valid.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(valid.var(0).sum(), 4, rtol=1e-5)
@@ -204,23 +208,23 @@ def test_masked_rows_are_masked_in_the_mixture(sets, tmp_path):
 def test_a_mixture_of_replaced_descriptors_is_refused(sets, tmp_path):
     out = tmp_path / "out"
     clustered(write_case(tmp_path / "case", a=sets["a"], b=sets["b"]), out, n_clusters=3)
-    api.mix(out, "a,b", n_clusters=3)
+    api.open(out).mix("a,b", n_clusters=3)
     api.ingest(write_case(tmp_path / "other", a=sets["a"] * 2, b=sets["b"]), out)
     said = []
-    api.export(out, None, said.append)
+    api.open(out).export(observers=[said.append])
     assert "a+b" not in (out / "labels.csv").read_text().splitlines()[0]
     assert any("a+b mixes a, b, which changed since" in getattr(e, "text", "") for e in said)
     with pytest.raises(SettingsError, match=r"a\+b mixes a, b, which changed since"):
-        raw_array(Workspace(out), "a+b")
+        DescriptorSet(Workspace(out), "a+b").rows("raw")
     clustered(tmp_path / "other", out, n_clusters=3)
-    api.mix(out, "a,b", n_clusters=3)
+    api.open(out).mix("a,b", n_clusters=3)
     assert "a+b" in (out / "labels.csv").read_text().splitlines()[0]
 
 
 def test_a_case_of_other_length_puts_a_mixture_aside(sets, tmp_path):
     out = tmp_path / "out"
     clustered(write_case(tmp_path / "case", a=sets["a"], b=sets["b"]), out, n_clusters=3)
-    api.mix(out, "a,b", n_clusters=3)
+    api.open(out).mix("a,b", n_clusters=3)
     shorter = write_case(tmp_path / "other", a=sets["a"][:400], b=sets["b"][:400])
     assert api.run(shorter, out, n_clusters=3).descriptors == ["a", "b"]
 
@@ -258,7 +262,7 @@ def test_a_comparison_says_whether_mixing_helped(untouched, sets, tmp_path):
     known.write_text("\n".join(["row,first,second", *text]))
     case = api.open(shutil.copytree(untouched.folder, tmp_path / "out"))
     said = []
-    case.compare(known, said.append)
+    case.compare(known, observers=[said.append])
     told = " ".join(getattr(event, "text", "") for event in said)
     assert "a+b against the best of its sets" in told
     with open(tmp_path / "out/mixing.csv", newline="") as file:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamclust.comparison.mixing_gain import gain_lines, in_words
+from streamclust.comparison.mixing_gain import gain_lines, gains_in_words
 from streamclust.store.workspace import Workspace
 
 KS = range(2, 6)
@@ -72,17 +72,17 @@ def test_the_mean_is_of_attributes_of_which_enough_is_known(workspace):
 
 
 def test_words_say_over_how_many_clusterings_they_are(workspace):
-    (told,) = in_words(gain_lines(workspace, sound(b={2}), agreement(), {}))
+    (told,) = gains_in_words(gain_lines(workspace, sound(b={2}), agreement(), {}))
     assert told == (
         "a+b against the best of its sets (mean AMI over 3 to 4 clusterings): "
         "better mean of type, colour (0.53; b 0.47); "
         "worse type (0.50; a 0.60), colour (0.57; b 0.67); too few known rows to tell few"
     )
-    (told,) = in_words(gain_lines(workspace, sound(**{MIXED: {3, 4, 5}}), agreement(), {}))
+    (told,) = gains_in_words(gain_lines(workspace, sound(**{MIXED: {3, 4, 5}}), agreement(), {}))
     assert (
         "(mean AMI over 1 clustering): better mean of type, colour (0.45; b 0.20), type (" in told
     )
-    assert in_words(gain_lines(workspace, sound(**{MIXED: set(KS)}), agreement(), {})) == []
+    assert gains_in_words(gain_lines(workspace, sound(**{MIXED: set(KS)}), agreement(), {})) == []
 
 
 def test_indices_on_equal_footing(workspace):
@@ -107,7 +107,7 @@ def line(attribute: str, gain: float) -> dict:
 
 def test_a_sentence_lists_four_of_a_kind_the_largest_first():
     many = [line(f"x{i}", i / 100) for i in range(3, 9)]
-    (told,) = in_words([*many, line("mean of x3, x4, x5, x6, x7, x8", 0.05)])
+    (told,) = gains_in_words([*many, line("mean of x3, x4, x5, x6, x7, x8", 0.05)])
     assert told.endswith(
         "better mean of 6 attributes (0.55; a 0.50), x8 (0.58; a 0.50), x7 (0.57; a 0.50), "
         "x6 (0.56; a 0.50) and 3 more (mixing.csv)"

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from streamclust.demo.pickle_writer import PickledArray, _head
+from streamclust.demo.writing import PickledArray, _head
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, ">f4"])

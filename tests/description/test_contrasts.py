@@ -6,12 +6,12 @@ from scipy.stats import false_discovery_control, hypergeom, mannwhitneyu
 
 from streamclust.description.contrasts import (
     Sample,
-    adjusted,
+    adjusted_p,
     contrast_counts,
     contrast_levels,
     contrast_shares,
+    equal_rows,
     fisher,
-    independent,
 )
 
 LABELS = np.repeat([0, 1, 2], [40, 60, 100])
@@ -48,8 +48,8 @@ def test_a_row_stands_for_as_many_as_its_cluster_has():
 
 
 def test_unequal_weights_are_worth_fewer_rows():
-    assert independent(np.ones(200)) == pytest.approx(200)
-    assert independent(np.array([3.0, 1.0])) == pytest.approx(16 / 10)
+    assert equal_rows(np.ones(200)) == pytest.approx(200)
+    assert equal_rows(np.array([3.0, 1.0])) == pytest.approx(16 / 10)
     has = (LABELS == 0)[:, None]
     told = contrast_shares(has, Sample(LABELS, np.array([40, 1000, 10])).sides())
     worth = 1010**2 / (60 * (1000 / 60) ** 2 + 100 * 0.1**2)
@@ -67,7 +67,7 @@ def test_what_is_not_known_is_no_difference():
 
 def test_correction_is_that_of_benjamini_and_hochberg():
     p = np.random.default_rng(0).random(50) ** 3
-    np.testing.assert_allclose(adjusted(p), false_discovery_control(p))
+    np.testing.assert_allclose(adjusted_p(p), false_discovery_control(p))
 
 
 def test_claims_of_chance_are_rare():
@@ -78,5 +78,5 @@ def test_claims_of_chance_are_rare():
         has, values = rng.random((200, 5)) < 0.3, rng.normal(size=(200, 3))
         sides = Sample(LABELS, SIZES).sides()
         p = np.hstack([contrast_shares(has, sides).p, contrast_levels(values, sides).p])
-        passed += (adjusted(p.ravel()) < 0.01).any()
+        passed += (adjusted_p(p.ravel()) < 0.01).any()
     assert passed <= 3

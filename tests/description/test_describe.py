@@ -13,13 +13,13 @@ from cases import write_case
 from click.testing import CliRunner
 
 from streamclust import api
-from streamclust.choice.clusterings import labelled, recommended
 from streamclust.cli import commands
-from streamclust.description.stored import load_description
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import Message, PassStarted, StepFinished
 from streamclust.images.pixels import MEASURES
 from streamclust.outliers.image_quality import KINDS, Yardstick
+from streamclust.store.clusterings import recommended_clusterings, stored_clusterings
+from streamclust.store.descriptions import load_description
 from streamclust.store.workspace import Workspace
 
 FILES = ("descriptions.csv", "description_evidence.csv", "readability.csv")
@@ -48,29 +48,29 @@ def truth(demo: Path) -> list[dict[str, str]]:
 
 
 def test_no_colour_is_claimed_that_truth_contradicts(demo, out):
-    api.describe(out)
+    api.open(out).describe()
     colours = np.array([line["colour"] for line in truth(demo)])
     workspace, told = Workspace(out), 0
-    for own in recommended(workspace, ["vdc_color", "osnet"]).values():
+    for own in recommended_clusterings(workspace, ["vdc_color", "osnet"]).values():
         labels = own.labels[...]
-        description = load_description(workspace, own)
-        for claim in description.claims:
-            if claim.claim == "colour":
-                known = colours[(labels == claim.cluster) & (colours != "")]
-                named = np.isin(known, claim.value.split("|")).mean()
+        description = load_description(own)
+        for finding in description.findings:
+            if finding.kind == "colour":
+                known = colours[(labels == finding.cluster) & (colours != "")]
+                named = np.isin(known, finding.value.split("|")).mean()
                 value, count = Counter(known.tolist()).most_common(1)[0]
-                assert value in claim.value.split("|") or count < len(known) / 2
-                assert named >= 0.5, (own.path, claim)
+                assert value in finding.value.split("|") or count < len(known) / 2
+                assert named >= 0.5, (own.path, finding)
                 told += 1
     assert told >= 6
 
 
 def test_a_line_a_cluster_with_rows_of_it(out):
-    case = api.describe(out)
+    case = api.open(out).describe()
     described = lines(out / FILES[0])
     workspace = Workspace(out)
     assert len(described) == sum(
-        own.n_clusters for own in recommended(workspace, case.descriptors).values()
+        own.n_clusters for own in recommended_clusterings(workspace, case.descriptors).values()
     )
     for line in described:
         labels = case.labels(line["set"])[...]
@@ -91,17 +91,17 @@ def test_a_line_a_cluster_with_rows_of_it(out):
 
 
 def test_compare_shows_the_readability(out):
-    api.compare(out)
+    api.open(out).compare()
     assert {line["readability"] for line in lines(out / "comparison.csv")} == {""}
-    api.describe(out)
+    api.open(out).describe()
     told = {line["set"]: float(line["readability"]) for line in lines(out / FILES[2])}
-    api.compare(out)
+    api.open(out).compare()
     shown = {line["set"]: float(line["readability"]) for line in lines(out / "comparison.csv")}
     assert shown == pytest.approx(told, rel=1e-5)
 
 
 def test_every_claim_has_its_number(out):
-    api.describe(out)
+    api.open(out).describe()
     evidence = lines(out / FILES[1])
     assert {line["claim"] for line in evidence} >= {"colour", "measure"}
     for line in evidence:
@@ -115,7 +115,7 @@ def test_every_claim_has_its_number(out):
 
 
 def test_attributes_are_told_with_exact_shares(demo, out):
-    api.describe(out, demo / "case" / "truth.csv", columns="type,view")
+    api.open(out).describe(demo / "case" / "truth.csv", columns="type,view")
     told = {
         (line["set"], int(line["cluster"]), line["name"], line["value"]): float(line["in_cluster"])
         for line in lines(out / FILES[1])
@@ -135,7 +135,7 @@ def test_attributes_are_told_with_exact_shares(demo, out):
 
 def steps(out, **how):
     seen = []
-    api.describe(out, None, None, seen.append, **how)
+    api.open(out).describe(observers=[seen.append], **how)
     return {(one.step, one.skipped) for one in seen if isinstance(one, StepFinished)}
 
 
@@ -151,15 +151,15 @@ def test_what_is_there_is_skipped(out):
     assert [line["typical"] for line in russian] == [line["typical"] for line in english]
     assert russian[0]["text"] != english[0]["text"]
     # Another clustering is described beside the first, which comes back.
-    assert ("describe", False) in steps(out, algorithm="kmeans", n_clusters=6)
+    assert ("describe", False) in steps(out, clustering="kmeans-6")
     assert {line["clustering"] for line in lines(out / FILES[0])} == {"kmeans-6"}
     assert ("describe", True) in steps(out)
 
 
 def test_results_do_not_depend_on_workers_and_budget(out, tmp_path):
     other = shutil.copytree(out, tmp_path / "other")
-    api.describe(out, workers=1)
-    api.describe(other, workers=3, memory="600MiB")
+    api.open(out).describe(workers=1)
+    api.open(other).describe(workers=3, memory="600MiB")
     for file in FILES:
         assert (out / file).read_bytes() == (other / file).read_bytes()
 
@@ -167,24 +167,23 @@ def test_results_do_not_depend_on_workers_and_budget(out, tmp_path):
 def test_without_images(case_folder, tmp_path):
     out = tmp_path / "out"
     api.ingest(case_folder, out)
-    for step in (api.reduce, api.cluster, api.measure):
-        step(out, n_clusters=(5,))
+    api.open(out).reduce().cluster(n_clusters=(5,)).measure()
     (tmp_path / "known.csv").write_text(
         "row,colour\n" + "\n".join(f"{row},{'=red' if row % 2 else '<b>blue</b>'}"
                                    for row in range(3000)) + "\n"
     )  # fmt: skip
-    api.describe(out)
+    api.open(out).describe()
     assert lines(out / FILES[2])[0]["readability"] == ""
     assert not any(line["claim"] == "colour" for line in lines(out / FILES[1]))
-    api.describe(out, tmp_path / "known.csv")
+    api.open(out).describe(tmp_path / "known.csv")
     assert abs(float(lines(out / FILES[2])[0]["readability"])) < 0.3
 
 
 def test_bad_pictures_are_counted_in_all_images_of_a_scan(demo, out):
-    api.describe(out, n_clusters=9)
+    api.open(out).describe(clustering=9)
     of_sample = lines(out / FILES[1])
-    api.outliers(out, scan_images=True)
-    api.describe(out, n_clusters=9)
+    api.open(out).outliers(scan_images=True)
+    api.open(out).describe(clustering=9)
     case, told = api.open(out), [one for one in lines(out / FILES[1]) if one["claim"] == "picture"]
     assert told
     pixels, looks = case.store["images/pixels"][:], case.store["images/looks/values"][:]
@@ -208,7 +207,7 @@ def test_bad_pictures_are_counted_in_all_images_of_a_scan(demo, out):
 def test_outliers_of_other_rows_are_not_told(out):
     workspace = Workspace(out)
     workspace.root["outliers"].attrs["made_of"] = {"images/path": "of other rows"}
-    api.describe(out)
+    api.open(out).describe()
     assert {line["outlier_share"] for line in lines(out / FILES[0])} == {""}
 
 
@@ -219,12 +218,11 @@ def test_values_are_text_and_no_formula(tmp_path):
     values = (rng.normal(size=(400, 6)) + 20 * groups[:, None]).astype(np.float32)
     out = tmp_path / "out"
     api.ingest(write_case(tmp_path / "case", a=values), out)
-    for step in (api.reduce, api.cluster, api.measure):
-        step(out, n_clusters=(2, 3))
+    api.open(out).reduce().cluster(n_clusters=(2, 3)).measure()
     texts = ["=HYPERLINK(1)", "<script>alert(1)</script>"]
     known = "\n".join(f"{row},{texts[group]}" for row, group in enumerate(groups))
     (tmp_path / "known.csv").write_text(f"row,kind\n{known}\n")
-    api.describe(out, tmp_path / "known.csv", n_clusters=2)
+    api.open(out).describe(tmp_path / "known.csv", clustering=2)
     names = {line["name"] for line in lines(out / FILES[0])}
     assert names == {f"'{texts[0]}", texts[1]}
     assert float(lines(out / FILES[2])[0]["readability"]) == pytest.approx(1)
@@ -242,19 +240,19 @@ def test_images_that_are_gone_or_damaged(demo, out, tmp_path):
                     part.writestr(name, data if number % 3 else data[: len(data) // 2])
     workspace.root["images/path"].attrs["images"] = str(archive)
     seen = []
-    api.describe(out, None, None, seen.append)
+    api.open(out).describe(observers=[seen.append])
     told = [one.text for one in seen if isinstance(one, Message) and one.level == "warning"]
     assert any("no good" in text and "missing" in text for text in told)
     assert any(line["claim"] == "colour" for line in lines(out / FILES[1]))
     archive.unlink()
-    api.describe(out)
+    api.open(out).describe()
     assert not any(line["claim"] == "colour" for line in lines(out / FILES[1]))
 
 
 def test_a_zip_of_images_that_is_replaced_while_it_is_read_leaves_what_was_told(
     demo, out, tmp_path
 ):
-    api.describe(out, n_clusters=6)
+    api.open(out).describe(clustering=6)
     before = [(out / file).read_bytes() for file in FILES]
     (whole,) = (demo / "case" / "row_data").glob("*.zip")
     archive = Path(shutil.copy(whole, tmp_path / "images.zip"))
@@ -266,28 +264,28 @@ def test_a_zip_of_images_that_is_replaced_while_it_is_read_leaves_what_was_told(
                 other.writestr("1/1.jpg", b"another")
 
     with pytest.raises(SourceError, match=r"images\.zip: changed while it was read"):
-        api.describe(out, None, None, replace, n_clusters=6)
+        api.open(out).describe(observers=[replace], clustering=6)
     assert [(out / file).read_bytes() for file in FILES] == before
 
 
 def test_a_scheduler_describes_the_same(out, tmp_path, dask_address):
     other = shutil.copytree(out, tmp_path / "other")
-    api.describe(out, n_clusters=6)
-    api.describe(other, n_clusters=6, scheduler=dask_address)
+    api.open(out).describe(clustering=6)
+    api.open(other).describe(clustering=6, scheduler=dask_address)
     for file in FILES:
         assert (out / file).read_bytes() == (other / file).read_bytes()
 
 
 def test_what_cannot_be_described(out, tmp_path):
-    with pytest.raises(SettingsError, match="with 77 clusters"):
-        api.describe(out, n_clusters=77)
+    with pytest.raises(SettingsError, match="has a clustering 77: "):
+        api.open(out).describe(clustering=77)
     with pytest.raises(SettingsError, match="language='fr' is none of en, ru"):
-        api.describe(out, language="fr")
+        api.open(out).describe(language="fr")
     with pytest.raises(MemoryBudgetError, match="describe"):
-        api.describe(out, memory="281MiB")
+        api.open(out).describe(memory="281MiB")
     (tmp_path / "other.csv").write_text("path,type\nnowhere.jpg,van\nelsewhere.jpg,bus\n")
     with pytest.raises(SourceError):
-        api.describe(out, tmp_path / "other.csv")
+        api.open(out).describe(tmp_path / "other.csv")
     assert not (out / FILES[0]).exists()
 
 
@@ -300,5 +298,5 @@ def test_the_command(out):
     assert {(line["set"], line["clustering"]) for line in lines(out / FILES[0])} == {
         ("osnet", "kmeans-9")
     }
-    own = next(one for one in labelled(Workspace(out), "osnet") if one.n_clusters == 9)
-    assert load_description(Workspace(out), own) is not None
+    own = next(one for one in stored_clusterings(Workspace(out), "osnet") if one.n_clusters == 9)
+    assert load_description(own) is not None

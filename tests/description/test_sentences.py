@@ -1,44 +1,51 @@
-"""Claims in words, in each language."""
+"""Findings in words, in each language."""
 
 import math
 
 import numpy as np
 import pytest
 
-from streamclust.description.findings import TOLD_MEASURES, Claim
-from streamclust.description.language import LANGUAGES, en, ru, words
-from streamclust.description.sentences import describe
+from streamclust.description.findings import DESCRIBED_MEASURES
+from streamclust.description.sentences import cluster_texts
 from streamclust.images.colour import COLOURS
+from streamclust.language import LANGUAGES, en, ru, words
 from streamclust.outliers.image_quality import KINDS
+from streamclust.store.descriptions import Description, Finding
 
 
-def claim(cluster, kind, name="", value="", inside=0.8, outside=0.1, effect=None, n=96):
+def finding(cluster, kind, name="", value="", inside=0.8, outside=0.1, effect=None, n=96):
     effect = inside / outside if effect is None else effect
-    return Claim(cluster, kind, name, value, inside, outside, effect, 1e-9, n)
+    return Finding(cluster, kind, name, value, inside, outside, effect, 1e-9, n)
 
 
-CLAIMS = [
-    claim(0, "colour", value="white|silver"),
-    claim(0, "measure", "brightness", "higher", 150, 90, 0.9),
-    claim(0, "measure", "size", "lower", 64, 96, 0.2),
-    claim(0, "picture", value="glare", inside=0.12, outside=0.01),
-    claim(0, "attribute", "type", "van"),
-    claim(0, "absent", "type", "bus", 0.01, 0.3),
-    claim(0, "absent", "view", "rear", 0.01, 0.2),
-    claim(0, "outliers", value="yes", inside=0.04, outside=0.01),
-    claim(0, "folders", value="yes", n=21),
-    claim(0, "set", "osnet", "3", inside=0.9),
+def describe(findings, against, sizes, nearest, language):
+    unknown = np.full(len(sizes), np.nan)
+    known = Description(sizes, {}, nearest, unknown, findings, against, {}, unknown)
+    return cluster_texts(known, language)
+
+
+FINDINGS = [
+    finding(0, "colour", value="white|silver"),
+    finding(0, "measure", "brightness", "higher", 150, 90, 0.9),
+    finding(0, "measure", "size", "lower", 64, 96, 0.2),
+    finding(0, "picture", value="glare", inside=0.12, outside=0.01),
+    finding(0, "attribute", "type", "van"),
+    finding(0, "absent", "type", "bus", 0.01, 0.3),
+    finding(0, "absent", "view", "rear", 0.01, 0.2),
+    finding(0, "outliers", value="yes", inside=0.04, outside=0.01),
+    finding(0, "folders", value="yes", n=21),
+    finding(0, "set", "osnet", "3", inside=0.9),
 ]
 APART = [
-    claim(0, "apart-measure", "detail", "higher", 1, 0, 0.9),
-    claim(1, "apart-colour", value="red"),
-    claim(2, "apart-attribute", "view", "rear"),
+    finding(0, "apart-measure", "detail", "higher", 1, 0, 0.9),
+    finding(1, "apart-colour", value="red"),
+    finding(2, "apart-attribute", "view", "rear"),
 ]
 NEAREST, SIZES = np.array([1, 0, 1]), np.array([100, 90, 80])
 
 
 def test_in_english():
-    told = describe(CLAIMS, APART, SIZES, NEAREST, "en")
+    told = describe(FINDINGS, APART, SIZES, NEAREST, "en")
     assert told[0].name == "white or silver, van"
     assert told[0].text == (
         "Mostly white or silver (80 % of 96 images looked at, elsewhere 10 %), brighter than 90 % "
@@ -52,7 +59,7 @@ def test_in_english():
 
 
 def test_what_another_set_tells_is_not_called_nothing():
-    own = [claim(0, "set", "osnet", "3", inside=0.9)]
+    own = [finding(0, "set", "osnet", "3", inside=0.9)]
     told = describe(own, [], SIZES, NEAREST, "en")
     assert told[0].text == (
         "90 % of the rows are in cluster 3 of osnet (elsewhere 10 %); nearest is cluster 1."
@@ -60,7 +67,7 @@ def test_what_another_set_tells_is_not_called_nothing():
 
 
 def test_what_alone_names_a_cluster_is_told():
-    own = [claim(0, "measure", "detail", "higher", 150, 90, 0.68)]
+    own = [finding(0, "measure", "detail", "higher", 150, 90, 0.68)]
     told = describe(own, [], SIZES, NEAREST, "en")
     assert told[0].name == "sharp"
     assert told[0].text == "Sharper than 68 % of the other images. Nearest is cluster 1."
@@ -68,13 +75,13 @@ def test_what_alone_names_a_cluster_is_told():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_an_attribute_that_tells_the_colour_again_is_no_part_of_a_name(language):
-    own = [claim(0, "colour", value="white|silver"), claim(0, "attribute", "paint", "White")]
+    own = [finding(0, "colour", value="white|silver"), finding(0, "attribute", "paint", "White")]
     bare = describe(own[:1], [], SIZES, NEAREST, language)[0].name
     assert describe(own, [], SIZES, NEAREST, language)[0].name == bare
 
 
 def test_in_russian():
-    text = describe(CLAIMS, APART, SIZES, NEAREST, "ru")[0].text
+    text = describe(FINDINGS, APART, SIZES, NEAREST, "ru")[0].text
     assert text.startswith(
         "Преобладает белый или серебристый цвет (80 % из 96 просмотренных изображений, у остальных "
         "10 %), светлее, чем 90 %, и мельче, чем 80 % остальных изображений."
@@ -101,13 +108,13 @@ def test_a_language_has_words_for_all(language):
     told, model = words(language), words("en")
     assert set(told.COLOURS) == set(COLOURS)
     assert set(told.PICTURES) == set(KINDS)
-    ways = {(name, way) for name in TOLD_MEASURES for way in ("higher", "lower")}
+    ways = {(name, way) for name in DESCRIBED_MEASURES for way in ("higher", "lower")}
     assert set(told.MEASURES) == ways
     assert set(told.SENTENCES) == set(model.SENTENCES)
-    assert set(told.PLURALS) == set(model.PLURALS)
+    assert set(told.PLURALS_OF) == set(model.PLURALS_OF)
     for name, template in told.SENTENCES.items():
         assert fields(template) == fields(model.SENTENCES[name]), name
-    assert all(described.text for described in describe(CLAIMS, APART, SIZES, NEAREST, language))
+    assert all(described.text for described in describe(FINDINGS, APART, SIZES, NEAREST, language))
 
 
 def fields(template):
@@ -117,8 +124,8 @@ def fields(template):
 
 
 def test_names_are_unique_by_their_next_part_or_their_number():
-    two = [claim(c, "colour", value="red") for c in range(4)]
-    bright = [claim(0, "measure", "brightness", "higher", 9, 1, 0.7)]
+    two = [finding(c, "colour", value="red") for c in range(4)]
+    bright = [finding(0, "measure", "brightness", "higher", 9, 1, 0.7)]
     names = [
         own.name for own in describe(two + bright, [], np.full(4, 96), np.array([1, 0, 0, 0]), "en")
     ]
@@ -131,7 +138,11 @@ def test_names_are_unique_by_their_next_part_or_their_number():
 
 def test_a_small_difference_is_part_of_a_name_only():
     told = describe(
-        [claim(0, "measure", "size", "higher", 9, 1, 0.7)], [], np.full(1, 96), np.array([-1]), "en"
+        [finding(0, "measure", "size", "higher", 9, 1, 0.7)],
+        [],
+        np.full(1, 96),
+        np.array([-1]),
+        "en",
     )
     assert told[0].name == "large"
     assert "larger" not in told[0].text
@@ -140,14 +151,14 @@ def test_a_small_difference_is_part_of_a_name_only():
 
 def test_values_are_text_as_they_are():
     hostile = "<b>{0}</b> %s {name}"
-    told = describe([claim(0, "attribute", "a{x}", hostile, effect=math.inf)], [], np.full(1, 96),
+    told = describe([finding(0, "attribute", "a{x}", hostile, effect=math.inf)], [], np.full(1, 96),
                     np.array([-1]), "en")  # fmt: skip
     assert hostile in told[0].name
     assert f"a{{x}} is {hostile} in 80 %" in told[0].text.replace("A{x}", "a{x}")
 
 
 def test_a_name_is_of_most_rows_known_or_not():
-    few = claim(0, "attribute", "type", "van", inside=0.9, n=10)
+    few = finding(0, "attribute", "type", "van", inside=0.9, n=10)
     one, other = (
         describe([few], [], np.array([size]), np.array([-1]), "en")[0] for size in (11, 100)
     )
@@ -157,5 +168,5 @@ def test_a_name_is_of_most_rows_known_or_not():
 
 
 def test_a_name_says_nothing_twice():
-    told = [claim(0, "colour", value="red|pink"), claim(0, "attribute", "colour", "Red")]
+    told = [finding(0, "colour", value="red|pink"), finding(0, "attribute", "colour", "Red")]
     assert describe(told, [], np.full(1, 96), np.array([-1]), "en")[0].name == "red or pink"

@@ -7,8 +7,16 @@ import pytest
 from PIL import Image
 
 from streamclust.figures.canvas import DPI, FONT, fitted, new_figure, text_width
-from streamclust.figures.contingency import MOST_CLUSTERS, contingency_heatmap
-from streamclust.figures.flow import _bars, _scale, contingency_flow
+from streamclust.figures.contingency import (
+    MOST_CLUSTERS,
+    _bars,
+    _scale,
+    column_order,
+    contingency_flow,
+    contingency_heatmap,
+    seriated,
+)
+from streamclust.figures.curves import MOST_PANELS, yield_curves
 from streamclust.figures.heatmap import (
     MOST_COLUMNS,
     agreement_heatmap,
@@ -16,9 +24,7 @@ from streamclust.figures.heatmap import (
     ink_on,
     shade,
 )
-from streamclust.figures.panels import line_looks
-from streamclust.figures.seriation import column_order, seriated
-from streamclust.figures.yields import MOST_PANELS, yield_curves
+from streamclust.figures.panels import line_styles
 from streamclust.images.colour import oklab
 
 LONG = "a $very$ long_name " + "vit-large-patch16-224_" * 12 + " 漢字\n: 5 clusters"
@@ -116,7 +122,7 @@ def test_yields(tmp_path: Path, table: list[dict[str, object]]) -> None:
 
 
 def test_lines_have_colours_and_markers_of_their_own() -> None:
-    looks = line_looks(12)
+    looks = line_styles(12)
     assert len({look.marker for look in looks}) == 12
     assert len({tuple(np.atleast_1d(look.color)) for look in looks}) == 12
 

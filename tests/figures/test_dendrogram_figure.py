@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from scipy.cluster.hierarchy import linkage
 
-from streamclust.clustering.dendrogram import cut
 from streamclust.clustering.landmarks import largest_first
+from streamclust.clustering.ward import cut
 from streamclust.figures.tree import dendrogram, tree_top
 
 LONG = "a $very$ long_name " + "vit-large-patch16-224_" * 12 + " 漢字\n: 5 clusters"

@@ -17,8 +17,10 @@ from streamclust.figures.colors import (
 )
 from streamclust.figures.curves import series
 from streamclust.figures.density import legend_entry, outside_in_words
+from streamclust.figures.files import caption, figure_file
 from streamclust.figures.variance import variance_in_words
 from streamclust.images.colour import oklab
+from streamclust.language import LANGUAGES, words
 
 COLORS = cluster_colors(5)
 
@@ -210,3 +212,17 @@ def test_titles_fit_on_two_lines_and_keep_both_ends() -> None:
 
 def test_only_what_the_font_has_is_written() -> None:
     assert printable("é→$x$\n漢") == "é→$x$ □"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_figure_has_a_caption_in_every_language(language):
+    assert set(words(language).FIGURES) == set(words("en").FIGURES)
+    for name in ("a-metrics", "a-map-pca", "comparison-yield", "comparison-a-b", "outliers-top"):
+        assert caption(name, language) != name
+    assert "umap" in caption("a-umap-2-clusters", language)
+    assert "odd size" in caption("outliers-odd-size", language)
+    assert caption("something") == "something"
+
+
+def test_files_of_figures():
+    assert figure_file("a", "lda-3") == "figures/a-lda-3.png"

@@ -6,8 +6,15 @@ import pytest
 from PIL import Image
 
 from streamclust.figures.cluster_labels import level_of, outline, spread_labels
-from streamclust.figures.cluster_panels import BINS, MOST_PANELS, _coarse, cluster_panels
-from streamclust.figures.spaces import ANGLES, projection, space_views
+from streamclust.figures.density import (
+    ANGLES,
+    MOST_PANELS,
+    PANEL_BINS,
+    _coarse,
+    cluster_panels,
+    projection,
+    space_views,
+)
 from streamclust.passes.accumulators.histogram import Density, DensityMap
 
 
@@ -66,7 +73,7 @@ def test_a_panel_a_cluster(tmp_path, n_clusters):
 def test_coarse_bins_keep_all_rows():
     layer = np.random.default_rng(0).integers(9, size=(321, 100))
     assert _coarse(layer).sum() == layer.sum()
-    assert max(_coarse(layer).shape) <= BINS
+    assert max(_coarse(layer).shape) <= PANEL_BINS
 
 
 def test_projections_keep_lengths_and_turn_around_the_third_axis():

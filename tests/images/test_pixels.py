@@ -205,6 +205,7 @@ def test_what_is_transparent_is_grey_whatever_colour_it_hides(mode):
         assert measured(data) == pytest.approx(expected, rel=0.02, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_huge_jpeg_is_measured_small_and_other_huge_images_are_refused():
     huge = picture(scene(64)).resize((9000, 9000))
     found = measured(huge, "JPEG", quality=50)

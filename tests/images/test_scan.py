@@ -23,6 +23,8 @@ from streamclust.store.images import PATH, PIXELS, PROBLEM, PROBLEMS, paths_of, 
 from streamclust.store.job import Job
 from streamclust.store.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 N_ROWS = 700
 NAMES = [f"veriwild/{row % 5}/{row:04}.jpg" for row in range(N_ROWS)]
 BAD = {3: "missing image", 64: "damaged image", 600: "image too large", 699: "damaged image"}

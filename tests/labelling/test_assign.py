@@ -17,6 +17,8 @@ from streamclust.outliers.scores import RobustScale, root_mean_square
 from streamclust.settings import ALGORITHMS
 from streamclust.store.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 N_ROWS = 1500
 # The measures that new rows have; the last is made of the first two.
 MEASURES = ("reference", "reference_far", "mahalanobis", "residual")
@@ -52,8 +54,8 @@ def drift(file):
 
 def test_stored_rows_come_back_as_they_are(out, case, tmp_path):
     said = []
-    api.assign(out, case, tmp_path / "new.csv", None, said.append)
-    api.export(out, to=tmp_path / "old.csv")
+    api.open(out).assign(case, tmp_path / "new.csv", observers=[said.append])
+    api.open(out).export(to=tmp_path / "old.csv")
     new, old = read(tmp_path / "new.csv"), read(tmp_path / "old.csv")
     assert list(new) == list(old)
     of_outliers = {"outlier", "outlier_score", "outlier_reason"}
@@ -69,7 +71,7 @@ def test_stored_rows_come_back_as_they_are(out, case, tmp_path):
 
 
 def test_scores_are_those_of_the_four_measures(out, case, tmp_path):
-    api.assign(out, case, tmp_path / "new.csv")
+    api.open(out).assign(case, tmp_path / "new.csv")
     new = read(tmp_path / "new.csv")
     store = api.open(out).store
     scores, references = [], set()
@@ -102,7 +104,7 @@ def test_rows_far_from_all_are_outliers_and_drift_is_told(out, values, tmp_path)
     file = tmp_path / "a.npy"
     np.save(file, np.concatenate([one, far]))
     said = []
-    api.assign(out, file, tmp_path / "new.csv", None, said.append)
+    api.open(out).assign(file, tmp_path / "new.csv", observers=[said.append])
     new = read(tmp_path / "new.csv")
     assert list(new)[2:6] == ["label", "name", "distance", "confidence"]
     assert (new.label[:600] == 0).all()
@@ -122,7 +124,7 @@ def test_rows_that_are_not_finite(out, values, tmp_path):
     rows = values[:40].copy()
     rows[3, 2], rows[7] = np.nan, np.inf
     np.save(tmp_path / "a.npy", rows)
-    api.assign(out, tmp_path / "a.npy", tmp_path / "new.csv")
+    api.open(out).assign(tmp_path / "a.npy", tmp_path / "new.csv")
     new = read(tmp_path / "new.csv")
     assert np.flatnonzero(new.label == -1).tolist() == [3, 7]
     assert np.flatnonzero(new.outlier_reason == "invalid descriptor").tolist() == [3, 7]
@@ -137,11 +139,11 @@ def test_rows_that_are_not_finite(out, values, tmp_path):
 def test_every_algorithm_labels_new_rows_as_the_stored_ones(case, tmp_path, algorithm):
     out = tmp_path / "out"
     api.ingest(case, out)
-    for step in (api.reduce, api.cluster, api.measure):
-        step(out, n_clusters=4, algorithms=algorithm, descriptors="a")
+    made = api.open(out).reduce(descriptors="a")
+    made.cluster(n_clusters=4, algorithms=algorithm, descriptors="a").measure(descriptors="a")
     name = algorithm if algorithm == "hdbscan" else f"{algorithm}-4"
     file = tmp_path / "new.csv"
-    api.assign(out, case, file, descriptors="a", clustering=name, outliers=False)
+    api.open(out).assign(case, file, descriptors="a", clustering=name, outliers=False)
     labels = api.open(out).labels("a", name)[:]
     np.testing.assert_array_equal(read(file).label, labels)
     own = drift(file)
@@ -151,22 +153,22 @@ def test_every_algorithm_labels_new_rows_as_the_stored_ones(case, tmp_path, algo
 
 
 def test_a_mixed_set_takes_the_files_that_it_mixes(case, out, tmp_path):
-    api.mix(out, ["a", "b"], n_clusters=4)
+    api.open(out).mix(["a", "b"], n_clusters=4)
     file = tmp_path / "new.csv"
-    api.assign(out, case, file, descriptors="a+b", outliers=False)
+    api.open(out).assign(case, file, descriptors="a+b", outliers=False)
     np.testing.assert_array_equal(read(file).label, api.open(out).labels("a+b")[:])
     with pytest.raises(SettingsError, match=r"a\+b takes files of b, which .* does not have"):
-        api.assign(out, case / "descriptors" / "a.pickle", file, descriptors="a+b")
-    api.mix(out, ["a", "b"], n_clusters=4, consensus=True)
+        api.open(out).assign(case / "descriptors" / "a.pickle", file, descriptors="a+b")
+    api.open(out).mix(["a", "b"], n_clusters=4, consensus=True)
     with pytest.raises(SettingsError, match="mixes labels, not descriptors"):
-        api.assign(out, case, file, descriptors="consensus-a+b")
+        api.open(out).assign(case, file, descriptors="consensus-a+b")
 
 
 def test_memory_does_not_follow_the_rows(out, values, tmp_path):
     told = []
     for n_rows in (40_000, 90_000):
         np.save(tmp_path / "a.npy", np.resize(values, (n_rows, 12)))
-        api.assign(out, tmp_path / "a.npy", tmp_path / "new.csv", None, told.append)
+        api.open(out).assign(tmp_path / "a.npy", tmp_path / "new.csv", observers=[told.append])
     few, many = (event for event in told if getattr(event, "step", "") == "assign")
     assert (few.rows, many.rows) == (40_000, 90_000)
     assert many.planned_peak < few.planned_peak + 2**25
@@ -179,7 +181,7 @@ def test_who_computes_changes_nothing(out, values, tmp_path, dask_address):
     ways = {"one": {"workers": 1}, "two": {"workers": 2}, "dask": {"scheduler": dask_address}}
     written = []
     for name, way in ways.items():
-        api.assign(out, tmp_path / "a.npy", tmp_path / f"{name}.csv", **way)
+        api.open(out).assign(tmp_path / "a.npy", tmp_path / f"{name}.csv", **way)
         written.append((tmp_path / f"{name}.csv").read_bytes())
     assert written[0] == written[1] == written[2]
 
@@ -188,24 +190,24 @@ def test_files_that_do_not_fit(out, values, tmp_path):
     file, to = tmp_path / "a.npy", tmp_path / "new.csv"
     np.save(file, values[:, :11])
     with pytest.raises(SourceError, match=r"has 11 columns, and a in .* has 12"):
-        api.assign(out, file, to)
+        api.open(out).assign(file, to)
     np.save(file, values.astype(np.float64))
     with pytest.raises(SourceError, match=r"holds float64, and a in .* float32: if they are the"):
-        api.assign(out, file, to)
+        api.open(out).assign(file, to)
     np.save(tmp_path / "x.npy", values)
     with pytest.raises(SourceError, match=r"none of x is a set of .*, which has a, b"):
-        api.assign(out, tmp_path / "x.npy", to)
+        api.open(out).assign(tmp_path / "x.npy", to)
     np.save(file, values[:30])
     np.save(tmp_path / "b.npy", values[:20, :7])
     with pytest.raises(SourceError, match="numbers of rows differ: a 30, b 20"):
-        api.assign(out, [file, tmp_path / "b.npy"], to)
+        api.open(out).assign([file, tmp_path / "b.npy"], to)
     with pytest.raises(SettingsError, match="a has no clustering kmeans-9"):
-        api.assign(out, file, to, clustering="kmeans-9")
+        api.open(out).assign(file, to, clustering="kmeans-9")
     with pytest.raises(SettingsError, match="so the table of the drift is called"):
-        api.assign(out, file, tmp_path / "drift.csv")
+        api.open(out).assign(file, tmp_path / "drift.csv")
     (tmp_path / "drift.csv").write_text("mine")
     with pytest.raises(SettingsError, match=r"drift.csv is there, and not as this command"):
-        api.assign(out, file, to)
+        api.open(out).assign(file, to)
     assert (tmp_path / "drift.csv").read_text() == "mine"
     assert not to.exists()
 

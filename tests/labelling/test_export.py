@@ -33,7 +33,7 @@ def test_outliers_of_other_rows_are_put_aside_and_come_back(case, tmp_path, n_ro
     other = np.random.default_rng(1).normal(5, 1, (n_rows, 6)).astype(np.float32)
     api.ingest(write_case(tmp_path / "other", a=other), out)
     assert all((out / name).exists() for name in told)
-    again = api.export(out)
+    again = api.open(out).export()
     assert not any((out / name).exists() for name in told)
     assert (out / "duplicates.kept-1.csv").read_text() == "mine"
     assert "outliers" not in again.store
@@ -45,7 +45,7 @@ def test_outliers_of_other_rows_are_put_aside_and_come_back(case, tmp_path, n_ro
 
 def test_an_export_of_the_same_rows_keeps_them(case, tmp_path):
     api.run(case, tmp_path / "out", n_clusters=2)
-    api.export(tmp_path / "out")
+    api.open(tmp_path / "out").export()
     assert all((tmp_path / "out" / name).exists() for name in (*TOLD, DRAWN))
     assert columns(tmp_path / "out")[-2:] == ["outlier", "outlier_score"]
 
@@ -54,6 +54,6 @@ def test_tables_of_a_person_stay_where_outliers_were_never_looked_for(case, tmp_
     out = tmp_path / "out"
     api.ingest(case, out)
     (out / "outliers.csv").write_text("mine")
-    api.export(out)
+    api.open(out).export()
     assert (out / "outliers.csv").read_text() == "mine"
     assert not list(out.glob("*.kept-*"))

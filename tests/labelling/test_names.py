@@ -1,71 +1,59 @@
-"""Tables of names, as people and programs write them."""
+"""How names follow clusters that are computed anew."""
 
-import csv
+import numpy as np
 
-import pytest
-
-from streamclust.errors import SourceError
-from streamclust.labelling.names_file import LONGEST, clean_name, read_names
-from streamclust.store.outputs import plain_cell, safe_cell
+from streamclust.labelling.names import MARK, NAME, Naming, match_names
+from streamclust.passes.accumulators.contingency import count_pairs
 
 
-def write(path, text, encoding="utf-8"):
-    path.write_bytes(text.encode(encoding))
-    return path
+def carry(naming, old, new):
+    old, new = np.array(old), np.array(new)
+    n_new = int(new.max()) + 1
+    table = count_pairs(old, new, (len(naming.names), n_new))
+    return match_names(naming, table, np.bincount(new[new >= 0], minlength=n_new))
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_every_way_to_write_a_table(tmp_path, encoding, separator):
-    lines = [
-        ["Set", "clustering", "cluster", "name", "size", "outlier", "mark"],
-        ["a", "kmeans-5", "3", " белый\nфургон ", "17", "1", "0a"],
-        ["", "", "", "", "", "", ""],
-        ["b", "", "0", "", "4", "", ""],
+def test_renumbered_clusters_keep_their_names():
+    naming = Naming(("car", "bus", "", "car"), (False, True, False, False))
+    old = np.array([0, 0, 1, 1, 2, 3, 3, -1])
+    new = np.array([3, 3, 2, 2, 1, 0, 0, -1])
+    found, lost = carry(naming, old, new)
+    assert found == Naming(("car", "", "bus", "car"), (False, False, True, False))
+    assert lost == []
+
+
+def test_a_name_takes_more_than_half_of_a_cluster():
+    naming = Naming(("car", "bus"), (False, False))
+    assert carry(naming, [0, 0, 1, 1], [0, 0, 0, 0])[0].names == ("",)
+    assert carry(naming, [0, 0, 0, 1, 1], [0, 0, 0, 0, 0])[0].names == ("car",)
+    # Rows that were in no cluster count as well.
+    assert carry(naming, [0, 0, -1, -1], [0, 0, 0, 0])[0].names == ("",)
+
+
+def test_merged_clusters_count_together_and_a_split_one_gives_its_name_twice():
+    naming = Naming(("car", "car", "bus"), (False, False, False))
+    found, lost = carry(naming, [0, 0, 1, 1, 2, 2, 2], [0, 0, 0, 0, 0, 1, 2])
+    assert found.names == ("car", "bus", "bus")
+    assert lost == []
+
+
+def test_what_is_lost_is_told():
+    naming = Naming(("car", "bus", "van", ""), (False, True, False, True))
+    old = [0] * 6 + [1] * 3 + [2] * 2 + [3]
+    new = [0] * 6 + [0] * 3 + [-1] * 2 + [0]
+    found, lost = carry(naming, old, new)
+    assert found == Naming(("car",), (False,))
+    assert [(own.what, own.name, own.clusters, own.rows, own.into) for own in lost] == [
+        (NAME, "bus", (1,), 3, 0),
+        (NAME, "van", (2,), 0, -1),
+        (MARK, "bus", (1,), 3, 0),
+        (MARK, "", (3,), 1, 0),
     ]
-    quoted = ["\r\n".join(separator.join(f'"{cell}"' for cell in line) for line in lines)]
-    first, second = read_names(write(tmp_path / "names.csv", quoted[0], encoding))
-    assert (first.set, first.clustering, first.cluster) == ("a", "kmeans-5", 3)
-    assert (first.name, first.outlier, first.mark) == ("белый фургон", True, "0a")
-    assert (second.set, second.clustering, second.cluster, second.name) == ("b", "", 0, "")
-    assert not second.outlier
-    assert second.number == 4
+    assert [own.share for own in lost] == [0.3, 0, 0.3, 0.1]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "no column cluster and no column name"),
-        ("cluster,size\n0,3\n", "no column name: it takes set,clustering,cluster,name"),
-        ("cluster,name\n\n", "holds no line"),
-        ("cluster,name\nx,car\n", "line 2: 'x' is no number"),
-        ("cluster,name\n-1,noise\n", "line 2: '-1' is no number"),
-        ("cluster,name,outlier\n1,car,perhaps\n", "line 2: outlier is 'perhaps'"),
-        (f"cluster,name\n1,{'x' * (LONGEST + 1)}\n", f"write {LONGEST} at most"),
-    ],
-)
-def test_tables_that_are_not_understood(tmp_path, text, message):
-    with pytest.raises(SourceError, match=message):
-        read_names(write(tmp_path / "names.csv", text))
-
-
-def test_no_table(tmp_path):
-    with pytest.raises(SourceError, match=r"gone.csv: cannot be read"):
-        read_names(tmp_path / "gone.csv")
-    with pytest.raises(SourceError, match="not UTF-8"):
-        read_names(write(tmp_path / "names.csv", "cluster,name\n0,café\n", "latin-1"))
-
-
-def test_what_cannot_be_seen_is_no_part_of_a_name():
-    assert clean_name("a\r\n\tb\x00\u2028c\u00a0 d ") == "a b c d"
-    assert clean_name("<script>é</script>") == "<script>é</script>"
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+7", "-x", "@a", "\t=1", "'=1", "''-1", "'tis", ""])
-def test_no_cell_is_a_formula_and_none_is_changed(tmp_path, text):
-    safe = safe_cell(text)
-    assert not safe.startswith(("=", "+", "-", "@", "\t", "\r"))
-    assert plain_cell(safe) == text
-    with open(tmp_path / "names.csv", "w", newline="") as file:
-        csv.writer(file).writerows([["cluster", "name"], [0, safe]])
-    assert read_names(tmp_path / "names.csv")[0].name == clean_name(text)
+def test_without_any_cluster():
+    naming = Naming(("car",), (True,))
+    found, lost = match_names(naming, np.zeros((1, 0), np.int64), np.zeros(0, np.int64))
+    assert found == Naming((), ())
+    assert [own.what for own in lost] == [NAME, MARK]

@@ -6,10 +6,10 @@ from cases import write_case
 
 from streamclust import api
 from streamclust.layouts.pictures import _NoiseLast, _planes
-from streamclust.layouts.step import layouts_of
 from streamclust.passes.accumulators.histogram import DensityMaps
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
+from streamclust.store.layouts import layouts_of
 from streamclust.store.workspace import Workspace
 
 
@@ -18,14 +18,13 @@ def out(tmp_path_factory, blobs):
     folder = tmp_path_factory.mktemp("draw-layouts")
     case = write_case(folder / "case", a=blobs[0][:600])
     api.ingest(case, folder / "out")
-    for command in (api.reduce, api.cluster, api.measure):
-        command(folder / "out", None, n_clusters="3,4")
+    api.open(folder / "out").reduce().cluster(n_clusters="3,4").measure()
     return folder / "out"
 
 
 def lay_out(out, method, dimensions, **options):
     events = []
-    api.layout(out, method, dimensions, None, events.append, **options)
+    api.open(out).layout(method, dimensions, observers=[events.append], **options)
     drawn = [e for e in events if getattr(e, "step", "") == "draw layouts"]
     return [e for e in drawn if hasattr(e, "skipped")]
 
@@ -44,8 +43,8 @@ def test_every_row_is_counted_from_every_side(out):
     workspace = Workspace(out)
     layout = layouts_of(workspace, "a")["lda-3"]
     clustering = workspace.root["descriptors/a/clusterings/kmeans-3"]
-    rows = Rows(layout["positions"], extras=(_NoiseLast(clustering["labels"], 3),))
-    maps = _planes(layout)
+    rows = Rows(layout.positions, extras=(_NoiseLast(clustering["labels"], 3),))
+    maps = _planes(layout.limits)
     for seen in Passes().reduce("density", rows, DensityMaps(maps, 4)).result():
         assert seen.counts.sum() + seen.outside == 600
         assert seen.counts[3].sum() == 0

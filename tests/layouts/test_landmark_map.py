@@ -19,6 +19,7 @@ def placing(landmarks) -> LandmarkMap:
     return LandmarkMap(landmarks, landmarks[:, :2].copy(), **CURVE)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ImportWarning")  # of TensorFlow, which umap looks for
 def test_weights_are_those_of_umap():
     from umap.umap_ import smooth_knn_dist

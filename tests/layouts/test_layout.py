@@ -8,9 +8,10 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from streamclust import api
 from streamclust.errors import SettingsError
 from streamclust.layouts import step
-from streamclust.layouts.step import layout, layouts_of
+from streamclust.layouts.step import layout
 from streamclust.pipeline import working
 from streamclust.settings import Settings
+from streamclust.store.layouts import layouts_of
 from streamclust.store.workspace import Workspace
 
 N_ROWS = 900
@@ -23,10 +24,9 @@ def workspace(tmp_path_factory, blobs):
     values[MASKED] = np.nan
     folder = tmp_path_factory.mktemp("layout")
     case = write_case(folder / "case", a=values, raw=values)
-    chosen = {"invalid": "mask", "n_clusters": "4,5", "algorithms": ("kmeans", "hdbscan")}
-    api.ingest(case, folder / "out", **chosen)
-    for command in (api.reduce, api.cluster, api.measure):
-        command(folder / "out", None, descriptors="a", **chosen)
+    made = api.ingest(case, folder / "out", invalid="mask").reduce(descriptors="a")
+    made.cluster(descriptors="a", n_clusters="4,5", algorithms=("kmeans", "hdbscan"))
+    made.measure(descriptors="a")
     return Workspace(folder / "out")
 
 
@@ -42,12 +42,12 @@ def lay_out(workspace, method="pca", dimensions=2, clustering=None, descriptor="
 @pytest.mark.parametrize("method", ["pca", "lda", "umap"])
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_a_layout_is_stored_once(workspace, method, dimensions):
-    group, finished = lay_out(workspace, method, dimensions)
-    positions = group["positions"][...]
+    stored, finished = lay_out(workspace, method, dimensions)
+    positions = stored.positions[...]
     assert positions.dtype == np.float32
     missing = np.isin(np.arange(N_ROWS), MASKED)
     np.testing.assert_array_equal(np.isnan(positions), missing[:, None].repeat(dimensions, axis=1))
-    quality = group.attrs["quality"]
+    quality = stored.quality
     assert 0 < quality["preservation"] < quality["trustworthiness"] <= 1
     assert (quality["n_neighbors"], quality["n_rows"]) == (15, N_ROWS - len(MASKED))
     assert not finished.skipped
@@ -56,7 +56,7 @@ def test_a_layout_is_stored_once(workspace, method, dimensions):
 
 @pytest.mark.parametrize("clustering", ["kmeans-5", "hdbscan"])
 def test_discriminant_axes_are_scikit_learns_noise_left_out(workspace, clustering):
-    positions = lay_out(workspace, "lda", 2, clustering)[0]["positions"][...]
+    positions = lay_out(workspace, "lda", 2, clustering)[0].positions[...]
     group = workspace.root["descriptors/a"]
     rows, labels = group["reduced"][...], group[f"clusterings/{clustering}/labels"][...]
     inside = labels >= 0
@@ -69,18 +69,18 @@ def test_discriminant_axes_are_scikit_learns_noise_left_out(workspace, clusterin
 
 
 def test_a_layout_follows_its_clustering(workspace):
-    first = lay_out(workspace, "lda", 2, "kmeans-5")[0]["positions"][...]
-    group, finished = lay_out(workspace, "lda", 2, "kmeans-4")
-    assert (group.attrs["clustering"], finished.skipped) == ("kmeans-4", False)
-    assert not np.array_equal(group["positions"][...], first, equal_nan=True)
+    first = lay_out(workspace, "lda", 2, "kmeans-5")[0].positions[...]
+    stored, finished = lay_out(workspace, "lda", 2, "kmeans-4")
+    assert (stored.clustering, finished.skipped) == ("kmeans-4", False)
+    assert not np.array_equal(stored.positions[...], first, equal_nan=True)
     again, finished = lay_out(workspace, "lda", 2, "kmeans-5")
     assert finished.skipped  # it was put aside
-    np.testing.assert_array_equal(again["positions"][...], first)
+    np.testing.assert_array_equal(again.positions[...], first)
 
 
 def test_only_umap_follows_the_seed(workspace):
-    first = lay_out(workspace, "umap", 2)[0]["positions"][...]
-    second = lay_out(workspace, "umap", 2, random_state=7)[0]["positions"][...]
+    first = lay_out(workspace, "umap", 2)[0].positions[...]
+    second = lay_out(workspace, "umap", 2, random_state=7)[0].positions[...]
     assert not np.array_equal(first, second, equal_nan=True)
     lay_out(workspace, "pca", 2)
     assert lay_out(workspace, "pca", 2, random_state=7)[1].skipped
@@ -90,21 +90,21 @@ def test_far_rows_lie_outside_the_limits(tmp_path, blobs):
     values = blobs[0][:, :4].copy()
     values[::1000] += 1e4
     api.ingest(write_case(tmp_path / "case", a=values), tmp_path / "out")
-    api.reduce(tmp_path / "out", None, n_components=4, scaling="none")
-    group, _ = lay_out(Workspace(tmp_path / "out"))
-    positions, limits = group["positions"][...], np.array(group.attrs["limits"])
+    api.open(tmp_path / "out").reduce(n_components=4, scaling="none")
+    stored, _ = lay_out(Workspace(tmp_path / "out"))
+    positions, limits = stored.positions[...], stored.limits
     beyond = ((positions < limits[:, 0]) | (positions > limits[:, 1])).any(axis=1)
     assert beyond[::1000].all()
-    assert group.attrs["outside"] == beyond.sum() < 30
+    assert stored.outside == beyond.sum() < 30
     assert np.ptp(limits) < 1e3
 
 
 def test_layouts_of_what_has_been_replaced_are_not_shown(tmp_path, case_folder):
     api.ingest(case_folder, tmp_path / "out")
-    api.reduce(tmp_path / "out", None, n_components=3)
+    api.open(tmp_path / "out").reduce(n_components=3)
     workspace = Workspace(tmp_path / "out")
     lay_out(workspace)
-    api.reduce(tmp_path / "out", None, n_components=4)
+    api.open(tmp_path / "out").reduce(n_components=4)
     assert layouts_of(workspace, "a") == {}
     assert layouts_of(workspace, "b") == {}
 
@@ -126,7 +126,7 @@ def test_what_cannot_be_laid_out_is_refused(workspace, asked, told):
 
 def test_without_a_clustering_there_is_nothing_to_tell_apart(tmp_path, case_folder):
     api.ingest(case_folder, tmp_path / "out")
-    api.reduce(tmp_path / "out")
+    api.open(tmp_path / "out").reduce()
     with pytest.raises(SettingsError, match="run streamclust cluster and measure first"):
         lay_out(Workspace(tmp_path / "out"), "lda")
 

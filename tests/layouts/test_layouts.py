@@ -10,9 +10,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from streamclust.errors import SettingsError
 from streamclust.layouts import umap as umap_layout
-from streamclust.layouts.base import Known
+from streamclust.layouts.base import RowSums, load_layout
 from streamclust.layouts.quality import layout_quality
-from streamclust.layouts.registry import load_layout
 from streamclust.passes.blocks import Rows
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Passes
@@ -31,11 +30,11 @@ def few_landmarks(monkeypatch):
     monkeypatch.setattr(umap_layout, "LANDMARKS", 400)
 
 
-def known(values: np.ndarray, groups: np.ndarray) -> Known:
+def known(values: np.ndarray, groups: np.ndarray) -> RowSums:
     exact = values.astype(np.float64)
     centred = exact - exact.mean(axis=0)
     means = np.array([exact[groups == j].mean(axis=0) for j in range(groups.max() + 1)])
-    return Known(centred.T @ centred, np.bincount(groups), means)
+    return RowSums(centred.T @ centred, np.bincount(groups), means)
 
 
 def placed(

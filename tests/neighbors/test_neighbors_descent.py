@@ -16,6 +16,8 @@ from streamclust.passes.blocks import Rows
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Passes
 
+pytestmark = pytest.mark.slow
+
 K = 7
 CHUNK = 1024
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from streamclust.figures.set_pictures import FIGURE_BYTES
+from streamclust.figures.files import FIGURE_BYTES
 from streamclust.images.archive import MOST_BYTES, ImageStore
 from streamclust.images.pixels import PEAK_BYTES
 from streamclust.outliers.pictures import draw_outlier_needs, image_or_problem

@@ -16,6 +16,8 @@ from streamclust.settings import Settings
 from streamclust.sources.case import find_case
 from streamclust.store.workspace import Workspace, store_array
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 KINDS = ["", "unusual content", "glare"]
 GLARE = {"what": "ranking", "set": "combined", "truth": "glare"}
 RNG = np.random.default_rng(0)

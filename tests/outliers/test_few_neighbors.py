@@ -22,7 +22,7 @@ def test_duplicates_of_few_rows_are_found(tmp_path, n_neighbors):
     values[9] = np.nan
     out, said = tmp_path / "out", []
     api.ingest(write_case(tmp_path / "case", a=values), out, invalid="mask")
-    found = api.outliers(out, None, said.append, n_neighbors=n_neighbors)
+    found = api.open(out).outliers(observers=[said.append], n_neighbors=n_neighbors)
     assert duplicates(out) == [4, 31]
     graph = found.store["descriptors/a/neighbors"]
     assert graph["indices"].shape == (40, min(n_neighbors, 38))

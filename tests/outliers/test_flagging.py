@@ -22,6 +22,8 @@ from streamclust.images.pixels import PEAK_BYTES
 from streamclust.outliers.flagging import flagging_needs
 from streamclust.outliers.scores import far_out
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 N_ROWS = 400
 COLUMNS = ["rank", "row", "path", "score", "kind", "sets", "a", "b"]
 SPOILED = {3: "dark", 77: "glare", 78: "glare", 150: "blur", 200: "blank", 399: "dark"}
@@ -103,9 +105,9 @@ def as_folder(case, contents):
 def find(case, out, **changes):
     """Ingest and look for outliers; what was warned of."""
     said = []
-    api.ingest(case, out, None, invalid=changes.get("invalid"))
-    api.outliers(
-        out, None, lambda e: said.append(e.text) if isinstance(e, Message) else None, **changes
+    api.ingest(case, out, invalid=changes.get("invalid"))
+    api.open(out).outliers(
+        observers=[lambda e: said.append(e.text) if isinstance(e, Message) else None], **changes
     )
     return said
 
@@ -143,14 +145,14 @@ def test_kinds_of_spoiled_pictures(found):
 
 def test_a_scan_finds_what_descriptors_hide(case, found, tmp_path):
     out = shutil.copytree(found, tmp_path / "out")
-    api.outliers(out, scan_images=True)
+    api.open(out).outliers(scan_images=True)
     kinds = kinds_of(out)
     assert {row: kind for row, kind in kinds.items() if kind != "unusual content"} == SPOILED
     flagged = {int(line["row"]) for line in read(out / "labels.csv") if line["outlier"] == "1"}
     assert flagged == set(kinds)
     assert (out / "figures" / "outliers-blank.png").exists()
     # And back: what was flagged for its picture alone is forgotten.
-    api.outliers(out)
+    api.open(out).outliers(scan_images=False)
     assert kinds_of(out) == kinds_of(found)
     assert not (out / "figures" / "outliers-blank.png").exists()
     assert (out / "outliers.csv").read_bytes() == (found / "outliers.csv").read_bytes()
@@ -194,11 +196,11 @@ def test_nothing_is_done_twice_and_other_shares_flag_more(case, found, tmp_path)
     out = shutil.copytree(found, tmp_path / "out")
     before = (out / "outliers.csv").read_bytes()
     for share, count in ((0.02, 8), (0.3, 120)):
-        api.outliers(out, contamination=share)
+        api.open(out).outliers(contamination=share)
         flags = [line["outlier"] for line in read(out / "labels.csv")]
         assert flags.count("1") == count
         assert len(read(out / "outliers.csv")) == max(100, count)
-    api.outliers(out)
+    api.open(out).outliers(contamination="auto")
     assert (out / "outliers.csv").read_bytes() == before
 
 
@@ -218,7 +220,7 @@ def test_auto_flags_none_where_there_are_none(tmp_path):
 @pytest.mark.parametrize("share", [0, 0.6, -1, "many", True, float("nan")])
 def test_shares_that_are_none(tmp_path, share):
     with pytest.raises(SettingsError, match=r"write auto, or a share up to 0\.5, such as 0\.01"):
-        api.outliers(tmp_path, contamination=share)
+        api.open(tmp_path).outliers(contamination=share)
 
 
 @pytest.mark.parametrize("contamination", ["auto", 0.01])
@@ -322,7 +324,7 @@ def test_images_that_are_replaced_are_looked_at_again(
     walked = []
     walk = os.walk
     monkeypatch.setattr(os, "walk", lambda top: walked.append(top) or walk(top))
-    api.outliers(out, scan_images=scan_images)
+    api.open(out).outliers(scan_images=scan_images)
     assert walked == [case / "row_data"]
     assert kinds_of(out)[UNUSUAL] == "glare"
 
@@ -352,7 +354,7 @@ def test_without_images_scores_come_without_reasons(tmp_path, sets, pictures, sp
             assert kinds_of(out)[3] == "dark"
             shutil.rmtree(case / "row_data")
             said = []
-            api.outliers(out, None, said.append)
+            api.open(out).outliers(observers=[said.append])
             expected = "is gone"
             said = [event.text for event in said if isinstance(event, Message)]
         case "none":
@@ -416,7 +418,7 @@ def test_outliers_of_other_rows_are_not_told(tmp_path, sets):
     assert "outlier" in read(out / "labels.csv")[0]
     other = write_case(tmp_path / "other", a=sets["a"][::-1].copy())
     api.ingest(other, out)
-    api.export(out)
+    api.open(out).export()
     assert "outlier" not in read(out / "labels.csv")[0]
     assert api.open(out).info()["outliers"] is None
 
@@ -445,5 +447,5 @@ def test_what_one_set_alone_sees_is_flagged_however_many_agree(tmp_path):
     assert own[7] > 2 * far_out(own)
     assert found["score"][7] < found.attrs["threshold"]
     assert found["flagged"][7]
-    api.outliers(out, contamination=1e-3)
+    api.open(out).outliers(contamination=1e-3)
     assert not api.open(out).store["outliers/flagged"][7]

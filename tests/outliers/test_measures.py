@@ -58,14 +58,14 @@ def test_a_measure_shows_up_in_the_scores(toy, case, tmp_path):
     folder, values = case
     out, steps = tmp_path / "out", []
     api.ingest(folder, out)
-    before = api.outliers(out).store["descriptors/a/outliers/score"][...]
+    before = api.open(out).outliers().store["descriptors/a/outliers/score"][...]
     toy()
 
     def note(event):
         if isinstance(event, StepFinished) and not event.skipped:
             steps.append(event.step)
 
-    group = api.outliers(out, None, note).store["descriptors/a/outliers"]
+    group = api.open(out).outliers(observers=[note]).store["descriptors/a/outliers"]
     assert {"outliers", "suspects"} <= set(steps)
     assert not {"space", "neighbors"} & set(steps)
     rows = SetOutliers(Workspace(out), "a").rows.array[...]
@@ -103,12 +103,12 @@ def test_evaluate_ranks_by_it(toy, case, tmp_path):
     toy()
     out = tmp_path / "out"
     api.ingest(case[0], out)
-    api.outliers(out)
+    api.open(out).outliers()
     with open(tmp_path / "truth.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["row", "outlier_kind"])
         writer.writerows([row, "odd" if row < 3 else ""] for row in range(N_ROWS))
-    lines = api.evaluate(out, tmp_path / "truth.csv").lines
+    lines = api.open(out).evaluate(tmp_path / "truth.csv").lines
     assert "median_distance" in {line["result"] for line in lines}
 
 

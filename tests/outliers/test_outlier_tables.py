@@ -21,6 +21,8 @@ from streamclust.store.job import Job
 from streamclust.store.outputs import Outputs
 from streamclust.store.workspace import Workspace, stage_array, store_array
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 N_ROWS, K = 1200, 6
 SETS = ("a", "b")
 

@@ -13,6 +13,8 @@ import streamclust
 from streamclust import api
 from streamclust.outliers.measures.mahalanobis import core_rows
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 N_ROWS, K = 500, 15
 WEIGHTS = {
     "reference": 1,
@@ -111,7 +113,7 @@ def test_the_score_is_the_weighted_root_mean_square(clustered, measures):
 @pytest.mark.parametrize("group", ["folder", "vehicle"])
 def test_a_neighbourhood_counts_one_of_each_group(case, clustered, rows, tmp_path, group):
     api.ingest(case, tmp_path / "out")
-    store = api.outliers(tmp_path / "out", group=group).store
+    store = api.open(tmp_path / "out").outliers(group=group).store
     names = VEHICLE if group == "vehicle" else [str(row // 7) for row in range(N_ROWS)]
     names = np.array([name or f"alone {row}" for row, name in enumerate(names)])
     apart = pairwise_distances(rows)
@@ -127,7 +129,7 @@ def test_a_neighbourhood_counts_one_of_each_group(case, clustered, rows, tmp_pat
 
 def test_distances_to_centres_follow_the_clustering_and_scores_do_not(case, tmp_path):
     api.ingest(case, tmp_path / "out")
-    without = api.outliers(tmp_path / "out").store["descriptors/a"]
+    without = api.open(tmp_path / "out").outliers().store["descriptors/a"]
     assert "cluster_distance" not in without
     score = without["outliers/score"][...]
     for k in (3, 2):
@@ -135,7 +137,7 @@ def test_distances_to_centres_follow_the_clustering_and_scores_do_not(case, tmp_
         out = tmp_path / "out"
         # Another number of restarts puts the clustering of before aside.
         chosen = {"n_clusters": k, "n_init": k}
-        own = streamclust.run(case, out, None, said.append, **chosen).store["descriptors/a"]
+        own = streamclust.run(case, out, observers=[said.append], **chosen).store["descriptors/a"]
         assert own["cluster_distance"].attrs["clustering"] == f"kmeans-{k}"
         skipped = {event.step for event in said if getattr(event, "skipped", False)}
         assert {"outliers", "suspects"} <= skipped
@@ -160,7 +162,7 @@ def test_degenerate_sets_are_scored(tmp_path, outlier_scaling, spoil):
         case "every row twice":
             values = np.repeat(values[:70], 2, axis=0)
     api.ingest(write_case(tmp_path / "case", a=values), tmp_path / "out")
-    found = api.outliers(tmp_path / "out", outlier_scaling=outlier_scaling).store
+    found = api.open(tmp_path / "out").outliers(outlier_scaling=outlier_scaling).store
     score = found["outliers/score"][...]
     assert np.isfinite(score).all()
     if spoil in ("identical rows", "zeros"):
@@ -174,7 +176,7 @@ def test_rows_too_few_to_tell_are_left_out_and_that_is_said(tmp_path):
     values = np.random.default_rng(1).normal(size=(10, 8)).astype(np.float32)
     said = []
     api.ingest(write_case(tmp_path / "case", a=values), tmp_path / "out")
-    api.outliers(tmp_path / "out", None, said.append)
+    api.open(tmp_path / "out").outliers(observers=[said.append])
     assert any("a: 10 valid rows are too few" in getattr(event, "text", "") for event in said)
     assert not (tmp_path / "out" / "outliers.csv").exists()
     assert "outlier" not in (tmp_path / "out" / "labels.csv").read_text().splitlines()[0]
@@ -183,14 +185,14 @@ def test_rows_too_few_to_tell_are_left_out_and_that_is_said(tmp_path):
 def test_outliers_of_an_earlier_case_do_not_stay(case, tmp_path):
     out = tmp_path / "out"
     api.ingest(case, out)
-    api.outliers(out)
+    api.open(out).outliers()
     values = np.random.default_rng(1).normal(size=(10, 8)).astype(np.float32)
     few = write_case(tmp_path / "few", a=values)
     api.ingest(few, out)
-    api.export(out)
+    api.open(out).export()
     assert "outlier" not in (out / "labels.csv").read_text().splitlines()[0]
     assert not (out / "outliers.csv").exists()
-    api.outliers(out)
+    api.open(out).outliers()
     assert (
         not list(out.glob("*outlier*"))
         + list(out.glob("dupl*"))

@@ -95,6 +95,6 @@ def test_few_columns_leave_nothing(tmp_path, values):
 def test_reductions_of_other_settings_stand_beside(workspace):
     """The reduction for clusters is another one: scores do not follow its settings."""
     before = stored_space(workspace, "a", "l2")[0]
-    api.reduce(workspace.folder, n_components=3, descriptors="a")
+    api.open(workspace.folder).reduce(n_components=3, descriptors="a")
     assert workspace.root["descriptors/a/reduced"].shape == (600, 3)
     np.testing.assert_array_equal(stored_space(workspace, "a", "l2")[0], before)

@@ -21,8 +21,11 @@ def test_every_dtype_against_numpy(dtype: type) -> None:
     known = moments_of(values).result()
     exact = values.astype(np.float64)
     assert known.count == 5000
-    np.testing.assert_allclose(known.mean, exact.mean(axis=0), rtol=1e-12, atol=1e-13)
-    np.testing.assert_allclose(known.variance, exact.var(axis=0), rtol=1e-12)
+    # Of few values that recur all sums are rounded alike, so that errors do not make up for others.
+    tolerance = 5000 * np.finfo(np.float64).eps
+    atol = tolerance * np.abs(exact).max()
+    np.testing.assert_allclose(known.mean, exact.mean(axis=0), rtol=0, atol=atol)
+    np.testing.assert_allclose(known.variance, exact.var(axis=0), rtol=tolerance)
     np.testing.assert_array_equal(known.minimum, exact.min(axis=0))
     np.testing.assert_array_equal(known.range, np.ptp(exact, axis=0))
 
@@ -58,4 +61,5 @@ def test_rows_of_another_length_are_refused() -> None:
 def test_nbytes_is_true(shape: tuple[int, int]) -> None:
     values = np.ones(shape, np.float32)
     _, peak = traced(lambda: moments_of(values))
-    assert 0.5 * Moments.nbytes(shape[1]) < peak <= Moments.nbytes(shape[1]) + 65536
+    # A mean in float64 of float32 rows has numpy cast them in buffers of its own.
+    assert 0.5 * Moments.nbytes(shape[1]) < peak <= Moments.nbytes(shape[1]) + 2**18

@@ -13,7 +13,6 @@ from cases import write_case
 from click.testing import CliRunner
 
 from streamclust import api
-from streamclust.choice.clusterings import recommended
 from streamclust.cli import commands
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import Message, PassStarted, StepFinished
@@ -24,10 +23,11 @@ from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.report import bounds
 from streamclust.report.page import as_json, content_policy
+from streamclust.report.pictures import fewer, thumbnails
 from streamclust.report.points import sample_points
-from streamclust.report.thumbnails import fewer, thumbnails
 from streamclust.report.words import Words
 from streamclust.settings import Settings
+from streamclust.store.clusterings import recommended_clusterings
 from streamclust.store.job import Job
 from streamclust.store.workspace import Workspace
 
@@ -51,7 +51,7 @@ def plain(tmp_path_factory, blobs) -> Path:
     folder = tmp_path_factory.mktemp("plain")
     case = write_case(folder / "case", a=blobs[0], b=blobs[0][:, :1])
     api.ingest(case, folder / "out")
-    api.reduce(folder / "out")
+    api.open(folder / "out").reduce()
     return folder / "out"
 
 
@@ -68,7 +68,7 @@ def job_of(out: Path) -> Job:
 
 
 def test_the_page_asks_nothing_of_a_network_and_allows_no_other_script(out):
-    api.report(out)
+    api.open(out).report()
     text = (out / "report.html").read_text("utf-8")
     assert not re.search(r"https?://|@import|url\(", text)
     (style,) = re.findall(r"<style>(.*?)</style>", text, re.S)
@@ -79,10 +79,10 @@ def test_the_page_asks_nothing_of_a_network_and_allows_no_other_script(out):
 
 
 def test_cards_tell_what_the_store_holds(out):
-    api.report(out)
+    api.open(out).report()
     for told in data_of(out / "report.html")["sets"]:
         workspace = Workspace(out)
-        own = recommended(workspace, [told["name"]])[told["name"]]
+        own = recommended_clusterings(workspace, [told["name"]])[told["name"]]
         labels, flagged = own.labels[...], workspace.root["outliers/flagged"][...]
         by_name = {one["name"]: one for one in told["clusterings"]}
         shown = by_name[own.name]
@@ -106,8 +106,8 @@ def test_cards_tell_what_the_store_holds(out):
 
 
 def test_described_clusters_come_with_sentences_and_images_of_each_kind(out):
-    api.describe(out, descriptors="osnet")
-    api.report(out)
+    api.open(out).describe(descriptors="osnet")
+    api.open(out).report()
     data = data_of(out / "report.html")
     by_name = {one["name"]: one for one in data["sets"]}
     (shown,) = [one for one in by_name["osnet"]["clusterings"] if one.get("described")]
@@ -123,9 +123,9 @@ def test_described_clusters_come_with_sentences_and_images_of_each_kind(out):
 
 
 def test_points_are_the_sampled_rows_at_their_places(out):
-    api.layout(out, "pca", 3, descriptors="osnet")
+    api.open(out).layout("pca", 3, descriptors="osnet")
     job = job_of(out)
-    own = recommended(job.workspace, ["osnet"])["osnet"]
+    own = recommended_clusterings(job.workspace, ["osnet"])["osnet"]
     points = sample_points(Passes(job.executor), job, "osnet", [own], 100)
     assert len(set(points.rows.tolist())) == len(points.rows) == 100
     np.testing.assert_array_equal(points.labels[own.name], own.labels[...][points.rows])
@@ -152,7 +152,7 @@ def test_images_stay_within_their_bytes(out):
 
 def test_with_nothing_but_reduced_rows_it_says_what_to_run(plain, tmp_path):
     out = shutil.copytree(plain, tmp_path / "out")
-    api.report(out)
+    api.open(out).report()
     text = (out / "report.html").read_text("utf-8")
     for command in ("cluster", "measure", "outliers", "compare", "export"):
         assert f"streamclust {command} OUT" in text
@@ -169,8 +169,8 @@ def test_the_page_of_many_rows_and_long_paths_is_bounded(tmp_path):
     paths = [f"{row:06}{'x' * 900}é\\.jpg" for row in range(9000)]
     (case / "images_paths.csv").write_text("\n".join(["paths", *paths]) + "\n", encoding="utf-8")
     api.ingest(case, tmp_path / "out")
-    api.reduce(tmp_path / "out")
-    api.report(tmp_path / "out")
+    api.open(tmp_path / "out").reduce()
+    api.open(tmp_path / "out").report()
     page = tmp_path / "out" / "report.html"
     own = data_of(page)["sets"][0]
     assert 1000 < own["points"] < bounds.PATH_BYTES // 900
@@ -179,15 +179,15 @@ def test_the_page_of_many_rows_and_long_paths_is_bounded(tmp_path):
 
 def test_a_page_that_a_person_changed_is_kept(plain, tmp_path):
     out = shutil.copytree(plain, tmp_path / "out")
-    api.report(out)
+    api.open(out).report()
     first = (out / "report.html").read_bytes()
-    api.report(out)
+    api.open(out).report()
     assert (out / "report.html").read_bytes() == first
     assert not list(out.glob("report.kept-*"))
     (out / "report.html").write_text("mine")
     said: list[Message] = []
-    api.report(
-        out, None, None, lambda event: said.append(event) if isinstance(event, Message) else 0
+    api.open(out).report(
+        observers=[lambda event: said.append(event) if isinstance(event, Message) else 0]
     )
     assert (out / "report.kept-1.html").read_text() == "mine"
     assert any("kept as report.kept-1.html" in message.text for message in said)
@@ -196,14 +196,14 @@ def test_a_page_that_a_person_changed_is_kept(plain, tmp_path):
 def test_the_command_writes_where_it_is_told(plain, tmp_path):
     out = shutil.copytree(plain, tmp_path / "out")
     target = tmp_path / "page.html"
-    done = CliRunner().invoke(commands, ["report", str(out), "--out", str(target), "--quiet"])
+    done = CliRunner().invoke(commands, ["report", str(out), "--to", str(target), "--quiet"])
     assert (done.exit_code, done.output) == (0, "")
     assert target.read_text("utf-8").startswith("<!DOCTYPE html>")
     assert not (out / "report.html").exists()
     target.write_text("mine")
     with pytest.raises(SettingsError, match="--overwrite"):
-        api.report(out, target)
-    api.report(out, target, overwrite=True)
+        api.open(out).report(target)
+    api.open(out).report(target, overwrite=True)
     assert target.read_text("utf-8") != "mine"
 
 
@@ -211,19 +211,19 @@ def test_what_cannot_be_is_refused(case_folder, tmp_path):
     out = tmp_path / "out"
     api.ingest(case_folder, out)
     with pytest.raises(SettingsError, match="no reduced set"):
-        api.report(out)
+        api.open(out).report()
     with pytest.raises(SettingsError, match="language"):
-        api.report(out, language="fr")
-    api.reduce(out)
+        api.open(out).report(language="fr")
+    api.open(out).reduce()
     with pytest.raises(MemoryBudgetError):
-        api.report(out, memory="280MiB")
+        api.open(out).report(memory="280MiB")
     assert not (out / "report.html").exists()
 
 
 def test_the_steps_keep_to_their_plan(out):
     steps: list[StepFinished] = []
-    api.report(
-        out, None, None, lambda event: steps.append(event) if isinstance(event, StepFinished) else 0
+    api.open(out).report(
+        observers=[lambda event: steps.append(event) if isinstance(event, StepFinished) else 0]
     )
     assert [step.descriptor for step in steps] == ["osnet", "vdc_color", None]
     assert all(step.step == "report" for step in steps)
@@ -234,7 +234,7 @@ def test_a_gone_folder_of_images_and_broken_files_leave_a_page(out):
         (out / name).write_bytes(b"\xff\xfe\x00")
     (out / "run.json").write_text('["no record"]')
     (out / "figures" / "osnet-metrics.png").write_text("no picture")
-    api.report(out, descriptors="osnet")
+    api.open(out).report(descriptors="osnet")
     text = (out / "report.html").read_text("utf-8")
     assert "no picture" not in text
     assert "osnet-metrics.png" in text  # named as left out
@@ -247,7 +247,7 @@ def test_data_cannot_end_their_element():
 
 
 def test_languages_have_the_same_words_with_the_same_values():
-    from streamclust.report.language import en, ru
+    from streamclust.language import en, ru
 
     def values(text: str) -> set[str]:
         return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
@@ -273,7 +273,7 @@ def test_numbers_and_plurals_are_those_of_the_language():
 
 def test_a_zip_of_images_that_is_replaced_while_it_is_read_leaves_the_last_page(demo, tmp_path):
     out = shutil.copytree(demo, tmp_path / "out")
-    api.report(out)
+    api.open(out).report()
     before = (out / "report.html").read_bytes()
     images = tmp_path / "images.zip"
     (place,) = stored_images(job_of(out)).places
@@ -285,7 +285,7 @@ def test_a_zip_of_images_that_is_replaced_while_it_is_read_leaves_the_last_page(
             pack(images, place, 1)
 
     with pytest.raises(SourceError, match=r"images\.zip: changed while it was read"):
-        api.report(out, None, None, replace)
+        api.open(out).report(observers=[replace])
     assert (out / "report.html").read_bytes() == before
 
 
@@ -299,7 +299,7 @@ def pack(file: Path, place: Path, leave_out: int = 0) -> None:
 
 def test_a_scheduler_writes_the_same_page(demo, tmp_path, dask_address):
     out = shutil.copytree(demo, tmp_path / "out")
-    api.report(out)
+    api.open(out).report()
     here = (out / "report.html").read_bytes()
-    api.report(out, scheduler=dask_address)
+    api.open(out).report(scheduler=dask_address)
     assert (out / "report.html").read_bytes() == here

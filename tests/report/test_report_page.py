@@ -12,10 +12,10 @@ from browser import Browser
 from cases import write_case
 
 from streamclust import api
-from streamclust.choice.clusterings import recommended
-from streamclust.labelling.names import naming_of
-from streamclust.labelling.names_file import read_names
-from streamclust.report.language import en
+from streamclust.labelling.names import applied_names
+from streamclust.labelling.names_table import read_names
+from streamclust.language import en
+from streamclust.store.clusterings import StoredClustering, recommended_clusterings
 from streamclust.store.workspace import Workspace
 
 # Commands, files, keys and methods are called the same in every language.
@@ -32,11 +32,11 @@ def out(tmp_path_factory) -> Path:
     """A demo of 300 images of which one set is described and laid out, with its page."""
     folder = tmp_path_factory.mktemp("page")
     api.demo(folder, rows=300, n_clusters=(5, 7), descriptors="vdc_color,osnet")
-    api.describe(folder / "out", descriptors="osnet")
-    api.layout(folder / "out", "pca", 3, descriptors="osnet")
-    api.layout(folder / "out", "lda", 2, descriptors="osnet")
-    api.compare(folder / "out", folder / "case" / "truth.csv")
-    api.report(folder / "out")
+    api.open(folder / "out").describe(descriptors="osnet")
+    api.open(folder / "out").layout("pca", 3, descriptors="osnet")
+    api.open(folder / "out").layout("lda", 2, descriptors="osnet")
+    api.open(folder / "out").compare(folder / "case" / "truth.csv")
+    api.open(folder / "out").report()
     return folder / "out"
 
 
@@ -53,12 +53,12 @@ def evil(tmp_path_factory) -> Path:
     table = "".join(f"{row},<script>alert({row % 3})</script>\n" for row in range(240))
     (folder / "known.csv").write_text(f"row,{EVIL}\n" + table)
     api.run(case, folder / "out", n_clusters="2:4")
-    api.compare(folder / "out", folder / "known.csv")
-    api.describe(folder / "out")
+    api.open(folder / "out").compare(folder / "known.csv")
+    api.open(folder / "out").describe()
     names = f"set,cluster,name\n<b>a,0,{EVIL}\n<b>a,1,=1+1\n"
     (folder / "names.csv").write_text(names)
-    api.label(folder / "out", folder / "names.csv")
-    api.report(folder / "out")
+    api.open(folder / "out").label(folder / "names.csv")
+    api.open(folder / "out").report()
     return folder / "out"
 
 
@@ -96,7 +96,7 @@ def middle(browser: Browser, selector: str) -> tuple[float, float, float, float]
 def test_names_merges_and_marks_come_back_by_names_csv(out, browser):
     browser.open(out / "report.html")
     cards = browser.run("document.querySelectorAll('.card').length")
-    own = recommended(Workspace(out), ["osnet"])["osnet"]
+    own = recommended_clusterings(Workspace(out), ["osnet"])["osnet"]
     assert cards == own.n_clusters >= 5
     # Images are loaded when they come near to what can be seen.
     browser.run("for (const own of document.images) own.loading = 'eager'")
@@ -121,8 +121,8 @@ def test_names_merges_and_marks_come_back_by_names_csv(out, browser):
     lines = read_names(file)
     assert [line.cluster for line in lines] == list(range(cards))
     assert {(line.set, line.clustering, line.mark) for line in lines} == {("osnet", own.name, mark)}
-    api.label(out, file)
-    applied = naming_of(Workspace(out), "osnet", own.name)
+    api.open(out).label(file)
+    applied = applied_names(StoredClustering(Workspace(out), "osnet", own.name))
     assert applied is not None
     names = applied.naming.names
     assert names[:3] == ('=van, "big" und groß', "lorry", "lorry")
@@ -138,11 +138,11 @@ def test_names_merges_and_marks_come_back_by_names_csv(out, browser):
 def test_the_real_case_is_looked_at_and_named(real_case, tmp_path, browser):
     out, chosen = tmp_path / "out", {"descriptors": "vdc_color"}
     api.ingest(real_case, out, **chosen)
-    api.reduce(out, **chosen)
-    api.cluster(out, n_clusters=(6, 8), **chosen)
-    api.measure(out, **chosen)
-    api.describe(out, **chosen)
-    api.report(out, **chosen)
+    api.open(out).reduce(**chosen)
+    api.open(out).cluster(n_clusters=(6, 8), **chosen)
+    api.open(out).measure(**chosen)
+    api.open(out).describe(**chosen)
+    api.open(out).report(**chosen)
     browser.open(out / "report.html")
     browser.run("for (const own of document.images) own.loading = 'eager'")
     browser.wait(
@@ -155,8 +155,8 @@ def test_the_real_case_is_looked_at_and_named(real_case, tmp_path, browser):
         browser.click(f".card[data-cluster='{cluster}'] input[type=checkbox]")
     browser.fill("#merge-name", "lorry")
     browser.click("#merge")
-    api.label(out, saved(browser))
-    own = recommended(Workspace(out), ["vdc_color"])["vdc_color"]
+    api.open(out).label(saved(browser))
+    own = recommended_clusterings(Workspace(out), ["vdc_color"])["vdc_color"]
     named, labels = api.open(out).named["vdc_color"], own.labels[...]
     assert ((named == "taxi") == (labels == 0)).all()
     assert ((named == "lorry") == np.isin(labels, (1, 2))).all()
@@ -209,7 +209,7 @@ def test_points_are_pointed_at_and_selected(out, browser):
     browser.drag((left + 40, top + 40), (left + 90, top + 60))
     assert browser.run("document.querySelector('#canvas').toDataURL()") != before
     browser.fill("#pick", "0")
-    labels = recommended(Workspace(out), ["osnet"])["osnet"].labels[...]
+    labels = recommended_clusterings(Workspace(out), ["osnet"])["osnet"].labels[...]
     paths = browser.run("document.querySelector('#paths').value.split('\\n').length")
     assert paths == (labels == 0).sum()
 
@@ -217,7 +217,7 @@ def test_points_are_pointed_at_and_selected(out, browser):
 def test_sets_and_clusterings_are_switched_sorted_and_filtered(out, browser):
     browser.open(out / "report.html")
     clusters = "[...document.querySelectorAll('.card')].map((own) => +own.dataset.cluster)"
-    labels = recommended(Workspace(out), ["osnet"])["osnet"].labels[...]
+    labels = recommended_clusterings(Workspace(out), ["osnet"])["osnet"].labels[...]
     sizes = np.bincount(labels)
     browser.fill("#sort", "small")
     shown = browser.run(clusters)
@@ -278,7 +278,7 @@ def test_the_map_is_zoomed_moved_and_reset(out, browser):
 
 
 def test_no_english_word_is_left_in_the_russian_page(out, browser):
-    api.report(out, browser.folder / "ru.html", language="ru")
+    api.open(out).report(browser.folder / "ru.html", language="ru")
     browser.open(browser.folder / "ru.html")
     assert browser.run("document.documentElement.lang") == "ru"
     texts = browser.run(
@@ -329,8 +329,8 @@ def test_all_that_can_be_used_has_a_name_and_the_phone_has_one_column(out, tmp_p
 def test_without_clusters_the_page_has_its_map_and_says_what_to_run(case_folder, browser):
     out = browser.folder / "out"
     api.ingest(case_folder, out)
-    api.reduce(out)
-    api.report(out)
+    api.open(out).reduce()
+    api.open(out).report()
     browser.open(out / "report.html")
     assert "streamclust cluster OUT" in browser.run("document.querySelector('#hint').textContent")
     browser.run("document.querySelector('#canvas').focus()")
@@ -339,8 +339,8 @@ def test_without_clusters_the_page_has_its_map_and_says_what_to_run(case_folder,
     browser.click("#save")
     said = browser.run("document.querySelector('#message').textContent")
     assert said.startswith("There is nothing to save")
-    api.cluster(out, n_clusters="4")
-    api.report(out)
+    api.open(out).cluster(n_clusters="4")
+    api.open(out).report()
     browser.call("Page.reload")
     browser.wait("document.querySelectorAll('.card').length === 4")
     assert browser.run("document.querySelector('#curves').hidden")
@@ -369,7 +369,7 @@ def test_html_in_paths_names_and_attributes_is_text(evil, browser):
     browser.click("#save")
     file = saved(browser)
     assert "<b>a,kmeans-3,1,'=1+1,0," in file.read_text("utf-8")
-    api.label(evil, file)
-    applied = naming_of(Workspace(evil), "<b>a", "kmeans-3")
+    api.open(evil).label(file)
+    applied = applied_names(StoredClustering(Workspace(evil), "<b>a", "kmeans-3"))
     assert applied is not None
     assert applied.naming.names[:2] == (EVIL, "=1+1")

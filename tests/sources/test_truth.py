@@ -7,7 +7,7 @@ import pytest
 from tracing import traced
 
 from streamclust.errors import SourceError
-from streamclust.sources.truth import MOST_VALUES, read_truth, truth_bytes
+from streamclust.sources.attributes import MOST_VALUES, read_truth, truth_bytes
 
 PATHS = [f"veriwild\\1\\{row:05}.jpg" for row in range(6)]
 

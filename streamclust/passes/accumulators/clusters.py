@@ -3,8 +3,6 @@
 The clusters of all clusterings are numbered through: cluster j of clustering c has the number
 ``offsets[c] + j``. One product with all centres and one sparse product for all sums then serve
 every clustering at once.
-
-Sums of the distances of sampled rows to the rows of each cluster, of several clusterings.
 """
 
 from typing import NamedTuple, Self

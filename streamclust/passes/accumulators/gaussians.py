@@ -1,8 +1,6 @@
-"""Gaussian components, diagonal or full: log-densities of rows, and sums by their posteriors.
+"""Gaussian mixtures of the same rows: log-densities, and one step of expectation-maximisation.
 
-One step of expectation-maximisation of several Gaussian mixtures of the same rows.
-
-The components of all mixtures are numbered through, as the clusters of
+Components are diagonal or full; those of all mixtures are numbered through, as the clusters of
 `streamclust.passes.accumulators.clusters` are.
 """
 
@@ -198,7 +196,7 @@ class Units(NamedTuple):
         return np.outer(self.scale, self.scale) if full else self.scale**2
 
 
-class Moments(NamedTuple):
+class PosteriorMoments(NamedTuple):
     """What one step tells of a mixture; all but `counts` weighted by the posteriors.
 
     Attributes
@@ -305,7 +303,7 @@ class EMStep:
         self.squares += other.squares
         self.log_likelihoods += other.log_likelihoods
 
-    def result(self) -> list[Moments]:
+    def result(self) -> list[PosteriorMoments]:
         components = self.densities.components
         sizes = np.maximum(self.sizes, EMPTY)
         shifts = self.sums / sizes[:, None]
@@ -313,6 +311,8 @@ class EMStep:
         covariances = components.covariances(self.squares, shifts, sizes)
         bounds = pairwise(self.densities.offsets)
         return [
-            Moments(self.sizes[a:b], means[a:b], covariances[a:b], self.counts[a:b], float(told))
+            PosteriorMoments(
+                self.sizes[a:b], means[a:b], covariances[a:b], self.counts[a:b], float(told)
+            )
             for (a, b), told in zip(bounds, self.log_likelihoods, strict=True)
         ]

@@ -1,0 +1,168 @@
+"""What there is before there are results: a case run, planned or made, a folder opened."""
+
+import builtins
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from streamclust.case import Case, Observers
+from streamclust.errors import SettingsError
+from streamclust.last_settings import settings_of
+from streamclust.settings.keywords import Ingest, Run, with_settings
+from streamclust.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from streamclust.settings import Settings
+    from streamclust.store.job import Planned
+
+PathLike = str | Path
+CaseLike = PathLike | Sequence[PathLike]
+
+
+@with_settings
+def run(
+    case: CaseLike, out: PathLike, *, observers: Observers = (), **settings: Unpack[Run]
+) -> Case:
+    """Run everything on a case: from descriptor files to labels, tables and pictures.
+
+    What is in `out` already is kept: finished steps are skipped, other settings add results.
+
+    Parameters
+    ----------
+    case : path or sequence of paths
+        A case folder in the reference layout, or descriptor files.
+    out : path
+        The results folder.
+    observers : iterable of callable
+        Told what happens, e.g. ``[streamclust.progress.observer()]``.
+    **settings
+        E.g. ``n_clusters="2:30"``, ``memory="640MiB"``; ``config`` is a settings file.
+
+    Raises
+    ------
+    SourceError, SettingsError, MemoryBudgetError, WorkspaceError, ClusterError
+        See `streamclust.errors`.
+    """
+    return _run(case, out, observers, settings_of("run", settings)[0])
+
+
+def _run(case: CaseLike, out: PathLike, observers: Observers, settings: "Settings") -> Case:
+    from streamclust import pipeline
+    from streamclust.planning import open_inputs, plan_steps
+
+    inputs = open_inputs(case, settings)
+    plan_steps(inputs, settings)
+    pipeline.run_case(inputs, Workspace(out, create=True), settings, *observers)
+    return Case(out)
+
+
+@with_settings
+def ingest(
+    case: CaseLike, out: PathLike, *, observers: Observers = (), **settings: Unpack[Ingest]
+) -> Case:
+    """Convert a case's descriptor files to Zarr and sum their moments and covariances.
+
+    Parameters and errors as for `run`.
+    """
+    from streamclust import pipeline
+    from streamclust.planning import open_inputs, plan_steps
+
+    chosen, _ = settings_of("ingest", settings)
+    inputs = open_inputs(case, chosen)
+    plan_steps(inputs, chosen, ["ingest"])
+    workspace = Workspace(out, create=True)
+    with pipeline.working(workspace, chosen, "ingest", *observers) as (job, _):
+        pipeline.ingest_all(job, inputs)
+    return Case(out)
+
+
+@with_settings
+def plan(case: CaseLike, **settings: Unpack[Run]) -> "list[Planned]":
+    """What a run would do and the memory each step would take; does nothing.
+
+    Raises
+    ------
+    MemoryBudgetError
+        When a step does not fit: the message tells the least that would do.
+    """
+    from streamclust.planning import open_inputs, plan_steps
+
+    chosen, _ = settings_of("plan", settings)
+    return plan_steps(open_inputs(case, chosen), chosen)
+
+
+@with_settings
+def demo(
+    folder: PathLike,
+    *,
+    rows: int = 3000,
+    images: bool = True,
+    observers: Observers = (),
+    **settings: Unpack[Run],
+) -> Case:
+    """Make a case out of nothing in ``folder/case`` and run it into ``folder/out``.
+
+    Parameters
+    ----------
+    folder : path
+    rows : int
+        Images, or rows of descriptors.
+    images : bool
+        Draw vehicle images and extract descriptors from them; otherwise draw descriptors alone
+        from the same generating model, for any number of rows.
+    observers, **settings
+        As for `run`.
+    """
+    from streamclust.demo.case import make_case
+    from streamclust.events import Events
+
+    chosen, _ = settings_of("demo", settings)
+    if rows < 10:
+        raise SettingsError(f"rows={rows!r} must be 10 or more")
+    observers = tuple(observers)
+    with Events(*observers).passing("making the demo case", rows) as advance:
+        done = 0
+
+        def progress(now: int, total: int, what: str) -> None:
+            nonlocal done
+            advance(max(0, now - done))
+            done = max(done, now)
+
+        case = make_case(
+            Path(folder) / "case",
+            rows=rows,
+            images=images,
+            random_state=chosen.random_state,
+            progress=progress,
+        )
+    return _run(case, Path(folder) / "out", observers, chosen)
+
+
+def open(out: PathLike) -> Case:
+    """Open a results folder.
+
+    Raises
+    ------
+    WorkspaceError
+        When it holds no results, or such of another format.
+    """
+    return Case(out)
+
+
+def init(path: PathLike = "streamclust.toml") -> Path:
+    """Write a TOML file with every setting, its default and what it means.
+
+    Raises
+    ------
+    SettingsError
+        When the file is there already.
+    """
+    from streamclust.settings import settings_template
+
+    target = Path(path)
+    try:
+        with builtins.open(target, "x", encoding="utf-8") as file:
+            file.write(settings_template())
+    except FileExistsError:
+        raise SettingsError(f"{target} is there already: name another file, or edit it") from None
+    return target

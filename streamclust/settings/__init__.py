@@ -1,0 +1,34 @@
+"""The settings of a run: a table of them, what they may be, their file, and their keywords."""
+
+from streamclust.settings.file import read_settings, settings_template
+from streamclust.settings.table import (
+    HEEDED_BY,
+    SETTINGS,
+    Setting,
+    Settings,
+    check_heeded,
+    heeded,
+)
+from streamclust.settings.values import (
+    ALGORITHMS,
+    AUTO,
+    LAYOUTS,
+    Values,
+    parse_n_clusters,
+)
+
+__all__ = [
+    "ALGORITHMS",
+    "AUTO",
+    "HEEDED_BY",
+    "LAYOUTS",
+    "SETTINGS",
+    "Setting",
+    "Settings",
+    "Values",
+    "check_heeded",
+    "heeded",
+    "parse_n_clusters",
+    "read_settings",
+    "settings_template",
+]

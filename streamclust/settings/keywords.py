@@ -1,0 +1,107 @@
+"""The settings that each command takes as keywords, with their types, for editors and checkers.
+
+Which these are is told by `streamclust.settings.table`; a test holds that both say the same.
+"""
+
+from collections.abc import Callable, Sequence
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import TypedDict, TypeVar
+
+from streamclust.settings.table import SETTINGS, heeded
+
+Command = TypeVar("Command", bound=Callable)
+
+
+class Process(TypedDict, total=False):
+    """What every command takes; `config` is a settings file, over which keywords go."""
+
+    config: str | Path | None
+    memory: str | int | None
+    workers: int | None
+    scheduler: str | None
+
+
+class OfSets(Process, total=False):
+    descriptors: str | Sequence[str] | None
+
+
+class Seeded(OfSets, total=False):
+    random_state: int | None
+
+
+class Grouped(Seeded, total=False):
+    group: str | None
+
+
+class Reading(Process, total=False):
+    invalid: str | None
+
+
+class Components(TypedDict, total=False):
+    n_components: int | float | str | None
+    max_components: int | None
+    compress: bool | None
+
+
+class Reduction(Components, total=False):
+    scaling: str | None
+    whiten: bool | None
+    normalize: bool | None
+
+
+class Clustering(TypedDict, total=False):
+    algorithms: str | Sequence[str] | None
+    n_clusters: int | str | Sequence[int] | None
+    covariance_type: str | None
+    min_cluster_size: float | None
+    n_init: int | None
+    max_iter: int | None
+    tol: float | None
+    batch_size: int | None
+    random_state: int | None
+    compress: bool | None
+
+
+class Ingest(Seeded, Reading, Components, total=False):
+    """Of `streamclust.api.ingest`."""
+
+
+class Reduce(OfSets, Reduction, total=False):
+    """Of `Case.reduce`."""
+
+
+class Cluster(OfSets, Clustering, total=False):
+    """Of `Case.cluster`."""
+
+
+class Mix(Process, Reduction, Clustering, total=False):
+    """Of `Case.mix`."""
+
+
+class Outliers(Grouped, total=False):
+    """Of `Case.outliers`."""
+
+    n_neighbors: int | None
+    neighbors: str | None
+    outlier_scaling: str | None
+    contamination: str | float | None
+    scan_images: bool | None
+
+
+class Run(Ingest, Reduce, Cluster, Outliers, total=False):
+    """Of `streamclust.run`, `plan` and `demo`."""
+
+
+def with_settings(command: Command) -> Command:
+    """Show the settings that a command heeds, and their defaults, in its signature."""
+    told = signature(command)
+    plain = [one for one in told.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+    settings = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=SETTINGS[name].default)
+        for name in heeded(command.__name__)
+    ]
+    config = Parameter("config", Parameter.KEYWORD_ONLY, default=None)
+    parameters = [*plain, *settings, config]
+    command.__signature__ = told.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return command

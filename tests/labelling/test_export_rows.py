@@ -1,0 +1,222 @@
+"""Labels to take away: tables of every kind, image labels of other tools, folders of links."""
+
+import csv
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from cases import write_case
+from click.testing import CliRunner
+from PIL import Image
+from scipy.spatial.distance import cdist
+from sklearn.datasets import make_blobs
+
+from streamclust import api
+from streamclust.cli import commands
+from streamclust.errors import SettingsError
+from streamclust.labelling.image_labels import NO_CLUSTER, distinct_names, file_name
+
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
+N_ROWS = 400
+COLUMNS = ["label", "name", "distance", "confidence"]
+OF_OUTLIERS = ["outlier", "outlier_score", "outlier_reason"]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """Results of two sets, one with rows that are masked, and images of most rows."""
+    top = tmp_path_factory.mktemp("take")
+    values, _ = make_blobs(N_ROWS, 6, centers=4, cluster_std=1.5, random_state=0)
+    values = values.astype(np.float32)
+    values[5] *= 30
+    holes = values.copy()
+    holes[[3, 9]] = np.nan
+    case = write_case(top / "case", a=values, b=holes)
+    for row in range(N_ROWS - 1):
+        file = case / "row_data" / "1" / f"{row // 7:05}" / f"{row:06}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (12, 8), (row % 250, 80, 90)).save(file)
+    out = top / "out"
+    api.run(case, out, n_clusters=(4, 5), invalid="mask", workers=2)
+    names = top / "names.csv"
+    lines = [("a", "kmeans-4", 0, "=car", 0), ("a", "kmeans-4", 1, "bus", 0)]
+    lines += [("a", "kmeans-4", 2, "bus", 0), ("a", "kmeans-4", 3, "", 1)]
+    with open(names, "w", newline="") as file:
+        csv.writer(file).writerows([("set", "clustering", "cluster", "name", "outlier"), *lines])
+    api.open(out).label(names)
+    return out
+
+
+def table(file):
+    if file.suffix == ".csv":
+        read = pd.read_csv(file, keep_default_na=False, na_values={"outlier_score": [""]})
+        return read.assign(name=read.name.str.removeprefix("'"), outlier=read.outlier.astype(bool))
+    if file.suffix == ".parquet":
+        return pd.read_parquet(file).astype({"name": object, "outlier_reason": object})
+    text = file.read_text()
+    lines = [text] if file.suffix == ".json" else text.splitlines()
+    read = [json.loads(line) for line in lines]
+    return pd.DataFrame(read[0] if file.suffix == ".json" else read)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".json", ".jsonl"])
+def test_every_kind_of_table_holds_the_same(out, tmp_path, ending):
+    file = tmp_path / f"rows{ending}"
+    api.open(out).export(to=file, descriptors="a", clustering="kmeans-4")
+    read = table(file)
+    assert list(read) == ["row", "path", *COLUMNS, *OF_OUTLIERS]
+    case = api.open(out)
+    labels = case.labels("a", 4)[:]
+    reduced = case.store["descriptors/a/reduced"][:]
+    means = np.stack([reduced[labels == j].mean(axis=0) for j in range(4)])
+    distances = np.sort(cdist(reduced, means))
+    np.testing.assert_array_equal(read.row, np.arange(N_ROWS))
+    assert read.path[8] == "veriwild\\1\\00001\\000008.jpg"
+    np.testing.assert_array_equal(read.label, labels)
+    names = np.array(["=car", "bus", "bus", ""])
+    np.testing.assert_array_equal(read.name.astype(str), names[labels])
+    np.testing.assert_allclose(read.distance, distances[:, 0], rtol=1e-4)
+    np.testing.assert_allclose(read.confidence, 1 - distances[:, 0] / distances[:, 1], atol=1e-4)
+    flagged = case.store["outliers/flagged"][:]
+    np.testing.assert_array_equal(read.outlier, flagged | (labels == 3))
+    marked_only = (labels == 3) & ~flagged
+    assert (read.outlier_reason[marked_only] == "named an outlier").all()
+    assert (read.outlier_reason[flagged] != "").all()
+    assert (read.outlier_reason[~read.outlier] == "").all()
+    invalid = read.outlier_reason == "invalid descriptor"
+    np.testing.assert_array_equal(np.flatnonzero(invalid), [3, 9])
+
+
+def test_no_cell_of_a_csv_is_a_formula(out, tmp_path):
+    api.open(out).export(to=tmp_path / "a.csv", descriptors="a", clustering="kmeans-4")
+    text = (tmp_path / "a.csv").read_text()
+    assert ",'=car," in text
+    assert ",=car" not in text
+
+
+def test_several_sets_side_by_side(out, tmp_path):
+    file = tmp_path / "rows.csv"
+    api.open(out).export(to=file)
+    read = pd.read_csv(file)
+    both = [f"{column}_{name}" for name in "ab" for column in COLUMNS]
+    assert list(read) == ["row", "path", *both, *OF_OUTLIERS]
+    np.testing.assert_array_equal(read.label_b, api.open(out).labels("b")[:])
+    assert read.label_b[3] == -1
+    assert np.isnan(read.distance_b[3])
+    assert np.isnan(read.confidence_b[3])
+
+
+def test_who_computes_changes_nothing(out, tmp_path, dask_address):
+    ways = {"one": {"workers": 1}, "two": {"workers": 2}, "dask": {"scheduler": dask_address}}
+    written = []
+    for name, way in ways.items():
+        api.open(out).export(to=tmp_path / f"{name}.csv", **way)
+        written.append((tmp_path / f"{name}.csv").read_bytes())
+    assert written[0] == written[1] == written[2]
+
+
+def test_coco_and_fiftyone(out, tmp_path):
+    labels = api.open(out).labels("b", 4)[:]
+    for form in ("coco", "fiftyone"):
+        chosen = {"descriptors": "b", "clustering": "kmeans-4", "form": form}
+        api.open(out).export(to=tmp_path / f"{form}.json", **chosen)
+    coco = json.loads((tmp_path / "coco.json").read_text())
+    called = {own["id"]: own["name"] for own in coco["categories"]}
+    assert list(called.values()) == [f"cluster {j}" for j in range(4)]
+    assert [own["id"] for own in coco["images"]] == list(range(N_ROWS))
+    assert coco["images"][8]["file_name"] == "veriwild/1/00001/000008.jpg"
+    found = {own["image_id"]: called[own["category_id"]] for own in coco["annotations"]}
+    inside = np.flatnonzero(labels >= 0)
+    assert found == {row: f"cluster {labels[row]}" for row in inside.tolist()}
+    assert len({own["id"] for own in coco["annotations"]}) == len(inside)
+    told = json.loads((tmp_path / "fiftyone.json").read_text())
+    target = told["labels"]["veriwild/1/00001/000008"]
+    assert told["classes"][target["label"]] == f"cluster {labels[8]}"
+    assert 0 <= target["confidence"] <= 1
+    assert len(told["labels"]) == len(inside)
+
+
+def test_a_folder_a_name(out, tmp_path):
+    folder = tmp_path / "folders"
+    said = []
+    api.open(out).export(
+        observers=[said.append], folders=folder, descriptors="a", clustering="kmeans-4"
+    )
+    labels = api.open(out).labels("a", 4)[:]
+    assert sorted(p.name for p in folder.iterdir()) == ["=car", "bus", "cluster 3"]
+    buses = sorted(p.name for p in (folder / "bus").iterdir())
+    rows = np.flatnonzero((labels == 1) | (labels == 2))
+    assert buses == [f"{row:07d} {row:06d}.jpg" for row in rows if row < N_ROWS - 1]
+    link = folder / "bus" / buses[0]
+    assert link.is_symlink()
+    assert link.resolve().name == f"{rows[0]:06d}.jpg"
+    assert "1 rows have no image" in [getattr(event, "text", "")[:20] for event in said]
+    with pytest.raises(SettingsError, match="not empty: name another folder"):
+        api.open(out).export(folders=folder, descriptors="a")
+    api.open(out).export(folders=tmp_path / "more", descriptors="b")
+    assert len(list((tmp_path / "more" / NO_CLUSTER).iterdir())) == 2
+
+
+def test_copies_where_there_are_no_links(out, tmp_path, monkeypatch):
+    def refuse(*arguments, **more):
+        raise OSError("no links here")
+
+    monkeypatch.setattr("pathlib.Path.symlink_to", refuse)
+    api.open(out).export(folders=tmp_path / "copies", descriptors="a", clustering="kmeans-4")
+    copy = next((tmp_path / "copies" / "bus").iterdir())
+    assert not copy.is_symlink()
+    with Image.open(copy) as image:
+        assert image.size == (12, 8)
+
+
+def test_names_of_folders():
+    assert file_name("a/b\\c:d*e") == "a_b_c_d_e"
+    assert file_name("../..") == "_"
+    assert file_name(" .hidden. ") == "hidden"
+    assert file_name("CON") == "_CON"
+    assert file_name("com1.txt") == "_com1.txt"
+    assert file_name("") == "_"
+    assert len(file_name("ж" * 300).encode()) <= 100
+    assert distinct_names(["a/b", "A?b", "a_b (2)"]) == ["a_b", "A_b (2)", "a_b (2) (2)"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"to": "a.txt"}, "write one of .csv, .parquet, .json, .jsonl"),
+        ({"to": "a.csv", "form": "coco"}, "the format coco is JSON: name it .json"),
+        ({"to": "a.json", "form": "voc"}, "choose from coco, fiftyone"),
+        ({"to": "a.json", "form": "coco"}, "one label there: name the set, --descriptors: a, b"),
+        ({"folders": "f"}, "one label there"),
+        ({"form": "coco"}, "name a file to write --to"),
+        ({"to": "a.csv", "clustering": "kmeans-9"}, "a has no clustering kmeans-9: there are kmea"),
+        ({"to": "none/a.csv"}, "is no folder"),
+    ],
+)
+def test_what_cannot_be_written(out, tmp_path, monkeypatch, more, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match=message):
+        api.open(out).export(**more)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parquet_without_its_library(out, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(SettingsError, match=r"pip install 'streamclust\[parquet\]'"):
+        api.open(out).export(to=tmp_path / "a.parquet")
+
+
+def test_the_command(out, tmp_path):
+    file = tmp_path / "a.csv"
+    arguments = ["export", str(out), "--to", str(file), "--descriptors", "a", "--quiet"]
+    named = CliRunner().invoke(commands, [*arguments, "--algorithm", "kmeans", "--n-clusters", "4"])
+    assert named.exit_code == 0, named.output
+    before = file.read_bytes()
+    again = CliRunner().invoke(commands, [*arguments, "--clustering", "kmeans-4"])
+    assert again.exit_code == 0, again.output
+    assert file.read_bytes() == before
+    both = CliRunner().invoke(commands, [*arguments, "--clustering", "x", "--n-clusters", "4"])
+    assert both.exit_code != 0

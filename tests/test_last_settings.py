@@ -1,0 +1,100 @@
+"""Commands go on with the settings that made what they work on."""
+
+import json
+import shutil
+
+import pytest
+from cases import write_case
+
+from streamclust import api
+from streamclust.errors import SettingsError
+from streamclust.last_settings import settings_of
+
+MADE = {
+    "scaling": "l2",
+    "n_components": 3,
+    "algorithms": "ward",
+    "n_clusters": (3, 4),
+    "contamination": 0.02,
+    "random_state": 5,
+    "memory": "900MiB",
+}
+
+
+@pytest.fixture(scope="module")
+def made(blobs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("last")
+    sets = {"a": blobs[0][:600], "b": blobs[0][:600, :5]}
+    return api.run(write_case(folder / "case", **sets), folder / "out", **MADE)
+
+
+@pytest.fixture
+def case(made, tmp_path):
+    return api.open(shutil.copytree(made.folder, tmp_path / "out"))
+
+
+def really_run(command, **settings):
+    """The steps that a command did not find done, and what it said."""
+    seen = []
+    command(observers=[seen.append], **settings)
+    steps = {one.step for one in seen if hasattr(one, "step") and not one.skipped}
+    return steps, [one.text for one in seen if hasattr(one, "text")]
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("reduce", "scaling l2, n_components 3, as in the last run"),
+        ("cluster", "algorithms ward, n_clusters 3,4, random_state 5, as in the last run"),
+        ("outliers", "contamination 0.02, random_state 5, as in the last run"),
+        ("measure", "random_state 5, as in the last run"),
+    ],
+)
+def test_a_command_finds_done_what_the_run_did(case, command, told):
+    steps, said = really_run(getattr(case, command))
+    assert not steps & {"reduce", "cluster", "neighbors", "outliers", "suspects", "measure"}
+    assert said[0] == told
+
+
+def test_a_mixture_is_made_as_its_sets_were(case):
+    _, said = really_run(case.mix, sets="a,b", n_clusters=3)
+    assert (
+        said[0] == "scaling l2, n_components 3, algorithms ward, random_state 5, as in the last run"
+    )
+    assert case.store["descriptors/a+b"].attrs["mixture"]["scaling"] == "l2"
+    assert list(case.info()["descriptors"]["a+b"]["clusterings"]) == ["ward-3"]
+    # What a mixture was made with is not what its sets were.
+    assert settings_of("cluster", {}, case.folder)[0].ks == (3, 4)
+
+
+def test_the_last_command_counts_and_what_is_given_goes_over_it(case, tmp_path):
+    config = tmp_path / "s.toml"
+    config.write_text('scaling = "minmax"\nmax_iter = 7\nn_components = 4\n')
+    settings, told = settings_of("reduce", {"config": config, "n_components": 5}, case.folder)
+    assert (settings.scaling, settings.n_components, told) == ("minmax", 5, "")
+    assert settings_of("reduce", {"scaling": "standard"}, case.folder)[0].scaling == "standard"
+    case.cluster(n_clusters=3, algorithms="kmeans", random_state=0, descriptors="b")
+    settings, told = settings_of("cluster", {}, case.folder)
+    assert (settings.ks, settings.algorithms, settings.random_state) == ((3,), ("kmeans",), 0)
+    assert settings.descriptors is None
+    assert settings.memory == "1GiB"
+    assert told == "n_clusters 3, as in the last cluster"
+    assert settings_of("reduce", {}, case.folder)[0].scaling == "l2"
+
+
+def test_a_command_that_did_not_come_so_far_does_not_count(case):
+    with pytest.raises(SettingsError, match="no descriptor set c"):
+        case.reduce(scaling="minmax", descriptors="c")
+    assert settings_of("reduce", {}, case.folder)[0].scaling == "l2"
+
+
+def test_records_that_tell_nothing(tmp_path):
+    assert settings_of("reduce", {}, tmp_path)[1] == ""
+    for record in ([], {"command": "run"}, {"command": "run", "settings": {"scaling": "l2"}}):
+        (tmp_path / "run.json").write_text(json.dumps(record))
+        assert settings_of("reduce", {}, tmp_path)[0].scaling == "standard"
+    record = {"command": "run", "settings": {"scaling": "odd"}, "steps": [{"step": "reduce"}]}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    with pytest.raises(SettingsError, match=r"run\.json: scaling='odd'"):
+        settings_of("reduce", {}, tmp_path)
+    assert settings_of("reduce", {"scaling": "l2"}, tmp_path)[0].scaling == "l2"
