@@ -92,7 +92,7 @@ def test_a_measure_shows_up_in_the_scores(toy, case, tmp_path):
 
 def test_scores_without_a_measure_do_not_score_new_rows(toy, case, tmp_path):
     api.ingest(case[0], tmp_path / "out")
-    api.outliers(tmp_path / "out")
+    api.open(tmp_path / "out").outliers()
     toy()
     job = Job(Workspace(tmp_path / "out"), Settings(), LocalExecutor(1), Events())
     with pytest.raises(SettingsError, match="without median_distance: run streamclust outliers"):
