@@ -22,8 +22,7 @@ from streamclust.passes.accumulators.clusters import (
 )
 from streamclust.passes.accumulators.contingency import Contingency
 from streamclust.passes.accumulators.covariance import Covariance
-from streamclust.passes.accumulators.gaussians import EMStep, Mixture, Units
-from streamclust.passes.accumulators.gaussians import Moments as MixtureMoments
+from streamclust.passes.accumulators.gaussians import EMStep, Mixture, PosteriorMoments, Units
 from streamclust.passes.accumulators.histogram import DensityMap, DensityMaps
 from streamclust.passes.accumulators.moments import Moments
 from streamclust.passes.accumulators.picks import ClusterPicks
@@ -100,13 +99,13 @@ CASES = [
         "EM step, diagonal",
         lambda: em_step(UNITS.scale**2),
         plain_rows,
-        in_columns(*MixtureMoments._fields),
+        in_columns(*PosteriorMoments._fields),
     ),
     Case(
         "EM step, full",
         lambda: em_step(np.outer(UNITS.scale, UNITS.scale) * (np.eye(7) + 0.5)),
         plain_rows,
-        in_columns(*MixtureMoments._fields),
+        in_columns(*PosteriorMoments._fields),
     ),
     Case(
         "split step",
