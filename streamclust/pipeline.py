@@ -209,16 +209,11 @@ def mix_sets(job: Job, mixture: MixedSet, outputs: Outputs) -> None:
 
 def _tell_other_algorithms(job: Job, name: str, mixture: MixedSet) -> None:
     """Say which algorithms clustered the sets of a mixed one and not it."""
-    used = [_algorithms(job, one) for one in (name, *mixture.sets)]
+    used = [{c.algorithm for c in job.set(one).clusterings} for one in (name, *mixture.sets)]
     others = sorted(set().union(*used[1:]) - used[0])
     if others:
         options = " ".join(f"--algorithm {other}" for other in others)
         job.events.note(f"{name}: its sets were also clustered by {', '.join(others)}: {options}")
-
-
-def _algorithms(job: Job, descriptor: str) -> set[str]:
-    root = job.workspace.root[f"descriptors/{descriptor}/clusterings"]
-    return {root[name].attrs["algorithm"] for name in job.workspace.clusterings(descriptor)}
 
 
 def compare_sets(

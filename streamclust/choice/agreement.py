@@ -127,8 +127,8 @@ def _expected(a: float, b: np.ndarray, total: float) -> float:
     logs = np.concatenate([np.zeros_like(b), np.cumsum(steps, axis=1)], axis=1)
     chances = np.exp(logs - logs.max(axis=1, keepdims=True))
     chances /= chances.sum(axis=1, keepdims=True)
-    told = counts / total * np.log(np.maximum(counts, 1) * total / (a * b))
-    return float((chances * told).sum())
+    terms = counts / total * np.log(np.maximum(counts, 1) * total / (a * b))
+    return float((chances * terms).sum())
 
 
 def adjusted_rand(table: np.ndarray) -> float:

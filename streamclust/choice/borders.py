@@ -69,7 +69,7 @@ class Borders:
 
         Returns
         -------
-        found, demanded, own : ndarray of shape (k,)
+        at_border, demanded, sizes : ndarray of shape (k,)
             Sums over a cluster's neighbours of the rows within `BORDER` of the border, and of the
             geometric mean of the rows on its two flanks, each as wide; its rows in the sample. All
             without rows beyond `FAR` median distances.
@@ -90,18 +90,18 @@ class Borders:
             )
         )
         flanks = np.sqrt(left * right)
-        found, demanded = (
+        at_border, demanded = (
             np.bincount(pairs // k, counts, k) + np.bincount(pairs % k, counts, k)
             for counts in (middle, flanks)
         )
-        return found, demanded, np.bincount(near, minlength=k)
+        return at_border, demanded, np.bincount(near, minlength=k)
 
 
-def is_separated(found: np.ndarray, demanded: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Whether borders with `found` rows are gaps, as `Borders.counts` gives them."""
-    clear = demanded - found >= LEAST_ERRORS * np.sqrt(demanded + found)
-    emptier = (demanded >= LEAST_ROWS) & (found < EMPTY * demanded) & clear
-    bare = (own >= LEAST_OWN_ROWS) & (found <= BARE * own)
+def is_separated(at_border: np.ndarray, demanded: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Whether borders with `at_border` rows are gaps, as `Borders.counts` gives them."""
+    clear = demanded - at_border >= LEAST_ERRORS * np.sqrt(demanded + at_border)
+    emptier = (demanded >= LEAST_ROWS) & (at_border < EMPTY * demanded) & clear
+    bare = (sizes >= LEAST_OWN_ROWS) & (at_border <= BARE * sizes)
     return emptier | bare
 
 
@@ -127,8 +127,8 @@ def _places(
     lengths = np.einsum("ij,ij->i", centers, centers)
     for start in range(0, len(rows), PIECE_ROWS):
         piece = slice(start, start + PIECE_ROWS)
-        own = rows[piece] - shift
-        squared = np.einsum("ij,ij->i", own, own)[:, None] - 2 * own @ centers.T + lengths
+        block = rows[piece] - shift
+        squared = np.einsum("ij,ij->i", block, block)[:, None] - 2 * block @ centers.T + lengths
         two = np.argsort(squared, axis=1, kind="stable")[:, :2]
         nearest, other = np.take_along_axis(squared, two, axis=1).T
         near[piece], second[piece] = occupied[two].T

@@ -59,19 +59,19 @@ def of_same_number(
     the recommended ones, the smaller of two.
     """
     usable = {name: unrefused[name] for name in chosen}
-    common = in_common(usable, [own.algorithm for own in chosen.values()])
+    common = in_common(usable, [clustering.algorithm for clustering in chosen.values()])
     if common is not None:
         algorithm, ks = common
         usable = {name: {(algorithm, k) for k in ks} for name in chosen}
     by_number: dict[str, dict[int, StoredClustering]] = {}
-    for descriptor, own in chosen.items():
+    for descriptor, clustering in chosen.items():
         others = stored_clusterings(workspace, descriptor)
         others = [o for o in others if (o.algorithm, o.n_clusters) in usable[descriptor]]
-        others.sort(key=lambda other: other.algorithm == own.algorithm)
+        others.sort(key=lambda other: other.algorithm == clustering.algorithm)
         by_number[descriptor] = {other.n_clusters: other for other in others}
     numbers = set.intersection(*map(set, by_number.values())) if by_number else set()
     if not numbers:
         return {}
-    median = float(np.median([own.n_clusters for own in chosen.values()]))
+    median = float(np.median([clustering.n_clusters for clustering in chosen.values()]))
     k = min(sorted(numbers), key=lambda number: abs(number - median))
-    return {descriptor: own[k] for descriptor, own in by_number.items()}
+    return {descriptor: clusterings[k] for descriptor, clusterings in by_number.items()}

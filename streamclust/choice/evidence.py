@@ -202,5 +202,5 @@ class _Groups:
             return None
         # k-means may find fewer places than it is asked for centres.
         centers = np.unique(sample_centers(self.sample, n_components, self.seed), axis=0)
-        found = MixtureGroups(self.sample)(centers)
-        return found if found <= _HARDLY_MERGED * len(centers) else None
+        n_groups = MixtureGroups(self.sample)(centers)
+        return n_groups if n_groups <= _HARDLY_MERGED * len(centers) else None

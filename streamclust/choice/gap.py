@@ -44,11 +44,11 @@ class Structureless:
         """log of the mean squared distance to the own of k centres, and its standard error."""
         if not np.trace(self.covariance) > 0:
             return -math.inf, 0.0
-        found = [
+        spreads = [
             self._log_within(n_clusters, number, draw)
             for number, draw in enumerate((_gaussian, _uniform))
         ]
-        return min(found)
+        return min(spreads)
 
     def _log_within(self, n_clusters: int, number: int, draw: Draw) -> tuple[float, float]:
         random = np.random.default_rng((self.seed, n_clusters, number))

@@ -109,15 +109,15 @@ def simplest(shares: np.ndarray, fitted: np.ndarray, judged: np.ndarray) -> Samp
     """
     mixture, shares = _fit(shares, fitted, _FIRST_STEPS)
     parts = mixture.log_densities(judged)
-    found = [(mixture, _log_sum(parts))]
+    mixtures = [(mixture, _log_sum(parts))]
     while len(mixture.means) > 2:
         i, j = _cheapest(mixture, parts, judged)
         shares[:, i] += shares[:, j]
         mixture, shares = _fit(np.delete(shares, j, axis=1), fitted, _STEPS)
         parts = mixture.log_densities(judged)
-        found.append((mixture, _log_sum(parts)))
-    likeliest = max((logs for _, logs in found), key=lambda logs: float(logs.mean()))
-    return next(own for own, logs in reversed(found) if _is_as_likely(logs, likeliest))
+        mixtures.append((mixture, _log_sum(parts)))
+    likeliest = max((logs for _, logs in mixtures), key=lambda logs: float(logs.mean()))
+    return next(mixture for mixture, logs in reversed(mixtures) if _is_as_likely(logs, likeliest))
 
 
 def _is_as_likely(logs: np.ndarray, likeliest: np.ndarray) -> bool:
@@ -172,8 +172,8 @@ def _cheapest(mixture: SampleMixture, parts: np.ndarray, judged: np.ndarray) -> 
     """Which two components to merge: of each and that which it overlaps most, the likeliest."""
     total = _log_sum(parts)
     shares = np.exp(parts - total[:, None])
-    own = shares[:, :-1]
-    overlap = own.T @ own / np.sqrt(np.outer(own.sum(axis=0), own.sum(axis=0)) + _FLOOR)
+    joint = shares[:, :-1]
+    overlap = joint.T @ joint / np.sqrt(np.outer(joint.sum(axis=0), joint.sum(axis=0)) + _FLOOR)
     np.fill_diagonal(overlap, -1)
     pairs = sorted({(min(p), max(p)) for p in enumerate(overlap.argmax(axis=1).tolist())})
     i, j = np.array(pairs).T

@@ -1,7 +1,4 @@
-"""Internal indices of a clustering, from the sums over its clusters.
-
-The silhouette of a uniform sample of rows against all rows, with its interval.
-"""
+"""Internal indices of a clustering: exact ones of sums over clusters, silhouettes of a sample."""
 
 import math
 from typing import Any, NamedTuple
@@ -127,7 +124,7 @@ def silhouettes(sums: np.ndarray, sizes: np.ndarray, labels: np.ndarray) -> np.n
 
     Returns
     -------
-    ndarray of shape (n_told,)
+    ndarray of shape (n_clustered,)
         Of the rows that are not noise; 0 for those alone in their cluster.
 
     References
@@ -135,8 +132,8 @@ def silhouettes(sums: np.ndarray, sizes: np.ndarray, labels: np.ndarray) -> np.n
     Rousseeuw, P. J. (1987). Silhouettes: a graphical aid to the interpretation and validation of
     cluster analysis. Journal of Computational and Applied Mathematics 20.
     """
-    told = np.flatnonzero(labels >= 0)
-    sums, labels = sums[told], labels[told]
+    clustered = np.flatnonzero(labels >= 0)
+    sums, labels = sums[clustered], labels[clustered]
     each = np.arange(len(labels))
     own_size = sizes[labels]
     own = sums[each, labels] / np.maximum(own_size - 1, 1)

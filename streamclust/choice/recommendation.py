@@ -55,12 +55,12 @@ def _known(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def stored_choice(workspace: Workspace, descriptor: str) -> tuple[str | None, Choice]:
     """The name of a set's recommended clustering (None: there is none), and why, as it was stored;
     where it was not, as it would be."""
-    told = stored_recommendation(workspace, descriptor)
-    if told is None or told["version"] != VERSION:
+    stored = stored_recommendation(workspace, descriptor)
+    if stored is None or stored["version"] != VERSION:
         lines = measured(workspace, descriptor)
         choice = recommend(lines)
         return _name(lines, choice), choice
-    return told["clustering"], Choice.stored(told["choice"])
+    return stored["clustering"], Choice.stored(stored["choice"])
 
 
 def decide(workspace: Workspace, descriptor: str) -> None:
@@ -79,8 +79,8 @@ def decide_missing(workspace: Workspace) -> None:
     """Store what is recommended of all sets where that is not: an older version, or a run that was
     broken off, left it out."""
     for descriptor in workspace.descriptors:
-        told = stored_recommendation(workspace, descriptor)
-        if told is None or told["version"] != VERSION:
+        stored = stored_recommendation(workspace, descriptor)
+        if stored is None or stored["version"] != VERSION:
             decide(workspace, descriptor)
 
 

@@ -81,10 +81,10 @@ class Remark:
     values: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def stored(cls, told: Mapping[str, Any]) -> Self:
+    def stored(cls, data: Mapping[str, Any]) -> Self:
         """A remark as `dataclasses.asdict` wrote it."""
         return cls(
-            told["code"], {name: cls._stored(value) for name, value in told["values"].items()}
+            data["code"], {name: cls._stored(value) for name, value in data["values"].items()}
         )
 
     @classmethod

@@ -94,10 +94,10 @@ class Choice:
     edge: Literal["lower", "upper"] | None = None
 
     @classmethod
-    def stored(cls, told: Mapping[str, Any]) -> Self:
+    def stored(cls, data: Mapping[str, Any]) -> Self:
         """A choice as `dataclasses.asdict` wrote it."""
-        lists = {name: list(map(Remark.stored, told[name])) for name in ("reasons", "warnings")}
-        return cls(**{**told, **lists})
+        lists = {name: list(map(Remark.stored, data[name])) for name in ("reasons", "warnings")}
+        return cls(**{**data, **lists})
 
 
 def recommend(clusterings: Sequence[Scores]) -> Choice:
@@ -137,11 +137,12 @@ def recommend(clusterings: Sequence[Scores]) -> Choice:
         return Choice(None, [], [*warnings, remark("none")], structure)
     sweeps = {name: _sweep(sound, name) for name in dict.fromkeys(map(algorithm_of, sound))}
     answers = {name: _distinct(_answers(sweep, structure)) for name, sweep in sweeps.items()}
-    name, why_it = best_algorithm(sound, {name: own[0].scores for name, own in answers.items()})
+    bests = {name: ranked[0].scores for name, ranked in answers.items()}
+    name, why_algorithm = best_algorithm(sound, bests)
     best, everything = answers[name][0].scores, _sweep(clusterings, name)
     why = [_reason(everything, sweeps[name], answers[name])]
     if len(answers) > 1:
-        why.append(why_it)
+        why.append(why_algorithm)
     no_structure = [remark("no-structure")] if structure is False else []
     at_edge, edge = _edges(everything, sweeps[name], best)
     return Choice(
@@ -163,8 +164,8 @@ class _Answer:
 
 def _sweep(clusterings: Sequence[Scores], algorithm: str) -> list[Scores]:
     """An algorithm's clusterings, the fewest clusters first."""
-    own = [scores for scores in clusterings if algorithm_of(scores) == algorithm]
-    return sorted(own, key=lambda scores: scores["n_clusters"])
+    sweep = [scores for scores in clusterings if algorithm_of(scores) == algorithm]
+    return sorted(sweep, key=lambda scores: scores["n_clusters"])
 
 
 def _answers(sweep: Sequence[Scores], structure: bool | None) -> Iterator[_Answer]:

@@ -73,6 +73,6 @@ def clusters_table(workspace: Workspace, descriptors: list[str]) -> list[dict[st
         for line in measured(workspace, descriptor):
             total = sum(line["sizes"])
             for cluster, size in enumerate(line["sizes"]):
-                own = {**line, "cluster": cluster, "size": size, "share": size / total}
-                table.append({column: own[column] for column in CLUSTERS})
+                cells = {**line, "cluster": cluster, "size": size, "share": size / total}
+                table.append({column: cells[column] for column in CLUSTERS})
     return table

@@ -1,7 +1,4 @@
-"""BIRCH: a CF-tree over all rows, and Ward's method on its subclusters for every k.
-
-scikit-learn's CF-tree as a learner of a fold, and the threshold that bounds its size.
-"""
+"""BIRCH: a CF-tree over all rows, and Ward's method on its subclusters for every k."""
 
 import pickle
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,4 @@
-"""Bisecting k-means: the cuts of one tree of exact 2-means.
-
-Bisecting k-means: one tree of splits, whose cuts are the clusterings of every k.
-"""
+"""Bisecting k-means: one tree of exact 2-means, whose cuts are the clusterings of every k."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -31,8 +31,8 @@ class Confidence:
     """
 
     def __init__(self, algorithm: str, clustering: Clustering, means: np.ndarray) -> None:
-        own = load_algorithm(algorithm)
-        self.posterior = own.posterior(clustering) if isinstance(own, Probabilistic) else None
+        of = load_algorithm(algorithm)
+        self.posterior = of.posterior(clustering) if isinstance(of, Probabilistic) else None
         filled = ~np.isnan(means).any(axis=1)
         self.shift = means[filled].mean(axis=0) if filled.any() else np.zeros(means.shape[1])
         self.means = np.where(filled[:, None], means - self.shift, 0)
@@ -61,8 +61,8 @@ class Confidence:
             if self.posterior is None:
                 farther = np.maximum(own, other)
                 nothing = farther == 0  # two means in one place
-                told = 1 - own / np.where(nothing, 1, farther)
-                confidence[piece] = np.where(nothing | ~(own < other), 0, told)
+                silhouette = 1 - own / np.where(nothing, 1, farther)
+                confidence[piece] = np.where(nothing | ~(own < other), 0, silhouette)
         if self.posterior is not None:
             confidence[inside] = self.posterior(values[inside], labels[inside])
         return distance, confidence

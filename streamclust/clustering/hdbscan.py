@@ -1,7 +1,5 @@
 """HDBSCAN of a uniform sample; every row joins a cluster by its density, or is noise.
 
-Density clusters of landmarks, and rows that join them by mutual reachability.
-
 The mutual reachability of two points is the largest of their distance and their two core
 distances; the core distance of a point is that to its `min_samples`-th nearest landmark, itself
 counted. Campello, R., Moulavi, D. & Sander, J. (2013). Density-based clustering based on

@@ -50,14 +50,14 @@ class ContinuingCenters:
         passes: Passes,
     ) -> list[Clustering]:
         centers = [c.arrays["centers"] for c in clusterings]
-        told = passes.reduce("moving centres", new, LloydStep(centers)).result()
+        sums = passes.reduce("moving centres", new, LloydStep(centers)).result()
         moved = [
-            moved_centers(own.astype(np.float64), count, sizes, means).astype(own.dtype)
-            for own, count, (sizes, means, _) in zip(centers, counts, told, strict=True)
+            moved_centers(before.astype(np.float64), count, sizes, means).astype(before.dtype)
+            for before, count, (sizes, means, _) in zip(centers, counts, sums, strict=True)
         ]
         return [
-            replace(clustering, arrays={**clustering.arrays, "centers": own})
-            for clustering, own in zip(clusterings, moved, strict=True)
+            replace(clustering, arrays={**clustering.arrays, "centers": after})
+            for clustering, after in zip(clusterings, moved, strict=True)
         ]
 
     def partial_fit_needs(

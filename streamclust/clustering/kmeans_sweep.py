@@ -214,9 +214,9 @@ def fit_sweep(
         "sampling rows", sampled, UniformSample(sample_size(ks[-1]), settings.seed)
     ).result()
     if not sample or len(sample[0]) < ks[-1]:
-        found = len(sample[0]) if sample else 0
+        n_rows = len(sample[0]) if sample else 0
         raise SettingsError(
-            f"n_samples={found} should be >= n_clusters={ks[-1]}: ask for fewer clusters"
+            f"n_samples={n_rows} should be >= n_clusters={ks[-1]}: ask for fewer clusters"
         )
     values = sample[0]
     seeds = _seeds(values, ks, settings, passes)
@@ -251,8 +251,8 @@ def _seeds(
     with warnings.catch_warnings():
         # Around all threads, which share the filters: a task could not restore them in order.
         ignore_convergence()
-        found = passes.map("seeding k-means", _Seed(values, settings), ks[::-1], "k")
-    return dict(zip(ks, found[::-1], strict=True))
+        seeds = passes.map("seeding k-means", _Seed(values, settings), ks[::-1], "k")
+    return dict(zip(ks, seeds[::-1], strict=True))
 
 
 @dataclass(frozen=True)

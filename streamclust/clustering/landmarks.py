@@ -1,7 +1,4 @@
-"""What algorithms have in common that cluster landmarks, and label rows through the nearest.
-
-Micro-clusters: a bounded number of means, with their sizes, that stand for all rows.
-"""
+"""Micro-clusters and other landmarks that stand for all rows, which are labelled by the nearest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Spectral clustering: k-means of the rows' places in a Nyström embedding through landmarks.
-
-Spectral embedding through landmarks: the Nyström method, for rows that come in blocks.
-"""
+"""Spectral clustering: k-means of the rows' places in a Nyström embedding through landmarks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -81,15 +81,15 @@ def _cluster_by(job: Job, descriptor: str, name: str, ks: tuple[int, ...]) -> No
         job.skip(STEP, descriptor, name)
         return
     rows = job.rows_of(descriptor, "reduced")
-    told = [k for k in missing.values() if k is not None]
-    needs = cluster_needs(descriptor, name, rows, told, job.settings)
+    numbers = [k for k in missing.values() if k is not None]
+    needs = cluster_needs(descriptor, name, rows, numbers, job.settings)
     with (
         job.step(STEP, descriptor, needs, rows.n_rows, name) as passes,
         job.workspace.staging() as scratch,
     ):
         started = time.perf_counter()
         folder = Path(str(scratch.store.root))
-        fitted = algorithm.fit(rows, told, job.settings, passes, folder)
+        fitted = algorithm.fit(rows, numbers, job.settings, passes, folder)
         _tell_unfinished(job, descriptor, name, fitted)
         with job.workspace.staging() as group:
             staged = [staged_fit(group, str(i), rows, fit) for i, fit in enumerate(fitted)]
@@ -126,10 +126,10 @@ def check_rows(job: Job, descriptors: Sequence[str]) -> None:
     few = {name: limit for name, limit in limits.items() if limit.most < most}
     if few:
         least = min(limit.most for limit in few.values())
-        told = "; ".join(f"{name}: {limit.found}" for name, limit in few.items())
+        of_sets = "; ".join(f"{name}: {limit.words}" for name, limit in few.items())
         raise SettingsError(
-            f"too few rows for {most} clusters: {told}: ask for {least} at most with --n-clusters, "
-            "or choose sets with --descriptors"
+            f"too few rows for {most} clusters: {of_sets}: ask for {least} at most with "
+            "--n-clusters, or choose sets with --descriptors"
         )
 
 
@@ -138,14 +138,14 @@ class _Limit:
     """The most clusters that a set has rows for, and what rows those are."""
 
     most: int
-    found: str
+    words: str
 
 
 def _limit(job: Job, descriptor: str, wanted: int) -> _Limit:
     n_valid = job.n_valid(descriptor)
     n_distinct = _count_distinct(job.rows_of(descriptor, "reduced"), wanted + 1)
-    found = f"{n_valid} valid rows" + (f", {n_distinct} of them distinct" * (n_distinct < n_valid))
-    return _Limit(min(n_distinct, n_valid - 1), found)
+    words = f"{n_valid} valid rows" + (f", {n_distinct} of them distinct" * (n_distinct < n_valid))
+    return _Limit(min(n_distinct, n_valid - 1), words)
 
 
 def _fitting(job: Job, descriptor: str, further: tuple[int, ...]) -> tuple[int, ...]:
@@ -156,8 +156,8 @@ def _fitting(job: Job, descriptor: str, further: tuple[int, ...]) -> tuple[int, 
     if fitting == ks or further:
         return fitting
     if not fitting:
-        raise SettingsError(f"{descriptor}: {limit.found}: too few to cluster")
-    job.events.warn(f"{descriptor}: the sweep ends at {fitting[-1]} clusters of {limit.found}")
+        raise SettingsError(f"{descriptor}: {limit.words}: too few to cluster")
+    job.events.warn(f"{descriptor}: the sweep ends at {fitting[-1]} clusters of {limit.words}")
     return fitting
 
 

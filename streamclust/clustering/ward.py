@@ -97,9 +97,9 @@ def ward_merges(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
     Murtagh, F. & Contreras, P. (2012). Algorithms for hierarchical clustering: an overview.
     WIREs Data Mining and Knowledge Discovery 2(1).
     """
-    found = np.array(_chained_merges(points, weights)).reshape(-1, 3)
-    found = found[np.argsort(found[:, 2], kind="stable")]
-    return _linkage(found[:, :2].astype(np.int64), np.sqrt(np.maximum(found[:, 2], 0)))
+    merges = np.array(_chained_merges(points, weights)).reshape(-1, 3)
+    merges = merges[np.argsort(merges[:, 2], kind="stable")]
+    return _linkage(merges[:, :2].astype(np.int64), np.sqrt(np.maximum(merges[:, 2], 0)))
 
 
 def cut(merges: np.ndarray, n_clusters: int) -> np.ndarray:
@@ -129,16 +129,16 @@ def _chained_merges(points: np.ndarray, weights: np.ndarray) -> list[tuple[int, 
     costs = _initial_costs(np.asarray(points, np.float64), counts)
     merged = np.zeros(len(points), bool)
     chain: list[int] = []
-    found = []
+    merges = []
     for _ in range(len(points) - 1):
         if not chain:
             chain = [int(merged.argmin())]
         _lengthen(chain, costs)
         gone, kept = sorted((chain.pop(), chain.pop()))
-        found.append((gone, kept, float(costs[gone, kept])))
+        merges.append((gone, kept, float(costs[gone, kept])))
         _join(costs, counts, gone, kept)
         merged[gone] = True
-    return found
+    return merges
 
 
 def _initial_costs(points: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -165,14 +165,14 @@ def _lengthen(chain: list[int], costs: np.ndarray) -> None:
 
 def _join(costs: np.ndarray, counts: np.ndarray, gone: int, kept: int) -> None:
     """Costs to a merged cluster by the formula of Lance and Williams, in place of `kept`."""
-    own, other = counts[gone], counts[kept]
-    joined = (counts + own) * costs[gone] + (counts + other) * costs[kept]
+    size, other = counts[gone], counts[kept]
+    joined = (counts + size) * costs[gone] + (counts + other) * costs[kept]
     joined -= counts * costs[gone, kept]
-    joined /= counts + own + other
+    joined /= counts + size + other
     joined[kept] = np.inf
     costs[kept], costs[:, kept] = joined, joined
     costs[gone], costs[:, gone] = np.inf, np.inf
-    counts[kept] += own
+    counts[kept] += size
 
 
 def _linkage(pairs: np.ndarray, heights: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ _RESTARTS = 3
 
 
 @dataclass(frozen=True)
-class Kept:
+class SharesKept:
     """How well the clusters of a mixture serve the set that they serve worst.
 
     The mixture's rows are clustered by k-means; in the space of each set the variance that these
@@ -140,7 +140,7 @@ def find_weights(job: Job, sets: Sequence[str]) -> tuple[list[float], dict[str, 
             for name, sample in zip(sets, samples, strict=True)
         ]
         k = min(_n_clusters(job, sets), max(2, len(common) // _LEAST_ROWS_A_CLUSTER))
-        kept = Kept(blocks, k, job.settings.random_state)
+        kept = SharesKept(blocks, k, job.settings.random_state)
         alone = passes.map("clusters of each set", kept.alone, range(len(sets)), "set")
 
         def worst(choices: list[tuple[float, ...]]) -> list[float]:

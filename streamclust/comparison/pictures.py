@@ -1,7 +1,6 @@
 """The pictures of the comparison, made from its tables: agreement, attributes, yield, flows."""
 
 import csv
-import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
@@ -21,7 +20,7 @@ from streamclust.errors import SettingsError
 from streamclust.figures.files import COMPARISON, FIGURE_BYTES, figure_file
 from streamclust.memory import Need
 from streamclust.store.job import Job
-from streamclust.store.outputs import Outputs
+from streamclust.store.outputs import Outputs, file_digest
 from streamclust.store.workspace import fingerprint
 
 STEP = "draw comparison"
@@ -93,7 +92,8 @@ def draw_comparison(job: Job, outputs: Outputs) -> None:
     pairs = {_pair_file(pair, list(sets)): pair for pair in _closest(agreement, parts)}
     unrefused = {name: sound(job.workspace, name) for name in sets}
     means = attribute_means(list(_lines(folder / ATTRIBUTES_FILE)), sets, unrefused)
-    digests = [_digest(folder / name) for name in (*_TABLES, YIELD_FILE)]
+    tables = [folder / name for name in (*_TABLES, YIELD_FILE)]
+    digests = [file_digest(table) if table.exists() else None for table in tables]
     mark = fingerprint(STEP, 5, digests, means.algorithm, means.n_clusters)
     yields = _yields(folder, sets)
     wanted = [*([_AGREEMENT] if pairs else []), *([_ATTRIBUTES] if means.values else [])]
@@ -126,13 +126,6 @@ def draw_comparison_needs() -> list[Need]:
 def number(text: str | None) -> float:
     """A cell of a table; NaN where it is empty."""
     return float(text) if text else math.nan
-
-
-def _digest(path: Path) -> str | None:
-    if not path.exists():
-        return None
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
 
 
 def _lines(path: Path) -> Iterator[Line]:

@@ -1,26 +1,21 @@
-"""New rows, assigned to the stored clusters as they are read: a table of them, and their drift."""
+"""Rows that come later, read from their files, held against the stored sets and assigned to their
+clusters: a table of them, and their drift."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from streamclust.errors import SettingsError
+from streamclust.clustering.base import load_algorithm
+from streamclust.errors import SettingsError, SourceError
 from streamclust.labelling.drift import SetDrift, write_drift
-from streamclust.labelling.new_rows import (
-    SPAN_ROWS,
-    AssignNew,
-    NewCase,
-    SetRows,
-    new_row_needs,
-    new_rows,
-    open_new,
-)
 from streamclust.labelling.row_assignment import (
     NAMED_OUTLIER,
+    Assigned,
     NamedClustering,
     OfEachSet,
     RowBatch,
@@ -29,10 +24,16 @@ from streamclust.labelling.row_assignment import (
     named_clusterings,
 )
 from streamclust.labelling.row_files import Write, check_ending, row_file
+from streamclust.memory import MIB, Need
 from streamclust.outliers.explanation import INVALID, UNUSUAL
-from streamclust.outliers.new_rows import Fence, fence, new_row_scorer
-from streamclust.passes.blocks import Span, spans_of
-from streamclust.sources.case import iter_paths
+from streamclust.outliers.measures.reference import ReferenceDistances
+from streamclust.outliers.new_rows import Fence, NewRowScorer, fence, new_row_scorer
+from streamclust.passes.accumulators.covariance import compute_dtype
+from streamclust.passes.blocks import Rows, Shape, Span, spans_of
+from streamclust.reduction.step import projection_of
+from streamclust.sources.case import Case, check_rows, count_paths, find_case, iter_paths
+from streamclust.sources.readers import ArraySource, open_source
+from streamclust.store.descriptors import DESCRIPTORS, DescriptorSet, descriptor_sets
 from streamclust.store.job import Job
 from streamclust.store.outliers import stored_outliers
 from streamclust.store.outputs import Outputs
@@ -40,6 +41,210 @@ from streamclust.store.outputs import Outputs
 STEP = "assign"
 DRIFT_FILE = "drift.csv"
 REASONS = ("", UNUSUAL, INVALID, NAMED_OUTLIER)
+# Rows that are read, assigned and written together: the same for all sets.
+SPAN_ROWS = 16_384
+# float64 copies of a piece, and distances to all means.
+_WORK = 16 * MIB
+
+
+@dataclass(frozen=True, eq=False)
+class NewCase:
+    """Descriptors that come later.
+
+    Attributes
+    ----------
+    case : Case
+    sources : dict of str to ArraySource
+        Those of sets that are stored, by name.
+    n_rows : int
+    """
+
+    case: Case
+    sources: dict[str, ArraySource]
+    n_rows: int
+
+
+class SetRows(NamedTuple):
+    """What is told of a span of new rows of a set.
+
+    Attributes
+    ----------
+    assigned : Assigned or None
+        None for a set that is only scored.
+    score : ndarray of float32 or None
+        None for a set that is not scored.
+    valid : ndarray of bool
+        False for rows that hold NaN or infinity.
+    """
+
+    assigned: Assigned | None
+    score: np.ndarray | None
+    valid: np.ndarray
+
+
+def open_new(job: Job, paths: str | Path | Sequence[str | Path]) -> NewCase:
+    """Open a case folder or descriptor files, and hold them against the stored sets.
+
+    Raises
+    ------
+    SourceError
+        When none of them is of a stored set, one has another width or type than the set, or they
+        are of different numbers of rows.
+    """
+    case = find_case(paths)
+    folder = job.workspace.folder
+    stored = {one.name: one for one in descriptor_sets(job.workspace) if not one.is_mixed}
+    known = {name: path for name, path in case.descriptors.items() if name in stored}
+    if not known:
+        raise SourceError(
+            f"{case.root}: none of {', '.join(case.descriptors)} is a set of {folder}, "
+            f"which has {', '.join(stored)}: files are called as their sets"
+        )
+    left_out = [name for name in case.descriptors if name not in known]
+    if left_out:
+        job.events.note(f"{', '.join(left_out)}: no such sets in {folder}: left out")
+    sources = {name: open_source(path) for name, path in known.items()}
+    for name, source in sources.items():
+        _check_like(stored[name], source)
+    n_paths = None if case.paths_file is None else count_paths(case.paths_file)
+    return NewCase(case, sources, check_rows(sources, n_paths))
+
+
+def _check_like(stored: DescriptorSet, source: ArraySource) -> None:
+    name, folder = stored.name, stored.workspace.folder
+    n_columns, dtype = stored.n_columns, stored.raw_dtype
+    if source.shape[1] != n_columns:
+        raise SourceError(
+            f"{source.path}: has {source.shape[1]} columns, and {name} in {folder} has "
+            f"{n_columns}: use descriptors of the same extractor"
+        )
+    if source.dtype != dtype:
+        raise SourceError(
+            f"{source.path}: holds {source.dtype}, and {name} in {folder} {dtype}: "
+            f"if they are the same values, convert with array.astype('{dtype}')"
+        )
+
+
+def new_rows(job: Job, new: NewCase, set_name: str) -> Rows:
+    """The new rows of a stored set; those of a mixed one are put together as they are read.
+
+    Raises
+    ------
+    SettingsError
+        When files of the set, or of one that it mixes, are missing, or it mixes labels.
+    """
+    stored = job.set(set_name)
+    mixture = stored.mixture
+    sets = [set_name] if mixture is None else list(mixture["sets"])
+    missing = [name for name in sets if name not in new.sources]
+    if missing:
+        raise SettingsError(
+            f"{set_name} takes files of {', '.join(missing)}, which {new.case.root} does not have"
+        )
+    if mixture is None:
+        return Rows(new.sources[set_name])
+    if mixture["of"] != DESCRIPTORS:
+        raise SettingsError(
+            f"{set_name} mixes labels, not descriptors: new rows are assigned to the sets "
+            f"{', '.join(sets)}, one by one"
+        )
+    return Rows(stored.joined({name: _OneChunk(new.sources[name]) for name in sets}))
+
+
+class _OneChunk:
+    """A source as `Joined` reads it: an array of one chunk."""
+
+    def __init__(self, source: ArraySource) -> None:
+        self.source = source
+        self.shape = source.shape
+        self.dtype = source.dtype
+        self.chunks = source.shape
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        return self.source[part]
+
+
+class AssignNew:
+    """Assigns and scores new rows of a set, a span at a time; can be pickled.
+
+    Parameters
+    ----------
+    job : Job
+    rows : Rows
+        As `new_rows` gives them.
+    set_name : str
+    clustering : NamedClustering, optional
+        To assign them to.
+    scorer : NewRowScorer, optional
+        What scores them.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        rows: Rows,
+        set_name: str,
+        clustering: NamedClustering | None,
+        scorer: NewRowScorer | None,
+    ) -> None:
+        self.rows = rows.having(rows_a_block=min(rows.rows_a_block, SPAN_ROWS))
+        self.scorer = scorer
+        self.is_assigned = clustering is not None
+        self.labelling = Need("")
+        if clustering is not None:
+            stored = job.set(set_name)
+            self.projection = projection_of(stored.components)
+            algorithm = load_algorithm(clustering.stored.algorithm)
+            self.labeller = algorithm.labeller([clustering.fitted()])
+            self.confidence = clustering.confidence()
+            shape = Shape((SPAN_ROWS, stored.reduced.shape[1]), stored.reduced.dtype)
+            settings = job.settings.having(**clustering.stored.settings)
+            span = Rows(shape, rows_a_block=SPAN_ROWS)
+            # Labelling is the last of an algorithm's stages.
+            self.labelling = algorithm.needs("", span, [clustering.n_clusters], settings)[-1]
+
+    def __call__(self, span: Span) -> SetRows:
+        assigned = Assigned.to_none(len(span)) if self.is_assigned else None
+        score = None if self.scorer is None else np.full(len(span), np.nan, np.float32)
+        valid = np.ones(len(span), bool)
+        # Rows that are not finite stay so whatever is made of them, and are told by that.
+        with np.errstate(invalid="ignore", over="ignore"):
+            for block in self.rows.blocks(span):
+                part = slice(block.span.start - span.start, block.span.stop - span.start)
+                if assigned is not None:
+                    valid[part] = self._assign(block.values, assigned.part(part))
+                if score is not None and self.scorer is not None:
+                    score[part] = self.scorer(block.values)
+                    valid[part] &= ~np.isnan(score[part])
+        return SetRows(assigned, score, valid)
+
+    def _assign(self, values: np.ndarray, out: Assigned) -> np.ndarray:
+        reduced = self.projection(values)
+        valid = np.isfinite(reduced).all(axis=1)
+        known = reduced if valid.all() else reduced[valid]
+        if len(known):
+            labels = self.labeller(known)[:, 0]
+            out.fill(valid, labels, *self.confidence(known, labels))
+        return valid
+
+
+def new_row_needs(step: str, sets: Sequence[AssignNew]) -> list[Need]:
+    """Memory of a block of the widest set with what becomes of it, and of the columns that wait
+    to be written: none of it depends on the number of rows."""
+    fixed = 64 * MIB + sum(one.labelling.fixed + 16 * one.rows.n_columns * 256 for one in sets)
+    block = max(map(_block_bytes, sets)) + _WORK
+    columns = SPAN_ROWS * 40 * len(sets)
+    return [Need(step, fixed, block + columns)]
+
+
+def _block_bytes(of_set: AssignNew) -> int:
+    rows = of_set.rows
+    item = compute_dtype(rows.array.dtype).itemsize
+    work = of_set.labelling.per_block
+    if of_set.scorer is not None:
+        n_columns = of_set.scorer.projection.matrix.shape[1]
+        work = max(work, ReferenceDistances.nbytes(n_columns, item))
+    return 3 * rows.rows_a_block * rows.n_columns * item + work
 
 
 @dataclass(frozen=True)

@@ -302,18 +302,6 @@ TOLD = {
     "usual": "{kind}: {measure} {value}, usual {low} to {high}",
     "no-score": "no score",
     "row": "row {row}",
-    "metrics": "The indices of all clusterings over the number of clusters",
-    "map-discriminant": "All rows on the axes that tell the recommended clusters apart best",
-    "map-pca": "All rows on the first two principal components",
-    "dendrogram": "The top of the tree that Ward's method builds",
-    "variance": "Share of the variance by number of components",
-    "agreement": "How far the sets' clusterings agree",
-    "attributes": "How well each set's clusters fit what is known of the images",
-    "yield": "Share of images labelled right by naming clusters only",
-    "laid-out": "All rows laid out by {method}",
-    "each-cluster": "Each cluster by itself, laid out by {method}",
-    "flows": "Which clusters of one set go into which of another",
-    "scores": "Outlier scores and their threshold",
     "compared": "The sets: their recommended clusterings, and from “rows” on all sets with the "
     "same rows, columns and clusters, which are the only ones to compare",
     "mixing": "Mixed sets against the best of the sets that they are mixed of; a gain above 0 "

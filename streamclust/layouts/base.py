@@ -40,7 +40,7 @@ class RowSums:
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class FittedLayout:
     """A fitted layout, as small as it is stored.
 
     Attributes
@@ -101,7 +101,7 @@ class Layout(Protocol):
 
     def fit(
         self, rows: Rows, sums: RowSums, n_dimensions: int, settings: Settings, passes: Passes
-    ) -> Fitted:
+    ) -> FittedLayout:
         """Fit the layout.
 
         Parameters
@@ -120,7 +120,7 @@ class Layout(Protocol):
             When the rows are too much alike.
         """
 
-    def placement(self, fitted: Fitted) -> Placement:
+    def placement(self, fitted: FittedLayout) -> Placement:
         """What places rows as `fitted` by this layout."""
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from streamclust.layouts.base import Fitted, RowSums
+from streamclust.layouts.base import FittedLayout, RowSums
 from streamclust.memory import Need
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
@@ -12,16 +12,16 @@ from streamclust.settings import Settings
 PIECE_ROWS = 4096  # projected at once: their float64 copy stays in the processor's cache
 
 
-class Projection:
+class AxesProjection:
     """Projects rows on axes.
 
     Parameters
     ----------
-    fitted : Fitted
+    fitted : FittedLayout
         With ``axes`` of shape (n_columns, n_dimensions) and an ``origin`` (n_columns,).
     """
 
-    def __init__(self, fitted: Fitted) -> None:
+    def __init__(self, fitted: FittedLayout) -> None:
         self.axes = fitted.arrays["axes"]
         self.origin = fitted.arrays["origin"]
 
@@ -50,8 +50,8 @@ class LinearLayout:
         summed = 4 * square + 8 * PIECE_ROWS * rows.n_columns
         return [Need(name, fixed=8 * square, per_block=2 * block + max(placed, summed))]
 
-    def placement(self, fitted: Fitted) -> Projection:
-        return Projection(fitted)
+    def placement(self, fitted: FittedLayout) -> AxesProjection:
+        return AxesProjection(fitted)
 
 
 class PCA(LinearLayout):
@@ -63,13 +63,13 @@ class PCA(LinearLayout):
 
     def fit(
         self, rows: Rows, sums: RowSums, n_dimensions: int, settings: Settings, passes: Passes
-    ) -> Fitted:
+    ) -> FittedLayout:
         axes = np.eye(rows.n_columns, n_dimensions)
         squares = np.diag(sums.scatter)
         # Of rows that are all alike, nothing is shown by any axis.
         share = float(squares[:n_dimensions].sum() / max(squares.sum(), np.finfo(float).tiny))
         origin = np.zeros(rows.n_columns)
-        return Fitted({"axes": axes, "origin": origin}, {"variance_share": share})
+        return FittedLayout({"axes": axes, "origin": origin}, {"variance_share": share})
 
 
 class LDA(LinearLayout):
@@ -82,13 +82,13 @@ class LDA(LinearLayout):
 
     def fit(
         self, rows: Rows, sums: RowSums, n_dimensions: int, settings: Settings, passes: Passes
-    ) -> Fitted:
+    ) -> FittedLayout:
         assert sums.sizes is not None
         assert sums.means is not None
         axes = discriminant_axes(sums.sizes, sums.means, sums.scatter, n_dimensions)
         filled = sums.sizes > 0
         origin = np.average(sums.means[filled], axis=0, weights=sums.sizes[filled])
-        return Fitted({"axes": axes, "origin": origin})
+        return FittedLayout({"axes": axes, "origin": origin})
 
 
 LAYOUTS = {"pca": PCA(), "lda": LDA()}

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from streamclust.errors import SettingsError
-from streamclust.layouts.base import Fitted, RowSums
+from streamclust.layouts.base import FittedLayout, RowSums
 from streamclust.memory import MIB, Need
 from streamclust.neighbors.pairs import as_members
 from streamclust.neighbors.search import (
@@ -187,15 +187,15 @@ class UMAP:
 
     def fit(
         self, rows: Rows, sums: RowSums, n_dimensions: int, settings: Settings, passes: Passes
-    ) -> Fitted:
+    ) -> FittedLayout:
         drawn = UniformSample(LANDMARKS, settings.random_state)
         values, numbers = passes.reduce("sampling rows", rows.having(numbered=True), drawn).result()
         landmarks = _distinct(values[np.argsort(numbers)])
         _check_landmarks(len(landmarks))
-        task = _Fit(landmarks, n_dimensions)
+        task = _UMAPOfLandmarks(landmarks, n_dimensions)
         return passes.map("UMAP of a sample", task, [settings.random_state], "sample")[0]
 
-    def placement(self, fitted: Fitted) -> LandmarkMap:
+    def placement(self, fitted: FittedLayout) -> LandmarkMap:
         landmarks, positions = (fitted.arrays[n] for n in ("landmarks", "landmark_positions"))
         return LandmarkMap(landmarks, positions, fitted.attributes["a"], fitted.attributes["b"])
 
@@ -216,13 +216,13 @@ def _distinct(values: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Fit:
+class _UMAPOfLandmarks:
     """UMAP of landmarks, from a seed."""
 
     landmarks: np.ndarray
     n_dimensions: int
 
-    def __call__(self, seed: int) -> Fitted:
+    def __call__(self, seed: int) -> FittedLayout:
         indices, distances = _neighbors_with_self(self.landmarks)
         with warnings.catch_warnings():
             # Of TensorFlow, which is not needed, and of the neighbours' index, which is not given.
@@ -249,7 +249,7 @@ class _Fit:
             "b": float(model._b),
             "library": f"umap-learn {umap.__version__}",
         }
-        return Fitted(arrays, attributes)
+        return FittedLayout(arrays, attributes)
 
 
 def _neighbors_with_self(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,8 +4,9 @@ import io
 from pathlib import Path
 from typing import Any
 
+from streamclust.figures.files import caption
 from streamclust.markup import beside, bullets, paragraph, picture, table
-from streamclust.notebook.pictures import Pictures, what_it_shows
+from streamclust.notebook.pictures import Pictures
 from streamclust.report.contents import in_line, inventory
 from streamclust.store.layouts import layouts_of
 from streamclust.store.workspace import Workspace
@@ -85,7 +86,7 @@ def _map(set_name: str, clustering: str | None, maps: list[Path]) -> str:
     layouts = [file for file in maps if not file.stem.endswith(_MAPS)]
     shown = max(layouts, key=lambda file: file.stat().st_mtime, default=maps[0])
     png = _small(shown)
-    about = f"Map of {set_name}: {what_it_shows(shown.stem)} of {clustering}"
+    about = f"Map of {set_name}: {caption(shown.stem)} of {clustering}"
     return picture(png, about, _WIDTH) if png else ""
 
 

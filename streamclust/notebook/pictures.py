@@ -5,26 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from streamclust.errors import WorkspaceError
+from streamclust.figures.files import FOLDER, caption
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Pixels of the files to one of the screen.
 _DENSITY = 2
-# What a file shows, by the end of its name.
-_SHOWN = {
-    "variance": "share of the variance by number of components",
-    "metrics": "indices of all clusterings over the number of clusters",
-    "dendrogram": "the top of the tree of Ward's method",
-    "map-pca": "all rows on the first two principal components, by cluster",
-    "map-discriminant": "all rows on the axes that tell the clusters apart, by cluster",
-    "-2": "all rows on the plane of a layout, by cluster",
-    "-2-clusters": "each cluster by itself on the plane of a layout",
-    "-3": "all rows in the space of a layout, from several sides",
-    "outlier-scores": "outlier scores of all rows, with their threshold",
-    "comparison-agreement": "how far the clusterings of the sets agree",
-    "comparison-attributes": "how well the clusters of each set fit what is known of the images",
-    "comparison-yield": "share of the images labelled right by naming clusters only",
-    "outliers-top": "the images of the highest outlier scores",
-}
 
 
 class Picture:
@@ -63,7 +48,7 @@ class Pictures(dict[str, Path]):
     """The files in ``figures/`` by name without ending; as HTML, a list of what they show."""
 
     def __init__(self, folder: Path) -> None:
-        files = sorted((folder / "figures").glob("[!.]*.png"))
+        files = sorted((folder / FOLDER).glob("[!.]*.png"))
         super().__init__({file.stem: file for file in files if ".kept-" not in file.name})
         self._folder = folder
 
@@ -81,7 +66,7 @@ class Pictures(dict[str, Path]):
         png = self[name].read_bytes()
         if not png.startswith(_PNG):
             raise WorkspaceError(f"{self[name]} is no PNG: put it away and draw it again")
-        return Picture(png, f"{name}: {what_it_shows(name)}")
+        return Picture(png, f"{name}: {caption(name)}")
 
     def __repr__(self) -> str:
         return f"<Pictures: {', '.join(self) or 'none'}>"
@@ -91,16 +76,4 @@ class Pictures(dict[str, Path]):
 
         if not self:
             return paragraph(f"No pictures in {self._folder}")
-        return table([{"picture": name, "shows": what_it_shows(name)} for name in self])
-
-
-def what_it_shows(name: str) -> str:
-    """What a picture of this name shows, in words."""
-    for ending in sorted(_SHOWN, key=len, reverse=True):
-        if name.endswith(ending):
-            return _SHOWN[ending]
-    if name.startswith("outliers-"):
-        return f"images of outliers, {name.removeprefix('outliers-').replace('-', ' ')}"
-    if name.startswith("comparison-"):
-        return "which clusters of one set go into which of another"
-    return name
+        return table([{"picture": name, "shows": caption(name)} for name in self])

@@ -28,7 +28,7 @@ from streamclust.passes.accumulators.covariance import Covariance
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes, Transform
 from streamclust.reduction.projection import Projection
-from streamclust.reduction.step import load_components
+from streamclust.reduction.step import components_of
 from streamclust.store.job import Job
 from streamclust.store.outliers import SetOutliers
 from streamclust.store.workspace import fingerprint
@@ -51,7 +51,7 @@ def new_row_scorer(job: Job, descriptor: str) -> "NewRowScorer":
         job.skip(STEP, descriptor)
     else:
         _fit(job, descriptor, mark)
-    principal = load_components(stored.space.components)
+    principal = components_of(stored.space.components)
     fitted = FittedMeasure(stored.scorer.arrays, stored.scorer.attributes)
     return NewRowScorer(principal.projection(), principal.scale, fitted, _scales(stored))
 

@@ -11,7 +11,7 @@ from streamclust.passes.accumulators.covariance import compute_dtype
 from streamclust.passes.accumulators.sample import priorities
 from streamclust.passes.blocks import Rows
 from streamclust.reduction.projection import Projection
-from streamclust.reduction.step import decompose, reduce_needs, reduced_chunk, store_components
+from streamclust.reduction.step import decompose, reduce_needs, reduced_chunk, stored_components
 from streamclust.reduction.sums import SCORED_COMPONENTS
 from streamclust.settings import Settings
 from streamclust.store.job import Job
@@ -52,7 +52,7 @@ def space(job: Job, descriptor: str) -> None:
         # One BLAS thread: the decomposition's rounding must not depend on the machine's cores.
         with threadpool_limits(limits=1):
             principal = decompose(replace(job, settings=settings), passes, descriptor, learned)
-        store_components(writer.group, principal, settings)
+        writer.save_components(stored_components(principal, settings))
         chunk, dtype = reduced_chunk(raw, most), compute_dtype(raw.array.dtype)
         outputs = writer.outputs(raw.n_rows, principal.n_components, dtype, chunk)
         project = _Project(principal.projection(), principal.scale)

@@ -23,7 +23,6 @@ from streamclust.reduction.sums import (
     sums_bytes,
 )
 from streamclust.settings import Settings
-from streamclust.store import sums as stored_sums
 from streamclust.store.descriptors import DescriptorSet
 from streamclust.store.job import Job
 from streamclust.store.set_content import StagedSet
@@ -176,16 +175,6 @@ def components_of(stored: StoredComponents) -> PrincipalComponents:
 def projection_of(stored: StoredComponents) -> Projection:
     """The projection that made a set's reduced rows."""
     return components_of(stored).projection(whiten=stored.whiten, normalize=stored.normalize)
-
-
-def store_components(staged: Any, principal: PrincipalComponents, settings: Settings) -> None:
-    """Write principal components into a staged group, as ``pca``."""
-    StagedSet(staged).save_components(stored_components(principal, settings))
-
-
-def load_components(group: Any) -> PrincipalComponents:
-    """Read what `store_components` wrote."""
-    return components_of(stored_sums.load_components(group))
 
 
 def _project(

@@ -42,9 +42,13 @@ Card = dict[str, Any]
 def clusterings_with_cards(workspace: Workspace, descriptor: str) -> list[StoredClustering]:
     """The recommended clustering of a set, and others that were described."""
     chosen = list(recommended_clusterings(workspace, [descriptor]).values())
-    taken = {own.name for own in chosen}
-    others = (own for own in stored_clusterings(workspace, descriptor) if own.name not in taken)
-    described = (own for own in others if load_description(own) is not None)
+    taken = {clustering.name for clustering in chosen}
+    others = (
+        clustering
+        for clustering in stored_clusterings(workspace, descriptor)
+        if clustering.name not in taken
+    )
+    described = (clustering for clustering in others if load_description(clustering) is not None)
     return [*chosen, *described][:CLUSTERINGS]
 
 
@@ -53,7 +57,7 @@ def clusterings_with_labels(
 ) -> list[StoredClustering]:
     """Of at most so many clusterings, those first that have cards of their own."""
     first = clusterings_with_cards(workspace, descriptor)
-    taken = {own.name for own in first}
+    taken = {clustering.name for clustering in first}
     return [*first, *(o for o in stored_clusterings(workspace, descriptor) if o.name not in taken)][
         :most
     ]
@@ -62,7 +66,7 @@ def clusterings_with_labels(
 def cards(
     job: Job,
     passes: Passes,
-    own: StoredClustering,
+    clustering: StoredClustering,
     points: Points,
     language: str,
     *,
@@ -75,19 +79,21 @@ def cards(
     ``rows``, lists of row numbers by kind. A `brief` one is without outliers: they take a pass.
     """
     workspace = job.workspace
-    sizes = own.sizes[...].astype(np.int64)
-    told = load_description(own)
-    words = cluster_texts(told, language) if told else []
-    naming = cluster_names(own)
+    sizes = clustering.sizes[...].astype(np.int64)
+    description = load_description(clustering)
+    words = cluster_texts(description, language) if description else []
+    naming = cluster_names(clustering)
     unknown = np.full(len(sizes), np.nan)
-    outliers = unknown if brief else _outlier_shares(passes, workspace, own, sizes, told)
-    readable = told.cluster_readability if told else unknown
+    outliers = (
+        unknown if brief else _outlier_shares(passes, workspace, clustering, sizes, description)
+    )
+    readable = description.cluster_readability if description else unknown
     largest = np.argsort(-sizes, kind="stable")
     with_images = set(largest[:GALLERIES].tolist())
-    found = []
+    made = []
     for cluster in sorted(largest[:CARDS].tolist()):
-        rows = _rows(told, points.rows, points.labels[own.name], cluster)
-        found.append(
+        rows = _rows(description, points.rows, points.labels[clustering.name], cluster)
+        made.append(
             {
                 "cluster": cluster,
                 "size": int(sizes[cluster]),
@@ -96,13 +102,13 @@ def cards(
                 "text": words[cluster].text[:TEXT_CHARACTERS] if words else "",
                 "name": naming.names[cluster],
                 "marked": bool(naming.outliers[cluster]),
-                "nearest": int(told.nearest[cluster]) if told else -1,
+                "nearest": int(description.nearest[cluster]) if description else -1,
                 "outliers": _known(outliers[cluster]),
                 "readability": _known(readable[cluster]),
                 "rows": rows if cluster in with_images else {},
             }
         )
-    return found
+    return made
 
 
 def wanted_images(groups: list[list[Card]]) -> Iterator[int]:
@@ -113,15 +119,15 @@ def wanted_images(groups: list[list[Card]]) -> Iterator[int]:
 
 
 def _rows(
-    told: Description | None, sampled: np.ndarray, labels: np.ndarray, cluster: int
+    description: Description | None, sampled: np.ndarray, labels: np.ndarray, cluster: int
 ) -> dict[str, list[int]]:
-    if told is None:
+    if description is None:
         chance = sampled[labels == cluster][:BY_CHANCE].tolist()
         return {CHANCE: chance} if chance else {}
     shown: dict[str, list[int]] = {}
     taken: set[int] = set()
     for kind in SHOWN:
-        others = [row for row in told.rows[kind][cluster].tolist() if row not in taken]
+        others = [row for row in description.rows[kind][cluster].tolist() if row not in taken]
         shown[kind] = others[:IMAGES]
         taken |= set(shown[kind])
     return {kind: rows for kind, rows in shown.items() if rows}
@@ -130,17 +136,17 @@ def _rows(
 def _outlier_shares(
     passes: Passes,
     workspace: Workspace,
-    own: StoredClustering,
+    clustering: StoredClustering,
     sizes: np.ndarray,
-    told: Description | None,
+    description: Description | None,
 ) -> np.ndarray:
     """Share of the rows of each cluster that are flagged; NaN where outliers are not known."""
     outliers = stored_outliers(workspace)
     if outliers is None:
         return np.full(len(sizes), np.nan)
-    if told is not None and np.isfinite(told.outlier_shares).any():
-        return told.outlier_shares
-    flagged = Rows(Columns([own.labels, outliers.flagged]))
+    if description is not None and np.isfinite(description.outlier_shares).any():
+        return description.outlier_shares
+    flagged = Rows(Columns([clustering.labels, outliers.flagged]))
     counts = Contingency([len(sizes), 2], [(0, 1)])
     (table,) = passes.reduce("outliers by cluster", flagged, counts).result()
     return table[:, 1] / np.maximum(1, sizes)

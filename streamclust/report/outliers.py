@@ -32,20 +32,20 @@ class OutlierSheet:
 def outlier_sheets(job: Job, words: Words) -> tuple[str, list[OutlierSheet]]:
     """How many are flagged, in words, and sheets: of the worst, then one a kind, the commonest
     first; none where outliers were not looked for."""
-    found = load_flagged(job)
-    if found is None:
+    flags = load_flagged(job)
+    if flags is None:
         return "", []
-    shown = found.shown()
-    shown = shown[found.flagged[shown]]
+    shown = flags.shown()
+    shown = shown[flags.flagged[shown]]
     sheets = [(words.told("worst"), shown, WORST, "")]
-    counts = np.bincount(found.kind[shown], minlength=len(KINDS))
+    counts = np.bincount(flags.kind[shown], minlength=len(KINDS))
     for code in np.argsort(-counts, kind="stable").tolist():
         if code and counts[code]:
-            rows = shown[found.kind[shown] == code]
+            rows = shown[flags.kind[shown] == code]
             kind = KINDS[code]
             sheets.append((words.name(kind), rows, WORST_OF_KIND, words.about(kind)))
     rows = np.unique(np.concatenate([shown[:most] for _, shown, most, _ in sheets]))
-    tiles = _tiles(job, found, rows, words)
+    tiles = _tiles(job, flags, rows, words)
     made = [
         OutlierSheet(
             words.told("sheet", title=title, images=words.counted(len(rows), "image")),
@@ -55,7 +55,7 @@ def outlier_sheets(job: Job, words: Words) -> tuple[str, list[OutlierSheet]]:
         for title, rows, most, meaning in sheets
         if len(rows)
     ]
-    return _flagged(found, words), made
+    return _flagged(flags, words), made
 
 
 def rows_of_sheets(sheets: list[OutlierSheet]) -> list[int]:
@@ -63,22 +63,22 @@ def rows_of_sheets(sheets: list[OutlierSheet]) -> list[int]:
     return [tile["row"] for sheet in sheets for tile in sheet.tiles]
 
 
-def _flagged(found: FlaggedRows, words: Words) -> str:
+def _flagged(flags: FlaggedRows, words: Words) -> str:
     """How many rows are flagged, by kind."""
-    counts = np.bincount(found.kind[found.flagged], minlength=len(KINDS)).tolist()
-    n_flagged, n_rows = int(found.flagged.sum()), len(found.flagged)
+    counts = np.bincount(flags.kind[flags.flagged], minlength=len(KINDS)).tolist()
+    n_flagged, n_rows = int(flags.flagged.sum()), len(flags.flagged)
     kinds = [
         f"{words.name(kind)} {words.whole(count)}"
         for kind, count in zip(KINDS, counts, strict=True)
         if kind and count
     ]
-    told = words.told(
+    summary = words.told(
         "how-flagged",
         n=words.whole(n_flagged),
         rows=words.whole(n_rows),
         share=words.percent(n_flagged / n_rows),
     )
-    return ": ".join(filter(None, [told, ", ".join(kinds)]))
+    return ": ".join(filter(None, [summary, ", ".join(kinds)]))
 
 
 def _which(n_rows: int, most: int, words: Words) -> str:
@@ -86,22 +86,22 @@ def _which(n_rows: int, most: int, words: Words) -> str:
 
 
 def _tiles(
-    job: Job, found: FlaggedRows, rows: np.ndarray, words: Words
+    job: Job, flags: FlaggedRows, rows: np.ndarray, words: Words
 ) -> dict[int, dict[str, Any]]:
     reasons: dict[int, list[str]] = {}
-    for row, told in load_reasons(job, rows):
-        numbers = {"value": told.value, "low": told.usual[0], "high": told.usual[1]}
+    for row, reason in load_reasons(job, rows):
+        numbers = {"value": reason.value, "low": reason.usual[0], "high": reason.usual[1]}
         shown = {name: words.local(f"{value:.3g}") for name, value in numbers.items()}
-        names = {"kind": words.name(told.kind), "measure": words.name(told.measure)}
+        names = {"kind": words.name(reason.kind), "measure": words.name(reason.measure)}
         reasons.setdefault(row, []).append(words.told("usual", **names, **shown))
     paths = dict(zip(rows.tolist(), paths_of(job.workspace, rows), strict=True))
-    known = np.isfinite(found.score)
+    known = np.isfinite(flags.score)
     return {
         row: {
             "row": row,
             "path": paths[row] or words.told("row", row=row),
-            "score": words.number(found.score[row]) if known[row] else words.told("no-score"),
-            "reason": "; ".join(reasons.get(row, [words.name(KINDS[found.kind[row]])])),
+            "score": words.number(flags.score[row]) if known[row] else words.told("no-score"),
+            "reason": "; ".join(reasons.get(row, [words.name(KINDS[flags.kind[row]])])),
         }
         for row in rows.tolist()
     }

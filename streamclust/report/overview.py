@@ -45,22 +45,22 @@ _READS_BETTER = 0.02
 def what_was_run(job: Job, sets: list[str], words: Words) -> list[tuple[str, str]]:
     """Term and description: rows, sets, settings."""
     described = [job.set(name) for name in sets]
-    told = [(words.told("folder"), str(job.workspace.folder.name))]
+    terms = [(words.told("folder"), str(job.workspace.folder.name))]
     n_rows = max(one.n_rows for one in described)
-    told.append((words.told("images"), words.told("rows", n=words.whole(n_rows))))
+    terms.append((words.told("images"), words.told("rows", n=words.whole(n_rows))))
     n_mixed = sum("mixture" in one.source for one in described)
     made = words.told("mixed", n=n_mixed) if n_mixed else ""
     listed = f"{words.counted(len(sets), 'set')}{made}: {', '.join(sets)}"
-    told.append((words.told("sets"), listed))
-    told.append((words.told("pictures"), _pictures(job, words)))
+    terms.append((words.told("sets"), listed))
+    terms.append((words.told("pictures"), _pictures(job, words)))
     if record := _record(job.workspace):
-        told += _settings(record, words)
-    if found := flagged_rows(job.workspace):
-        share = found["n_flagged"] / n_rows
-        numbers = {"n": words.whole(found["n_flagged"]), "share": words.percent(share)}
-        flagged = words.told("flagged", **numbers, sets=", ".join(found["sets"]))
-        told.append((words.told("outliers"), flagged))
-    return told
+        terms += _settings(record, words)
+    if flags := flagged_rows(job.workspace):
+        share = flags["n_flagged"] / n_rows
+        numbers = {"n": words.whole(flags["n_flagged"]), "share": words.percent(share)}
+        flagged = words.told("flagged", **numbers, sets=", ".join(flags["sets"]))
+        terms.append((words.told("outliers"), flagged))
+    return terms
 
 
 def about_set(job: Job, descriptor: str, words: Words) -> dict[str, Any]:
@@ -81,12 +81,12 @@ def about_set(job: Job, descriptor: str, words: Words) -> dict[str, Any]:
         "best": _cells(next((line for line in lines if line["name"] == name), _NONE), words),
         "lines": [_cells(line, words) for line in lines[:CLUSTERING_LINES]],
     }
-    if described.pca is not None:
-        kept = float(described.components.values["explained_variance_ratio"].sum())
+    if described.is_reduced:
+        kept = float(described.explained_variance_ratio.sum())
         about["components"] = f"{described.reduced.shape[1]} ({words.percent(kept)})"
-    for own in recommended_clusterings(workspace, [descriptor]).values():
-        if told := load_description(own):
-            about["readability"] = told.readability["readability"]
+    for clustering in recommended_clusterings(workspace, [descriptor]).values():
+        if description := load_description(clustering):
+            about["readability"] = description.readability["readability"]
     return about
 
 
@@ -105,14 +105,14 @@ def easiest_to_read(sets: list[dict[str, Any]], words: Words) -> str:
 
 def _columns(described: DescriptorSet, words: Words) -> str:
     """How many columns of which type, and how many rows are invalid, if any."""
-    told = {
+    values = {
         "columns": words.whole(described.n_columns),
         "dtype": str(described.raw_dtype),
         "rows": words.whole(described.n_invalid),
     }
     if described.n_invalid:
-        return words.told("invalid", **told)
-    return f"{told['columns']}\N{NO-BREAK SPACE}{told['dtype']}"
+        return words.told("invalid", **values)
+    return f"{values['columns']}\N{NO-BREAK SPACE}{values['dtype']}"
 
 
 def _cells(line: dict[str, Any], words: Words) -> dict[str, str]:
@@ -143,10 +143,10 @@ def _record(workspace: Workspace) -> dict[str, Any]:
         latest = json.loads((workspace.folder / "run.json").read_text(encoding="utf-8"))
         records = [latest, *reversed(latest.get("earlier", []))]
         made = (dict(one) for one in records if one["command"] in _MADE_BY)
-        found = next(made, {})
+        record = next(made, {})
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return found if isinstance(found.get("settings"), dict) else {}
+    return record if isinstance(record.get("settings"), dict) else {}
 
 
 def _settings(record: dict[str, Any], words: Words) -> list[tuple[str, str]]:
@@ -221,24 +221,30 @@ def _table(lines: list[dict[str, str]], wanted: Sequence[str], caption: str, wor
 
 def _table_cell(line: dict[str, str], name: str, words: Words) -> str:
     text = line.get(name, "")
-    told = words.name(f"measure {text}").removeprefix("measure ") if name == "measure" else text
-    return words.cell(told)
+    text = words.name(f"measure {text}").removeprefix("measure ") if name == "measure" else text
+    return words.cell(text)
 
 
 def _known_attributes(
     lines: list[dict[str, str]], chosen: Mapping[str, StoredClustering], words: Words
 ) -> Table:
     """Adjusted mutual information of each set's recommended clustering with each attribute."""
-    told: dict[str, dict[str, str]] = {}
+    values: dict[str, dict[str, str]] = {}
     for line in lines:
-        own = chosen.get(line.get("set", ""))
-        if own is None or not line.get("ami"):
+        clustering = chosen.get(line.get("set", ""))
+        if clustering is None or not line.get("ami"):
             continue
-        if (line.get("algorithm"), line.get("n_clusters")) == (own.algorithm, str(own.n_clusters)):
-            told.setdefault(own.set_name, {})[line.get("attribute", "")] = line["ami"]
-    names = list(dict.fromkeys(name for own in told.values() for name in own))[:LINES]
+        if (line.get("algorithm"), line.get("n_clusters")) == (
+            clustering.algorithm,
+            str(clustering.n_clusters),
+        ):
+            values.setdefault(clustering.set_name, {})[line.get("attribute", "")] = line["ami"]
+    names = list(dict.fromkeys(name for of_set in values.values() for name in of_set))[:LINES]
     return Table(
         words.told("known"),
         [words.name("set"), *map(words.cell, names)],
-        [[one, *(words.cell(own.get(name, "")) for name in names)] for one, own in told.items()],
+        [
+            [one, *(words.cell(of_set.get(name, "")) for name in names)]
+            for one, of_set in values.items()
+        ],
     )

@@ -1,14 +1,15 @@
-"""Small pictures of rows as data URIs, the most wanted first, within a budget."""
+"""Pictures on the page as data URIs, the most telling first, within a budget: images, figures."""
 
 import base64
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from streamclust.errors import ImageError, SourceError
+from streamclust.figures.files import COMPARISON, FOLDER, caption, figure_file
 from streamclust.images.archive import Images, ImageStore, ZipMarks
 from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import (
@@ -72,13 +73,13 @@ def thumbnails(
     rows = np.array(list(dict.fromkeys(wanted))[:THUMBNAILS], np.int64)
     zips = ZipMarks(images)
     try:
-        found = _within(passes, job, _Small(ImageStore(images)), rows, most_bytes)
+        uris = _within(passes, job, _Small(ImageStore(images)), rows, most_bytes)
     except SourceError as error:
         zips.check()
         job.events.warn(f"{error}; the report comes without images")
         return {}
     zips.check()
-    return found
+    return uris
 
 
 def fewer(images: dict[int, str], excess: int) -> dict[int, str]:
@@ -93,21 +94,21 @@ def fewer(images: dict[int, str], excess: int) -> dict[int, str]:
 def _within(
     passes: Passes, job: Job, task: "_Small", rows: np.ndarray, most_bytes: int
 ) -> dict[int, str]:
-    found: dict[int, str] = {}
+    uris: dict[int, str] = {}
     left = most_bytes
     for start in range(0, len(rows), _ROUND_ROWS):
         part = rows[start : start + _ROUND_ROWS]
         paths = paths_of(job.workspace, part)
         batches = [paths[i : i + _BATCH_ROWS] for i in range(0, len(paths), _BATCH_ROWS)]
         unit = f"batches of {_BATCH_ROWS}"
-        made = [uri for own in passes.map("small images", task, batches, unit) for uri in own]
+        made = [uri for part in passes.map("small images", task, batches, unit) for uri in part]
         for row, uri in zip(part.tolist(), made, strict=True):
             left -= len(uri)
             if left < 0:
-                return found
+                return uris
             if uri:
-                found[row] = uri
-    return found
+                uris[row] = uri
+    return uris
 
 
 class _Small:
@@ -154,35 +155,31 @@ class Figure:
 
 def figures_of_set(folder: Path, descriptor: str, layouts: list[str], words: Words) -> list[Figure]:
     """The figures that are there of a set and its layouts."""
-    wanted = [(kind, words.told(kind), urgency) for kind, urgency in _OF_SET]
-    for name in layouts:
-        method = name.partition("-")[0]
-        wanted.append((name, words.told("laid-out", method=method), 1))
-        wanted.append((f"{name}-clusters", words.told("each-cluster", method=method), 3))
-    wanted.sort(key=lambda one: one[2])
-    files = [Figure(f"{descriptor}-{kind}.png", told, urgency) for kind, told, urgency in wanted]
-    return _there(folder, files)
+    wanted = [*_OF_SET, *((name, 1) for name in layouts)]
+    wanted += [(f"{name}-clusters", 3) for name in layouts]
+    wanted.sort(key=lambda one: one[1])
+    files = [(figure_file(descriptor, kind), urgency) for kind, urgency in wanted]
+    return _there(folder, files, words)
 
 
 def figures_of_comparison(folder: Path, words: Words) -> list[Figure]:
     """The figures that compare the sets; of the flows between pairs the first few."""
-    own = [Figure(f"comparison-{kind}.png", words.told(kind), 1) for kind in _COMPARISON]
-    names = {figure.file for figure in own}
-    others = sorted(path.name for path in folder.glob("figures/comparison-*.png"))
-    flows = [name for name in others if name not in names and ".kept-" not in name]
-    own += [Figure(name, words.told("flows"), 4) for name in flows]
-    return _there(folder, own)[:COMPARISON_FIGURES]
+    files = [figure_file(COMPARISON, kind) for kind in _COMPARISON]
+    others = sorted(folder.glob(figure_file(COMPARISON, "*")))
+    names = [str(file.relative_to(folder)) for file in others if ".kept-" not in file.name]
+    flows = [(name, 4) for name in names if name not in files]
+    return _there(folder, [*((file, 1) for file in files), *flows], words)[:COMPARISON_FIGURES]
 
 
 def figures_of_outliers(folder: Path, words: Words) -> list[Figure]:
     """The histogram of the scores, where it is there."""
-    return _there(folder, [Figure("outlier-scores.png", words.told("scores"), 1)])
+    return _there(folder, [(figure_file("outlier", "scores"), 1)], words)
 
 
 def embed(folder: Path, figures: list[Figure], most_bytes: int = FIGURE_BYTES) -> None:
     """Read figures into their `uri`, until `most_bytes` characters are spent."""
     for figure in sorted(figures, key=lambda one: one.urgency):
-        path = folder / "figures" / figure.file
+        path = folder / FOLDER / figure.file
         # The size is asked first: whatever stands there need not be one of our pictures.
         if 4 * path.stat().st_size > 3 * most_bytes:
             continue
@@ -192,5 +189,12 @@ def embed(folder: Path, figures: list[Figure], most_bytes: int = FIGURE_BYTES) -
             most_bytes -= len(figure.uri)
 
 
-def _there(folder: Path, figures: list[Figure]) -> list[Figure]:
-    return [figure for figure in figures if (folder / "figures" / figure.file).is_file()]
+def _there(folder: Path, files: Sequence[tuple[str, int]], words: Words) -> list[Figure]:
+    """Those of the files that are there, with their urgency."""
+    figures = []
+    for name, urgency in files:
+        file = folder / name
+        if file.is_file():
+            text = caption(file.stem, words.language)
+            figures.append(Figure(file.name, f"{text[:1].upper()}{text[1:]}", urgency))
+    return figures

@@ -63,7 +63,7 @@ class Points:
     def first(self, number: int) -> "Points":
         """A uniform sample of at most so many points."""
         plots = [Plot(p.name, p.axis, p.positions[:number], p.n_beyond) for p in self.plots]
-        labels = {name: own[:number] for name, own in self.labels.items()}
+        labels = {name: labels[:number] for name, labels in self.labels.items()}
         return Points(self.rows[:number], labels, plots)
 
 
@@ -84,15 +84,15 @@ def sample_points(
     values, rows = passes.reduce("points", reduced.having(numbered=True), sample).result()
     order = np.argsort(rows)
     named = {}
-    for own in clusterings:
-        named[own.name] = np.empty(len(rows), np.int32)
-        named[own.name][order] = own.labels.oindex[rows[order]]
+    for clustering in clusterings:
+        named[clustering.name] = np.empty(len(rows), np.int32)
+        named[clustering.name][order] = clustering.labels.oindex[rows[order]]
     plots = []
     for name, layout in _layouts(job, descriptor):
         positions = layout.positions
         placed = Rows(positions, reduced.valid, numbered=True, rows_a_block=positions.chunks[0])
-        at, own_rows = passes.reduce(f"points of {name}", placed, sample).result()
-        assert np.array_equal(own_rows, rows)
+        at, placed_rows = passes.reduce(f"points of {name}", placed, sample).result()
+        assert np.array_equal(placed_rows, rows)
         plots.append(_plot(name, layout.axis_name, at, layout.limits))
     if not plots:
         at = np.pad(values[:, :2], ((0, 0), (0, max(0, 2 - values.shape[1]))))

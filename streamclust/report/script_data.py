@@ -1,9 +1,4 @@
-"""What the page's script takes of the sets on it, within the page's bounds.
-
-What the page holds of one set: a sample of its points, cards of its clusterings, figures.
-
-The indices of a set's clusterings as numbers, for the curves of the page.
-"""
+"""What the page's script takes of the sets on it: points, cards and indices, within bounds."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -63,15 +58,15 @@ def scores_of_set(workspace: Workspace, descriptor: str) -> dict[str, dict[str, 
 
 
 def _scores(line: dict[str, Any]) -> dict[str, list[float]]:
-    told = {}
+    scores = {}
     for index in INDICES:
         values = [line.get(index), *_interval(line, index)]
         known = [float(value) for value in values if value is not None and value == value]
         if len(known) == len(values):
-            told[index] = [float(f"{value:.{_DIGITS}g}") for value in known]
+            scores[index] = [float(f"{value:.{_DIGITS}g}") for value in known]
         elif known and values[0] == known[0]:
-            told[index] = [float(f"{known[0]:.{_DIGITS}g}")]
-    return told
+            scores[index] = [float(f"{known[0]:.{_DIGITS}g}")]
+    return scores
 
 
 def _interval(line: dict[str, Any], index: str) -> list[Any]:
@@ -92,16 +87,23 @@ class SetParts:
     def __init__(self, job: Job, descriptor: str, words: Words, n_sets: int) -> None:
         self.name = descriptor
         self.clusterings = clusterings_with_labels(job.workspace, descriptor, _most_labels(n_sets))
-        in_full = {own.name for own in clusterings_with_cards(job.workspace, descriptor)}
+        in_full = {
+            clustering.name for clustering in clusterings_with_cards(job.workspace, descriptor)
+        }
         needs = point_needs(job, descriptor, len(self.clusterings))
         n_rows = job.rows_of(descriptor, "reduced").n_rows
         with job.step(STEP, descriptor, needs, n_rows) as passes:
             self.points = sample_points(passes, job, descriptor, self.clusterings)
             self.cards: dict[str, list[Card]] = {
-                own.name: cards(
-                    job, passes, own, self.points, words.language, brief=own.name not in in_full
+                clustering.name: cards(
+                    job,
+                    passes,
+                    clustering,
+                    self.points,
+                    words.language,
+                    brief=clustering.name not in in_full,
                 )
-                for own in self.clusterings
+                for clustering in self.clusterings
             }
         layouts = list(layouts_of(job.workspace, descriptor))
         self.figures = figures_of_set(job.workspace.folder, descriptor, layouts, words)
@@ -127,27 +129,26 @@ def script_data(
     """What the page's script takes: sets with their points and cards, images, paths, words."""
     points = _fitting(job, [one.points for one in made])
     return {
-        "mark": _mark(job, made),
+        "mark": _mark(made),
         "language": words.language,
         **words.script(),
-        "sets": [_of_set(job, one, own, words) for one, own in zip(made, points, strict=True)],
+        "sets": [
+            _of_set(job, one, sampled, words) for one, sampled in zip(made, points, strict=True)
+        ],
         "images": thumbnails(passes, job, images, _wanted(made, sheets, points)) if images else {},
         "paths": _paths(job, made, points),
     }
 
 
-def _mark(job: Job, made: list[SetParts]) -> str:
+def _mark(made: list[SetParts]) -> str:
     """What edits in the page belong to: they are kept by it."""
-    return fingerprint(STEP, [_fingerprint(job, own) for one in made for own in one.clusterings])
-
-
-def _fingerprint(job: Job, own: StoredClustering) -> str | None:
-    return job.workspace.fingerprint_of(own.path)
+    marks = [clustering.fingerprint for one in made for clustering in one.clusterings]
+    return fingerprint(STEP, marks)
 
 
 def _of_set(job: Job, one: SetParts, points: Points, words: Words) -> dict[str, Any]:
     best = recommended_clusterings(job.workspace, [one.name]).get(one.name)
-    with_cards = {own.name for own in one.clusterings}
+    with_cards = {clustering.name for clustering in one.clusterings}
     scores = scores_of_set(job.workspace, one.name)
     return {
         "name": one.name,
@@ -165,27 +166,33 @@ def _of_set(job: Job, one: SetParts, points: Points, words: Words) -> dict[str, 
         ],
         "clusterings": [
             {
-                **_clustering(job, one, points, own, own.name in with_cards),
-                "scores": scores.get(own.name, {}),
+                **_clustering(one, points, clustering, clustering.name in with_cards),
+                "scores": scores.get(clustering.name, {}),
             }
-            for own in stored_clusterings(job.workspace, one.name)
+            for clustering in stored_clusterings(job.workspace, one.name)
         ],
         "recommended": best.name if best else "",
     }
 
 
 def _clustering(
-    job: Job, one: SetParts, points: Points, own: StoredClustering, with_cards: bool
+    one: SetParts, points: Points, clustering: StoredClustering, with_cards: bool
 ) -> dict[str, Any]:
-    about: dict[str, Any] = {"name": own.name, "algorithm": own.algorithm, "k": own.n_clusters}
+    about: dict[str, Any] = {
+        "name": clustering.name,
+        "algorithm": clustering.algorithm,
+        "k": clustering.n_clusters,
+    }
     if with_cards:
-        made = one.cards[own.name]
+        made = one.cards[clustering.name]
         about |= {
-            "mark": _fingerprint(job, own),
-            "described": load_description(own) is not None,
+            "mark": clustering.fingerprint,
+            "described": load_description(clustering) is not None,
             "cards": made,
-            "colors": [_hex(color) for color in cluster_colors(own.n_clusters)],
-            "labels": packed(points.labels[own.name], "<i4" if own.n_clusters > _WIDE else "<i2"),
+            "colors": [_hex(color) for color in cluster_colors(clustering.n_clusters)],
+            "labels": packed(
+                points.labels[clustering.name], "<i4" if clustering.n_clusters > _WIDE else "<i2"
+            ),
         }
     return about
 
@@ -196,14 +203,14 @@ def _hex(color: np.ndarray) -> str:
 
 def _fitting(job: Job, points: list[Points]) -> list[Points]:
     """As many points of each set as their paths find room for."""
-    n_points = max((len(own.rows) for own in points), default=0)
+    n_points = max((len(sampled.rows) for sampled in points), default=0)
     while n_points > 1:
-        rows = _union([own.first(n_points).rows for own in points])
+        rows = _union([sampled.first(n_points).rows for sampled in points])
         n_bytes = sum(map(_bytes_of, paths_of(job.workspace, rows)))
         if n_bytes <= PATH_BYTES:
             break
         n_points = n_points * PATH_BYTES // (n_bytes + 1)
-    return [own.first(n_points) for own in points]
+    return [sampled.first(n_points) for sampled in points]
 
 
 def _union(parts: list[np.ndarray]) -> np.ndarray:
@@ -214,23 +221,23 @@ def _wanted(
     made: list[SetParts], sheets: list[OutlierSheet], points: list[Points]
 ) -> Iterator[int]:
     yield from rows_of_sheets(sheets)
-    yield from wanted_images([own for one in made for own in one.cards.values()])
-    for own in points:
-        yield from own.rows[:POINT_IMAGES].tolist()
+    yield from wanted_images([cards_of for one in made for cards_of in one.cards.values()])
+    for sampled in points:
+        yield from sampled.rows[:POINT_IMAGES].tolist()
 
 
 def _paths(job: Job, made: list[SetParts], points: list[Points]) -> dict[int, str]:
     """Paths of the points, and of rows on cards as far as they find room."""
-    of_points = _union([own.rows for own in points])
-    found = dict(zip(of_points.tolist(), paths_of(job.workspace, of_points), strict=True))
-    groups = [own for one in made for own in one.cards.values()]
-    on_cards = [row for row in islice(wanted_images(groups), THUMBNAILS) if row not in found]
+    of_points = _union([sampled.rows for sampled in points])
+    paths = dict(zip(of_points.tolist(), paths_of(job.workspace, of_points), strict=True))
+    groups = [cards_of for one in made for cards_of in one.cards.values()]
+    on_cards = [row for row in islice(wanted_images(groups), THUMBNAILS) if row not in paths]
     left = PATH_BYTES
     for row, path in zip(on_cards, paths_of(job.workspace, np.array(on_cards, int)), strict=True):
         left -= _bytes_of(path)
         if left > 0:
-            found[row] = path
-    return {row: path for row, path in found.items() if path}
+            paths[row] = path
+    return {row: path for row, path in paths.items() if path}
 
 
 def _bytes_of(path: str) -> int:

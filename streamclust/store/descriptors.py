@@ -122,9 +122,8 @@ class DescriptorSet(SetContent):
         return self.workspace.fingerprint_of(f"{self.path}/{PCA}")
 
     @property
-    def pca(self) -> Any:
-        """The group with the principal components; None where it is not reduced."""
-        return self.workspace.get(f"{self.path}/{PCA}")
+    def is_reduced(self) -> bool:
+        return self.reduced_fingerprint is not None
 
     @property
     def mixture_groups(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import numpy as np
 from streamclust.passes.blocks import Rows
 from streamclust.store.descriptors import DescriptorSet, set_path
 from streamclust.store.images import PATH
+from streamclust.store.sums import PCA, StoredComponents, load_components, save_components
 from streamclust.store.workspace import StoredResult, Workspace, stage_array, store_array
 
 REASON_COLUMNS = ("row", "kind", "measure", "value", "usual")
@@ -31,9 +32,9 @@ class OutlierSpace(StoredResult):
     """The rows of a set as the outlier scores see them."""
 
     @property
-    def components(self) -> Any:
-        """The group with the principal components that the rows are reduced to."""
-        return self.node["pca"]
+    def components(self) -> StoredComponents:
+        """The principal components that the rows are reduced to."""
+        return load_components(self.node[PCA])
 
     @property
     def residual(self) -> Any:
@@ -49,9 +50,13 @@ class OutlierSpace(StoredResult):
 
 @dataclass(frozen=True)
 class SpaceWriter:
-    """Writes an `OutlierSpace`; `group` is the place of its components."""
+    """Writes an `OutlierSpace`."""
 
     group: Any
+
+    def save_components(self, components: StoredComponents) -> None:
+        """Write the principal components that the rows are reduced to."""
+        save_components(self.group, components)
 
     def outputs(self, n_rows: int, n_components: int, dtype: Any, chunk: int) -> tuple[Any, Any]:
         """Arrays for the reduced rows and the residuals."""

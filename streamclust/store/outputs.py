@@ -46,7 +46,7 @@ class Outputs:
         try:
             yield staged
             self._keep_foreign(target, name)
-            digest = _digest(staged)
+            digest = file_digest(staged)
             # Both are its own while the one replaces the other: a kill in between must not make
             # the new file look like a person's.
             self._note(name, [*self._known(name)["digests"], digest], None)
@@ -70,7 +70,7 @@ class Outputs:
         staged = target.with_name(f".{target.name}.part")
         try:
             yield staged
-            digest = _digest(staged)
+            digest = file_digest(staged)
             self._note(str(target), [*self._known(str(target))["digests"], digest], step)
             os.replace(staged, target)
             self._note(str(target), [digest], step)
@@ -152,7 +152,7 @@ class Outputs:
 
     def _is_own(self, name: str) -> bool:
         target = self.folder / name
-        return target.exists() and _digest(target) in self._known(name)["digests"]
+        return target.exists() and file_digest(target) in self._known(name)["digests"]
 
     def _keep_foreign(self, target: Path, name: str) -> None:
         if not target.exists() or self._is_own(name):
@@ -179,7 +179,8 @@ def number_cell(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.6g}"
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """What tells one content of a file from another."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
 

@@ -118,24 +118,19 @@ class SetContent:
         return bool(self.group[RAW].compressors)
 
     @property
-    def moments(self) -> Any:
-        """The group with the sums of its columns, and their scatter or its sketch."""
-        return self.group[MOMENTS]
-
-    @property
     def column_moments(self) -> ColumnMoments:
         """Of the valid raw rows."""
-        return sums.load_moments(self.moments)
+        return sums.load_moments(self.group[MOMENTS])
 
     @property
     def scatter(self) -> Scatter | ScatterSketch:
         """Of the valid raw rows: their scatter matrix, or its sketch."""
-        return sums.load_scatter(self.moments)
+        return sums.load_scatter(self.group[MOMENTS])
 
     @property
     def scatter_bytes(self) -> int:
         """Bytes of `scatter`."""
-        return sums.scatter_bytes(self.moments)
+        return sums.scatter_bytes(self.group[MOMENTS])
 
     @property
     def components(self) -> sums.StoredComponents:

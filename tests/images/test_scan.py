@@ -15,11 +15,11 @@ from streamclust.events import Events, Message, PassAdvanced, StepFinished
 from streamclust.images import scan
 from streamclust.images.archive import MOST_BYTES, ImageStore
 from streamclust.images.pixels import MEASURES, measure_image
-from streamclust.images.scan import PIXELS, PROBLEM, PROBLEMS, measure_rows, scan_images, scan_need
+from streamclust.images.scan import measure_rows, scan_images, scan_need
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
-from streamclust.store.images import PATH, paths_of, store_paths
+from streamclust.store.images import PATH, PIXELS, PROBLEM, PROBLEMS, paths_of, store_paths
 from streamclust.store.job import Job
 from streamclust.store.workspace import Workspace
 
