@@ -21,6 +21,7 @@ from streamclust.images.archive import MOST_BYTES, ImageStore
 from streamclust.images.pixels import PEAK_BYTES
 from streamclust.outliers.flagging import flagging_needs
 from streamclust.outliers.scores import far_out
+from streamclust.store.workspace import Workspace
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -219,6 +220,7 @@ def test_auto_flags_none_where_there_are_none(tmp_path):
 
 @pytest.mark.parametrize("share", [0, 0.6, -1, "many", True, float("nan")])
 def test_shares_that_are_none(tmp_path, share):
+    Workspace(tmp_path, create=True)
     with pytest.raises(SettingsError, match=r"write auto, or a share up to 0\.5, such as 0\.01"):
         api.open(tmp_path).outliers(contamination=share)
 
