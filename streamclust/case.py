@@ -386,7 +386,7 @@ class Case(Results):
             When there is no such clustering, or a file that would be overwritten.
         """
         from streamclust import pipeline
-        from streamclust.labelling.export_rows import ExportOptions, export_rows
+        from streamclust.labelling.row_export import ExportOptions, export_rows
 
         elsewhere = None
         if to is not None or folders is not None or form is not None:
@@ -438,7 +438,7 @@ class Case(Results):
         SettingsError
             When there is no such clustering, or a file that would be overwritten.
         """
-        from streamclust.labelling.assign import AssignOptions, assign
+        from streamclust.labelling.assignment import AssignOptions, assign
 
         wanted = AssignOptions(new, Path(to), _text(clustering), outliers, overwrite)
         with self._working("assign", observers, settings) as (job, outputs):
@@ -475,7 +475,7 @@ class Case(Results):
             When a set has no clusterings that could go on.
         """
         from streamclust import pipeline
-        from streamclust.labelling.update import FollowUp, update
+        from streamclust.labelling.updating import FollowUp, update
 
         with self._working("update", observers, settings) as (job, outputs):
             steps = FollowUp(pipeline.measure_set, pipeline.find_outliers, pipeline.tell_choice)

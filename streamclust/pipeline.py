@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.evidence import evidence
+from streamclust.choice.choice_evidence import evidence
+from streamclust.choice.label_stability import stability
 from streamclust.choice.measurement import measure
 from streamclust.choice.recommendation import decide, decide_missing, stored_choice
-from streamclust.choice.stability import stability
 from streamclust.clustering.step import check_rows, cluster
 from streamclust.comparison.attributes import named_or_last
 from streamclust.comparison.mixed_sets import MixedSet, mix
@@ -24,18 +24,18 @@ from streamclust.estimators.inputs import largest_spread
 from streamclust.events import Events, Observer
 from streamclust.figures.set_pictures import draw
 from streamclust.images.archive import stored_images
-from streamclust.images.groups import check_group, groups
+from streamclust.images.row_groups import check_group, groups
 from streamclust.images.scan import scan_images
 from streamclust.labelling.names_table import store_names
 from streamclust.labelling.tables import export, forget_outliers, write_named
 from streamclust.layouts.pictures import draw_layouts
 from streamclust.layouts.step import layout
-from streamclust.outliers.cluster_distances import cluster_distances
+from streamclust.outliers.distances_to_means import cluster_distances
 from streamclust.outliers.flagging import flag_outliers, load_flagged
 from streamclust.outliers.near_duplicates import duplicates
-from streamclust.outliers.neighbors import neighbors
+from streamclust.outliers.neighbor_graphs import neighbors
 from streamclust.outliers.pictures import draw_outliers
-from streamclust.outliers.space import space
+from streamclust.outliers.score_space import space
 from streamclust.outliers.step import LEAST_ROWS, outliers
 from streamclust.outliers.tables import write_outliers
 from streamclust.passes.accumulators.covariance import compute_dtype

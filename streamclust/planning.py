@@ -5,23 +5,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from streamclust.choice.evidence import evidence_needs
+from streamclust.choice.choice_evidence import evidence_needs
+from streamclust.choice.label_stability import stability_needs
 from streamclust.choice.measurement import measure_needs
-from streamclust.choice.stability import stability_needs
 from streamclust.clustering.step import cluster_needs
 from streamclust.comparison.mixed_sets import MixedSet, mix_needs, mixed_shape
 from streamclust.errors import SettingsError, SourceError
 from streamclust.figures.set_pictures import draw_needs
 from streamclust.images.archive import stored_images
-from streamclust.images.groups import check_group, group_needs
+from streamclust.images.row_groups import check_group, group_needs
 from streamclust.images.scan import scan_need
 from streamclust.memory import Budget, Need
-from streamclust.outliers.cluster_distances import cluster_distance_needs
+from streamclust.outliers.distances_to_means import cluster_distance_needs
 from streamclust.outliers.flagging import flagging_needs
 from streamclust.outliers.near_duplicates import duplicate_needs
-from streamclust.outliers.neighbors import neighbor_needs
+from streamclust.outliers.neighbor_graphs import neighbor_needs
 from streamclust.outliers.pictures import draw_outlier_needs
-from streamclust.outliers.space import space_needs
+from streamclust.outliers.score_space import space_needs
 from streamclust.outliers.step import outlier_needs
 from streamclust.outliers.tables import outlier_table_needs
 from streamclust.passes.accumulators.covariance import compute_dtype
@@ -29,7 +29,7 @@ from streamclust.passes.blocks import Rows, Shape
 from streamclust.passes.local import available_cpus
 from streamclust.reduction.ingestion import ingest_needs
 from streamclust.reduction.step import reduce_needs, reduced_chunk
-from streamclust.reduction.sums import SCORED_COMPONENTS, is_sketched, most_components
+from streamclust.reduction.sums import SCORED_COMPONENTS, expected_components, is_sketched
 from streamclust.settings import AUTO, Settings
 from streamclust.sources.case import Case, check_rows, count_paths, find_case
 from streamclust.sources.readers import ArraySource, open_source
@@ -97,7 +97,7 @@ class Expected:
 
     def reduced(self, name: str) -> Rows:
         raw = self._raw[name]
-        return _reduced_like(raw, most_components(self.settings, raw.n_columns))
+        return _reduced_like(raw, expected_components(self.settings, raw.n_columns))
 
     def is_sketched(self, name: str) -> bool:
         return is_sketched(self._raw[name].n_columns, Budget(self.settings.memory_bytes))

@@ -121,7 +121,7 @@ class Results:
         SettingsError
             When there is no such cluster, it is not described, or there are no images.
         """
-        from streamclust.description.cluster_sheet import cluster_sheet
+        from streamclust.description.image_sheet import cluster_sheet
         from streamclust.passes.local import LocalExecutor
         from streamclust.settings import Settings
         from streamclust.store.job import Job

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamclust.passes.accumulators.clusters import PIECE_ROWS
+from streamclust.passes.accumulators.clusters import SLICE_ROWS
 
 # In distances between the two means, from the border, which is at 0; the means are at ±1/2.
 BORDER = 1 / 8
@@ -125,8 +125,8 @@ def _places(
     centers = means[occupied] - means[occupied].mean(axis=0)
     shift = means[occupied].mean(axis=0)
     lengths = np.einsum("ij,ij->i", centers, centers)
-    for start in range(0, len(rows), PIECE_ROWS):
-        piece = slice(start, start + PIECE_ROWS)
+    for start in range(0, len(rows), SLICE_ROWS):
+        piece = slice(start, start + SLICE_ROWS)
         block = rows[piece] - shift
         squared = np.einsum("ij,ij->i", block, block)[:, None] - 2 * block @ centers.T + lengths
         two = np.argsort(squared, axis=1, kind="stable")[:, :2]

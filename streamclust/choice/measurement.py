@@ -17,7 +17,7 @@ from streamclust.choice.indices import (
 )
 from streamclust.errors import SettingsError
 from streamclust.memory import Need
-from streamclust.passes.accumulators.clusters import PIECE_ROWS, ClusterSpread, DistanceSums
+from streamclust.passes.accumulators.clusters import SLICE_ROWS, ClusterSpread, DistanceSums
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Columns, Rows
 from streamclust.passes.verbs import Passes
@@ -71,8 +71,8 @@ def measure_needs(descriptor: str, rows: Rows, n_clusters: Sequence[int]) -> lis
     row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
     most = max(sum(bunch) for bunch in _bunches(n_clusters, n_clusters))
     block = rows.rows_a_block * (2 * row_bytes + 2 * 4 * len(n_clusters))
-    products = PIECE_ROWS * (2 * most + 2 * rows.n_columns + 8 * len(n_clusters))
-    sample = SILHOUETTE_ROWS * (2 * rows.n_columns + 2 * most + 3 * PIECE_ROWS)
+    products = SLICE_ROWS * (2 * most + 2 * rows.n_columns + 8 * len(n_clusters))
+    sample = SILHOUETTE_ROWS * (2 * rows.n_columns + 2 * most + 3 * SLICE_ROWS)
     name = f"{STEP} of {descriptor}"
     return [
         Need(name, fixed=8 * SILHOUETTE_ROWS * most, per_block=block + 8 * products),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from streamclust.choice.best_algorithm import best_algorithm
-from streamclust.choice.gap import is_gap
+from streamclust.choice.gap_statistic import is_gap
 from streamclust.choice.indices import Scores, algorithm_of, is_known, of_all_rows
 from streamclust.choice.remarks import Remark, remark
 

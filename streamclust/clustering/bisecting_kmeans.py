@@ -13,7 +13,7 @@ from streamclust.clustering.kmeans import sweep_settings
 from streamclust.clustering.kmeans_sweep import SweepSettings
 from streamclust.memory import Need
 from streamclust.passes.accumulators.bisection import Descent, Splits, SplitStep, SplitSums
-from streamclust.passes.accumulators.clusters import PIECE_ROWS
+from streamclust.passes.accumulators.clusters import SLICE_ROWS
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
@@ -304,7 +304,7 @@ class BisectingKMeans:
         block = rows.rows_a_block * row_bytes
         sides = rows.rows_a_block * (2 * max(ks) + 8 * 4)
         labelled = rows.rows_a_block * len(ks) * 8
-        products = PIECE_ROWS * (rows.n_columns * 4 + max(ks) * 2) * 8
+        products = SLICE_ROWS * (rows.n_columns * 4 + max(ks) * 2) * 8
         sums = max(ks) * 2 * rows.n_columns * 8 * 6
         return [
             Need(name, fixed=2 * sample, per_block=2 * sample),
@@ -354,7 +354,7 @@ class BisectingKMeans:
         row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
         block = rows.rows_a_block * row_bytes
         sides = rows.rows_a_block * (max(ks) * (2 + 4) + 4)
-        products = PIECE_ROWS * (rows.n_columns * 4 + max(ks) * 4) * 8
+        products = SLICE_ROWS * (rows.n_columns * 4 + max(ks) * 4) * 8
         sums = max(ks) * 2 * rows.n_columns * 8 * 6
         return [Need(name, per_block=2 * block + sides + products + sums)]
 

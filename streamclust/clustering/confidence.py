@@ -3,7 +3,7 @@
 import numpy as np
 
 from streamclust.clustering.base import Clustering, Probabilistic, load_algorithm
-from streamclust.passes.accumulators.clusters import PIECE_ROWS
+from streamclust.passes.accumulators.clusters import SLICE_ROWS
 
 
 class Confidence:
@@ -54,8 +54,8 @@ class Confidence:
         """
         distance, confidence = np.full((2, len(values)), np.nan, np.float32)
         inside = np.flatnonzero(labels >= 0)
-        for start in range(0, len(inside), PIECE_ROWS):
-            piece = inside[start : start + PIECE_ROWS]
+        for start in range(0, len(inside), SLICE_ROWS):
+            piece = inside[start : start + SLICE_ROWS]
             own, other = self._distances(values[piece], labels[piece])
             distance[piece] = own
             if self.posterior is None:

@@ -17,7 +17,7 @@ from streamclust.clustering.em import (
 )
 from streamclust.clustering.kmeans import passing_needs, seeding_needs
 from streamclust.memory import Need
-from streamclust.passes.accumulators.clusters import PIECE_ROWS
+from streamclust.passes.accumulators.clusters import SLICE_ROWS
 from streamclust.passes.accumulators.gaussians import Densities, Mixture, Units
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
@@ -157,7 +157,7 @@ def _stored(clusterings: Sequence[Clustering]) -> tuple[list[Mixture], Units]:
 
 def _worked(rows: Rows, ks: Sequence[int], full: bool) -> int:
     """Bytes of the products of a block's piece."""
-    return PIECE_ROWS * (4 if full else 1) * (12 * sum(ks) + 48 * rows.n_columns)
+    return SLICE_ROWS * (4 if full else 1) * (12 * sum(ks) + 48 * rows.n_columns)
 
 
 def _clustering_of(fit: FittedMixture) -> Clustering:

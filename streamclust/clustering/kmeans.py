@@ -11,7 +11,7 @@ from streamclust.clustering.base import Clustering
 from streamclust.clustering.continuing import moved_centers
 from streamclust.clustering.kmeans_sweep import FittedKMeans, SweepSettings, fit_sweep, sample_size
 from streamclust.memory import Need
-from streamclust.passes.accumulators.clusters import PIECE_ROWS, Assignment, LloydStep
+from streamclust.passes.accumulators.clusters import SLICE_ROWS, Assignment, LloydStep
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import BLOCKS_A_WINDOW, Passes
 from streamclust.settings import Settings
@@ -102,7 +102,7 @@ def passing_needs(name: str, rows: Rows, ks: Sequence[int], fixed: int = 0) -> l
     """Memory of a block, its labels by all k, and the products with all centres."""
     block = rows.rows_a_block * rows.n_columns * np.dtype(rows.array.dtype).itemsize
     labelled = rows.rows_a_block * len(ks) * 8
-    products = PIECE_ROWS * (sum(ks) * 2 + rows.n_columns * 2 + 16 * len(ks)) * 8
+    products = SLICE_ROWS * (sum(ks) * 2 + rows.n_columns * 2 + 16 * len(ks)) * 8
     return [Need(name, fixed=fixed, per_block=2 * block + 2 * labelled + products)]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from streamclust.clustering.base import Clustering
 from streamclust.memory import Need
 from streamclust.neighbors.cells import fit_cells, sample_size
-from streamclust.passes.accumulators.clusters import PIECE_ROWS, Assignment, LloydStep
+from streamclust.passes.accumulators.clusters import SLICE_ROWS, Assignment, LloydStep
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
@@ -71,7 +71,7 @@ def labelling_need(name: str, rows: Rows, n_landmarks: int, n_clusterings: int) 
     item = np.dtype(rows.array.dtype).itemsize
     block = rows.rows_a_block * rows.n_columns * item
     labelled = rows.rows_a_block * n_clusterings * 8
-    products = PIECE_ROWS * (n_landmarks * item + rows.n_columns * 16)
+    products = SLICE_ROWS * (n_landmarks * item + rows.n_columns * 16)
     # Kept once in the rows' dtype and once as float64, and turned for the product by each task.
     landmarks = n_landmarks * rows.n_columns
     return Need(

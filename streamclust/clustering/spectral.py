@@ -8,7 +8,7 @@ import numpy as np
 
 from streamclust.clustering.base import Clustering
 from streamclust.memory import MIB, Need
-from streamclust.passes.accumulators.clusters import PIECE_ROWS, Assignment
+from streamclust.passes.accumulators.clusters import SLICE_ROWS, Assignment
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
@@ -52,8 +52,8 @@ class SpectralEmbedding:
         A row's scale is arbitrary: the first k columns are still to be made of unit length.
         """
         embedded = np.empty((len(values), self.weights.shape[1]))
-        for start in range(0, len(values), PIECE_ROWS):
-            piece = slice(start, start + PIECE_ROWS)
+        for start in range(0, len(values), SLICE_ROWS):
+            piece = slice(start, start + SLICE_ROWS)
             squared = squared_distances(values[piece], self.landmarks)
             embedded[piece] = affinities(squared, self.gamma) @ self.weights
         return embedded
@@ -116,7 +116,7 @@ def spectral_embedding(
     squared = squared_distances(sample[:_BANDWIDTH_ROWS], landmarks)
     gamma = bandwidth(squared, min(perplexity, max(1.5, len(landmarks) / 4)))
     root = _inverse_root(np.exp(-gamma * squared_distances(landmarks, landmarks)))
-    pieces = [sample[start : start + PIECE_ROWS] for start in range(0, len(sample), PIECE_ROWS)]
+    pieces = [sample[start : start + SLICE_ROWS] for start in range(0, len(sample), SLICE_ROWS)]
 
     def mapped(piece: np.ndarray) -> np.ndarray:
         return np.exp(-gamma * squared_distances(piece, landmarks)) @ root
@@ -126,7 +126,7 @@ def spectral_embedding(
     least = _NOTHING * np.median(degrees)
     gram = np.zeros_like(root)
     for number, piece in enumerate(pieces):
-        own = degrees[number * PIECE_ROWS :][: len(piece)]
+        own = degrees[number * SLICE_ROWS :][: len(piece)]
         sound = own > least
         scaled = mapped(piece[sound]) / np.sqrt(own[sound])[:, None]
         gram += scaled.T @ scaled
@@ -169,7 +169,7 @@ class SpectralClustering:
         squares = 10 * 8 * LANDMARKS**2 + 5 * 8 * 2048 * LANDMARKS
         held = len(ks) * LANDMARKS * (rows.n_columns + max(ks)) * 8
         block = rows.rows_a_block * (2 * row_bytes + 8 * len(ks))
-        products = PIECE_ROWS * (3 * LANDMARKS + 4 * max(ks) + 2 * rows.n_columns) * 8
+        products = SLICE_ROWS * (3 * LANDMARKS + 4 * max(ks) + 2 * rows.n_columns) * 8
         return [
             Need(name, fixed=2 * sample + squares, per_block=2 * sample + 8 * MIB),
             Need(name, fixed=held, per_block=block + products),
@@ -260,8 +260,8 @@ class EmbeddedCenters:
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         labels = np.empty((len(values), len(self.n_vectors)), np.int32)
-        for start in range(0, len(values), PIECE_ROWS):
-            piece = slice(start, start + PIECE_ROWS)
+        for start in range(0, len(values), SLICE_ROWS):
+            piece = slice(start, start + SLICE_ROWS)
             for embedding, members in zip(self.embeddings, self.members, strict=True):
                 embedded = embedding(values[piece])
                 for i in members:

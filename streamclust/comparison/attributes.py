@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.agreement import agreement
+from streamclust.choice.label_agreement import agreement
 from streamclust.comparison.labelling_yield import (
     BYTES_A_ROW,
     FIXED_BYTES,

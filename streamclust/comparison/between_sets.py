@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from streamclust.choice.agreement import adjusted_mutual_information, adjusted_rand, occupied
-from streamclust.choice.gap import Structureless, gap
+from streamclust.choice.gap_statistic import Structureless, gap
 from streamclust.choice.indices import calinski_harabasz, davies_bouldin
+from streamclust.choice.label_agreement import adjusted_mutual_information, adjusted_rand, occupied
 from streamclust.clustering.kmeans_sweep import sample_centers, squared_distances, state
 from streamclust.memory import MIB, Need
-from streamclust.passes.accumulators.clusters import PIECE_ROWS, ClusterSpread, ClusterSums
+from streamclust.passes.accumulators.clusters import SLICE_ROWS, ClusterSpread, ClusterSums
 from streamclust.passes.accumulators.contingency import Contingency
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Columns, Rows
@@ -130,7 +130,7 @@ def crosswise_needs(
     for descriptor, rows in spaces.items():
         row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
         block = rows.rows_a_block * (2 * row_bytes + 2 * labels)
-        products = 8 * PIECE_ROWS * (2 * total + 2 * rows.n_columns + 8 * len(n_clusters))
+        products = 8 * SLICE_ROWS * (2 * total + 2 * rows.n_columns + 8 * len(n_clusters))
         sums = 16 * total * rows.n_columns
         name = f"{step} of labels in {descriptor}"
         needs.append(Need(name, fixed=2 * sums, per_block=block + products + sums))
@@ -172,7 +172,7 @@ def equal_footing(
     The labels of clusterings with one number of clusters are judged on one uniform sample of the
     rows that are valid and labelled in all sets, in as many leading components as the smallest
     set has. The gap is not of these labels but of a k-means of this sample:
-    `streamclust.choice.gap`. NaN, of sets that mix labels, are the gap and silhouette.
+    `streamclust.choice.gap_statistic`. NaN, of sets that mix labels, are the gap and silhouette.
     """
     if not same:
         return {}

@@ -48,7 +48,7 @@ from streamclust.comparison.between_sets import (
 from streamclust.comparison.mixing_gain import COLUMNS as MIXING
 from streamclust.comparison.mixing_gain import gain_lines, gains_in_words
 from streamclust.errors import SettingsError
-from streamclust.images.groups import files_mark, groups
+from streamclust.images.row_groups import files_mark, groups
 from streamclust.memory import Need
 from streamclust.passes.verbs import Passes
 from streamclust.sources.readers import fingerprint as file_fingerprint

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamclust.memory import Need
-from streamclust.passes.accumulators.clusters import PIECE_ROWS
+from streamclust.passes.accumulators.clusters import SLICE_ROWS
 from streamclust.passes.accumulators.picks import ClusterPicks, Picks
 from streamclust.passes.verbs import Passes
 from streamclust.store.clusterings import StoredClustering
@@ -147,6 +147,6 @@ def examples_need(step: str, job: Job, clustering: StoredClustering) -> Need:
     rows, k = job.set(clustering.set_name).rows(), clustering.n_clusters
     itemsize = np.dtype(rows.array.dtype).itemsize
     kept = ClusterPicks.nbytes(k, rows.n_columns, itemsize, _sample_rows(k), SHOWN)
-    pieces = 8 * PIECE_ROWS * (2 * k + 6 * rows.n_columns)
+    pieces = 8 * SLICE_ROWS * (2 * k + 6 * rows.n_columns)
     block = 3 * rows.rows_a_block * (rows.n_columns * itemsize + 16)
     return Need(f"{step} of {clustering.set_name}", fixed=kept, per_block=block + pieces + kept)

@@ -20,7 +20,7 @@ from streamclust.description.findings import (
 from streamclust.description.readability import readability
 from streamclust.images.pixels import MEASURES
 from streamclust.memory import Need
-from streamclust.outliers.image_quality import KINDS, RULES, Yardstick
+from streamclust.outliers.image_quality import IMAGE_KINDS, RULES, Yardstick
 from streamclust.passes.accumulators.contingency import Contingency, count_pairs
 from streamclust.passes.blocks import Columns, Rows, rows_at
 from streamclust.passes.verbs import Passes
@@ -70,7 +70,7 @@ class _PictureCounts:
 
     def __init__(self, yardstick: Yardstick, n_clusters: Sequence[int]) -> None:
         self.yardstick = yardstick
-        self.tables = [np.zeros((1 + len(KINDS), k), np.int64) for k in n_clusters]
+        self.tables = [np.zeros((1 + len(IMAGE_KINDS), k), np.int64) for k in n_clusters]
 
     def update(self, measures: np.ndarray, *labels: np.ndarray) -> None:
         known = np.isfinite(measures).all(axis=1)

@@ -22,7 +22,7 @@ from streamclust.description.contrasts import (
 from streamclust.images.colour import COLOURS
 from streamclust.images.features import IMAGE_FEATURES
 from streamclust.images.pixels import MEASURES
-from streamclust.outliers.image_quality import KINDS
+from streamclust.outliers.image_quality import IMAGE_KINDS
 from streamclust.store.descriptions import Finding
 
 LEVEL = 0.01
@@ -88,7 +88,7 @@ class MeasuredImages:
 
     def coloured(self) -> np.ndarray:
         """Which colour each image shows, (n_images, len(COLOURS)); none in what hides it."""
-        hidden = np.isin(self.kinds, [KINDS.index(kind) for kind in HIDING])
+        hidden = np.isin(self.kinds, [IMAGE_KINDS.index(kind) for kind in HIDING])
         return (self.colours[:, None] == np.arange(len(COLOURS))) & ~hidden[:, None]
 
 
@@ -164,9 +164,9 @@ def _image_tests(facts: Facts) -> Iterator[Tests]:
     if facts.pictures is not None:
         bad = _but_first(contrast_counts(facts.pictures))
     else:
-        bad = contrast_shares(images.kinds[:, None] == np.arange(len(KINDS)), sides)
+        bad = contrast_shares(images.kinds[:, None] == np.arange(len(IMAGE_KINDS)), sides)
     often = (bad.inside >= LEAST_BAD) & (bad.effect >= RARE_LIFT)
-    yield Tests("picture", [("", kind) for kind in KINDS], bad, often)
+    yield Tests("picture", [("", kind) for kind in IMAGE_KINDS], bad, often)
 
 
 def _colour_tests(images: MeasuredImages, sides: Sequence[Sides]) -> Tests:

@@ -20,7 +20,7 @@ from streamclust.description.facts import Counts, ImageMeasures, picture_need
 from streamclust.errors import SettingsError
 from streamclust.images.archive import Images, stored_images
 from streamclust.images.features import features_mark, image_features
-from streamclust.images.groups import groups
+from streamclust.images.row_groups import groups
 from streamclust.images.scan import images_mark, stored_pixels
 from streamclust.memory import Need
 from streamclust.sources.readers import fingerprint as file_fingerprint

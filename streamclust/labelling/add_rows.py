@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.agreement import adjusted_rand
+from streamclust.choice.label_agreement import adjusted_rand
 from streamclust.clustering.base import Algorithm, Continuing, load_algorithm
 from streamclust.clustering.continuing import largest_move, moved_centers
 from streamclust.clustering.step import LabelsOf, label_rows, staged_fit, sweep_mark

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.agreement import agreement
+from streamclust.choice.label_agreement import agreement
 from streamclust.errors import SettingsError
 from streamclust.markup import bullets
 from streamclust.markup import table as html_table

@@ -79,11 +79,11 @@ RULES = (
     *_odd("width"),
     *_odd("height"),
 )
-KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
+IMAGE_KINDS = tuple(dict.fromkeys(rule.kind for rule in RULES))
 _COLUMNS = np.array([MEASURES.index(rule.measure) for rule in RULES], np.int8)
-_KINDS_OF_RULES = np.array([KINDS.index(rule.kind) for rule in RULES], np.int8)
+_KINDS_OF_RULES = np.array([IMAGE_KINDS.index(rule.kind) for rule in RULES], np.int8)
 _RULES_OF_KINDS = [
-    [number for number, rule in enumerate(RULES) if rule.kind == kind] for kind in KINDS
+    [number for number, rule in enumerate(RULES) if rule.kind == kind] for kind in IMAGE_KINDS
 ]
 # An image without light, flooded by it, or plain has no detail to be judged by; nor has one of
 # the first two contrast.
@@ -99,7 +99,7 @@ class Reasons:
     row : ndarray of int64, shape (n_reasons,)
         Whose reason it is.
     kind : ndarray of int8, shape (n_reasons,)
-        Index in `KINDS`.
+        Index in `IMAGE_KINDS`.
     measure : ndarray of int8, shape (n_reasons,)
         Index in `streamclust.images.pixels.MEASURES`.
     value : ndarray of float32, shape (n_reasons,)
@@ -163,7 +163,7 @@ class Yardstick:
         return {"n_images": self.n_images, "percentiles": dict(zip(MEASURES, names, strict=False))}
 
     def reasons(self, measures: np.ndarray) -> Reasons:
-        """Tell what is wrong with images: one reason a kind, in the order of `KINDS`.
+        """Tell what is wrong with images: one reason a kind, in the order of `IMAGE_KINDS`.
 
         Parameters
         ----------
@@ -194,7 +194,7 @@ class Yardstick:
         Returns
         -------
         ndarray of shape (n_images,), int8
-            Index in `KINDS`, -1 without a reason.
+            Index in `IMAGE_KINDS`, -1 without a reason.
         """
         broken = self._broken(measures)
         first = _KINDS_OF_RULES[broken.argmax(axis=0)]

@@ -39,7 +39,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from streamclust.memory import MIB, Need
-from streamclust.outliers.neighbors import usual_distance
+from streamclust.outliers.neighbor_graphs import usual_distance
 from streamclust.passes.verbs import Passes
 from streamclust.store.images import parts_with_paths, paths_fingerprint
 from streamclust.store.job import Job

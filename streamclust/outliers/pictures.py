@@ -19,7 +19,7 @@ from streamclust.store.outputs import Outputs
 from streamclust.store.workspace import fingerprint
 
 if TYPE_CHECKING:
-    from streamclust.figures.contact_sheet import Tile
+    from streamclust.figures.image_sheets import Tile
 
 STEP = "draw outliers"
 _SCORES = "figures/outlier-scores.png"
@@ -59,7 +59,7 @@ def draw_outlier_needs(n_rows: int) -> list[Need]:
 
 
 def _draw_scores(job: Job, outputs: Outputs, outliers: FlaggedRows, mark: str) -> None:
-    from streamclust.figures.score_histogram import count_scores, score_histogram
+    from streamclust.figures.histograms import count_scores, score_histogram
 
     arrays = set_scores(job.workspace, case_outliers(job.workspace).sets)
     combined = count_scores("score of all sets", outliers.score, outliers.threshold)
@@ -71,7 +71,7 @@ def _draw_scores(job: Job, outputs: Outputs, outliers: FlaggedRows, mark: str) -
 
 
 def _words_of(outliers: FlaggedRows) -> str:
-    from streamclust.figures.score_histogram import flagged_in_words
+    from streamclust.figures.histograms import flagged_in_words
 
     by_score = outliers.score > outliers.threshold
     invalid = np.isinf(outliers.score)
@@ -117,7 +117,7 @@ def _draw_sheets(
     sheets: dict[str, tuple[str, np.ndarray]],
     mark: str,
 ) -> None:
-    from streamclust.figures.contact_sheet import MOST_TILES, contact_sheet
+    from streamclust.figures.image_sheets import MOST_TILES, contact_sheet
 
     store = _opened(images)
     if store is None:
@@ -162,7 +162,7 @@ def _tiles(
     rows: np.ndarray,
     words: dict[int, list[str]],
 ) -> Iterator["Tile"]:
-    from streamclust.figures.contact_sheet import Tile
+    from streamclust.figures.image_sheets import Tile
 
     for row, path in zip(rows.tolist(), paths_of(job.workspace, rows), strict=True):
         reason = "; ".join(words.get(row, [KINDS[outliers.kind[row]]]))

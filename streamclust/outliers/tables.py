@@ -11,7 +11,7 @@ from streamclust.memory import MIB, Need
 from streamclust.outliers.explanation import KINDS, FlaggedRows
 from streamclust.outliers.flagging import set_scores
 from streamclust.outliers.near_duplicates import Components
-from streamclust.outliers.neighbors import usual_distance
+from streamclust.outliers.neighbor_graphs import usual_distance
 from streamclust.outliers.scores import far_out
 from streamclust.passes.verbs import Passes
 from streamclust.store.images import parts_with_paths, paths_fingerprint

@@ -17,7 +17,7 @@ from streamclust.reduction.projection import Projection
 from streamclust.reduction.sums import (
     EXTRA_PASSES,
     PCASums,
-    most_components,
+    expected_components,
     n_vectors,
     refined_sums,
     sums_bytes,
@@ -106,7 +106,7 @@ def _chosen(settings: Settings) -> dict[str, Any]:
 def reduce_needs(descriptor: str, raw: Rows, settings: Settings, sketched: bool) -> list[Need]:
     """Memory of the decomposition, and of the blocks and their projections."""
     n_columns = raw.n_columns
-    most = most_components(settings, n_columns)
+    most = expected_components(settings, n_columns)
     name = f"{STEP} of {descriptor}"
     vectors = 8 * n_columns * (n_vectors(settings, n_columns) if sketched else most)
     square = 8 * n_columns**2

@@ -169,7 +169,7 @@ def is_sketched(n_columns: int, budget: Budget) -> bool:
     return 2 * 8 * n_columns**2 > budget.total // 2
 
 
-def most_components(settings: Settings, n_columns: int) -> int:
+def expected_components(settings: Settings, n_columns: int) -> int:
     """How many components there may be."""
     wanted = settings.n_components
     return min(n_columns, settings.max_components if settings.share else int(wanted))
@@ -178,7 +178,7 @@ def most_components(settings: Settings, n_columns: int) -> int:
 def n_vectors(settings: Settings, n_columns: int) -> int:
     """Vectors of the sketch that stands in for the scatter matrix: enough for clusterings and
     for outlier scores."""
-    wanted = max(most_components(settings, n_columns), SCORED_COMPONENTS)
+    wanted = max(expected_components(settings, n_columns), SCORED_COMPONENTS)
     return sketch_vectors(n_columns, wanted)
 
 

@@ -123,7 +123,7 @@ class _Small:
     def _one(self, path: str) -> str:
         from PIL import Image
 
-        from streamclust.figures.contact_sheet import thumbnail
+        from streamclust.figures.image_sheets import thumbnail
 
         try:
             pixels = thumbnail(self.store.read(path), THUMBNAIL_PIXELS)

@@ -10,8 +10,8 @@ from scipy.spatial.distance import cdist
 from sklearn.datasets import make_blobs
 
 from streamclust.choice import rule
-from streamclust.choice.evidence import groups, overlap, separated
-from streamclust.choice.gap import Structureless, gap
+from streamclust.choice.choice_evidence import groups, overlap, separated
+from streamclust.choice.gap_statistic import Structureless, gap
 from streamclust.choice.rule import Choice, is_degenerate
 from streamclust.clustering.kmeans_sweep import SweepSettings, fit_sweep
 from streamclust.passes.accumulators.clusters import Assignment, ClusterSums

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streamclust.choice.evidence import groups, overlap, separated
+from streamclust.choice.choice_evidence import groups, overlap, separated
 from streamclust.passes.verbs import Passes
 
 RANDOM = np.random.default_rng(0)

@@ -7,7 +7,7 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
 from streamclust import api
-from streamclust.choice.stability import _agreement, _Refit
+from streamclust.choice.label_stability import _agreement, _Refit
 from streamclust.clustering.base import load_algorithm
 from streamclust.settings import Settings
 

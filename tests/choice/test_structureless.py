@@ -5,8 +5,8 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 
-from streamclust.choice import gap as module
-from streamclust.choice.gap import Structureless, gap, is_gap, structureless
+from streamclust.choice import gap_statistic as module
+from streamclust.choice.gap_statistic import Structureless, gap, is_gap, structureless
 
 
 def gap_of(rows, k, seed=0):

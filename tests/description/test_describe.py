@@ -17,7 +17,7 @@ from streamclust.cli import commands
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import Message, PassStarted, StepFinished
 from streamclust.images.pixels import MEASURES
-from streamclust.outliers.image_quality import KINDS, Yardstick
+from streamclust.outliers.image_quality import IMAGE_KINDS, Yardstick
 from streamclust.store.clusterings import recommended_clusterings, stored_clusterings
 from streamclust.store.descriptions import load_description
 from streamclust.store.workspace import Workspace
@@ -190,7 +190,9 @@ def test_bad_pictures_are_counted_in_all_images_of_a_scan(demo, out):
     kinds = Yardstick.fit(looks[:, : len(MEASURES)]).first_kinds(pixels)
     for line in told:
         inside = case.labels(line["set"], 9)[:] == int(line["cluster"])
-        shares = [(kinds == KINDS.index(line["value"]))[rows].mean() for rows in (inside, ~inside)]
+        shares = [
+            (kinds == IMAGE_KINDS.index(line["value"]))[rows].mean() for rows in (inside, ~inside)
+        ]
         assert int(line["n"]) == inside.sum()
         assert [float(line["in_cluster"]), float(line["elsewhere"])] == pytest.approx(
             shares, rel=1e-5

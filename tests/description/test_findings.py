@@ -14,7 +14,7 @@ from streamclust.description.findings import (
 )
 from streamclust.images.colour import COLOURS
 from streamclust.images.features import IMAGE_FEATURES
-from streamclust.outliers.image_quality import KINDS
+from streamclust.outliers.image_quality import IMAGE_KINDS
 
 K, N = 5, 60
 LABELS = np.repeat(np.arange(K), N)
@@ -68,15 +68,15 @@ def test_measures_both_ways():
 
 def test_bad_pictures():
     seen = images([ALL] * K)
-    seen.kinds[:12] = KINDS.index("glare")
+    seen.kinds[:12] = IMAGE_KINDS.index("glare")
     assert found(Facts(seen), "picture") == {(0, "", "glare")}
 
 
 def test_bad_pictures_of_all_images():
     seen = images([ALL] * K)
-    seen.kinds[:12] = KINDS.index("glare")
-    pictures = np.zeros((1 + len(KINDS), K), int)
-    pictures[0], pictures[1 + KINDS.index("blur"), 3] = 400, 80
+    seen.kinds[:12] = IMAGE_KINDS.index("glare")
+    pictures = np.zeros((1 + len(IMAGE_KINDS), K), int)
+    pictures[0], pictures[1 + IMAGE_KINDS.index("blur"), 3] = 400, 80
     told = [
         one for one in cluster_findings(Facts(seen, pictures=pictures)) if one.kind == "picture"
     ]

@@ -9,7 +9,7 @@ from streamclust.description.findings import DESCRIBED_MEASURES
 from streamclust.description.sentences import cluster_texts
 from streamclust.images.colour import COLOURS
 from streamclust.language import LANGUAGES, en, ru, words
-from streamclust.outliers.image_quality import KINDS
+from streamclust.outliers.image_quality import IMAGE_KINDS
 from streamclust.store.descriptions import Description, Finding
 
 
@@ -107,7 +107,7 @@ def test_english_plurals():
 def test_a_language_has_words_for_all(language):
     told, model = words(language), words("en")
     assert set(told.COLOURS) == set(COLOURS)
-    assert set(told.PICTURES) == set(KINDS)
+    assert set(told.PICTURES) == set(IMAGE_KINDS)
     ways = {(name, way) for name in DESCRIBED_MEASURES for way in ("higher", "lower")}
     assert set(told.MEASURES) == ways
     assert set(told.SENTENCES) == set(model.SENTENCES)

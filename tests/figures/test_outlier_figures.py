@@ -9,7 +9,13 @@ import pytest
 from PIL import Image
 
 from streamclust.errors import ImageError
-from streamclust.figures.contact_sheet import (
+from streamclust.figures.histograms import (
+    BINS,
+    count_scores,
+    flagged_in_words,
+    score_histogram,
+)
+from streamclust.figures.image_sheets import (
     LONGEST_PATH,
     MOST_TILES,
     TILE,
@@ -17,12 +23,6 @@ from streamclust.figures.contact_sheet import (
     contact_sheet,
     shortened,
     thumbnail,
-)
-from streamclust.figures.score_histogram import (
-    BINS,
-    count_scores,
-    flagged_in_words,
-    score_histogram,
 )
 from streamclust.images.pixels import MOST_PIXELS, measure_image
 

@@ -17,7 +17,7 @@ from streamclust.outliers.near_duplicates import (
     common_groups,
     duplicate_groups,
 )
-from streamclust.outliers.neighbors import distance_scale
+from streamclust.outliers.neighbor_graphs import distance_scale
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 

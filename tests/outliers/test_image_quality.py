@@ -11,7 +11,7 @@ from streamclust.demo.case import make_case
 from streamclust.demo.drawing import SPOILERS
 from streamclust.images.archive import ImageStore
 from streamclust.images.pixels import MEASURES, measure_image
-from streamclust.outliers.image_quality import FENCE, KINDS, RULES, Reasons, Yardstick
+from streamclust.outliers.image_quality import FENCE, IMAGE_KINDS, RULES, Reasons, Yardstick
 from streamclust.sources.case import find_case, iter_paths
 
 ORDINARY = {
@@ -40,7 +40,7 @@ def sample(n=400, seed=0):
 
 
 def kinds_of(yardstick, image):
-    return [KINDS[code] for code in yardstick.reasons(image[np.newaxis]).kind]
+    return [IMAGE_KINDS[code] for code in yardstick.reasons(image[np.newaxis]).kind]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def yardstick():
 def test_kinds(yardstick, changes, kinds):
     assert kinds_of(yardstick, row(**changes)) == kinds
     first = yardstick.first_kinds(np.stack([row(), row(**changes)]))
-    assert first.tolist() == [-1, KINDS.index(kinds[0]) if kinds else -1]
+    assert first.tolist() == [-1, IMAGE_KINDS.index(kinds[0]) if kinds else -1]
 
 
 def test_a_reason_says_what_is_usual(yardstick):
@@ -172,4 +172,4 @@ def test_spoiled_pictures_are_found(drawn, kind):
         SPOILERS[kind](Image.open(io.BytesIO(data)), chance).save(file, "JPEG", quality=85)
         spoiled.append(measure_image(file.getvalue()))
     found = Yardstick.fit(measures).first_kinds(np.array(spoiled))
-    assert (found == KINDS.index(kind)).mean() > 0.95
+    assert (found == IMAGE_KINDS.index(kind)).mean() > 0.95

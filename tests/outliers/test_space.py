@@ -7,8 +7,8 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import MinMaxScaler, StandardScaler, normalize
 
 from streamclust import api
-from streamclust.outliers import space as space_module
-from streamclust.outliers.space import space
+from streamclust.outliers import score_space as space_module
+from streamclust.outliers.score_space import space
 from streamclust.passes.accumulators.sample import priorities
 from streamclust.pipeline import working
 from streamclust.settings import Settings

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from streamclust.passes.accumulators.clusters import PIECE_ROWS, ClusterSums
+from streamclust.passes.accumulators.clusters import SLICE_ROWS, ClusterSums
 
 
 class Splits(NamedTuple):
@@ -51,8 +51,8 @@ class Descent:
         """Whether rows lie nearer to the second centre, bool of shape (n_splits, n_rows)."""
         dtype = np.result_type(values.dtype, np.float32)
         normals, found = self.normals.T.astype(dtype), []
-        for start in range(0, len(values), PIECE_ROWS):
-            rows = (values[start : start + PIECE_ROWS] - self.shift).astype(dtype)
+        for start in range(0, len(values), SLICE_ROWS):
+            rows = (values[start : start + SLICE_ROWS] - self.shift).astype(dtype)
             found.append(normals @ rows.T > self.bounds[:, None].astype(dtype))
         return np.concatenate(found, axis=1) if found else np.zeros((len(self.splits), 0), bool)
 
@@ -125,8 +125,8 @@ class SplitStep:
         centers = self.descent.splits.centers[self.n_taken :].reshape(-1, values.shape[1])
         for j in range(len(centers)):
             own = np.flatnonzero(labels == j)
-            for start in range(0, len(own), PIECE_ROWS):
-                self._see(j, values[own[start : start + PIECE_ROWS]], centers[j])
+            for start in range(0, len(own), SLICE_ROWS):
+                self._see(j, values[own[start : start + SLICE_ROWS]], centers[j])
 
     def _labels(self, sides: np.ndarray) -> np.ndarray:
         """Of a trial's rows twice its number, one more on its second side; -1 elsewhere."""

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 # Rows in one product: the distances to all centres of a sweep stay near the processor's cache.
-PIECE_ROWS = 1024
+SLICE_ROWS = 1024
 
 # A squared distance below this part of the lengths it is the difference of is taken anew, from the
 # difference of the rows: rounding would leave it fewer than ten digits.
@@ -75,8 +75,8 @@ class Assignment:
         bounds = list(zip(self.offsets[:-1], self.offsets[1:], strict=True))
         labels = np.empty((len(values), len(bounds)), np.int32)
         distances = np.empty((len(values), len(bounds)), dtype)
-        for start in range(0, len(values), PIECE_ROWS):
-            piece = slice(start, start + PIECE_ROWS)
+        for start in range(0, len(values), SLICE_ROWS):
+            piece = slice(start, start + SLICE_ROWS)
             rows = (values[piece] - self.shift).astype(dtype, copy=False)
             partial = rows @ doubled
             partial += lengths
@@ -108,8 +108,8 @@ class ClusterSums:
 
     def update(self, values: np.ndarray, labels: np.ndarray) -> None:
         """See rows (n_rows, n_columns) and their labels (n_rows, n_clusterings)."""
-        for start in range(0, len(values), PIECE_ROWS):
-            piece = slice(start, start + PIECE_ROWS)
+        for start in range(0, len(values), SLICE_ROWS):
+            piece = slice(start, start + SLICE_ROWS)
             members = membership(labels[piece], self.offsets)
             self.sizes += members.sum(axis=1)
             self.sums += members @ (values[piece] - self.shift)
@@ -188,16 +188,16 @@ class ClusterSpread:
     def update(self, values: np.ndarray, labels: np.ndarray) -> None:
         """See rows and their labels (n_rows, n_clusterings); labels below 0 are passed over."""
         doubled = np.nan_to_num(-2 * self.means).T
-        for start in range(0, len(values), PIECE_ROWS):
+        for start in range(0, len(values), SLICE_ROWS):
             # float64 throughout: a distance small against the row's length keeps its digits.
-            rows = values[start : start + PIECE_ROWS] - self.shift
+            rows = values[start : start + SLICE_ROWS] - self.shift
             lengths = np.einsum("ij,ij->i", rows, rows)
             squared = rows @ doubled
             squared += self.lengths
             squared += lengths[:, None]
             piece = _Piece(rows, lengths, squared)
             for c in range(len(self.silhouettes)):
-                self._see(c, piece, labels[start : start + PIECE_ROWS, c])
+                self._see(c, piece, labels[start : start + SLICE_ROWS, c])
 
     def _see(self, clustering: int, piece: _Piece, labels: np.ndarray) -> None:
         part = slice(self.offsets[clustering], self.offsets[clustering + 1])
@@ -260,10 +260,10 @@ class DistanceSums:
 
     def update(self, values: np.ndarray, labels: np.ndarray) -> None:
         """See rows (n_rows, n_columns) and their labels (n_rows, n_clusterings)."""
-        for start in range(0, len(values), PIECE_ROWS):
-            rows = values[start : start + PIECE_ROWS] - self.shift
+        for start in range(0, len(values), SLICE_ROWS):
+            rows = values[start : start + SLICE_ROWS] - self.shift
             distances = self._distances(rows).astype(np.float32)
-            members = membership(labels[start : start + PIECE_ROWS], self.offsets)
+            members = membership(labels[start : start + SLICE_ROWS], self.offsets)
             # Most of it is zero, and still a dense product is many times faster.
             self.sums += distances @ members.T.toarray().astype(np.float32)
 

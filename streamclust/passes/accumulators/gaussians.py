@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
 
-from streamclust.passes.accumulators.clusters import PIECE_ROWS, offsets_of
+from streamclust.passes.accumulators.clusters import SLICE_ROWS, offsets_of
 
 # A part of a row below this moves no mean by a digit that single precision could show.
 NEGLIGIBLE = 1e-10
@@ -34,7 +34,7 @@ class DiagonalGaussians:
     Half a squared distance is linear in the squares and the columns of a row.
     """
 
-    piece_rows = PIECE_ROWS
+    piece_rows = SLICE_ROWS
     centers = 0.0  # what `sums` and `squares` are measured from
 
     def __init__(self, constants: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> None:
@@ -78,7 +78,7 @@ class FullGaussians:
     above: the rest are worked out only where the bound comes near the highest density.
     """
 
-    piece_rows = 4 * PIECE_ROWS  # a row costs few products: they are made larger
+    piece_rows = 4 * SLICE_ROWS  # a row costs few products: they are made larger
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from streamclust.passes.accumulators.clusters import PIECE_ROWS
+from streamclust.passes.accumulators.clusters import SLICE_ROWS
 from streamclust.passes.accumulators.sample import priorities
 
 
@@ -73,8 +73,8 @@ class ClusterPicks:
         inside = labels >= 0
         if not inside.all():
             values, labels, rows = values[inside], labels[inside], rows[inside]
-        for start in range(0, len(values), PIECE_ROWS):
-            piece = slice(start, start + PIECE_ROWS)
+        for start in range(0, len(values), SLICE_ROWS):
+            piece = slice(start, start + SLICE_ROWS)
             self._see(values[piece], labels[piece], rows[piece])
 
     def _see(self, values: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> None:

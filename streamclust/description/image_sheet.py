@@ -16,7 +16,7 @@ from streamclust.store.images import paths_of
 from streamclust.store.job import Job
 
 if TYPE_CHECKING:
-    from streamclust.figures.contact_sheet import Tile
+    from streamclust.figures.image_sheets import Tile
 
 
 def cluster_sheet(
@@ -44,7 +44,7 @@ def cluster_sheet(
     SourceError
         When the zip file of the images cannot be read.
     """
-    from streamclust.figures.contact_sheet import contact_sheet
+    from streamclust.figures.image_sheets import contact_sheet
 
     description = _description(clustering, cluster, kind)
     images = stored_images(job)
@@ -78,7 +78,7 @@ def _description(clustering: StoredClustering, cluster: int, kind: str) -> Descr
 
 
 def _tiles(job: Job, store: ImageStore, rows: list[int], paths: list[str]) -> Iterator["Tile"]:
-    from streamclust.figures.contact_sheet import Tile
+    from streamclust.figures.image_sheets import Tile
 
     outliers = load_flagged(job)
     for row, path in zip(rows, paths, strict=True):

@@ -12,7 +12,7 @@ import numpy as np
 from streamclust.comparison.step import COMPARISON_FILE
 from streamclust.errors import SettingsError, SourceError
 from streamclust.figures.set_pictures import draw
-from streamclust.images.groups import check_group
+from streamclust.images.row_groups import check_group
 from streamclust.labelling.add_rows import (
     add_needs,
     add_rows,
@@ -21,7 +21,7 @@ from streamclust.labelling.add_rows import (
     continue_needs,
     continues,
 )
-from streamclust.labelling.assign import NewCase, open_new
+from streamclust.labelling.assignment import NewCase, open_new
 from streamclust.labelling.drift import Drift, stability_terms
 from streamclust.labelling.names import cluster_names
 from streamclust.labelling.tables import export

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.agreement import adjusted_mutual_information, occupied
 from streamclust.choice.borders import Borders
-from streamclust.choice.gap import MOST_ROWS, Structureless, gap
+from streamclust.choice.gap_statistic import MOST_ROWS, Structureless, gap
 from streamclust.choice.group_count import COLUMNS, MOST_COMPONENTS, MixtureGroups
 from streamclust.choice.indices import Scores, algorithm_of
+from streamclust.choice.label_agreement import adjusted_mutual_information, occupied
 from streamclust.choice.recommendation import measured
 from streamclust.choice.rule import clearest, is_degenerate
 from streamclust.clustering.kmeans_sweep import ignore_convergence, sample_centers

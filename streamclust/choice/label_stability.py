@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.agreement import adjusted_rand
+from streamclust.choice.label_agreement import adjusted_rand
 from streamclust.clustering.base import load_algorithm
 from streamclust.memory import MIB, Need
 from streamclust.passes.accumulators.contingency import count_pairs
