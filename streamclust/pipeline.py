@@ -36,7 +36,7 @@ from streamclust.outliers.near_duplicates import duplicates
 from streamclust.outliers.neighbor_graphs import neighbors
 from streamclust.outliers.pictures import draw_outliers
 from streamclust.outliers.score_space import space
-from streamclust.outliers.step import LEAST_ROWS, outliers
+from streamclust.outliers.step import LEAST_SCORED_ROWS, outliers
 from streamclust.outliers.tables import write_outliers
 from streamclust.passes.accumulators.covariance import compute_dtype
 from streamclust.passes.local import LocalExecutor
@@ -351,12 +351,12 @@ def _scanned(job: Job) -> bool:
 
 def _has_enough_rows(job: Job, descriptor: str) -> bool:
     n_valid = job.n_valid(descriptor)
-    if n_valid < LEAST_ROWS:
+    if n_valid < LEAST_SCORED_ROWS:
         job.events.warn(
             f"{descriptor}: {n_valid} valid rows are too few to tell outliers "
-            f"({LEAST_ROWS} at least)"
+            f"({LEAST_SCORED_ROWS} at least)"
         )
-    return n_valid >= LEAST_ROWS
+    return n_valid >= LEAST_SCORED_ROWS
 
 
 def each_set(step: Callable[[Job, str], None], job: Job) -> None:

@@ -31,7 +31,7 @@ from streamclust.reduction.ingestion import ingest_needs
 from streamclust.reduction.step import reduce_needs, reduced_chunk
 from streamclust.reduction.sums import SCORED_COMPONENTS, expected_components, is_sketched
 from streamclust.settings import AUTO, Settings
-from streamclust.sources.case import Case, check_rows, count_paths, find_case
+from streamclust.sources.case import CaseFolder, check_rows, count_paths, find_case
 from streamclust.sources.readers import ArraySource, open_source
 from streamclust.store.clusterings import recommended_clustering
 from streamclust.store.images import stored_paths
@@ -265,7 +265,7 @@ def check_mixed_set(job: Job, mixture: MixedSet) -> None:
 class Inputs:
     """A case whose files have been opened and found to agree."""
 
-    case: Case
+    case: CaseFolder
     sources: dict[str, ArraySource]
     n_rows: int
 
@@ -289,7 +289,7 @@ def open_inputs(case: str | Path | Sequence[str | Path], settings: Settings) -> 
     return Inputs(found, sources, check_rows(sources, n_paths))
 
 
-def _opened(path: Path, case: Case) -> ArraySource:
+def _opened(path: Path, case: CaseFolder) -> ArraySource:
     try:
         return open_source(path)
     except SourceError as error:

@@ -12,7 +12,7 @@ import numpy as np
 from streamclust.clustering.kmeans_sweep import SweepSettings, fit_sweep
 from streamclust.passes.accumulators.clusters import Assignment
 from streamclust.passes.accumulators.gaussians import (
-    EMPTY,
+    EMPTY_WEIGHT,
     EMStep,
     Mixture,
     PosteriorMoments,
@@ -232,8 +232,8 @@ def maximised(mixture: Mixture, told: PosteriorMoments) -> Mixture:
     told : Moments
         Of its E step.
     """
-    held = told.sizes > EMPTY
-    sizes = np.maximum(told.sizes, EMPTY)
+    held = told.sizes > EMPTY_WEIGHT
+    sizes = np.maximum(told.sizes, EMPTY_WEIGHT)
     covariances = told.covariances.copy()
     if covariances.ndim == 3:
         np.einsum("kii->ki", covariances)[...] += REGULARISATION

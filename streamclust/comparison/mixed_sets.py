@@ -13,7 +13,7 @@ from streamclust.memory import MIB, Budget, Need
 from streamclust.passes.accumulators.moments import Moments
 from streamclust.passes.blocks import Columns, Rows, Shape
 from streamclust.passes.scaling import unit_rows
-from streamclust.passes.side_by_side import Block, Indicators, Joined, weighted_block
+from streamclust.passes.side_by_side import Indicators, Joined, ScaledBlock, weighted_block
 from streamclust.passes.verbs import Passes
 from streamclust.reduction.ingestion import BLOCKS_A_TASK
 from streamclust.reduction.sums import PCASums, empty_sums, is_sketched, n_vectors, sums_bytes
@@ -267,7 +267,9 @@ class _ValidCount:
         self.count += other.count
 
 
-def _blocks(job: Job, passes: Passes, sets: Sequence[str], weights: Sequence[float]) -> list[Block]:
+def _blocks(
+    job: Job, passes: Passes, sets: Sequence[str], weights: Sequence[float]
+) -> list[ScaledBlock]:
     """Each set, scaled as the settings say, with its weight as the sum of its variances."""
     blocks = []
     for name, weight in zip(sets, weights, strict=True):
@@ -332,7 +334,7 @@ def _label_blocks(
     counts: Sequence[np.ndarray],
     n_valid: int,
     weights: Sequence[float],
-) -> list[Block]:
+) -> list[ScaledBlock]:
     """The labels of each clustering as columns of 0 and 1.
 
     k-means of such rows maximises the quadratic mutual information with the clusterings: Topchy,
@@ -347,5 +349,5 @@ def _label_blocks(
         if not variance > 0:
             raise SettingsError(f"{clustering.path} tells no rows apart: leave the set out")
         array = Indicators(LabelColumn(staged.labels, number), len(shares))
-        blocks.append(Block(array, shares, np.full(len(shares), np.sqrt(weight / variance))))
+        blocks.append(ScaledBlock(array, shares, np.full(len(shares), np.sqrt(weight / variance))))
     return blocks

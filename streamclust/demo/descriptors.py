@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamclust.demo.fleet import BUILD, COLOURS, OUTLIER_KINDS, TYPES, VIEWS, Pictures
+from streamclust.demo.fleet import BUILD, COLOURS, OUTLIER_KINDS, TYPES, VIEWS, DrawnPictures
 
 # Directions in which the rows of a set vary; what is beyond them is noise.
 RANK = 96
@@ -65,7 +65,7 @@ class DescriptorModel:
         self._builds = tastes.vehicle / np.float32(np.sqrt(BUILD)) * _embedding(rng, BUILD)
         self._lights = 0.5 * _embedding(rng, 2)
 
-    def describe(self, pictures: Pictures, rng: np.random.Generator) -> np.ndarray:
+    def describe(self, pictures: DrawnPictures, rng: np.random.Generator) -> np.ndarray:
         """Draw the descriptors of some rows, float32."""
         own = rng.standard_normal((len(pictures), RANK), dtype=np.float32)
         seen = (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from streamclust.demo.fleet import COLOURS, NO_VEHICLE, OUTLIER_KINDS, TYPES, VIEWS, Pictures
+from streamclust.demo.fleet import COLOURS, NO_VEHICLE, OUTLIER_KINDS, TYPES, VIEWS, DrawnPictures
 from streamclust.demo.vehicles import (
     BODIES,
     PAINTS,
@@ -133,7 +133,7 @@ SMALLEST, LARGEST = 64, 160
 OVERSAMPLING = 2
 
 
-def draw_picture(pictures: Pictures, index: int, rng: np.random.Generator) -> Image.Image:
+def draw_picture(pictures: DrawnPictures, index: int, rng: np.random.Generator) -> Image.Image:
     """Draw one picture.
 
     Parameters
@@ -164,14 +164,14 @@ def draw_picture(pictures: Pictures, index: int, rng: np.random.Generator) -> Im
     return _expose(image, pictures.light[index], rng)
 
 
-def _picture_size(kind: str, pictures: Pictures, index: int) -> tuple[int, int]:
+def _picture_size(kind: str, pictures: DrawnPictures, index: int) -> tuple[int, int]:
     scale = float(pictures.pose[index, 0])
     width = np.clip(104 * np.exp(0.22 * scale), SMALLEST, LARGEST)
     height = np.clip(width * (0.35 + 0.36 * BODIES[kind].height), SMALLEST, LARGEST)
     return int(width), int(height)
 
 
-def _draw_vehicle(canvas: Image.Image, kind: str, pictures: Pictures, index: int) -> None:
+def _draw_vehicle(canvas: Image.Image, kind: str, pictures: DrawnPictures, index: int) -> None:
     body = BODIES[kind].jittered(pictures.build[index])
     width, height = canvas.size
     _, across, up, lean = (float(value) for value in np.clip(pictures.pose[index], -2, 2))

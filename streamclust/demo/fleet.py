@@ -48,7 +48,7 @@ def stream(random_state: int, chunk: int, purpose: int) -> np.random.Generator:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class DrawnPictures:
     """The truth of consecutive rows: every array has one entry a picture.
 
     `kind`, `colour`, `view` and `outlier` index TYPES, COLOURS, VIEWS and OUTLIER_KINDS;
@@ -104,7 +104,7 @@ class Fleet:
         """How many chunks hold all rows."""
         return -(-len(self.counts) // VEHICLES_A_CHUNK)
 
-    def pictures(self, chunk: int) -> Pictures:
+    def pictures(self, chunk: int) -> DrawnPictures:
         """Draw the truth of one chunk's rows."""
         span = slice(chunk * VEHICLES_A_CHUNK, (chunk + 1) * VEHICLES_A_CHUNK)
         counts = self.counts[span]
@@ -123,7 +123,7 @@ class Fleet:
         pose = a_picture.standard_normal((len(which), 4), dtype=np.float32)
         view = (a_picture.random(len(which)) > faces_camera[which]).astype(np.int64)
 
-        return Pictures(
+        return DrawnPictures(
             chunk=chunk,
             first_row=int(self._first_rows[span][0]),
             folder=self.folders[span][which],
@@ -138,7 +138,7 @@ class Fleet:
             light=np.float32(0.6) * usual_light[which] + np.float32(0.8) * light,
         )
 
-    def paths(self, pictures: Pictures, separator: str) -> Iterator[str]:
+    def paths(self, pictures: DrawnPictures, separator: str) -> Iterator[str]:
         """The relative path of each picture, as the reference's CSV or zip spells it."""
         for folder, vehicle, number in zip(
             pictures.folder, pictures.vehicle, pictures.number, strict=True

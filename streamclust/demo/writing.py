@@ -30,8 +30,8 @@ from streamclust.demo.fleet import (
     OUTLIER_KINDS,
     TYPES,
     VIEWS,
+    DrawnPictures,
     Fleet,
-    Pictures,
     stream,
 )
 from streamclust.demo.networks import describe, read_pixels
@@ -232,7 +232,7 @@ def write_tables(fleet: Fleet, paths_file: Path, truth_file: Path) -> None:
             )
 
 
-def _truth(fleet: Fleet, pictures: Pictures, index: int, path: str) -> tuple[int | str, ...]:
+def _truth(fleet: Fleet, pictures: DrawnPictures, index: int, path: str) -> tuple[int | str, ...]:
     """One row of the truth; a picture without its vehicle has no type, colour or view."""
     outlier = pictures.outlier[index]
     shown = outlier != NO_VEHICLE

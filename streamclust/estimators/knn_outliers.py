@@ -27,8 +27,8 @@ from streamclust.neighbors.search import NearestRows, Neighbors
 from streamclust.outliers.measures.lof import LocalOutlierFactor, ReachabilityDensity
 from streamclust.outliers.measures.neighbor_distance import NeighborDistances
 from streamclust.outliers.measures.reference import (
-    DRAWS,
-    SIZE,
+    N_SAMPLES,
+    SAMPLE_SIZE,
     ReferenceDistances,
     ReferenceSamples,
 )
@@ -139,8 +139,8 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
         method: Literal["reference", "kth", "mean", "lof"] = "reference",
         scaling: Literal["l2", "none"] = "l2",
         contamination: Literal["auto"] | float = "auto",
-        n_references: int = SIZE,
-        n_draws: int = DRAWS,
+        n_references: int = SAMPLE_SIZE,
+        n_draws: int = N_SAMPLES,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.n_neighbors = n_neighbors

@@ -46,7 +46,7 @@ PANEL_BINS = 160
 FAINT = 0.93
 
 # How far the view is turned around the third axis, and raised above the plane of the others.
-ANGLES = ((0, 20), (60, 20), (120, 20), (180, 20), (240, 20), (0, 90))
+VIEW_ANGLES = ((0, 20), (60, 20), (120, 20), (180, 20), (240, 20), (0, 90))
 VIEW_COLUMNS, VIEW_ROWS = 3, 2
 VIEWS_TOP, VIEWS_FOOT, VIEWS_LEFT = 0.72, 0.5, 0.2
 
@@ -169,7 +169,7 @@ def space_views(
     title: str,
     axis_name: str,
 ) -> None:
-    """Draw one picture from each of the `ANGLES`.
+    """Draw one picture from each of the `VIEW_ANGLES`.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def space_views(
     figure = new_figure(WIDTH, HEIGHT)
     width = (WIDTH - VIEWS_LEFT - 0.35 - legend_columns(k) * LEGEND_COLUMN) / VIEW_COLUMNS - BETWEEN
     height = (HEIGHT - VIEWS_TOP - VIEWS_FOOT) / VIEW_ROWS - HEAD
-    pictures = zip(ANGLES, views, densities, strict=True)
+    pictures = zip(VIEW_ANGLES, views, densities, strict=True)
     for number, ((azimuth, elevation), view, density) in enumerate(pictures):
         line, column = divmod(number, VIEW_COLUMNS)
         x = VIEWS_LEFT + column * (width + BETWEEN)

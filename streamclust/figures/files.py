@@ -3,7 +3,7 @@
 from streamclust.language import words
 from streamclust.memory import MIB
 
-FOLDER = "figures"
+FIGURES_FOLDER = "figures"
 COMPARISON, OUTLIERS = "comparison", "outliers"
 # What matplotlib holds while it draws one of the figures.
 FIGURE_BYTES = 236 * MIB
@@ -11,7 +11,7 @@ FIGURE_BYTES = 236 * MIB
 
 def figure_file(about: str, kind: str) -> str:
     """The file of a figure in the results folder: of a set, or of `COMPARISON` or `OUTLIERS`."""
-    return f"{FOLDER}/{about}-{kind}.png"
+    return f"{FIGURES_FOLDER}/{about}-{kind}.png"
 
 
 def caption(name: str, language: str = "en") -> str:

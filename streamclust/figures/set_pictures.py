@@ -19,7 +19,7 @@ from streamclust.store.outputs import Outputs
 from streamclust.store.workspace import fingerprint
 
 STEP = "draw"
-BINS = 320
+MAP_BINS = 320
 _SAMPLE_ROWS = 20_000
 # The algorithm whose clusterings are cuts of one tree.
 TREE = "ward"
@@ -67,7 +67,7 @@ def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
 def draw_needs(descriptor: str, rows: Rows, n_clusters: int) -> list[Need]:
     """Memory of the histograms, the pictures made of them, and the blocks."""
     row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
-    counts = DensityMaps.nbytes(n_clusters, BINS**2, len(_MAPS), rows.rows_a_block)
+    counts = DensityMaps.nbytes(n_clusters, MAP_BINS**2, len(_MAPS), rows.rows_a_block)
     sample = 2 * _SAMPLE_ROWS * row_bytes
     block = 3 * rows.rows_a_block * row_bytes
     name = f"{STEP} of {descriptor}"
@@ -140,7 +140,7 @@ def _maps(
     drawn = UniformSample(_SAMPLE_ROWS, job.settings.random_state)
     sample = passes.reduce("sampling", sampled, drawn).result()[0]
     maps = [
-        DensityMap(axes, reduced.mean, *map_edges((sample - reduced.mean) @ axes, BINS))
+        DensityMap(axes, reduced.mean, *map_edges((sample - reduced.mean) @ axes, MAP_BINS))
         for axes in _axes(reduced.scatter, sizes, means)
     ]
     labelled = rows.having(extras=(clustering.labels,))

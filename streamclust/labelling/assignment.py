@@ -31,7 +31,7 @@ from streamclust.outliers.new_rows import Fence, NewRowScorer, fence, new_row_sc
 from streamclust.passes.accumulators.covariance import compute_dtype
 from streamclust.passes.blocks import Rows, Shape, Span, spans_of
 from streamclust.reduction.step import projection_of
-from streamclust.sources.case import Case, check_rows, count_paths, find_case, iter_paths
+from streamclust.sources.case import CaseFolder, check_rows, count_paths, find_case, iter_paths
 from streamclust.sources.readers import ArraySource, open_source
 from streamclust.store.descriptors import DESCRIPTORS, DescriptorSet, descriptor_sets
 from streamclust.store.job import Job
@@ -59,7 +59,7 @@ class NewCase:
     n_rows : int
     """
 
-    case: Case
+    case: CaseFolder
     sources: dict[str, ArraySource]
     n_rows: int
 

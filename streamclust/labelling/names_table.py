@@ -16,7 +16,7 @@ from streamclust.store.clusterings import StoredClustering, find_clustering
 from streamclust.store.descriptors import DescriptorSet
 from streamclust.store.job import Job
 from streamclust.store.names import (
-    STEP,
+    LABEL_STEP,
     NamedClusters,
     archive_names,
     clusters_to_name,
@@ -26,7 +26,7 @@ from streamclust.store.outputs import plain_cell
 from streamclust.store.workspace import Workspace
 
 COLUMNS = ("set", "clustering", "cluster", "name", "outlier", "mark")
-LONGEST = 200
+LONGEST_NAME = 200
 _SEPARATORS = ",;\t"
 _NEEDED = ("cluster", "name")
 _TRUE, _FALSE = ("1", "true", "yes"), ("", "0", "false", "no")
@@ -34,7 +34,7 @@ _TRUE, _FALSE = ("1", "true", "yes"), ("", "0", "false", "no")
 _UNSEEN = ("Cc", "Zl", "Zp")
 
 _SHOWN = 3
-NEED = Need(STEP, fixed=64 * MIB)
+NEED = Need(LABEL_STEP, fixed=64 * MIB)
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ def _line(file: Path, number: int, cells: dict[str, str]) -> NameLine:
     if outlier not in (*_TRUE, *_FALSE):
         raise SourceError(f"{file}: line {number}: outlier is {outlier!r}: write 0 or 1")
     name = clean_name(plain_cell(cells.get("name", "")))
-    if len(name) > LONGEST:
+    if len(name) > LONGEST_NAME:
         raise SourceError(
-            f"{file}: line {number}: a name of {len(name)} characters: write {LONGEST} at most"
+            f"{file}: line {number}: a name of {len(name)} characters: write {LONGEST_NAME} at most"
         )
     return NameLine(
         number,
@@ -143,7 +143,7 @@ def store_names(job: Job, file: Path) -> None:
     """
     given = list(_names_to_store(job.workspace, file, read_names(file)))
     n_rows = max(names.clusters.n_rows for names in given)
-    with job.step(STEP, None, [NEED], n_rows) as passes:
+    with job.step(LABEL_STEP, None, [NEED], n_rows) as passes:
         for names in given:
             _store(job, passes, names)
 

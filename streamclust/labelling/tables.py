@@ -21,9 +21,9 @@ from streamclust.labelling.names import AppliedNames, applied_names, cluster_nam
 from streamclust.labelling.names_table import COLUMNS
 from streamclust.labelling.row_files import CODE, FLAG, FLOAT, INT, TEXT, Column, row_file
 from streamclust.memory import MIB, Need
-from streamclust.outliers.near_duplicates import FILE as DUPLICATES
+from streamclust.outliers.near_duplicates import DUPLICATES_FILE as DUPLICATES
 from streamclust.outliers.pictures import outlier_figures
-from streamclust.outliers.tables import TABLES
+from streamclust.outliers.tables import OUTLIER_TABLES
 from streamclust.passes.blocks import Span, spans_of
 from streamclust.passes.verbs import Passes
 from streamclust.store.clusterings import StoredClustering, find_clustering, recommended_clusterings
@@ -77,7 +77,7 @@ def export(job: Job, outputs: Outputs) -> None:
 def forget_outliers(job: Job, outputs: Outputs) -> None:
     """Put aside the outliers, tables and figures of rows that are no more."""
     case_outliers(job.workspace).archive()
-    for file in (*TABLES, DUPLICATES, *outlier_figures()):
+    for file in (*OUTLIER_TABLES, DUPLICATES, *outlier_figures()):
         outputs.remove(file)
 
 

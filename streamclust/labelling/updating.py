@@ -30,11 +30,18 @@ from streamclust.passes.blocks import Shape
 from streamclust.reduction.ingestion import source_attributes
 from streamclust.reduction.step import reduced_mark, settings_of
 from streamclust.sources.case import iter_paths
-from streamclust.sources.paths import BYTES, path_digests
+from streamclust.sources.paths import DIGEST_BYTES, path_digests
 from streamclust.sources.readers import ArraySource
 from streamclust.store.clusterings import StoredClustering, find_clustering
 from streamclust.store.descriptors import DescriptorSet, descriptor_sets
-from streamclust.store.images import ADD_STEP, NEED, PATH, extend_paths, path_blocks, stored_paths
+from streamclust.store.images import (
+    ADD_STEP,
+    PATH,
+    PATHS_NEED,
+    extend_paths,
+    path_blocks,
+    stored_paths,
+)
 from streamclust.store.job import Job
 from streamclust.store.outliers import case_outliers
 from streamclust.store.outputs import Outputs, safe_cell
@@ -185,7 +192,7 @@ def _path_needs(workspace: Workspace, n_new: int) -> list[Need]:
     """Memory of a chunk of paths, and of a digest of each stored and each new one."""
     paths = stored_paths(workspace)
     n_old = 0 if paths is None else int(paths.shape[0])
-    return [Need(ADD_STEP, fixed=NEED.fixed + 4 * BYTES * (n_old + n_new) + MIB)]
+    return [Need(ADD_STEP, fixed=PATHS_NEED.fixed + 4 * DIGEST_BYTES * (n_old + n_new) + MIB)]
 
 
 def _check_paths(job: Job, new: NewCase) -> None:

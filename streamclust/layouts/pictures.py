@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.figures.files import FIGURE_BYTES, figure_file
-from streamclust.figures.set_pictures import BINS
+from streamclust.figures.set_pictures import MAP_BINS
 from streamclust.memory import Need
 from streamclust.passes.accumulators.histogram import Density, DensityMap, DensityMaps
 from streamclust.passes.blocks import Rows
@@ -52,9 +52,9 @@ def draw_layouts_needs(descriptor: str, rows: Rows, n_clusters: int, dimensions:
 
 def _shape(dimensions: int) -> tuple[int, int]:
     """Planes that are drawn, and the bins of their sides."""
-    from streamclust.figures.density import ANGLES
+    from streamclust.figures.density import VIEW_ANGLES
 
-    return (1, BINS) if dimensions == 2 else (len(ANGLES), VIEW_BINS)
+    return (1, MAP_BINS) if dimensions == 2 else (len(VIEW_ANGLES), VIEW_BINS)
 
 
 def _draw(job: Job, layout: StoredLayout, clustering: StoredClustering, outputs: Outputs) -> None:
@@ -122,14 +122,14 @@ def _draw_plane(
 def _planes(limits: np.ndarray) -> list[DensityMap]:
     """The planes of the pictures, within the limits of a layout."""
     if len(limits) == 2:
-        edges = [np.linspace(low, high, BINS + 1) for low, high in limits.tolist()]
+        edges = [np.linspace(low, high, MAP_BINS + 1) for low, high in limits.tolist()]
         return [DensityMap(np.eye(2), np.zeros(2), *edges)]
-    from streamclust.figures.density import ANGLES, projection
+    from streamclust.figures.density import VIEW_ANGLES, projection
 
     corners = np.stack(np.meshgrid(*limits, indexing="ij"), axis=-1).reshape(-1, 3)
     middle = limits.mean(axis=1)
     planes = []
-    for angle in ANGLES:
+    for angle in VIEW_ANGLES:
         axes = projection(*angle)
         half = np.abs((corners - middle) @ axes).max(axis=0)
         edges = [np.linspace(-end, end, VIEW_BINS + 1) for end in half.tolist()]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from streamclust.errors import WorkspaceError
-from streamclust.figures.files import FOLDER, caption
+from streamclust.figures.files import FIGURES_FOLDER, caption
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Pixels of the files to one of the screen.
@@ -48,7 +48,7 @@ class Pictures(dict[str, Path]):
     """The files in ``figures/`` by name without ending; as HTML, a list of what they show."""
 
     def __init__(self, folder: Path) -> None:
-        files = sorted((folder / FOLDER).glob("[!.]*.png"))
+        files = sorted((folder / FIGURES_FOLDER).glob("[!.]*.png"))
         super().__init__({file.stem: file for file in files if ".kept-" not in file.name})
         self._folder = folder
 

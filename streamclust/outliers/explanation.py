@@ -11,8 +11,7 @@ from streamclust.errors import MISSING, SourceError
 from streamclust.images.archive import Images, ImageStore
 from streamclust.images.pixels import MEASURES
 from streamclust.images.scan import Problem, measure_rows
-from streamclust.outliers.image_quality import KINDS as PIXEL_KINDS
-from streamclust.outliers.image_quality import Reasons, Yardstick
+from streamclust.outliers.image_quality import IMAGE_KINDS, Reasons, Yardstick
 from streamclust.passes.accumulators.collected import Collected
 from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Rows
@@ -23,10 +22,10 @@ from streamclust.store.outliers import case_outliers
 
 UNUSUAL, INVALID = "unusual content", "invalid descriptor"
 # The codes of kinds: pixels tell the first, then what nothing but the descriptor tells.
-KINDS = ("", *PIXEL_KINDS, UNUSUAL, *PROBLEMS[1:], INVALID)
+KINDS = ("", *IMAGE_KINDS, UNUSUAL, *PROBLEMS[1:], INVALID)
 # A picture of another size is no bad picture: only together with the descriptors it is flagged.
 BAD_PICTURES = tuple(
-    KINDS.index(kind) for kind in (*PIXEL_KINDS, *PROBLEMS[2:]) if kind != "odd size"
+    KINDS.index(kind) for kind in (*IMAGE_KINDS, *PROBLEMS[2:]) if kind != "odd size"
 )
 
 LEAST_SHOWN = 100
@@ -228,7 +227,7 @@ class _RowKinds:
         kinds[~flagged] = 0
         shown = np.flatnonzero((kinds > 0) & (problem == 0))
         reasons = self.yardstick.reasons(measures[shown])
-        codes = (reasons.kind + KINDS.index(PIXEL_KINDS[0])).astype(np.int8)
+        codes = (reasons.kind + KINDS.index(IMAGE_KINDS[0])).astype(np.int8)
         self._rows.append(rows)
         self._kinds.append(np.where(flagged & (kinds == 0), KINDS.index(UNUSUAL), kinds))
         self._reasons.append(replace(reasons, row=rows[shown[reasons.row]], kind=codes))

@@ -24,7 +24,7 @@ from streamclust.store.outliers import SetOutliers, case_outliers, stored_outlie
 from streamclust.store.workspace import Workspace, fingerprint
 
 STEP = "suspects"
-BYTES_A_ROW, BYTES_A_REASON = 24, 30
+FLAGGING_BYTES_A_ROW, BYTES_A_REASON = 24, 30
 # A block's scores or measures with what is made of them.
 _BLOCK_BYTES = 96 * BLOCK_ROWS
 
@@ -73,7 +73,7 @@ def flag_outliers(job: Job, sets: list[str]) -> None:
 
 def flagging_needs(n_rows: int, images: bool = True) -> list[Need]:
     """Memory of whole columns, a reason a row, and of the images in work if any are read."""
-    held = n_rows * (BYTES_A_ROW + BYTES_A_REASON) + 16 * MIB
+    held = n_rows * (FLAGGING_BYTES_A_ROW + BYTES_A_REASON) + 16 * MIB
     if not images:
         return [Need(STEP, fixed=held, per_block=_BLOCK_BYTES)]
     scan = scan_need(n_rows)

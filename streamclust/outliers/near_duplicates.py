@@ -161,7 +161,7 @@ def duplicate_groups(pairs: np.ndarray, share: float = NEAR) -> DuplicateGroups:
     n_exact = int(np.searchsorted(pairs["distance"], 0, side="right"))
     n_rows = int(pairs["second"].max(initial=-1)) + 1
     exact, near = pairs[:n_exact], pairs[n_exact:]
-    copies = Components(n_rows)
+    copies = ConnectedComponents(n_rows)
     for block in _blocks(exact):
         copies.join(block["first"], block["second"])
     places = copies.result()
@@ -177,7 +177,7 @@ def duplicate_groups(pairs: np.ndarray, share: float = NEAR) -> DuplicateGroups:
     return _ordered(forest.roots[places[rows]], rows, nearest[rows])
 
 
-class Components:
+class ConnectedComponents:
     """Connected components of a graph whose edges come in blocks: all of them are held nowhere.
 
     Parameters
@@ -318,7 +318,7 @@ def _ordered(labels: np.ndarray, row: np.ndarray, distance: np.ndarray) -> Dupli
 
 STEP = "duplicates"
 BYTES_A_ROW = 168
-FILE = "duplicates.csv"
+DUPLICATES_FILE = "duplicates.csv"
 
 
 def duplicates(job: Job, sets: list[str], outputs: Outputs) -> None:
@@ -332,7 +332,7 @@ def duplicates(job: Job, sets: list[str], outputs: Outputs) -> None:
     graphs = {name: SetOutliers(job.workspace, name).neighbors for name in sets}
     made_of = [graph.fingerprint for graph in graphs.values()]
     mark = fingerprint(STEP, 2, made_of, paths_fingerprint(job.workspace))
-    if outputs.is_current(FILE, mark):
+    if outputs.is_current(DUPLICATES_FILE, mark):
         job.skip(STEP, None)
         return
     first = graphs[sets[0]].indices
@@ -340,7 +340,7 @@ def duplicates(job: Job, sets: list[str], outputs: Outputs) -> None:
     needs = duplicate_needs(first.shape[0], first.chunks[0], first.shape[1])
     with job.step(STEP, None, needs, first.shape[0]) as passes:
         groups = common_groups(_of_set(job, passes, name, share) for name in sets)
-        outputs.table(FILE, COLUMNS, _lines(job, groups), mark)
+        outputs.table(DUPLICATES_FILE, COLUMNS, _lines(job, groups), mark)
 
 
 def duplicate_needs(n_rows: int, chunk: int, n_neighbors: int) -> list[Need]:

@@ -18,7 +18,7 @@ from streamclust.store.workspace import fingerprint
 STEP = "outliers"
 VERSION = 3
 # Fewer rows have no tail to speak of.
-LEAST_ROWS = 20
+LEAST_SCORED_ROWS = 20
 # Whole columns that are held: quantiles, and what neighbours are looked up in.
 BYTES_A_ROW = 48
 

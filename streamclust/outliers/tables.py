@@ -10,7 +10,7 @@ from streamclust.images.pixels import MEASURES
 from streamclust.memory import MIB, Need
 from streamclust.outliers.explanation import KINDS, FlaggedRows
 from streamclust.outliers.flagging import set_scores
-from streamclust.outliers.near_duplicates import Components
+from streamclust.outliers.near_duplicates import ConnectedComponents
 from streamclust.outliers.neighbor_graphs import usual_distance
 from streamclust.outliers.scores import far_out
 from streamclust.passes.verbs import Passes
@@ -23,7 +23,7 @@ from streamclust.store.workspace import Workspace, fingerprint
 STEP = "outlier tables"
 OUTLIERS_FILE, REASONS_FILE = "outliers.csv", "outlier_reasons.csv"
 GROUPS_FILE = "outlier_groups.csv"
-TABLES = (OUTLIERS_FILE, REASONS_FILE, GROUPS_FILE)
+OUTLIER_TABLES = (OUTLIERS_FILE, REASONS_FILE, GROUPS_FILE)
 FIXED = ("rank", "row", "path", "score", "kind", "sets")
 REASONS = ("row", "path", "kind", "measure", "value", "usual_low", "usual_high")
 GROUPS = ("group", "size", "share", "kind", "score", "row", "path")
@@ -46,7 +46,7 @@ def write_outliers(job: Job, outputs: Outputs, outliers: FlaggedRows) -> None:
     of_sets = [SetOutliers(job.workspace, name) for name in stored.sets]
     parts = [part.fingerprint for one in of_sets for part in (one.scores, one.neighbors)]
     mark = fingerprint(STEP, 2, [paths_fingerprint(job.workspace), stored.fingerprint, *parts])
-    if all(outputs.is_current(file, mark) for file in TABLES):
+    if all(outputs.is_current(file, mark) for file in OUTLIER_TABLES):
         job.skip(STEP, None)
         return
     n_rows, graph = len(outliers.score), of_sets[0].neighbors.indices
@@ -110,7 +110,7 @@ def _groups(
     flagged = np.flatnonzero(outliers.flagged)
     place = np.full(len(outliers.flagged), -1, np.int32)
     place[flagged] = np.arange(len(flagged))
-    components = Components(len(flagged))
+    components = ConnectedComponents(len(flagged))
     for stored in sets:
         near = _NearFlagged(place, len(flagged), usual_distance(stored.neighbors, passes))
         rows = stored.neighbors.rows.having(valid=outliers.flagged, numbered=True)
@@ -142,7 +142,7 @@ class _NearFlagged:
     def __init__(self, place: np.ndarray, n_flagged: int, usual: float) -> None:
         self.place = place
         self.usual = usual
-        self.components = Components(n_flagged)
+        self.components = ConnectedComponents(n_flagged)
 
     def __deepcopy__(self, memo: Any) -> Self:
         # Blocks' accumulators share the numbers of all rows.

@@ -13,7 +13,7 @@ from streamclust.passes.scaling import column_scale, unit_rows
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class ScaledBlock:
     """One set of a mixture.
 
     Parameters
@@ -44,7 +44,7 @@ class Joined:
 
     dtype = np.dtype(np.float32)
 
-    def __init__(self, blocks: Sequence[Block]) -> None:
+    def __init__(self, blocks: Sequence[ScaledBlock]) -> None:
         self.blocks = list(blocks)
         columns = [len(block.factor) for block in self.blocks]
         self.shape = (int(self.blocks[0].array.shape[0]), sum(columns))
@@ -87,7 +87,7 @@ class Indicators:
         return (labels[:, None] == np.arange(self.shape[1])).astype(np.float32)
 
 
-def weighted_block(array: Any, moments: ColumnMoments, scaling: str, weight: float) -> Block:
+def weighted_block(array: Any, moments: ColumnMoments, scaling: str, weight: float) -> ScaledBlock:
     """A set scaled so that the variances of its columns sum to `weight`.
 
     Parameters
@@ -109,4 +109,4 @@ def weighted_block(array: Any, moments: ColumnMoments, scaling: str, weight: flo
     if not variance > 0:
         raise SettingsError("all rows are equal: leave the set out")
     factor = np.sqrt(weight / variance) / scale
-    return Block(array, moments.mean, factor, unit=scaling == "l2")
+    return ScaledBlock(array, moments.mean, factor, unit=scaling == "l2")

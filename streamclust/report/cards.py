@@ -9,7 +9,7 @@ import numpy as np
 
 from streamclust.description.sentences import cluster_texts
 from streamclust.labelling.names import cluster_names
-from streamclust.labelling.names_table import LONGEST, clean_name
+from streamclust.labelling.names_table import LONGEST_NAME, clean_name
 from streamclust.passes.accumulators.contingency import Contingency
 from streamclust.passes.blocks import Columns, Rows
 from streamclust.passes.verbs import Passes
@@ -98,7 +98,7 @@ def cards(
                 "cluster": cluster,
                 "size": int(sizes[cluster]),
                 "share": float(sizes[cluster] / max(1, sizes.sum())),
-                "suggested": clean_name(words[cluster].name)[:LONGEST] if words else "",
+                "suggested": clean_name(words[cluster].name)[:LONGEST_NAME] if words else "",
                 "text": words[cluster].text[:TEXT_CHARACTERS] if words else "",
                 "name": naming.names[cluster],
                 "marked": bool(naming.outliers[cluster]),

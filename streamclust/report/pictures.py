@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.errors import ImageError, SourceError
-from streamclust.figures.files import COMPARISON, FOLDER, caption, figure_file
+from streamclust.figures.files import COMPARISON, FIGURES_FOLDER, caption, figure_file
 from streamclust.images.archive import Images, ImageStore, ZipMarks
 from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import (
@@ -179,7 +179,7 @@ def figures_of_outliers(folder: Path, words: Words) -> list[Figure]:
 def embed(folder: Path, figures: list[Figure], most_bytes: int = FIGURE_BYTES) -> None:
     """Read figures into their `uri`, until `most_bytes` characters are spent."""
     for figure in sorted(figures, key=lambda one: one.urgency):
-        path = folder / FOLDER / figure.file
+        path = folder / FIGURES_FOLDER / figure.file
         # The size is asked first: whatever stands there need not be one of our pictures.
         if 4 * path.stat().st_size > 3 * most_bytes:
             continue

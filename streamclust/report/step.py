@@ -8,7 +8,7 @@ from streamclust.errors import SettingsError
 from streamclust.images.archive import Images, stored_images
 from streamclust.images.scan import scan_need
 from streamclust.memory import MIB, Need
-from streamclust.outliers.flagging import BYTES_A_ROW
+from streamclust.outliers.flagging import FLAGGING_BYTES_A_ROW
 from streamclust.passes.verbs import Passes
 from streamclust.report.bounds import PAGE_BYTES, POINTS, SETS
 from streamclust.report.outliers import outlier_sheets
@@ -80,7 +80,7 @@ def report(
 
 def page_needs(n_rows: int, with_images: bool) -> list[Need]:
     """Memory of the page, of the outliers' columns, and of images in work."""
-    held = PAGE_NEED + BYTES_A_ROW * n_rows
+    held = PAGE_NEED + FLAGGING_BYTES_A_ROW * n_rows
     if not with_images:
         return [Need(STEP, fixed=held)]
     image = scan_need(n_rows)

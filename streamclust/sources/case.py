@@ -27,7 +27,7 @@ _TAKEN = {
 
 
 @dataclass(frozen=True)
-class Case:
+class CaseFolder:
     """The inputs of a run.
 
     Attributes
@@ -50,7 +50,7 @@ class Case:
 
 def find_case(
     path: str | Path | Sequence[str | Path], descriptors: Sequence[str] | None = None
-) -> Case:
+) -> CaseFolder:
     """Find the inputs in a case folder, or make a case of single descriptor files.
 
     Parameters
@@ -85,7 +85,7 @@ def find_case(
     if not is_case and (root.parent / PATHS_NAME).is_file():
         root = root.parent
     paths_file = root / PATHS_NAME
-    return Case(
+    return CaseFolder(
         root=root,
         descriptors=_select(_by_name(files), descriptors, root),
         paths_file=paths_file if paths_file.is_file() else None,

@@ -14,9 +14,9 @@ import numpy as np
 from streamclust.errors import SourceError
 from streamclust.sources.case import normalise_path
 
-BYTES = 8
+DIGEST_BYTES = 8
 # Of a path and its number in `PathNumbers`.
-BYTES_A_PATH = BYTES + 4
+BYTES_A_PATH = DIGEST_BYTES + 4
 ROW = "row"
 # Matched by the last two parts of a path, without the ending, as VERI-Wild names its images.
 TAIL = "id/image"
@@ -28,7 +28,7 @@ _EXAMPLES = 3
 def path_digest(path: str) -> bytes:
     """The digest of a path; the same however its folders are written."""
     text = normalise_path(path).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, digest_size=BYTES).digest()
+    return hashlib.blake2b(text, digest_size=DIGEST_BYTES).digest()
 
 
 def path_digests(paths: Iterable[str]) -> np.ndarray:

@@ -38,7 +38,7 @@ class Global:
 
 
 @dataclass(frozen=True)
-class Span:
+class ByteSpan:
     """Bytes or text that were left in the file; `small` is the content of a short one."""
 
     start: int
@@ -238,7 +238,7 @@ class _Machine:
             self._cut_short(f"{missing} of {length} bytes are missing")
         small = self._take(length) if length <= _MAX_LINE else None
         self.file.seek(start + length)
-        self.stack.append(Span(start, length, encoding, is_text, small))
+        self.stack.append(ByteSpan(start, length, encoding, is_text, small))
 
     def _push_text_line(self) -> None:
         start = self.file.tell()
@@ -251,7 +251,7 @@ class _Machine:
         self.file.seek(start)
         small = self._take(end - start) if end - start <= _MAX_LINE else None
         self.file.seek(end + 1)
-        self.stack.append(Span(start, end - start, "raw-unicode-escape", True, small))
+        self.stack.append(ByteSpan(start, end - start, "raw-unicode-escape", True, small))
 
     def _push_tuple(self, start: int) -> None:
         if start < 0 or any(item is _MARK for item in self.stack[start:]):
@@ -277,7 +277,7 @@ class _Machine:
 
     def _push_stack_global(self) -> None:
         name, module = self._pop(), self._pop()
-        if not all(isinstance(part, Span) and part.word is not None for part in (module, name)):
+        if not all(isinstance(part, ByteSpan) and part.word is not None for part in (module, name)):
             self._refuse("a global without a plain name")
         self._push_global(Global(module.word, name.word))
 

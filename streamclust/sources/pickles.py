@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.pickle_machine import WAY_OUT, Global, Refusal, Span, walk
+from streamclust.sources.pickle_machine import WAY_OUT, ByteSpan, Global, Refusal, walk
 from streamclust.sources.readers import (
     ArraySource,
     OpenFile,
@@ -230,14 +230,14 @@ def open_array(path: Path) -> ArraySource:
     return stored_array(path, shape, dtype, order, _payload(path, span))
 
 
-def _payload(path: Path, span: Span) -> Payload:
+def _payload(path: Path, span: ByteSpan) -> Payload:
     if span.encoding == "raw":
         return RawBytes(span.start, span.length)
     with opened(path) as file:
         return TextBytes.scan(file, span.start, span.start + span.length, span.encoding)
 
 
-_Content = tuple[tuple[int, ...], np.dtype, Literal["C", "F"], Span]
+_Content = tuple[tuple[int, ...], np.dtype, Literal["C", "F"], ByteSpan]
 
 
 @dataclass(eq=False)
@@ -283,7 +283,7 @@ class _Arrays:
         if target == _ENCODE:
             return _encode(arguments)
         if target in _BYTES and arguments == ():
-            return Span(0, 0, "raw", False, b"")
+            return ByteSpan(0, 0, "raw", False, b"")
         raise Refusal(f"a call of '{target.module} {target.name}'")
 
     def build(self, target: object, state: object) -> None:
@@ -300,7 +300,7 @@ class _Arrays:
 
     def _dtype(self, arguments: tuple[Any, ...]) -> _DType:
         # (code, align, copy)
-        word = arguments[0].word if arguments and isinstance(arguments[0], Span) else None
+        word = arguments[0].word if arguments and isinstance(arguments[0], ByteSpan) else None
         if arguments[1:] != (False, True) or word is None or not _CODES.fullmatch(word):
             raise Refusal("an unknown dtype")
         try:
@@ -312,8 +312,8 @@ class _Arrays:
         return _DType(dtype)
 
 
-def _encode(arguments: tuple[Any, ...]) -> Span:
-    if len(arguments) == 2 and all(isinstance(part, Span) for part in arguments):
+def _encode(arguments: tuple[Any, ...]) -> ByteSpan:
+    if len(arguments) == 2 and all(isinstance(part, ByteSpan) for part in arguments):
         text, encoding = arguments
         if text.is_text and encoding.word in ("latin1", "latin-1"):
             return replace(text, is_text=False, small=None)
@@ -324,7 +324,7 @@ def _frombuffer(arguments: tuple[Any, ...]) -> _Array:
     if len(arguments) not in (4, 5):
         raise Refusal("a call of '_frombuffer' with unknown arguments")
     span, dtype, shape, order = arguments[:4]
-    word = order.word if isinstance(order, Span) else None
+    word = order.word if isinstance(order, ByteSpan) else None
     # 'A' makes C order of a flat buffer; 'K' goes with three dimensions and more.
     orders: dict[str | None, Literal["C", "F"]] = {"C": "C", "F": "F", "A": "C"}
     if word == "K" and isinstance(shape, tuple) and len(shape) > 2:
@@ -339,7 +339,7 @@ def _content(shape: object, dtype: object, order: Literal["C", "F"], span: objec
         raise Refusal("a shape that is no tuple of whole numbers")
     if not isinstance(dtype, _DType):
         raise Refusal("an array without a dtype")
-    if not isinstance(span, Span) or span.is_text:
+    if not isinstance(span, ByteSpan) or span.is_text:
         raise Refusal("an array without its bytes")
     return shape, dtype.value, order, span
 
@@ -347,7 +347,7 @@ def _content(shape: object, dtype: object, order: Literal["C", "F"], span: objec
 def _with_byte_order(dtype: np.dtype, state: tuple[Any, ...]) -> np.dtype:
     # (version, byte order, subarray, names, fields, size, alignment, flags)
     plain = (None, None, None, -1, -1, 0)
-    if len(state) != 8 or state[0] != 3 or state[2:] != plain or not isinstance(state[1], Span):
+    if len(state) != 8 or state[0] != 3 or state[2:] != plain or not isinstance(state[1], ByteSpan):
         raise Refusal("a dtype with an unknown state")
     orders: dict[str | None, Literal["<", ">", "="]] = {"<": "<", ">": ">", "=": "=", "|": "="}
     order = orders.get(state[1].word)
@@ -357,7 +357,7 @@ def _with_byte_order(dtype: np.dtype, state: tuple[Any, ...]) -> np.dtype:
 
 
 def _describe(value: object) -> str:
-    if isinstance(value, Span):
+    if isinstance(value, ByteSpan):
         return "text" if value.is_text else "bytes"
     names = {tuple: "a tuple", Global: "a name", _DType: "a dtype", _Array: "an unfinished array"}
     return names.get(type(value), "a number" if isinstance(value, int) else "nothing")

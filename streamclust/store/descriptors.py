@@ -9,7 +9,7 @@ import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.passes.blocks import Rows
-from streamclust.passes.side_by_side import Block, Indicators, Joined
+from streamclust.passes.side_by_side import Indicators, Joined, ScaledBlock
 from streamclust.store.clusterings import StoredClustering, stored_clusterings
 from streamclust.store.set_content import (
     BLOCKS,
@@ -89,14 +89,14 @@ class DescriptorSet(SetContent):
 
     def _blocks(
         self, array: Callable[[int, int], Any], group: Any, mixture: dict[str, Any]
-    ) -> list[Block]:
+    ) -> list[ScaledBlock]:
         """The blocks of a mixture, each of an array by its number and number of columns."""
         blocks = []
         for number in range(len(mixture["sets"])):
             stored = group[f"{BLOCKS}/{number}"]
             center, factor = stored["center"][...], stored["factor"][...]
             unit = bool(stored.attrs["unit"])
-            blocks.append(Block(array(number, len(factor)), center, factor, unit))
+            blocks.append(ScaledBlock(array(number, len(factor)), center, factor, unit))
         return blocks
 
     @property

@@ -19,7 +19,7 @@ import numpy as np
 
 from streamclust.errors import DAMAGED, MISSING, TOO_LARGE
 from streamclust.memory import MIB, Need
-from streamclust.sources.case import Case, iter_paths
+from streamclust.sources.case import CaseFolder, iter_paths
 from streamclust.sources.paths import PathNumbers, path_digests
 from streamclust.sources.readers import fingerprint
 from streamclust.store.job import Job
@@ -37,7 +37,7 @@ _CHUNK = 65_536
 _PART_ROWS = 32_768
 _READINGS = 16
 # A chunk of long paths as Python strings, twice: as they are read, and as they are stored.
-NEED = Need("paths", fixed=64 * MIB)
+PATHS_NEED = Need("paths", fixed=64 * MIB)
 
 
 def store_paths(job: Job, file: Path | None, n_rows: int, images: Path | None) -> None:
@@ -56,7 +56,7 @@ def store_paths(job: Job, file: Path | None, n_rows: int, images: Path | None) -
         job.skip(STEP, None)
         return
     with (
-        job.step(STEP, None, [NEED], n_rows),
+        job.step(STEP, None, [PATHS_NEED], n_rows),
         workspace.staging() as staged,
         job.events.passing(file.name, n_rows) as advance,
     ):
@@ -172,7 +172,7 @@ def parts_with_paths(workspace: Workspace, rows: np.ndarray) -> Iterator[tuple[s
         yield part, paths_of(workspace, rows[part])
 
 
-def extend_paths(workspace: Workspace, staged: Any, case: Case) -> tuple[Any, str]:
+def extend_paths(workspace: Workspace, staged: Any, case: CaseFolder) -> tuple[Any, str]:
     """Write the stored paths, and those of a case with further rows, into a staged group.
 
     Returns

@@ -16,7 +16,7 @@ from streamclust.store.images import mark_of_rows
 from streamclust.store.workspace import Workspace, fingerprint, stage_array
 
 NAMES = "names"
-STEP = "label"
+LABEL_STEP = "label"
 _LABELS = "labels"
 _CHUNK = 65_536
 
@@ -107,7 +107,7 @@ def save_names(
     workspace, path = clustering.workspace, _path(clustering)
     paths = mark_of_rows(workspace, clusters.n_rows)
     of_clusters = [list(names), list(outliers)]
-    mark = fingerprint(STEP, 1, clusters.fingerprint, paths, of_clusters)
+    mark = fingerprint(LABEL_STEP, 1, clusters.fingerprint, paths, of_clusters)
     if workspace.restore(path, mark):
         return
     with workspace.staging() as staged:

@@ -10,7 +10,7 @@ from streamclust.passes.accumulators.covariance import Scatter
 from streamclust.passes.accumulators.moments import ColumnMoments
 from streamclust.passes.accumulators.sketch import ScatterSketch
 from streamclust.passes.blocks import Part, Rows
-from streamclust.passes.side_by_side import Block
+from streamclust.passes.side_by_side import ScaledBlock
 from streamclust.store import sums
 from streamclust.store.links import extend_array, link_group
 from streamclust.store.workspace import stage_array, store_array
@@ -220,7 +220,7 @@ class StagedSet(SetContent):
         shape = (self.valid.shape[0], n_sets)
         return stage_array(self.staged, LABELS, shape, np.int32, chunk_rows, **options)
 
-    def save_blocks(self, blocks: Sequence[Block]) -> None:
+    def save_blocks(self, blocks: Sequence[ScaledBlock]) -> None:
         """Write what makes the rows of a mixed set of those of its sets."""
         group = self.staged.create_group(BLOCKS)
         for number, block in enumerate(blocks):

@@ -14,7 +14,7 @@ from streamclust import api
 from streamclust.comparison.mixing_weights import explained, search_weights
 from streamclust.errors import MemoryBudgetError, SettingsError
 from streamclust.passes.blocks import read_rows
-from streamclust.passes.side_by_side import Block, Joined
+from streamclust.passes.side_by_side import Joined, ScaledBlock
 from streamclust.store.descriptors import DescriptorSet
 from streamclust.store.workspace import Workspace
 
@@ -247,7 +247,7 @@ def test_joined_rows_are_read_as_numpy_reads_them():
 
     array = zarr.create_array(store={}, data=values, chunks=(4, 4))
     zero, one = np.zeros(4), np.ones(4)
-    rows = Joined([Block(array, zero, one), Block(array, one, 2 * one)])
+    rows = Joined([ScaledBlock(array, zero, one), ScaledBlock(array, one, 2 * one)])
     assert rows.shape == (10, 8)
     for part in (slice(0, 10), slice(8, 20), slice(3, 3)):
         np.testing.assert_array_equal(

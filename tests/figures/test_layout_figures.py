@@ -7,9 +7,9 @@ from PIL import Image
 
 from streamclust.figures.cluster_labels import level_of, outline, spread_labels
 from streamclust.figures.density import (
-    ANGLES,
     MOST_PANELS,
     PANEL_BINS,
+    VIEW_ANGLES,
     _coarse,
     cluster_panels,
     projection,
@@ -77,7 +77,7 @@ def test_coarse_bins_keep_all_rows():
 
 
 def test_projections_keep_lengths_and_turn_around_the_third_axis():
-    for angle in ANGLES:
+    for angle in VIEW_ANGLES:
         axes = projection(*angle)
         np.testing.assert_allclose(axes.T @ axes, np.eye(2), atol=1e-12)
     np.testing.assert_allclose(projection(0, 90), np.eye(3)[:, :2], atol=1e-12)
@@ -87,8 +87,8 @@ def test_projections_keep_lengths_and_turn_around_the_third_axis():
 def test_views_from_all_sides(tmp_path):
     counts = spots(5)
     edges = np.linspace(-1, 1, 49)
-    views = [DensityMap(projection(*angle), np.zeros(3), edges, edges) for angle in ANGLES]
-    seen = [Density(np.concatenate([counts, counts[:1]]), 3, 0) for _ in ANGLES]
+    views = [DensityMap(projection(*angle), np.zeros(3), edges, edges) for angle in VIEW_ANGLES]
+    seen = [Density(np.concatenate([counts, counts[:1]]), 3, 0) for _ in VIEW_ANGLES]
     space_views(tmp_path / "v.png", views, seen, counts.sum(axis=(1, 2)), "views", "UMAP")
     with Image.open(tmp_path / "v.png") as image:
         assert image.size == (1650, 1140)

@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from streamclust.errors import SourceError
-from streamclust.labelling.names_table import LONGEST, clean_name, read_names
+from streamclust.labelling.names_table import LONGEST_NAME, clean_name, read_names
 from streamclust.store.outputs import plain_cell, safe_cell
 
 
@@ -41,7 +41,7 @@ def test_every_way_to_write_a_table(tmp_path, encoding, separator):
         ("cluster,name\nx,car\n", "line 2: 'x' is no number"),
         ("cluster,name\n-1,noise\n", "line 2: '-1' is no number"),
         ("cluster,name,outlier\n1,car,perhaps\n", "line 2: outlier is 'perhaps'"),
-        (f"cluster,name\n1,{'x' * (LONGEST + 1)}\n", f"write {LONGEST} at most"),
+        (f"cluster,name\n1,{'x' * (LONGEST_NAME + 1)}\n", f"write {LONGEST_NAME} at most"),
     ],
 )
 def test_tables_that_are_not_understood(tmp_path, text, message):

@@ -12,7 +12,7 @@ from streamclust.outliers.near_duplicates import (
     NEAR,
     NEAR_IN_SEVERAL,
     PAIRS_A_ROW,
-    Components,
+    ConnectedComponents,
     NearPairs,
     common_groups,
     duplicate_groups,
@@ -139,7 +139,7 @@ def test_components_of_edges_in_any_blocks(monkeypatch):
     matrix = coo_matrix((np.ones(200), tuple(ends)), (300, 300))
     _, expected = connected_components(matrix, directed=False)
     for size in (1, 9, 200):
-        whole, first, second = (Components(300) for _ in range(3))
+        whole, first, second = (ConnectedComponents(300) for _ in range(3))
         for start in range(0, 200, size):
             block = ends[:, start : start + size]
             whole.join(*block)

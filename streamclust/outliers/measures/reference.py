@@ -19,8 +19,8 @@ from streamclust.settings import Settings
 # The columns of the near and the far distances.
 NEAR, FAR = "reference", "reference_far"
 
-SIZE = 500
-DRAWS = 10
+SAMPLE_SIZE = 500
+N_SAMPLES = 10
 NEAR_SHARE, FAR_SHARE = 0.01, 0.05
 
 PIECE_ROWS = 512
@@ -38,7 +38,7 @@ class ReferenceSamples:
     seed : int
     """
 
-    def __init__(self, size: int = SIZE, draws: int = DRAWS, seed: int = 0) -> None:
+    def __init__(self, size: int = SAMPLE_SIZE, draws: int = N_SAMPLES, seed: int = 0) -> None:
         self.samples = [UniformSample(size, seed * draws + draw) for draw in range(draws)]
 
     def update(self, values: np.ndarray, *extras: np.ndarray) -> None:
@@ -129,7 +129,7 @@ class ReferenceDistances:
     @staticmethod
     def nbytes(n_columns: int, itemsize: int) -> int:
         """Bytes held beside a block at the peak of a call, state included."""
-        return itemsize * SIZE * DRAWS * (3 * n_columns + 2 * PIECE_ROWS + 8)
+        return itemsize * SAMPLE_SIZE * N_SAMPLES * (3 * n_columns + 2 * PIECE_ROWS + 8)
 
 
 def reference_gap(near: np.ndarray, far: np.ndarray, floor: float) -> np.ndarray:

@@ -147,7 +147,7 @@ class FullGaussians:
 
 
 # Rows below which a component's mean and covariance are not told.
-EMPTY = 1e-6
+EMPTY_WEIGHT = 1e-6
 
 
 class Mixture(NamedTuple):
@@ -305,7 +305,7 @@ class EMStep:
 
     def result(self) -> list[PosteriorMoments]:
         components = self.densities.components
-        sizes = np.maximum(self.sizes, EMPTY)
+        sizes = np.maximum(self.sizes, EMPTY_WEIGHT)
         shifts = self.sums / sizes[:, None]
         means = shifts + components.centers
         covariances = components.covariances(self.squares, shifts, sizes)
