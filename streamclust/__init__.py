@@ -8,9 +8,7 @@ from streamclust._version import __version__
 if TYPE_CHECKING:
     from streamclust.api import ingest, open, plan, run
     from streamclust.case import Case
-    from streamclust.estimators.kmeans import StreamingKMeans
-    from streamclust.estimators.knn_outliers import KNNOutlierDetector
-    from streamclust.estimators.pca import IncrementalPCA
+    from streamclust.estimators import IncrementalPCA, KNNOutlierDetector, StreamingKMeans
 
 # Names are imported on first use: the command line answers --help without scikit-learn.
 _HOMES = {

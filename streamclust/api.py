@@ -9,11 +9,11 @@ from streamclust.case import Case, Observers
 from streamclust.errors import SettingsError
 from streamclust.last_settings import settings_of
 from streamclust.settings.keywords import Ingest, Run, with_settings
-from streamclust.store.workspace import Workspace
+from streamclust.store import Workspace
 
 if TYPE_CHECKING:
     from streamclust.settings import Settings
-    from streamclust.store.job import Planned
+    from streamclust.store import Planned
 
 PathLike = str | Path
 CaseLike = PathLike | Sequence[PathLike]
@@ -113,7 +113,7 @@ def demo(
     observers, **settings
         As for `run`.
     """
-    from streamclust.demo.case import make_case
+    from streamclust.demo import make_case
     from streamclust.events import Events
 
     chosen, _ = settings_of("demo", settings)

@@ -23,9 +23,8 @@ from streamclust.settings.keywords import (
 )
 
 if TYPE_CHECKING:
-    from streamclust.outliers.evaluation import Evaluation
-    from streamclust.store.job import Job
-    from streamclust.store.outputs import Outputs
+    from streamclust.outliers import Evaluation
+    from streamclust.store import Job, Outputs
 
 PathLike = str | Path
 Observers = Iterable[Observer]
@@ -127,7 +126,7 @@ class Case(Results):
             When a set is not there or named twice, or a weight is not above 0.
         """
         from streamclust import pipeline
-        from streamclust.comparison.mixed_sets import MixedSet
+        from streamclust.comparison import MixedSet
 
         mixture = MixedSet(_names(sets) or (), weights, consensus, name)
         with self._working("mix", observers, settings) as (job, outputs):
@@ -274,7 +273,7 @@ class Case(Results):
             When no set is reduced, there are no words of the language, or a file would be
             overwritten.
         """
-        from streamclust.report.step import report
+        from streamclust.report import report
 
         _check_language(language)
         with self._working("report", observers, settings) as (job, outputs):
@@ -300,7 +299,7 @@ class Case(Results):
         SettingsError
             When there is nothing to compare.
         """
-        from streamclust.outliers.evaluation import evaluate
+        from streamclust.outliers import evaluate
 
         with self._working("evaluate", observers, settings) as (job, outputs):
             return evaluate(job, Path(truth), outputs)
@@ -337,7 +336,7 @@ class Case(Results):
             nothing is stored then.
         """
         from streamclust import pipeline
-        from streamclust.labelling.tables import write_template
+        from streamclust.labelling import write_template
 
         if (names is None) == (template is None):
             raise SettingsError("name a table of --names, or a --template to write")
@@ -386,7 +385,7 @@ class Case(Results):
             When there is no such clustering, or a file that would be overwritten.
         """
         from streamclust import pipeline
-        from streamclust.labelling.row_export import ExportOptions, export_rows
+        from streamclust.labelling import ExportOptions, export_rows
 
         elsewhere = None
         if to is not None or folders is not None or form is not None:
@@ -438,7 +437,7 @@ class Case(Results):
         SettingsError
             When there is no such clustering, or a file that would be overwritten.
         """
-        from streamclust.labelling.assignment import AssignOptions, assign
+        from streamclust.labelling import AssignOptions, assign
 
         wanted = AssignOptions(new, Path(to), _text(clustering), outliers, overwrite)
         with self._working("assign", observers, settings) as (job, outputs):
@@ -475,7 +474,7 @@ class Case(Results):
             When a set has no clusterings that could go on.
         """
         from streamclust import pipeline
-        from streamclust.labelling.updating import FollowUp, update
+        from streamclust.labelling import FollowUp, update
 
         with self._working("update", observers, settings) as (job, outputs):
             steps = FollowUp(pipeline.measure_set, pipeline.find_outliers, pipeline.tell_choice)

@@ -68,7 +68,7 @@ def settings_of(
 
 def _last_settings(command: str, folder: Path) -> dict[str, tuple[Any, str]]:
     """Settings by name, each with the command that it was of."""
-    from streamclust.store.record import records
+    from streamclust.store import records
 
     found: dict[str, tuple[Any, str]] = {}
     told = records(folder) if command in GOES_ON_FROM else []

@@ -8,52 +8,49 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.choice_evidence import evidence
-from streamclust.choice.label_stability import stability
-from streamclust.choice.measurement import measure
-from streamclust.choice.recommendation import decide, decide_missing, stored_choice
-from streamclust.clustering.step import check_rows, cluster
-from streamclust.comparison.attributes import named_or_last
-from streamclust.comparison.mixed_sets import MixedSet, mix
-from streamclust.comparison.pictures import draw_comparison
-from streamclust.comparison.step import compare
-from streamclust.description.step import chosen_clusterings, describe_clusterings
-from streamclust.description.tables import write_descriptions
+from streamclust.choice import decide, decide_missing, evidence, measure, stability, stored_choice
+from streamclust.clustering import check_rows, cluster
+from streamclust.comparison import MixedSet, compare, draw_comparison, mix, named_or_last
+from streamclust.description import chosen_clusterings, describe_clusterings, write_descriptions
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
-from streamclust.estimators.inputs import largest_spread
+from streamclust.estimators import largest_spread
 from streamclust.events import Events, Observer
-from streamclust.figures.set_pictures import draw
-from streamclust.images.archive import stored_images
-from streamclust.images.row_groups import check_group, groups
-from streamclust.images.scan import scan_images
-from streamclust.labelling.names_table import store_names
-from streamclust.labelling.tables import export, forget_outliers, write_named
-from streamclust.layouts.pictures import draw_layouts
-from streamclust.layouts.step import layout
-from streamclust.outliers.distances_to_means import cluster_distances
-from streamclust.outliers.flagging import flag_outliers, load_flagged
-from streamclust.outliers.near_duplicates import duplicates
-from streamclust.outliers.neighbor_graphs import neighbors
-from streamclust.outliers.pictures import draw_outliers
-from streamclust.outliers.score_space import space
-from streamclust.outliers.step import LEAST_SCORED_ROWS, outliers
-from streamclust.outliers.tables import write_outliers
-from streamclust.passes.accumulators.covariance import compute_dtype
-from streamclust.passes.local import LocalExecutor
-from streamclust.passes.verbs import Executor
+from streamclust.figures import draw
+from streamclust.images import check_group, groups, scan_images, stored_images
+from streamclust.labelling import export, forget_outliers, store_names, write_named
+from streamclust.layouts import draw_layouts, layout
+from streamclust.outliers import (
+    LEAST_SCORED_ROWS,
+    cluster_distances,
+    draw_outliers,
+    duplicates,
+    flag_outliers,
+    load_flagged,
+    neighbors,
+    outliers,
+    space,
+    write_outliers,
+)
+from streamclust.passes import Executor, LocalExecutor
+from streamclust.passes.accumulators import compute_dtype
 from streamclust.planning import CLUSTERING, SCORING, Inputs, Stored, check_budget, check_mixed_set
-from streamclust.reduction.ingestion import ingest
-from streamclust.reduction.step import reduce
+from streamclust.reduction import ingest, reduce
 from streamclust.settings import AUTO, Settings
-from streamclust.store.attributes import remember_table
-from streamclust.store.clusterings import StoredClustering
-from streamclust.store.descriptors import descriptor_sets
-from streamclust.store.images import paths_fingerprint, sources, store_paths
-from streamclust.store.job import Job
-from streamclust.store.outliers import SetOutliers, case_outliers, flagged_rows
-from streamclust.store.outputs import Outputs
-from streamclust.store.record import RunRecord
-from streamclust.store.workspace import Workspace
+from streamclust.store import (
+    Job,
+    Outputs,
+    RunRecord,
+    SetOutliers,
+    StoredClustering,
+    Workspace,
+    case_outliers,
+    descriptor_sets,
+    flagged_rows,
+    paths_fingerprint,
+    remember_table,
+    sources,
+    store_paths,
+)
 
 # An automatic sweep ends where clusters would be so many, or so small.
 MOST_CLUSTERS = 500
@@ -397,7 +394,7 @@ def working(
 def _executor(settings: Settings) -> Executor:
     if settings.scheduler is None:
         return LocalExecutor(settings.workers)
-    from streamclust.passes.dask import DaskExecutor
+    from streamclust.passes import DaskExecutor
 
     return DaskExecutor(settings.scheduler)
 

@@ -5,37 +5,43 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from streamclust.choice.choice_evidence import evidence_needs
-from streamclust.choice.label_stability import stability_needs
-from streamclust.choice.measurement import measure_needs
-from streamclust.clustering.step import cluster_needs
-from streamclust.comparison.mixed_sets import MixedSet, mix_needs, mixed_shape
+from streamclust.choice import evidence_needs, measure_needs, stability_needs
+from streamclust.clustering import cluster_needs
+from streamclust.comparison import MixedSet, mix_needs, mixed_shape
 from streamclust.errors import SettingsError, SourceError
-from streamclust.figures.set_pictures import draw_needs
-from streamclust.images.archive import stored_images
-from streamclust.images.row_groups import check_group, group_needs
-from streamclust.images.scan import scan_need
+from streamclust.figures import draw_needs
+from streamclust.images import check_group, group_needs, scan_need, stored_images
 from streamclust.memory import Budget, Need
-from streamclust.outliers.distances_to_means import cluster_distance_needs
-from streamclust.outliers.flagging import flagging_needs
-from streamclust.outliers.near_duplicates import duplicate_needs
-from streamclust.outliers.neighbor_graphs import neighbor_needs
-from streamclust.outliers.pictures import draw_outlier_needs
-from streamclust.outliers.score_space import space_needs
-from streamclust.outliers.step import outlier_needs
-from streamclust.outliers.tables import outlier_table_needs
-from streamclust.passes.accumulators.covariance import compute_dtype
-from streamclust.passes.blocks import Rows, Shape
-from streamclust.passes.local import available_cpus
-from streamclust.reduction.ingestion import ingest_needs
-from streamclust.reduction.step import reduce_needs, reduced_chunk
-from streamclust.reduction.sums import SCORED_COMPONENTS, expected_components, is_sketched
+from streamclust.outliers import (
+    cluster_distance_needs,
+    draw_outlier_needs,
+    duplicate_needs,
+    flagging_needs,
+    neighbor_needs,
+    outlier_needs,
+    outlier_table_needs,
+    space_needs,
+)
+from streamclust.passes import Rows, Shape, available_cpus
+from streamclust.passes.accumulators import compute_dtype
+from streamclust.reduction import (
+    SCORED_COMPONENTS,
+    expected_components,
+    ingest_needs,
+    is_sketched,
+    reduce_needs,
+    reduced_chunk,
+)
 from streamclust.settings import AUTO, Settings
-from streamclust.sources.case import CaseFolder, check_rows, count_paths, find_case
-from streamclust.sources.readers import ArraySource, open_source
-from streamclust.store.clusterings import recommended_clustering
-from streamclust.store.images import stored_paths
-from streamclust.store.job import Job, Planned, planned
+from streamclust.sources import (
+    ArraySource,
+    CaseFolder,
+    check_rows,
+    count_paths,
+    find_case,
+    open_source,
+)
+from streamclust.store import Job, Planned, planned, recommended_clustering, stored_paths
 
 
 class Shapes(Protocol):

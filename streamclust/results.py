@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamclust.errors import SettingsError
-from streamclust.notebook.pictures import Picture, Pictures
-from streamclust.notebook.tables import stored_table
-from streamclust.store.workspace import Workspace
+from streamclust.notebook import Picture, Pictures, stored_table
+from streamclust.store import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
     import zarr
 
-    from streamclust.store.clusterings import StoredClustering
+    from streamclust.store import StoredClustering
 
 _ASSIGN = "streamclust assign OUT NEW --to OUT/new.csv"
 _COMPARE = "streamclust compare OUT"
@@ -55,14 +54,14 @@ class Results:
     @property
     def metrics(self) -> "pd.DataFrame":
         """One line a clustering, as metrics.csv."""
-        from streamclust.choice.tables import METRICS, metrics_table
+        from streamclust.choice import METRICS, metrics_table
 
         return _frame(metrics_table(self._workspace, self.descriptors), METRICS)
 
     @property
     def clusters(self) -> "pd.DataFrame":
         """One line a cluster, as clusters.csv."""
-        from streamclust.choice.tables import CLUSTERS, clusters_table
+        from streamclust.choice import CLUSTERS, clusters_table
 
         return _frame(clusters_table(self._workspace, self.descriptors), CLUSTERS)
 
@@ -121,10 +120,10 @@ class Results:
         SettingsError
             When there is no such cluster, it is not described, or there are no images.
         """
-        from streamclust.description.image_sheet import cluster_sheet
-        from streamclust.passes.local import LocalExecutor
+        from streamclust.description import cluster_sheet
+        from streamclust.passes import LocalExecutor
         from streamclust.settings import Settings
-        from streamclust.store.job import Job
+        from streamclust.store import Job
 
         described = self._clustering(set_name, clustering)
         job = Job(self._workspace, Settings(), LocalExecutor(1))
@@ -132,7 +131,7 @@ class Results:
 
     def recommended(self, set_name: str) -> str | None:
         """Name of a set's recommended clustering, such as ``"kmeans-12"``."""
-        from streamclust.choice.recommendation import stored_choice
+        from streamclust.choice import stored_choice
 
         return stored_choice(self._workspace, set_name)[0]
 
@@ -155,7 +154,7 @@ class Results:
 
     def _clustering(self, set_name: str, clustering: str | int | None) -> "StoredClustering":
         """A clustering of a set; the recommended one by default."""
-        from streamclust.store.clusterings import find_clustering
+        from streamclust.store import find_clustering
 
         if set_name not in self.descriptors:
             known = ", ".join(self.descriptors)
@@ -178,12 +177,12 @@ class Results:
             columns, type, invalid rows, components, clusterings with their scores, the recommended
             one.
         """
-        from streamclust.report.contents import inventory
+        from streamclust.report import inventory
 
         return inventory(self._workspace)
 
     def _repr_html_(self) -> str:
-        from streamclust.notebook.case import case_html
+        from streamclust.notebook import case_html
 
         return case_html(self._workspace)
 

@@ -1,6 +1,7 @@
 """The order of docs/design.md: a package imports from those above it, and nothing in a circle."""
 
 import ast
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,24 @@ def _reached(graph: dict[str, set[str]], first: set[str]) -> set[str]:
         found |= ahead
         ahead = set().union(*(graph.get(name, set()) for name in ahead)) - found
     return found
+
+
+def test_a_package_is_entered_by_the_names_that_it_shows():
+    """`__init__.pyi` lists what a package shows, and where inside that is."""
+    packages = {module for module, path in MODULES.items() if path.with_suffix(".pyi").exists()}
+    for module in MODULES:
+        for name in imported(module) - packages:
+            home = max((p for p in packages if name.startswith(f"{p}.")), key=len, default="")
+            assert module == home or module.startswith(home), f"{module} reaches into {name}"
+
+
+def test_all_names_that_are_shown_are_there():
+    for module, path in MODULES.items():
+        if path.with_suffix(".pyi").exists():
+            package = import_module(module)
+            assert package.__all__
+            for name in package.__all__:
+                assert hasattr(package, name), f"{module}.{name}"
 
 
 def test_no_folder_is_a_hall():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamclust.passes.accumulators.clusters import SLICE_ROWS
+from streamclust.passes.accumulators import SLICE_ROWS
 
 # In distances between the two means, from the border, which is at 0; the means are at ±1/2.
 BORDER = 1 / 8

@@ -14,14 +14,11 @@ from streamclust.choice.indices import Scores, algorithm_of
 from streamclust.choice.label_agreement import adjusted_mutual_information, occupied
 from streamclust.choice.recommendation import measured
 from streamclust.choice.rule import clearest, is_degenerate
-from streamclust.clustering.kmeans_sweep import ignore_convergence, sample_centers
+from streamclust.clustering import ignore_convergence, sample_centers
 from streamclust.memory import MIB, Need
-from streamclust.passes.accumulators.contingency import Contingency
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Columns, Rows
-from streamclust.passes.verbs import Passes
-from streamclust.store.clusterings import EVIDENCE, SCORES, StoredClustering
-from streamclust.store.job import Job
+from streamclust.passes import Columns, Passes, Rows
+from streamclust.passes.accumulators import Contingency, UniformSample
+from streamclust.store import EVIDENCE, SCORES, Job, StoredClustering
 
 STEP = "evidence"
 VERSION = 4

@@ -8,8 +8,7 @@ import numpy as np
 from streamclust.choice.recommendation import measured
 from streamclust.choice.rule import is_degenerate
 from streamclust.settings import ALGORITHMS
-from streamclust.store.clusterings import StoredClustering, stored_clusterings
-from streamclust.store.workspace import Workspace
+from streamclust.store import StoredClustering, Workspace, stored_clusterings
 
 # Algorithm and number of clusters.
 Key = tuple[str, int]

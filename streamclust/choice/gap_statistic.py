@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamclust.clustering.kmeans_sweep import sample_centers, squared_distances, state
+from streamclust.clustering import sample_centers, squared_distances, state
 
 # Rows that are drawn. More rows than these have centres that fit them no better than others:
 # the reference is then judged on rows of its own that did not fit its centres.

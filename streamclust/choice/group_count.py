@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from streamclust.clustering.kmeans_sweep import squared_distances
+from streamclust.clustering import squared_distances
 
 # A full covariance of more columns has too many entries for the rows of a component.
 COLUMNS = 16

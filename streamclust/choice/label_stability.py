@@ -10,16 +10,12 @@ from typing import Any
 import numpy as np
 
 from streamclust.choice.label_agreement import adjusted_rand
-from streamclust.clustering.base import load_algorithm
+from streamclust.clustering import load_algorithm
 from streamclust.memory import MIB, Need
-from streamclust.passes.accumulators.contingency import count_pairs
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows, Shape
-from streamclust.passes.local import LocalExecutor
-from streamclust.passes.verbs import Passes
+from streamclust.passes import LocalExecutor, Passes, Rows, Shape
+from streamclust.passes.accumulators import UniformSample, count_pairs
 from streamclust.settings import Settings
-from streamclust.store.clusterings import STABILITY, StoredClustering
-from streamclust.store.job import Job
+from streamclust.store import STABILITY, Job, StoredClustering
 
 STEP = "stability"
 VERSION = 1

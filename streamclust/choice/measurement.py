@@ -17,12 +17,9 @@ from streamclust.choice.indices import (
 )
 from streamclust.errors import SettingsError
 from streamclust.memory import Need
-from streamclust.passes.accumulators.clusters import SLICE_ROWS, ClusterSpread, DistanceSums
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Columns, Rows
-from streamclust.passes.verbs import Passes
-from streamclust.store.clusterings import SCORES, StoredClustering
-from streamclust.store.job import Job
+from streamclust.passes import Columns, Passes, Rows
+from streamclust.passes.accumulators import SLICE_ROWS, ClusterSpread, DistanceSums, UniformSample
+from streamclust.store import SCORES, Job, StoredClustering
 
 STEP = "measure"
 VERSION = 2

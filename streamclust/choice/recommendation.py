@@ -7,17 +7,18 @@ from typing import Any
 
 from streamclust.choice.measurement import scores_of
 from streamclust.choice.rule import Choice, recommend
-from streamclust.store.clusterings import (
+from streamclust.store import (
     BIC,
     EVIDENCE,
     STABILITY,
+    DescriptorSet,
+    Workspace,
+    fingerprint,
     forget_recommendation,
     store_recommendation,
     stored_clusterings,
     stored_recommendation,
 )
-from streamclust.store.descriptors import DescriptorSet
-from streamclust.store.workspace import Workspace, fingerprint
 
 # Raised when the rule changes, so that stored recommendations are made anew.
 VERSION = 2

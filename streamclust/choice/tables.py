@@ -4,11 +4,7 @@ from typing import Any
 
 from streamclust.choice.recommendation import measured, stored_choice
 from streamclust.memory import MIB
-from streamclust.store.clusterings import (
-    COST,
-    stored_clusterings,
-)
-from streamclust.store.workspace import Workspace
+from streamclust.store import COST, Workspace, stored_clusterings
 
 METRICS = (
     "set",

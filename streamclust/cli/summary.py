@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.table import Table
 
 from streamclust.memory import format_bytes
-from streamclust.report.contents import in_line
+from streamclust.report import in_line
 
 if TYPE_CHECKING:
-    from streamclust.outliers.evaluation import Evaluation
-    from streamclust.store.job import Planned
+    from streamclust.outliers import Evaluation
+    from streamclust.store import Planned
 
 
 # Below the indices of several sets.

@@ -1,1 +1,5 @@
 """Clusterings of all rows for every k of a sweep, one file an algorithm."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -14,8 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from streamclust.memory import Need
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows
 from streamclust.settings import Settings
 
 

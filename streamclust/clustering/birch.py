@@ -12,9 +12,8 @@ from streamclust.clustering.base import Clustering
 from streamclust.clustering.landmarks import NearestLandmark, labelling_need, largest_first
 from streamclust.clustering.ward import cut, ward_merges
 from streamclust.memory import Need
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import BLOCKS_A_WINDOW, Passes
+from streamclust.passes import BLOCKS_A_WINDOW, Passes, Rows
+from streamclust.passes.accumulators import UniformSample
 from streamclust.settings import Settings
 
 BRANCHING = 50

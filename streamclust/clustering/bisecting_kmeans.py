@@ -12,11 +12,15 @@ from streamclust.clustering.continuing import moved_splits
 from streamclust.clustering.kmeans import sweep_settings
 from streamclust.clustering.kmeans_sweep import SweepSettings
 from streamclust.memory import Need
-from streamclust.passes.accumulators.bisection import Descent, Splits, SplitStep, SplitSums
-from streamclust.passes.accumulators.clusters import SLICE_ROWS
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows
+from streamclust.passes.accumulators import (
+    SLICE_ROWS,
+    Descent,
+    Splits,
+    SplitStep,
+    SplitSums,
+    UniformSample,
+)
 from streamclust.settings import Settings
 
 SAMPLE_ROWS = 32_768

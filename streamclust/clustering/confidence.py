@@ -3,7 +3,7 @@
 import numpy as np
 
 from streamclust.clustering.base import Clustering, Probabilistic, load_algorithm
-from streamclust.passes.accumulators.clusters import SLICE_ROWS
+from streamclust.passes.accumulators import SLICE_ROWS
 
 
 class Confidence:

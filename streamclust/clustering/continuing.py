@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamclust.passes.accumulators.bisection import Splits
+from streamclust.passes.accumulators import Splits
 
 # Sizes and means of the sides of each split.
 Sides = Sequence[tuple[np.ndarray, np.ndarray]]

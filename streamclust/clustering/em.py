@@ -10,18 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamclust.clustering.kmeans_sweep import SweepSettings, fit_sweep
-from streamclust.passes.accumulators.clusters import Assignment
-from streamclust.passes.accumulators.gaussians import (
+from streamclust.passes import Passes, Rows
+from streamclust.passes.accumulators import (
     EMPTY_WEIGHT,
+    Assignment,
     EMStep,
     Mixture,
     PosteriorMoments,
+    UniformSample,
     Units,
 )
-from streamclust.passes.accumulators.moments import Moments as ColumnMoments
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes.accumulators import Moments as ColumnMoments
 
 # Part of a column's variance that is added to each component's, so that none collapses.
 REGULARISATION = 1e-6

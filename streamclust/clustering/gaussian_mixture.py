@@ -17,10 +17,8 @@ from streamclust.clustering.em import (
 )
 from streamclust.clustering.kmeans import passing_needs, seeding_needs
 from streamclust.memory import Need
-from streamclust.passes.accumulators.clusters import SLICE_ROWS
-from streamclust.passes.accumulators.gaussians import Densities, Mixture, Units
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows
+from streamclust.passes.accumulators import SLICE_ROWS, Densities, Mixture, Units
 from streamclust.settings import Settings
 
 

@@ -15,9 +15,8 @@ import numpy as np
 from streamclust.clustering.base import Clustering
 from streamclust.clustering.landmarks import largest_first
 from streamclust.memory import Need
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows
+from streamclust.passes.accumulators import UniformSample
 from streamclust.settings import Settings
 
 # Rows whose distances to all landmarks are held at once: a few MiB, near the processor's cache.

@@ -11,9 +11,8 @@ from streamclust.clustering.base import Clustering
 from streamclust.clustering.continuing import moved_centers
 from streamclust.clustering.kmeans_sweep import FittedKMeans, SweepSettings, fit_sweep, sample_size
 from streamclust.memory import Need
-from streamclust.passes.accumulators.clusters import SLICE_ROWS, Assignment, LloydStep
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import BLOCKS_A_WINDOW, Passes
+from streamclust.passes import BLOCKS_A_WINDOW, Passes, Rows
+from streamclust.passes.accumulators import SLICE_ROWS, Assignment, LloydStep
 from streamclust.settings import Settings
 
 # The settings of `SweepSettings`, and the seed.

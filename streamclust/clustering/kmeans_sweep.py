@@ -16,10 +16,8 @@ from typing import Any
 import numpy as np
 
 from streamclust.errors import SettingsError
-from streamclust.passes.accumulators.clusters import Assignment, LloydStep
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows
+from streamclust.passes.accumulators import Assignment, LloydStep, UniformSample
 
 
 class MiniBatches:

@@ -7,11 +7,9 @@ import numpy as np
 
 from streamclust.clustering.base import Clustering
 from streamclust.memory import Need
-from streamclust.neighbors.cells import fit_cells, sample_size
-from streamclust.passes.accumulators.clusters import SLICE_ROWS, Assignment, LloydStep
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.neighbors import fit_cells, sample_size
+from streamclust.passes import Passes, Rows
+from streamclust.passes.accumulators import SLICE_ROWS, Assignment, LloydStep, UniformSample
 
 
 class NearestLandmark:

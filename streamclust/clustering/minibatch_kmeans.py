@@ -15,8 +15,7 @@ from streamclust.clustering.kmeans import (
 )
 from streamclust.clustering.kmeans_sweep import fit_sweep
 from streamclust.memory import Need
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows
 from streamclust.settings import Settings
 
 # As `sklearn.cluster.MiniBatchKMeans`.

@@ -8,10 +8,8 @@ import numpy as np
 
 from streamclust.clustering.base import Clustering
 from streamclust.memory import MIB, Need
-from streamclust.passes.accumulators.clusters import SLICE_ROWS, Assignment
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows
+from streamclust.passes.accumulators import SLICE_ROWS, Assignment, UniformSample
 from streamclust.settings import Settings
 
 # The bandwidth is such that a row's affinities spread over about so many landmarks.

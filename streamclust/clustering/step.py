@@ -11,18 +11,18 @@ import numpy as np
 from streamclust.clustering.base import Algorithm, Clustering, Labeller, load_algorithm
 from streamclust.errors import SettingsError
 from streamclust.memory import Need
-from streamclust.passes.accumulators.clusters import ClusterSums
-from streamclust.passes.blocks import Rows, Span
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows, Span
+from streamclust.passes.accumulators import ClusterSums
 from streamclust.settings import AUTO, Settings
-from streamclust.store.clusterings import (
+from streamclust.store import (
+    Job,
+    StagedClustering,
     StoredClustering,
     clustering_name,
+    fingerprint,
     forget_recommendation,
+    staged_clustering,
 )
-from streamclust.store.job import Job
-from streamclust.store.staged_clusterings import StagedClustering, staged_clustering
-from streamclust.store.workspace import fingerprint
 
 STEP = "cluster"
 

@@ -14,8 +14,7 @@ from streamclust.clustering.landmarks import (
     sampled_rows,
 )
 from streamclust.memory import Need
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows
 from streamclust.settings import Settings
 
 # A link this little shorter than the one before it, relatively, is the same but for rounding.

@@ -1,1 +1,5 @@
 """Descriptor sets beside each other, against known attributes, and mixed."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.label_agreement import agreement
+from streamclust.choice import agreement
 from streamclust.comparison.labelling_yield import (
     BYTES_A_ROW,
     FIXED_BYTES,
@@ -18,15 +18,18 @@ from streamclust.comparison.labelling_yield import (
 )
 from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Need
-from streamclust.passes.accumulators.contingency import Contingency
-from streamclust.passes.blocks import Columns, Rows
-from streamclust.passes.verbs import Passes
-from streamclust.sources.attributes import Truth, attributes_bytes, most_values, read_attributes
-from streamclust.store.attributes import AttributeTable, last_table, stage_codes
-from streamclust.store.clusterings import StoredClustering
-from streamclust.store.descriptors import n_rows_of_case
-from streamclust.store.images import path_blocks
-from streamclust.store.job import Job
+from streamclust.passes import Columns, Passes, Rows
+from streamclust.passes.accumulators import Contingency
+from streamclust.sources import Truth, attributes_bytes, most_values, read_attributes
+from streamclust.store import (
+    AttributeTable,
+    Job,
+    StoredClustering,
+    last_table,
+    n_rows_of_case,
+    path_blocks,
+    stage_codes,
+)
 
 STEP = "attributes"
 ATTRIBUTES = (

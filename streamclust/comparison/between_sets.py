@@ -10,18 +10,26 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from streamclust.choice.gap_statistic import Structureless, gap
-from streamclust.choice.indices import calinski_harabasz, davies_bouldin
-from streamclust.choice.label_agreement import adjusted_mutual_information, adjusted_rand, occupied
-from streamclust.clustering.kmeans_sweep import sample_centers, squared_distances, state
+from streamclust.choice import (
+    Structureless,
+    adjusted_mutual_information,
+    adjusted_rand,
+    calinski_harabasz,
+    davies_bouldin,
+    gap,
+    occupied,
+)
+from streamclust.clustering import sample_centers, squared_distances, state
 from streamclust.memory import MIB, Need
-from streamclust.passes.accumulators.clusters import SLICE_ROWS, ClusterSpread, ClusterSums
-from streamclust.passes.accumulators.contingency import Contingency
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Columns, Rows
-from streamclust.passes.verbs import Passes
-from streamclust.store.clusterings import StoredClustering
-from streamclust.store.job import Job
+from streamclust.passes import Columns, Passes, Rows
+from streamclust.passes.accumulators import (
+    SLICE_ROWS,
+    ClusterSpread,
+    ClusterSums,
+    Contingency,
+    UniformSample,
+)
+from streamclust.store import Job, StoredClustering
 
 CONTINGENCY = ("set", "algorithm", "n_clusters", "kind", "cluster", "with", "value", "rows")
 SAMPLE_ROWS = 16_384

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamclust.passes.accumulators.contingency import count_pairs
+from streamclust.passes.accumulators import count_pairs
 
 # Total variation distance from which on known rows lie in other clusters than all rows.
 FAR_APART = 0.25

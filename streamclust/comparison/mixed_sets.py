@@ -10,19 +10,38 @@ import numpy as np
 from streamclust.comparison.mixing_weights import find_weights
 from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Budget, Need
-from streamclust.passes.accumulators.moments import Moments
-from streamclust.passes.blocks import Columns, Rows, Shape
-from streamclust.passes.scaling import unit_rows
-from streamclust.passes.side_by_side import Indicators, Joined, ScaledBlock, weighted_block
-from streamclust.passes.verbs import Passes
-from streamclust.reduction.ingestion import BLOCKS_A_TASK
-from streamclust.reduction.sums import PCASums, empty_sums, is_sketched, n_vectors, sums_bytes
+from streamclust.passes import (
+    Columns,
+    Indicators,
+    Joined,
+    Passes,
+    Rows,
+    ScaledBlock,
+    Shape,
+    unit_rows,
+    weighted_block,
+)
+from streamclust.passes.accumulators import Moments
+from streamclust.reduction import (
+    BLOCKS_A_TASK,
+    PCASums,
+    empty_sums,
+    is_sketched,
+    n_vectors,
+    sums_bytes,
+)
 from streamclust.settings import AUTO, Settings
-from streamclust.store.clusterings import StoredClustering, recommended_clustering
-from streamclust.store.descriptors import DESCRIPTORS, DescriptorSet, LabelColumn
-from streamclust.store.job import Job
-from streamclust.store.set_content import LABELS, StagedSet
-from streamclust.store.workspace import fingerprint
+from streamclust.store import (
+    DESCRIPTORS,
+    LABELS,
+    DescriptorSet,
+    Job,
+    LabelColumn,
+    StagedSet,
+    StoredClustering,
+    fingerprint,
+    recommended_clustering,
+)
 
 STEP = "mix"
 _CHUNK = 65_536

@@ -7,10 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamclust.choice.clusterings import Key
-from streamclust.store.descriptors import DescriptorSet
-from streamclust.store.set_content import LABELS
-from streamclust.store.workspace import Workspace
+from streamclust.choice import Key
+from streamclust.store import LABELS, DescriptorSet, Workspace
 
 COLUMNS = (
     *("mixed_set", "measure", "attribute", "rows", "clusterings", "mixed", "best_set", "best"),

@@ -8,10 +8,9 @@ import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Need
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows
-from streamclust.store.clusterings import recommended_clustering
-from streamclust.store.job import Job
+from streamclust.passes import Rows
+from streamclust.passes.accumulators import UniformSample
+from streamclust.store import Job, recommended_clustering
 
 STEP = "mixing weights"
 SAMPLE_ROWS = 8192

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamclust.choice.clusterings import Key, in_common, sound
+from streamclust.choice import Key, in_common, sound
 from streamclust.comparison.step import (
     AGREEMENT_FILE,
     ATTRIBUTES_FILE,
@@ -17,11 +17,9 @@ from streamclust.comparison.step import (
     YIELD_FILE,
 )
 from streamclust.errors import SettingsError
-from streamclust.figures.files import COMPARISON, FIGURE_BYTES, figure_file
+from streamclust.figures import COMPARISON, FIGURE_BYTES, figure_file
 from streamclust.memory import Need
-from streamclust.store.job import Job
-from streamclust.store.outputs import Outputs, file_digest
-from streamclust.store.workspace import fingerprint
+from streamclust.store import Job, Outputs, file_digest, fingerprint
 
 STEP = "draw comparison"
 # Pairs of sets of which the flows are drawn: those whose recommended clusterings have the largest
@@ -199,7 +197,7 @@ def _named(sets: dict[str, Line], agreement: dict[Pair, Line]) -> list[str]:
 def _draw_agreement(
     outputs: Outputs, sets: dict[str, Line], agreement: dict[Pair, Line], mark: str
 ) -> None:
-    from streamclust.figures.heatmap import agreement_heatmap
+    from streamclust.figures import agreement_heatmap
 
     names = list(sets)
     ami, ari = (
@@ -219,7 +217,7 @@ def _draw_attributes(
     means: AttributeMeans,
     mark: str,
 ) -> None:
-    from streamclust.figures.heatmap import attribute_heatmap
+    from streamclust.figures import attribute_heatmap
 
     attributes = list(means.values)
     values = np.array([[means.values[a].get(name, math.nan) for a in attributes] for name in sets])
@@ -239,7 +237,7 @@ def _draw_attributes(
 
 
 def _draw_yields(outputs: Outputs, yields: list[dict[str, Any]], mark: str) -> None:
-    from streamclust.figures.curves import yield_curves
+    from streamclust.figures import yield_curves
 
     with outputs.writing(_YIELD, mark) as path:
         yield_curves(path, yields, "Labelling yield: rows named right by naming clusters")
@@ -248,7 +246,7 @@ def _draw_yields(outputs: Outputs, yields: list[dict[str, Any]], mark: str) -> N
 def _draw_pairs(
     outputs: Outputs, pairs: dict[str, Pair], tables: dict[Pair, np.ndarray], mark: str
 ) -> None:
-    from streamclust.figures.contingency import contingency_flow, contingency_heatmap
+    from streamclust.figures import contingency_flow, contingency_heatmap
 
     for file, pair in pairs.items():
         few = max(tables[pair].shape) <= MOST_IN_FLOWS

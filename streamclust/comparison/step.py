@@ -18,8 +18,7 @@ Written are, through `Outputs`:
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamclust.choice.clusterings import of_same_number, sound
-from streamclust.choice.recommendation import measured
+from streamclust.choice import measured, of_same_number, sound
 from streamclust.comparison.attributes import (
     ATTRIBUTES,
     YIELD,
@@ -48,21 +47,26 @@ from streamclust.comparison.between_sets import (
 from streamclust.comparison.mixing_gain import COLUMNS as MIXING
 from streamclust.comparison.mixing_gain import gain_lines, gains_in_words
 from streamclust.errors import SettingsError
-from streamclust.images.row_groups import files_mark, groups
+from streamclust.images import files_mark, groups
 from streamclust.memory import Need
-from streamclust.passes.verbs import Passes
-from streamclust.sources.readers import fingerprint as file_fingerprint
-from streamclust.store.attributes import AttributeTable
-from streamclust.store.clusterings import (
+from streamclust.passes import Passes
+from streamclust.sources import fingerprint as file_fingerprint
+from streamclust.store import (
+    AttributeTable,
+    Job,
+    Outputs,
     StoredClustering,
+    description_fingerprint,
+    fingerprint,
+    load_description,
+    number_cell,
+    paths_fingerprint,
+    planned,
     recommended_clusterings,
+    sources,
     stored_clusterings,
+    stored_groups,
 )
-from streamclust.store.descriptions import description_fingerprint, load_description
-from streamclust.store.images import paths_fingerprint, sources, stored_groups
-from streamclust.store.job import Job, planned
-from streamclust.store.outputs import Outputs, number_cell
-from streamclust.store.workspace import fingerprint
 
 STEP = "compare"
 COMPARISON_FILE, AGREEMENT_FILE = "comparison.csv", "agreement.csv"

@@ -5,11 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from streamclust.memory import Need
-from streamclust.passes.accumulators.clusters import SLICE_ROWS
-from streamclust.passes.accumulators.picks import ClusterPicks, Picks
-from streamclust.passes.verbs import Passes
-from streamclust.store.clusterings import StoredClustering
-from streamclust.store.job import Job
+from streamclust.passes import Passes
+from streamclust.passes.accumulators import SLICE_ROWS, ClusterPicks, Picks
+from streamclust.store import Job, StoredClustering
 
 # Typical rows are chosen of this part of a cluster's sample, the nearest to its mean, or so many
 # times as many as are wanted.

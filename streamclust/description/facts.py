@@ -5,9 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.comparison.attributes import KnownAttributes, count_values
-from streamclust.comparison.between_sets import count_shared
-from streamclust.comparison.labelling_yield import GroupConsistency
+from streamclust.comparison import GroupConsistency, KnownAttributes, count_shared, count_values
 from streamclust.description.contrasts import Sample
 from streamclust.description.examples import Examples
 from streamclust.description.findings import (
@@ -18,17 +16,19 @@ from streamclust.description.findings import (
     nearest_findings,
 )
 from streamclust.description.readability import readability
-from streamclust.images.pixels import MEASURES
+from streamclust.images import MEASURES
 from streamclust.memory import Need
-from streamclust.outliers.image_quality import IMAGE_KINDS, RULES, Yardstick
-from streamclust.passes.accumulators.contingency import Contingency, count_pairs
-from streamclust.passes.blocks import Columns, Rows, rows_at
-from streamclust.passes.verbs import Passes
-from streamclust.store.clusterings import StoredClustering
-from streamclust.store.descriptions import MEASURED_ROWS, Description
-from streamclust.store.images import StoredGroups
-from streamclust.store.job import Job
-from streamclust.store.outliers import stored_outliers
+from streamclust.outliers import IMAGE_KINDS, RULES, Yardstick
+from streamclust.passes import Columns, Passes, Rows, rows_at
+from streamclust.passes.accumulators import Contingency, count_pairs
+from streamclust.store import (
+    MEASURED_ROWS,
+    Description,
+    Job,
+    StoredClustering,
+    StoredGroups,
+    stored_outliers,
+)
 
 
 def count_pictures(

@@ -19,11 +19,9 @@ from streamclust.description.contrasts import (
     contrast_levels,
     contrast_shares,
 )
-from streamclust.images.colour import COLOURS
-from streamclust.images.features import IMAGE_FEATURES
-from streamclust.images.pixels import MEASURES
-from streamclust.outliers.image_quality import IMAGE_KINDS
-from streamclust.store.descriptions import Finding
+from streamclust.images import COLOURS, IMAGE_FEATURES, MEASURES
+from streamclust.outliers import IMAGE_KINDS
+from streamclust.store import Finding
 
 LEVEL = 0.01
 # A share that is told is so many times that elsewhere, and a value that is missing the reverse.

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamclust.errors import SettingsError
-from streamclust.images.archive import ImageStore, stored_images
-from streamclust.outliers.flagging import load_flagged
-from streamclust.outliers.pictures import image_or_problem
-from streamclust.store.clusterings import StoredClustering
-from streamclust.store.descriptions import EXAMPLES, Description, load_description
-from streamclust.store.images import paths_of
-from streamclust.store.job import Job
+from streamclust.images import ImageStore, stored_images
+from streamclust.outliers import image_or_problem, load_flagged
+from streamclust.store import (
+    EXAMPLES,
+    Description,
+    Job,
+    StoredClustering,
+    load_description,
+    paths_of,
+)
 
 if TYPE_CHECKING:
-    from streamclust.figures.image_sheets import Tile
+    from streamclust.figures import Tile
 
 
 def cluster_sheet(
@@ -44,7 +47,7 @@ def cluster_sheet(
     SourceError
         When the zip file of the images cannot be read.
     """
-    from streamclust.figures.image_sheets import contact_sheet
+    from streamclust.figures import contact_sheet
 
     description = _description(clustering, cluster, kind)
     images = stored_images(job)
@@ -78,7 +81,7 @@ def _description(clustering: StoredClustering, cluster: int, kind: str) -> Descr
 
 
 def _tiles(job: Job, store: ImageStore, rows: list[int], paths: list[str]) -> Iterator["Tile"]:
-    from streamclust.figures.image_sheets import Tile
+    from streamclust.figures import Tile
 
     outliers = load_flagged(job)
     for row, path in zip(rows, paths, strict=True):

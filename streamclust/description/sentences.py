@@ -10,7 +10,7 @@ import numpy as np
 
 from streamclust.description.findings import SAID_CHANCE
 from streamclust.language import words
-from streamclust.store.descriptions import Description, Finding
+from streamclust.store import Description, Finding
 
 # Parts of a name, and with those that are needed to tell it from those of other clusters.
 NAME_PARTS, MOST_PARTS = 2, 3

@@ -10,36 +10,38 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.comparison.attributes import (
-    KnownAttributes,
-    attribute_needs,
-    stage_attributes,
-)
+from streamclust.comparison import KnownAttributes, attribute_needs, stage_attributes
 from streamclust.description.examples import Examples, examples_need, find_examples
 from streamclust.description.facts import Counts, ImageMeasures, picture_need
 from streamclust.errors import SettingsError
-from streamclust.images.archive import Images, stored_images
-from streamclust.images.features import features_mark, image_features
-from streamclust.images.row_groups import groups
-from streamclust.images.scan import images_mark, stored_pixels
+from streamclust.images import (
+    Images,
+    features_mark,
+    groups,
+    image_features,
+    images_mark,
+    stored_images,
+    stored_pixels,
+)
 from streamclust.memory import Need
-from streamclust.sources.readers import fingerprint as file_fingerprint
-from streamclust.store.attributes import AttributeTable
-from streamclust.store.clusterings import (
-    StoredClustering,
-    find_clustering,
-    recommended_clusterings,
-)
-from streamclust.store.descriptions import (
+from streamclust.sources import fingerprint as file_fingerprint
+from streamclust.store import (
+    AttributeTable,
     Description,
+    Job,
+    StoredClustering,
+    StoredGroups,
+    find_clustering,
+    fingerprint,
     load_description,
+    paths_fingerprint,
+    planned,
     publish_description,
+    recommended_clusterings,
     restore_description,
+    stored_groups,
+    stored_outliers,
 )
-from streamclust.store.images import StoredGroups, paths_fingerprint, stored_groups
-from streamclust.store.job import Job, planned
-from streamclust.store.outliers import stored_outliers
-from streamclust.store.workspace import fingerprint
 
 STEP = "describe"
 VERSION = 2

@@ -4,16 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from streamclust.description.sentences import ClusterText, cluster_texts
-from streamclust.store.clusterings import StoredClustering
-from streamclust.store.descriptions import (
+from streamclust.store import (
     EXAMPLES,
     Description,
     Finding,
+    Job,
+    Outputs,
+    StoredClustering,
     description_fingerprint,
+    fingerprint,
+    number_cell,
+    safe_cell,
 )
-from streamclust.store.job import Job
-from streamclust.store.outputs import Outputs, number_cell, safe_cell
-from streamclust.store.workspace import fingerprint
 
 DESCRIPTIONS_FILE, EVIDENCE_FILE = "descriptions.csv", "description_evidence.csv"
 READABILITY_FILE = "readability.csv"

@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from streamclust.clustering.kmeans_sweep import SweepSettings, fit_sweep
+from streamclust.clustering import SweepSettings, fit_sweep
 from streamclust.estimators.inputs import (
     CheckedRows,
     Number,
@@ -30,10 +30,8 @@ from streamclust.estimators.inputs import (
     validated_batches,
 )
 from streamclust.events import Event, PassStarted
-from streamclust.passes.accumulators.clusters import Assignment
-from streamclust.passes.blocks import Rows
-from streamclust.passes.local import LocalExecutor
-from streamclust.passes.verbs import Passes
+from streamclust.passes import LocalExecutor, Passes, Rows
+from streamclust.passes.accumulators import Assignment
 
 _RESTARTS = 24
 

@@ -21,23 +21,19 @@ from streamclust.estimators.inputs import (
     seed_of,
     validated_batches,
 )
-from streamclust.neighbors.graph import GraphSettings, neighbor_graph
-from streamclust.neighbors.pairs import as_members
-from streamclust.neighbors.search import NearestRows, Neighbors
-from streamclust.outliers.measures.lof import LocalOutlierFactor, ReachabilityDensity
-from streamclust.outliers.measures.neighbor_distance import NeighborDistances
-from streamclust.outliers.measures.reference import (
+from streamclust.neighbors import GraphSettings, NearestRows, Neighbors, as_members, neighbor_graph
+from streamclust.outliers import threshold
+from streamclust.outliers.measures import (
     N_SAMPLES,
     SAMPLE_SIZE,
+    LocalOutlierFactor,
+    NeighborDistances,
+    ReachabilityDensity,
     ReferenceDistances,
     ReferenceSamples,
 )
-from streamclust.outliers.scores import threshold
-from streamclust.passes.accumulators.collected import Collected
-from streamclust.passes.blocks import Rows
-from streamclust.passes.local import LocalExecutor
-from streamclust.passes.scaling import unit_rows
-from streamclust.passes.verbs import Passes, Transform
+from streamclust.passes import LocalExecutor, Passes, Rows, Transform, unit_rows
+from streamclust.passes.accumulators import Collected
 
 _ALLOWED = {
     "n_neighbors": (Number(Integral, 1), None),

@@ -21,12 +21,18 @@ from streamclust.estimators.inputs import (
     seed_of,
     validated_batches,
 )
-from streamclust.passes.accumulators.covariance import Covariance
-from streamclust.passes.accumulators.sketch import CovarianceSketch, ScatterSketch
-from streamclust.passes.scaling import SCALINGS, Scaling, column_scale
-from streamclust.reduction.components import PrincipalComponents, check_range, most_components
-from streamclust.reduction.projection import Projection
-from streamclust.reduction.sums import EXTRA_PASSES, PCASums, refined_sums, sketch_vectors
+from streamclust.passes import SCALINGS, Scaling, column_scale
+from streamclust.passes.accumulators import Covariance, CovarianceSketch, ScatterSketch
+from streamclust.reduction import (
+    EXTRA_PASSES,
+    PCASums,
+    PrincipalComponents,
+    Projection,
+    check_range,
+    most_components,
+    refined_sums,
+    sketch_vectors,
+)
 
 MAX_COVARIANCE_FEATURES = 8192  # a scatter matrix of 0.5 GiB, and as much again to decompose it
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from streamclust.images.colour import linear_of_oklab, linear_rgb, oklab, oklab_of_linear, srgb
+from streamclust.images import linear_of_oklab, linear_rgb, oklab, oklab_of_linear, srgb
 
 # Matrices on linear RGB for full protanopia and deuteranopia: Machado, Oliveira &
 # Fernandes (2009), "A physiologically-based model for simulation of color vision deficiency".

@@ -24,7 +24,7 @@ from streamclust.figures.canvas import (
 )
 from streamclust.figures.cluster_labels import density_middles, outline, spread_labels
 from streamclust.figures.colors import cluster_colors, density_image
-from streamclust.passes.accumulators.histogram import Density, DensityMap
+from streamclust.passes.accumulators import Density, DensityMap
 
 # Inches, of all pictures.
 WIDTH, HEIGHT = 11.0, 7.6

@@ -22,7 +22,7 @@ from streamclust.figures.canvas import (
     write,
     write_title,
 )
-from streamclust.images.colour import oklab, srgb
+from streamclust.images import oklab, srgb
 
 LEAST_WIDTH = 6.4  # inches
 LONGEST_NAME, LONGEST_SLANTED = 2.6, 2.0

@@ -26,7 +26,7 @@ from streamclust.figures.canvas import (
     write,
     write_title,
 )
-from streamclust.images.pixels import averageable, grey_levels, open_bounded
+from streamclust.images import averageable, grey_levels, open_bounded
 
 COLUMNS, MOST_TILES = 8, 48
 TILE = 192  # pixels of an image's longer side

@@ -23,7 +23,7 @@ from streamclust.figures.canvas import (
     write_title,
 )
 from streamclust.figures.colors import cluster_colors
-from streamclust.images.colour import oklab
+from streamclust.images import oklab
 
 WIDTH = 11.4
 LEFT, RIGHT, BETWEEN = 0.72, 0.28, 0.72  # inches

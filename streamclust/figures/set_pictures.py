@@ -4,19 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.recommendation import measured, stored_choice
-from streamclust.choice.rule import is_degenerate, recommend
+from streamclust.choice import is_degenerate, measured, recommend, stored_choice
 from streamclust.figures.files import FIGURE_BYTES, figure_file
 from streamclust.memory import Need
-from streamclust.passes.accumulators.histogram import DensityMap, DensityMaps, map_edges
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
-from streamclust.reduction.discriminant import discriminant_axes
-from streamclust.store.clusterings import StoredClustering
-from streamclust.store.job import Job
-from streamclust.store.outputs import Outputs
-from streamclust.store.workspace import fingerprint
+from streamclust.passes import Passes, Rows
+from streamclust.passes.accumulators import DensityMap, DensityMaps, UniformSample, map_edges
+from streamclust.reduction import discriminant_axes
+from streamclust.store import Job, Outputs, StoredClustering, fingerprint
 
 STEP = "draw"
 MAP_BINS = 320

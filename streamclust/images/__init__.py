@@ -1,1 +1,5 @@
 """The images of the rows: found in folders and zip files, measured, and kept."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

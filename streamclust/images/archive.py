@@ -13,11 +13,8 @@ from typing import TypeVar
 
 from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
 from streamclust.images.zip_index import ZipIndex, is_hidden, is_image_name
-from streamclust.sources.case import normalise_path
-from streamclust.sources.paths import PathNumbers
-from streamclust.sources.readers import fingerprint
-from streamclust.store.images import image_places, place_of_paths
-from streamclust.store.job import Job
+from streamclust.sources import PathNumbers, fingerprint, normalise_path
+from streamclust.store import Job, image_places, place_of_paths
 
 T = TypeVar("T")
 

@@ -10,14 +10,14 @@ from streamclust.images.colour import BODY, body_colour
 from streamclust.images.pixels import MEASURES, measure_picture, small_picture
 from streamclust.images.scan import scan_need
 from streamclust.memory import Need
-from streamclust.store.images import (
+from streamclust.store import (
+    Job,
+    fingerprint,
     paths_fingerprint,
     paths_of,
     stored_features,
     stored_paths,
 )
-from streamclust.store.job import Job
-from streamclust.store.workspace import fingerprint
 
 IMAGE_FEATURES = (*MEASURES, *BODY)
 

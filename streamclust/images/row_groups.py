@@ -11,18 +11,19 @@ import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Need
-from streamclust.sources.case import column_names, iter_column, normalise_path
-from streamclust.sources.readers import fingerprint as file_fingerprint
-from streamclust.store.images import (
+from streamclust.sources import column_names, iter_column, normalise_path
+from streamclust.sources import fingerprint as file_fingerprint
+from streamclust.store import (
+    Job,
     StoredGroups,
+    Workspace,
+    fingerprint,
     path_blocks,
     paths_fingerprint,
     sources,
     stored_groups,
     stored_paths,
 )
-from streamclust.store.job import Job
-from streamclust.store.workspace import Workspace, fingerprint
 
 STEP = "groups"
 # The codes of all rows, and what counting them takes.

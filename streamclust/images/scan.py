@@ -16,18 +16,17 @@ from streamclust.images.archive import MOST_BYTES, Images, ImageStore
 from streamclust.images.pixels import MEASURES, PEAK_BYTES, measure_image
 from streamclust.images.zip_index import BYTES_A_MEMBER
 from streamclust.memory import MIB, Need
-from streamclust.passes.verbs import Passes
-from streamclust.sources.paths import BYTES_A_PATH
-from streamclust.sources.readers import fingerprint
-from streamclust.store.images import (
+from streamclust.passes import Passes
+from streamclust.sources import BYTES_A_PATH, fingerprint
+from streamclust.store import (
     PROBLEMS,
+    Job,
     StoredScan,
     paths_fingerprint,
     stored_paths,
     stored_scan,
 )
-from streamclust.store.job import Job
-from streamclust.store.workspace import fingerprint as digest
+from streamclust.store import fingerprint as digest
 
 STEP = "scan"
 VERSION = 2

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.errors import DAMAGED, TOO_LARGE, ImageError, SourceError
-from streamclust.sources.readers import OpenFile, opened
+from streamclust.sources import OpenFile, opened
 
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")

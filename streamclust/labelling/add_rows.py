@@ -7,39 +7,51 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.label_agreement import adjusted_rand
-from streamclust.clustering.base import Algorithm, Continuing, load_algorithm
-from streamclust.clustering.continuing import largest_move, moved_centers
-from streamclust.clustering.step import LabelsOf, label_rows, staged_fit, sweep_mark
+from streamclust.choice import adjusted_rand
+from streamclust.clustering import (
+    Algorithm,
+    Continuing,
+    LabelsOf,
+    label_rows,
+    largest_move,
+    load_algorithm,
+    moved_centers,
+    staged_fit,
+    sweep_mark,
+)
 from streamclust.errors import SettingsError, SourceError
 from streamclust.labelling.row_assignment import fitted_clustering
 from streamclust.memory import MIB, Need
-from streamclust.passes.accumulators.clusters import ClusterSums
-from streamclust.passes.accumulators.contingency import Contingency
-from streamclust.passes.accumulators.covariance import Covariance, compute_dtype
-from streamclust.passes.blocks import Columns, Part, Rows, Shape, Stacked
-from streamclust.passes.verbs import Passes
-from streamclust.reduction.components import variance_kept
-from streamclust.reduction.ingestion import (
+from streamclust.passes import Columns, Part, Passes, Rows, Shape, Stacked
+from streamclust.passes.accumulators import ClusterSums, Contingency, Covariance, compute_dtype
+from streamclust.reduction import (
     BLOCKS_A_TASK,
+    PCASums,
+    Project,
+    components_of,
+    empty_like,
     finite_rows,
     invalid_message,
+    projection_of,
+    reduced_chunk,
     source_attributes,
+    sums_bytes,
+    variance_kept,
 )
-from streamclust.reduction.step import Project, components_of, projection_of, reduced_chunk
-from streamclust.reduction.sums import PCASums, empty_like, sums_bytes
 from streamclust.settings import Settings
-from streamclust.sources.readers import ArraySource
-from streamclust.store.clusterings import StoredClustering, find_clustering
-from streamclust.store.descriptors import DescriptorSet
-from streamclust.store.job import Job
-from streamclust.store.set_content import AddedRows, StagedSet
-from streamclust.store.staged_clusterings import (
+from streamclust.sources import ArraySource
+from streamclust.store import (
+    AddedRows,
+    DescriptorSet,
+    Job,
     LabelChanges,
     StagedClustering,
+    StagedSet,
+    StoredClustering,
     extended_clustering,
+    find_clustering,
+    fingerprint,
 )
-from streamclust.store.workspace import fingerprint
 
 STEP, LEARN_STEP = "add rows", "continue clusters"
 # Of the variance of all rows, held by the stored components less than by new ones: from so many

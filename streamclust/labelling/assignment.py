@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamclust.clustering.base import load_algorithm
+from streamclust.clustering import load_algorithm
 from streamclust.errors import SettingsError, SourceError
 from streamclust.labelling.drift import SetDrift, write_drift
 from streamclust.labelling.row_assignment import (
@@ -25,18 +25,28 @@ from streamclust.labelling.row_assignment import (
 )
 from streamclust.labelling.row_files import Write, check_ending, row_file
 from streamclust.memory import MIB, Need
-from streamclust.outliers.explanation import INVALID, UNUSUAL
-from streamclust.outliers.measures.reference import ReferenceDistances
-from streamclust.outliers.new_rows import Fence, NewRowScorer, fence, new_row_scorer
-from streamclust.passes.accumulators.covariance import compute_dtype
-from streamclust.passes.blocks import Rows, Shape, Span, spans_of
-from streamclust.reduction.step import projection_of
-from streamclust.sources.case import CaseFolder, check_rows, count_paths, find_case, iter_paths
-from streamclust.sources.readers import ArraySource, open_source
-from streamclust.store.descriptors import DESCRIPTORS, DescriptorSet, descriptor_sets
-from streamclust.store.job import Job
-from streamclust.store.outliers import stored_outliers
-from streamclust.store.outputs import Outputs
+from streamclust.outliers import INVALID, UNUSUAL, Fence, NewRowScorer, fence, new_row_scorer
+from streamclust.outliers.measures import ReferenceDistances
+from streamclust.passes import Rows, Shape, Span, spans_of
+from streamclust.passes.accumulators import compute_dtype
+from streamclust.reduction import projection_of
+from streamclust.sources import (
+    ArraySource,
+    CaseFolder,
+    check_rows,
+    count_paths,
+    find_case,
+    iter_paths,
+    open_source,
+)
+from streamclust.store import (
+    DESCRIPTORS,
+    DescriptorSet,
+    Job,
+    Outputs,
+    descriptor_sets,
+    stored_outliers,
+)
 
 STEP = "assign"
 DRIFT_FILE = "drift.csv"

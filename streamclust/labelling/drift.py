@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from streamclust.labelling.row_assignment import NamedClustering
-from streamclust.outliers.new_rows import Fence
-from streamclust.store.outputs import safe_cell
+from streamclust.outliers import Fence
+from streamclust.store import safe_cell
 
 # Siddiqi, N. (2006). Credit Risk Scorecards. Wiley: below the first, no change worth acting on;
 # from the second on, another population.

@@ -12,12 +12,10 @@ from tempfile import TemporaryFile
 from typing import Any, TextIO
 
 from streamclust.errors import ImageError, SettingsError
-from streamclust.images.archive import ImageStore, stored_images
-from streamclust.images.pixels import MEASURES
+from streamclust.images import MEASURES, ImageStore, stored_images
 from streamclust.labelling.row_assignment import NamedClustering, RowBatch
-from streamclust.sources.case import normalise_path
-from streamclust.store.images import stored_scan
-from streamclust.store.job import Job
+from streamclust.sources import normalise_path
+from streamclust.store import Job, stored_scan
 
 NO_CLUSTER = "in no cluster"
 _LONGEST = 100

@@ -4,17 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamclust.passes.accumulators.contingency import Contingency
-from streamclust.passes.blocks import Columns, Part, Rows
-from streamclust.passes.verbs import Passes
-from streamclust.store.clusterings import StoredClustering
-from streamclust.store.descriptors import DescriptorSet
-from streamclust.store.images import rows_with_mark, stored_paths
-from streamclust.store.names import (
+from streamclust.passes import Columns, Part, Passes, Rows
+from streamclust.passes.accumulators import Contingency
+from streamclust.store import (
+    DescriptorSet,
+    StoredClustering,
     StoredNames,
+    Workspace,
     load_names,
+    rows_with_mark,
+    stored_paths,
 )
-from streamclust.store.workspace import Workspace
 
 # A cluster takes over a name, or a mark, that more than this share of its rows had.
 LEAST_SHARE = 0.5

@@ -10,20 +10,21 @@ from typing import Any
 from streamclust.errors import SettingsError, SourceError
 from streamclust.labelling.names import Naming
 from streamclust.memory import MIB, Need
-from streamclust.passes.verbs import Passes
-from streamclust.sources.tables import csv_lines
-from streamclust.store.clusterings import StoredClustering, find_clustering
-from streamclust.store.descriptors import DescriptorSet
-from streamclust.store.job import Job
-from streamclust.store.names import (
+from streamclust.passes import Passes
+from streamclust.sources import csv_lines
+from streamclust.store import (
     LABEL_STEP,
+    DescriptorSet,
+    Job,
     NamedClusters,
+    StoredClustering,
+    Workspace,
     archive_names,
     clusters_to_name,
+    find_clustering,
+    plain_cell,
     save_names,
 )
-from streamclust.store.outputs import plain_cell
-from streamclust.store.workspace import Workspace
 
 COLUMNS = ("set", "clustering", "cluster", "name", "outlier", "mark")
 LONGEST_NAME = 200

@@ -6,14 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamclust.clustering.base import Clustering
-from streamclust.clustering.confidence import Confidence
+from streamclust.clustering import Clustering, Confidence
 from streamclust.errors import SettingsError
 from streamclust.labelling.names import Naming, cluster_names
 from streamclust.labelling.row_files import CODE, FLAG, FLOAT, INT, TEXT, Column
-from streamclust.passes.blocks import Rows, Span
-from streamclust.store.clusterings import StoredClustering, find_clustering
-from streamclust.store.job import Job
+from streamclust.passes import Rows, Span
+from streamclust.store import Job, StoredClustering, find_clustering
 
 # The reason of a row whose cluster a person marked.
 NAMED_OUTLIER = "named an outlier"

@@ -22,11 +22,8 @@ from streamclust.labelling.row_assignment import (
 )
 from streamclust.labelling.row_files import check_ending, row_file
 from streamclust.memory import MIB, Need
-from streamclust.passes.blocks import Rows, Span
-from streamclust.store.images import RowPaths
-from streamclust.store.job import Job
-from streamclust.store.outliers import stored_outliers
-from streamclust.store.outputs import Outputs
+from streamclust.passes import Rows, Span
+from streamclust.store import Job, Outputs, RowPaths, stored_outliers
 
 STEP = "labels to take away"
 # float64 copies of a piece, distances to all means, and the columns of a span.

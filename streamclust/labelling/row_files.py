@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.errors import SettingsError
-from streamclust.store.outputs import safe_cell
+from streamclust.store import safe_cell
 
 INT, FLOAT, FLAG, TEXT, CODE = "int", "float", "flag", "text", "code"
 # Lines that stand as Python objects at once.

@@ -8,31 +8,28 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.tables import (
-    CLUSTERS,
-    COSTS,
-    METRICS,
-    clusters_table,
-    costs_table,
-    metrics_table,
-)
+from streamclust.choice import CLUSTERS, COSTS, METRICS, clusters_table, costs_table, metrics_table
 from streamclust.errors import SettingsError
 from streamclust.labelling.names import AppliedNames, applied_names, cluster_names, why_unused
 from streamclust.labelling.names_table import COLUMNS
 from streamclust.labelling.row_files import CODE, FLAG, FLOAT, INT, TEXT, Column, row_file
 from streamclust.memory import MIB, Need
-from streamclust.outliers.near_duplicates import DUPLICATES_FILE as DUPLICATES
-from streamclust.outliers.pictures import outlier_figures
-from streamclust.outliers.tables import OUTLIER_TABLES
-from streamclust.passes.blocks import Span, spans_of
-from streamclust.passes.verbs import Passes
-from streamclust.store.clusterings import StoredClustering, find_clustering, recommended_clusterings
-from streamclust.store.descriptors import DescriptorSet
-from streamclust.store.images import RowPaths
-from streamclust.store.job import Job
-from streamclust.store.names import named_clusterings
-from streamclust.store.outliers import case_outliers, stored_outliers
-from streamclust.store.outputs import Outputs, safe_cell
+from streamclust.outliers import DUPLICATES_FILE as DUPLICATES
+from streamclust.outliers import OUTLIER_TABLES, outlier_figures
+from streamclust.passes import Passes, Span, spans_of
+from streamclust.store import (
+    DescriptorSet,
+    Job,
+    Outputs,
+    RowPaths,
+    StoredClustering,
+    case_outliers,
+    find_clustering,
+    named_clusterings,
+    recommended_clusterings,
+    safe_cell,
+    stored_outliers,
+)
 
 STEP, NAMES_STEP = "export", "names"
 LABELS_FILE, NAMED_FILE, LOST_FILE = "labels.csv", "named.csv", "names_lost.csv"

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.comparison.step import COMPARISON_FILE
+from streamclust.comparison import COMPARISON_FILE
 from streamclust.errors import SettingsError, SourceError
-from streamclust.figures.set_pictures import draw
-from streamclust.images.row_groups import check_group
+from streamclust.figures import draw
+from streamclust.images import check_group
 from streamclust.labelling.add_rows import (
     add_needs,
     add_rows,
@@ -26,29 +26,31 @@ from streamclust.labelling.drift import Drift, stability_terms
 from streamclust.labelling.names import cluster_names
 from streamclust.labelling.tables import export
 from streamclust.memory import MIB, Need
-from streamclust.passes.blocks import Shape
-from streamclust.reduction.ingestion import source_attributes
-from streamclust.reduction.step import reduced_mark, settings_of
-from streamclust.sources.case import iter_paths
-from streamclust.sources.paths import DIGEST_BYTES, path_digests
-from streamclust.sources.readers import ArraySource
-from streamclust.store.clusterings import StoredClustering, find_clustering
-from streamclust.store.descriptors import DescriptorSet, descriptor_sets
-from streamclust.store.images import (
+from streamclust.passes import Shape
+from streamclust.reduction import reduced_mark, settings_of, source_attributes
+from streamclust.sources import DIGEST_BYTES, ArraySource, iter_paths, path_digests
+from streamclust.store import (
     ADD_STEP,
     PATH,
     PATHS_NEED,
+    DescriptorSet,
+    Job,
+    LabelChanges,
+    Outputs,
+    StagedSet,
+    StoredClustering,
+    Workspace,
+    case_outliers,
+    descriptor_sets,
     extend_paths,
+    find_clustering,
+    fingerprint,
+    label_changes,
     path_blocks,
+    safe_cell,
+    settings_of_last,
     stored_paths,
 )
-from streamclust.store.job import Job
-from streamclust.store.outliers import case_outliers
-from streamclust.store.outputs import Outputs, safe_cell
-from streamclust.store.record import settings_of_last
-from streamclust.store.set_content import StagedSet
-from streamclust.store.staged_clusterings import LabelChanges, label_changes
-from streamclust.store.workspace import Workspace, fingerprint
 
 STEP = "update"
 # The settings that outliers were found with, which the last command that found them tells.

@@ -12,8 +12,7 @@ import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.memory import Need
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows
 from streamclust.settings import LAYOUTS, Settings
 
 DIMENSIONS = (2, 3)

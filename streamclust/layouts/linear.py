@@ -4,9 +4,8 @@ import numpy as np
 
 from streamclust.layouts.base import FittedLayout, RowSums
 from streamclust.memory import Need
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
-from streamclust.reduction.discriminant import discriminant_axes
+from streamclust.passes import Passes, Rows
+from streamclust.reduction import discriminant_axes
 from streamclust.settings import Settings
 
 PIECE_ROWS = 4096  # projected at once: their float64 copy stays in the processor's cache

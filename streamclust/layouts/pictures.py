@@ -4,16 +4,19 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.figures.files import FIGURE_BYTES, figure_file
-from streamclust.figures.set_pictures import MAP_BINS
+from streamclust.figures import FIGURE_BYTES, MAP_BINS, figure_file
 from streamclust.memory import Need
-from streamclust.passes.accumulators.histogram import Density, DensityMap, DensityMaps
-from streamclust.passes.blocks import Rows
-from streamclust.store.clusterings import StoredClustering, find_clustering
-from streamclust.store.job import Job
-from streamclust.store.layouts import StoredLayout, layouts_of
-from streamclust.store.outputs import Outputs
-from streamclust.store.workspace import fingerprint
+from streamclust.passes import Rows
+from streamclust.passes.accumulators import Density, DensityMap, DensityMaps
+from streamclust.store import (
+    Job,
+    Outputs,
+    StoredClustering,
+    StoredLayout,
+    find_clustering,
+    fingerprint,
+    layouts_of,
+)
 
 STEP = "draw layouts"
 # A view of space fills a ninth of the picture.
@@ -52,7 +55,7 @@ def draw_layouts_needs(descriptor: str, rows: Rows, n_clusters: int, dimensions:
 
 def _shape(dimensions: int) -> tuple[int, int]:
     """Planes that are drawn, and the bins of their sides."""
-    from streamclust.figures.density import VIEW_ANGLES
+    from streamclust.figures import VIEW_ANGLES
 
     return (1, MAP_BINS) if dimensions == 2 else (len(VIEW_ANGLES), VIEW_BINS)
 
@@ -82,7 +85,7 @@ def _draw(job: Job, layout: StoredLayout, clustering: StoredClustering, outputs:
         if is_flat:
             _draw_plane(outputs, files, mark, layout, maps[0], density[0], sizes, title)
         else:
-            from streamclust.figures.density import space_views
+            from streamclust.figures import space_views
 
             with outputs.writing(files[0], mark) as file:
                 space_views(file, maps, density, sizes, title, layout.axis_name)
@@ -98,7 +101,7 @@ def _draw_plane(
     sizes: np.ndarray,
     title: str,
 ) -> None:
-    from streamclust.figures.density import cluster_panels, density_map
+    from streamclust.figures import cluster_panels, density_map
 
     counts, noise = density.counts[:-1], density.counts[-1]
     axis = layout.axis_name
@@ -124,7 +127,7 @@ def _planes(limits: np.ndarray) -> list[DensityMap]:
     if len(limits) == 2:
         edges = [np.linspace(low, high, MAP_BINS + 1) for low, high in limits.tolist()]
         return [DensityMap(np.eye(2), np.zeros(2), *edges)]
-    from streamclust.figures.density import VIEW_ANGLES, projection
+    from streamclust.figures import VIEW_ANGLES, projection
 
     corners = np.stack(np.meshgrid(*limits, indexing="ij"), axis=-1).reshape(-1, 3)
     middle = limits.mean(axis=1)

@@ -9,15 +9,18 @@ from streamclust.errors import SettingsError
 from streamclust.layouts.base import DIMENSIONS, Layout, Placement, RowSums, load_layout
 from streamclust.layouts.quality import SAMPLED_ROWS, layout_quality, quality_bytes
 from streamclust.memory import Need
-from streamclust.passes.accumulators.covariance import Covariance
-from streamclust.passes.accumulators.histogram import map_edges
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
-from streamclust.store.clusterings import StoredClustering, find_clustering
-from streamclust.store.job import Job
-from streamclust.store.layouts import StoredLayout, layout_sources, publish_layout, stage_layout
-from streamclust.store.workspace import fingerprint
+from streamclust.passes import Passes, Rows
+from streamclust.passes.accumulators import Covariance, UniformSample, map_edges
+from streamclust.store import (
+    Job,
+    StoredClustering,
+    StoredLayout,
+    find_clustering,
+    fingerprint,
+    layout_sources,
+    publish_layout,
+    stage_layout,
+)
 
 STEP = "layout"
 # Positions that the limits of the axes are taken from: some 65 lie beyond either of them.

@@ -16,16 +16,15 @@ import numpy as np
 from streamclust.errors import SettingsError
 from streamclust.layouts.base import FittedLayout, RowSums
 from streamclust.memory import MIB, Need
-from streamclust.neighbors.pairs import as_members
-from streamclust.neighbors.search import (
+from streamclust.neighbors import (
     HELD_A_NEIGHBOR,
     PRODUCT_BYTES,
+    as_members,
     exact_neighbors,
     nearest_among,
 )
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows
+from streamclust.passes.accumulators import UniformSample
 from streamclust.settings import Settings
 
 N_NEIGHBORS = 15

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamclust.neighbors.pairs import nearest_columns
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes
 
 # Below this number of rows there is one cell: comparing all with all takes no second.
 ALL_WITH_ALL = 8192

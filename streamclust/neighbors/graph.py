@@ -39,9 +39,8 @@ from streamclust.neighbors.shards import (
     number_of_shards,
 )
 from streamclust.neighbors.shuffle import BUNDLE_ROWS, Shuffled, shuffle
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows
+from streamclust.passes.accumulators import UniformSample
 
 MOST_PROBES = 64
 MOST_OVERLAP = 4

@@ -12,8 +12,7 @@ import numpy as np
 
 from streamclust.neighbors.cells import CellFinder, Cells
 from streamclust.neighbors.pairs import Members, as_members
-from streamclust.passes.blocks import Rows, Span
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows, Span
 
 # Rows of a bundle, which one task holds and searches for; a cell with more of them is cut.
 BUNDLE_ROWS = 16_384

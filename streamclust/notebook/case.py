@@ -4,12 +4,11 @@ import io
 from pathlib import Path
 from typing import Any
 
-from streamclust.figures.files import caption
+from streamclust.figures import caption
 from streamclust.markup import beside, bullets, paragraph, picture, table
 from streamclust.notebook.pictures import Pictures
-from streamclust.report.contents import in_line, inventory
-from streamclust.store.layouts import layouts_of
-from streamclust.store.workspace import Workspace
+from streamclust.report import in_line, inventory
+from streamclust.store import Workspace, layouts_of
 
 # The headings of the terminal in full.
 _HEADINGS = {

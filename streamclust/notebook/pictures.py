@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from streamclust.errors import WorkspaceError
-from streamclust.figures.files import FIGURES_FOLDER, caption
+from streamclust.figures import FIGURES_FOLDER, caption
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Pixels of the files to one of the screen.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamclust.errors import WorkspaceError
-from streamclust.store.outputs import plain_cell
+from streamclust.store import plain_cell
 
 if TYPE_CHECKING:
     import pandas as pd

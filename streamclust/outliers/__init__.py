@@ -1,1 +1,5 @@
 """Rows that do not belong: scores, thresholds, kinds with their reasons, duplicates."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

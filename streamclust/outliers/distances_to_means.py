@@ -3,11 +3,8 @@
 import numpy as np
 
 from streamclust.memory import MIB, Need
-from streamclust.passes.blocks import Rows
-from streamclust.store.clusterings import recommended_clustering
-from streamclust.store.job import Job
-from streamclust.store.outliers import SetOutliers
-from streamclust.store.workspace import fingerprint
+from streamclust.passes import Rows
+from streamclust.store import Job, SetOutliers, fingerprint, recommended_clustering
 
 STEP = "cluster distances"
 BYTES_A_ROW = 16

@@ -9,19 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.label_agreement import agreement
+from streamclust.choice import agreement
 from streamclust.errors import SettingsError
 from streamclust.markup import bullets
 from streamclust.markup import table as html_table
 from streamclust.memory import MIB, Need
-from streamclust.passes.accumulators.contingency import count_pairs
-from streamclust.sources.attributes import Truth, read_truth, truth_bytes
-from streamclust.store.clusterings import recommended_clusterings
-from streamclust.store.images import path_blocks
-from streamclust.store.job import Job
-from streamclust.store.outliers import SetOutliers, StoredOutliers, stored_outliers
-from streamclust.store.outputs import Outputs
-from streamclust.store.workspace import Workspace
+from streamclust.passes.accumulators import count_pairs
+from streamclust.sources import Truth, read_truth, truth_bytes
+from streamclust.store import (
+    Job,
+    Outputs,
+    SetOutliers,
+    StoredOutliers,
+    Workspace,
+    path_blocks,
+    recommended_clusterings,
+    stored_outliers,
+)
 
 # Bytes a row that scikit-learn holds for one ranking: sorted scores, weights and counts in float64.
 RANKING_BYTES = 120

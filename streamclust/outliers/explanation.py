@@ -8,17 +8,11 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from streamclust.errors import MISSING, SourceError
-from streamclust.images.archive import Images, ImageStore
-from streamclust.images.pixels import MEASURES
-from streamclust.images.scan import Problem, measure_rows
+from streamclust.images import MEASURES, Images, ImageStore, Problem, measure_rows
 from streamclust.outliers.image_quality import IMAGE_KINDS, Reasons, Yardstick
-from streamclust.passes.accumulators.collected import Collected
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
-from streamclust.store.images import PROBLEMS, paths_of, stored_scan
-from streamclust.store.job import Job
-from streamclust.store.outliers import case_outliers
+from streamclust.passes import Passes, Rows
+from streamclust.passes.accumulators import Collected, UniformSample
+from streamclust.store import PROBLEMS, Job, case_outliers, paths_of, stored_scan
 
 UNUSUAL, INVALID = "unusual content", "invalid descriptor"
 # The codes of kinds: pixels tell the first, then what nothing but the descriptor tells.

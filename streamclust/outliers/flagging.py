@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from streamclust.images.archive import Images, stored_images
-from streamclust.images.scan import images_mark, scan_need
+from streamclust.images import Images, images_mark, scan_need, stored_images
 from streamclust.memory import MIB, Need
 from streamclust.outliers.explanation import (
     BLOCK_ROWS,
@@ -15,13 +14,18 @@ from streamclust.outliers.explanation import (
 )
 from streamclust.outliers.image_quality import Reasons, Yardstick
 from streamclust.outliers.scores import fence_of_one, root_mean_square, threshold
-from streamclust.passes.accumulators.collected import Collected
-from streamclust.passes.blocks import Columns, Rows
-from streamclust.passes.verbs import Passes
-from streamclust.store.images import image_places, stored_scan
-from streamclust.store.job import Job
-from streamclust.store.outliers import SetOutliers, case_outliers, stored_outliers
-from streamclust.store.workspace import Workspace, fingerprint
+from streamclust.passes import Columns, Passes, Rows
+from streamclust.passes.accumulators import Collected
+from streamclust.store import (
+    Job,
+    SetOutliers,
+    Workspace,
+    case_outliers,
+    fingerprint,
+    image_places,
+    stored_outliers,
+    stored_scan,
+)
 
 STEP = "suspects"
 FLAGGING_BYTES_A_ROW, BYTES_A_REASON = 24, 30

@@ -40,12 +40,15 @@ from scipy.sparse.csgraph import connected_components
 
 from streamclust.memory import MIB, Need
 from streamclust.outliers.neighbor_graphs import usual_distance
-from streamclust.passes.verbs import Passes
-from streamclust.store.images import parts_with_paths, paths_fingerprint
-from streamclust.store.job import Job
-from streamclust.store.outliers import SetOutliers
-from streamclust.store.outputs import Outputs
-from streamclust.store.workspace import fingerprint
+from streamclust.passes import Passes
+from streamclust.store import (
+    Job,
+    Outputs,
+    SetOutliers,
+    fingerprint,
+    parts_with_paths,
+    paths_fingerprint,
+)
 
 NEAR = 0.25
 NEAR_IN_SEVERAL = 0.4

@@ -6,15 +6,11 @@ from typing import Any
 import numpy as np
 
 from streamclust.memory import Need
-from streamclust.neighbors.graph import GraphReport, GraphSettings, graph_needs, neighbor_graph
-from streamclust.passes.accumulators.collected import Collected
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.neighbors import GraphReport, GraphSettings, graph_needs, neighbor_graph
+from streamclust.passes import Passes, Rows
+from streamclust.passes.accumulators import Collected
 from streamclust.settings import Settings
-from streamclust.store.images import StoredGroups
-from streamclust.store.job import Job
-from streamclust.store.outliers import SetOutliers, StoredNeighbors
-from streamclust.store.workspace import fingerprint
+from streamclust.store import Job, SetOutliers, StoredGroups, StoredNeighbors, fingerprint
 
 STEP = "neighbors"
 

@@ -15,8 +15,12 @@ import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Need
-from streamclust.outliers.measures.base import FittedMeasure, Inductive, MeasureInputs
-from streamclust.outliers.measures.registry import inductive_measures
+from streamclust.outliers.measures import (
+    FittedMeasure,
+    Inductive,
+    MeasureInputs,
+    inductive_measures,
+)
 from streamclust.outliers.scores import (
     RobustScale,
     fence_of_one,
@@ -24,15 +28,10 @@ from streamclust.outliers.scores import (
     threshold,
 )
 from streamclust.outliers.step import SetScore, rows_of_columns
-from streamclust.passes.accumulators.collected import Collected
-from streamclust.passes.accumulators.covariance import Covariance
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes, Transform
-from streamclust.reduction.projection import Projection
-from streamclust.reduction.step import components_of
-from streamclust.store.job import Job
-from streamclust.store.outliers import SetOutliers
-from streamclust.store.workspace import fingerprint
+from streamclust.passes import Passes, Rows, Transform
+from streamclust.passes.accumulators import Collected, Covariance
+from streamclust.reduction import Projection, components_of
+from streamclust.store import Job, SetOutliers, fingerprint
 
 STEP = "scorer"
 BYTES_A_ROW = 64

@@ -6,20 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamclust.errors import ImageError, SourceError
-from streamclust.figures.files import FIGURE_BYTES
-from streamclust.images.archive import Images, ImageStore, stored_images
-from streamclust.images.scan import scan_need
+from streamclust.figures import FIGURE_BYTES
+from streamclust.images import Images, ImageStore, scan_need, stored_images
 from streamclust.memory import Need
 from streamclust.outliers.explanation import BAD_PICTURES, KINDS, FlaggedRows, load_reasons
 from streamclust.outliers.flagging import set_scores
-from streamclust.store.images import paths_of
-from streamclust.store.job import Job
-from streamclust.store.outliers import case_outliers
-from streamclust.store.outputs import Outputs
-from streamclust.store.workspace import fingerprint
+from streamclust.store import Job, Outputs, case_outliers, fingerprint, paths_of
 
 if TYPE_CHECKING:
-    from streamclust.figures.image_sheets import Tile
+    from streamclust.figures import Tile
 
 STEP = "draw outliers"
 _SCORES = "figures/outlier-scores.png"
@@ -59,7 +54,7 @@ def draw_outlier_needs(n_rows: int) -> list[Need]:
 
 
 def _draw_scores(job: Job, outputs: Outputs, outliers: FlaggedRows, mark: str) -> None:
-    from streamclust.figures.histograms import count_scores, score_histogram
+    from streamclust.figures import count_scores, score_histogram
 
     arrays = set_scores(job.workspace, case_outliers(job.workspace).sets)
     combined = count_scores("score of all sets", outliers.score, outliers.threshold)
@@ -71,7 +66,7 @@ def _draw_scores(job: Job, outputs: Outputs, outliers: FlaggedRows, mark: str) -
 
 
 def _words_of(outliers: FlaggedRows) -> str:
-    from streamclust.figures.histograms import flagged_in_words
+    from streamclust.figures import flagged_in_words
 
     by_score = outliers.score > outliers.threshold
     invalid = np.isinf(outliers.score)
@@ -117,7 +112,7 @@ def _draw_sheets(
     sheets: dict[str, tuple[str, np.ndarray]],
     mark: str,
 ) -> None:
-    from streamclust.figures.image_sheets import MOST_TILES, contact_sheet
+    from streamclust.figures import MOST_TILES, contact_sheet
 
     store = _opened(images)
     if store is None:
@@ -162,7 +157,7 @@ def _tiles(
     rows: np.ndarray,
     words: dict[int, list[str]],
 ) -> Iterator["Tile"]:
-    from streamclust.figures.image_sheets import Tile
+    from streamclust.figures import Tile
 
     for row, path in zip(rows.tolist(), paths_of(job.workspace, rows), strict=True):
         reason = "; ".join(words.get(row, [KINDS[outliers.kind[row]]]))

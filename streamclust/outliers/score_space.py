@@ -7,16 +7,18 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from streamclust.memory import MIB, Need
-from streamclust.passes.accumulators.covariance import compute_dtype
-from streamclust.passes.accumulators.sample import priorities
-from streamclust.passes.blocks import Rows
-from streamclust.reduction.projection import Projection
-from streamclust.reduction.step import decompose, reduce_needs, reduced_chunk, stored_components
-from streamclust.reduction.sums import SCORED_COMPONENTS
+from streamclust.passes import Rows
+from streamclust.passes.accumulators import compute_dtype, priorities
+from streamclust.reduction import (
+    SCORED_COMPONENTS,
+    Projection,
+    decompose,
+    reduce_needs,
+    reduced_chunk,
+    stored_components,
+)
 from streamclust.settings import Settings
-from streamclust.store.job import Job
-from streamclust.store.outliers import SetOutliers
-from streamclust.store.workspace import fingerprint
+from streamclust.store import Job, SetOutliers, fingerprint
 
 STEP = "space"
 

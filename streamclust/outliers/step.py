@@ -6,14 +6,10 @@ from typing import Any
 import numpy as np
 
 from streamclust.memory import MIB, Need
-from streamclust.outliers.measures.base import Measure, MeasureInputs
-from streamclust.outliers.measures.registry import load_measures, measures_mark
+from streamclust.outliers.measures import Measure, MeasureInputs, load_measures, measures_mark
 from streamclust.outliers.scores import RobustScale, root_mean_square
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
-from streamclust.store.job import Job
-from streamclust.store.outliers import ScoreWriter, SetOutliers
-from streamclust.store.workspace import fingerprint
+from streamclust.passes import Passes, Rows
+from streamclust.store import Job, ScoreWriter, SetOutliers, fingerprint
 
 STEP = "outliers"
 VERSION = 3

@@ -6,19 +6,24 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.images.pixels import MEASURES
+from streamclust.images import MEASURES
 from streamclust.memory import MIB, Need
 from streamclust.outliers.explanation import KINDS, FlaggedRows
 from streamclust.outliers.flagging import set_scores
 from streamclust.outliers.near_duplicates import ConnectedComponents
 from streamclust.outliers.neighbor_graphs import usual_distance
 from streamclust.outliers.scores import far_out
-from streamclust.passes.verbs import Passes
-from streamclust.store.images import parts_with_paths, paths_fingerprint
-from streamclust.store.job import Job
-from streamclust.store.outliers import SetOutliers, case_outliers
-from streamclust.store.outputs import Outputs
-from streamclust.store.workspace import Workspace, fingerprint
+from streamclust.passes import Passes
+from streamclust.store import (
+    Job,
+    Outputs,
+    SetOutliers,
+    Workspace,
+    case_outliers,
+    fingerprint,
+    parts_with_paths,
+    paths_fingerprint,
+)
 
 STEP = "outlier tables"
 OUTLIERS_FILE, REASONS_FILE = "outliers.csv", "outlier_reasons.csv"

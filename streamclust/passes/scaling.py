@@ -6,8 +6,7 @@ from typing import Literal
 import numpy as np
 
 from streamclust.errors import SettingsError
-from streamclust.passes.accumulators.covariance import compute_dtype
-from streamclust.passes.accumulators.moments import ColumnMoments
+from streamclust.passes.accumulators import ColumnMoments, compute_dtype
 
 Scaling = Literal["none", "standard", "minmax", "l2"]
 SCALINGS: tuple[Scaling, ...] = ("none", "standard", "minmax", "l2")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.errors import SettingsError
-from streamclust.passes.accumulators.moments import ColumnMoments
+from streamclust.passes.accumulators import ColumnMoments
 from streamclust.passes.blocks import read_rows
 from streamclust.passes.scaling import column_scale, unit_rows
 

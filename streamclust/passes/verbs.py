@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from streamclust.events import Events
-from streamclust.passes.accumulators.accumulator import Accumulator
+from streamclust.passes.accumulators import Accumulator
 from streamclust.passes.blocks import Block, Rows, Span
 from streamclust.passes.local import LocalExecutor
 

@@ -9,10 +9,8 @@ from sklearn.utils.extmath import svd_flip
 from threadpoolctl import threadpool_limits
 
 from streamclust.errors import SettingsError
-from streamclust.passes.accumulators.covariance import Scatter
-from streamclust.passes.accumulators.moments import ColumnMoments
-from streamclust.passes.accumulators.sketch import ScatterSketch
-from streamclust.passes.scaling import column_scale
+from streamclust.passes import column_scale
+from streamclust.passes.accumulators import ColumnMoments, Scatter, ScatterSketch
 from streamclust.reduction.projection import Projection
 
 # Beyond these, squares of the values and their sums leave the range of float64.

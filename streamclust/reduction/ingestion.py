@@ -7,14 +7,12 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.memory import Budget, Need
-from streamclust.passes.blocks import Rows, spans_of
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows, spans_of
 from streamclust.reduction.sums import PCASums, empty_sums, is_sketched, n_vectors, sums_bytes
 from streamclust.settings import Settings
-from streamclust.sources.readers import ArraySource, fingerprint
-from streamclust.store.descriptors import DescriptorSet
-from streamclust.store.job import Job
-from streamclust.store.workspace import fingerprint as digest
+from streamclust.sources import ArraySource, fingerprint
+from streamclust.store import DescriptorSet, Job
+from streamclust.store import fingerprint as digest
 
 STEP = "ingest"
 BLOCKS_A_TASK = 4

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamclust.passes.accumulators.covariance import compute_dtype
-from streamclust.passes.scaling import unit_rows
+from streamclust.passes import unit_rows
+from streamclust.passes.accumulators import compute_dtype
 
 PIECE_VALUES = 2**20  # values centred at once
 _NOTHING = 1e-5  # of a row's square: what float32 products leave of zero

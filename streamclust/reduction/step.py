@@ -7,10 +7,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from streamclust.memory import MIB, Need
-from streamclust.passes.accumulators.covariance import Covariance, Scatter, compute_dtype
-from streamclust.passes.accumulators.sketch import ScatterSketch
-from streamclust.passes.blocks import REDUCED_BLOCK_BYTES, Rows, block_rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import REDUCED_BLOCK_BYTES, Passes, Rows, block_rows
+from streamclust.passes.accumulators import Covariance, Scatter, ScatterSketch, compute_dtype
 from streamclust.reduction.components import PrincipalComponents, principal_components
 from streamclust.reduction.ingestion import BLOCKS_A_TASK
 from streamclust.reduction.projection import Projection
@@ -23,11 +21,7 @@ from streamclust.reduction.sums import (
     sums_bytes,
 )
 from streamclust.settings import Settings
-from streamclust.store.descriptors import DescriptorSet
-from streamclust.store.job import Job
-from streamclust.store.set_content import StagedSet
-from streamclust.store.sums import StoredComponents
-from streamclust.store.workspace import fingerprint
+from streamclust.store import DescriptorSet, Job, StagedSet, StoredComponents, fingerprint
 
 STEP = "reduce"
 

@@ -7,17 +7,18 @@ import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.memory import Budget
-from streamclust.passes.accumulators.covariance import (
+from streamclust.passes import Rows, column_scale, unit_rows
+from streamclust.passes.accumulators import (
     PIECE_ROWS,
+    ColumnMoments,
     Covariance,
+    CovarianceSketch,
+    Moments,
     Scatter,
+    ScatterSketch,
     compute_dtype,
     pieces,
 )
-from streamclust.passes.accumulators.moments import ColumnMoments, Moments
-from streamclust.passes.accumulators.sketch import CovarianceSketch, ScatterSketch
-from streamclust.passes.blocks import Rows
-from streamclust.passes.scaling import column_scale, unit_rows
 from streamclust.reduction.components import (
     PrincipalComponents,
     check_range,

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.description.sentences import cluster_texts
-from streamclust.labelling.names import cluster_names
-from streamclust.labelling.names_table import LONGEST_NAME, clean_name
-from streamclust.passes.accumulators.contingency import Contingency
-from streamclust.passes.blocks import Columns, Rows
-from streamclust.passes.verbs import Passes
+from streamclust.description import cluster_texts
+from streamclust.labelling import LONGEST_NAME, clean_name, cluster_names
+from streamclust.passes import Columns, Passes, Rows
+from streamclust.passes.accumulators import Contingency
 from streamclust.report.bounds import (
     BY_CHANCE,
     CARDS,
@@ -22,15 +20,16 @@ from streamclust.report.bounds import (
     TEXT_CHARACTERS,
 )
 from streamclust.report.points import Points
-from streamclust.store.clusterings import (
+from streamclust.store import (
+    Description,
+    Job,
     StoredClustering,
+    Workspace,
+    load_description,
     recommended_clusterings,
     stored_clusterings,
+    stored_outliers,
 )
-from streamclust.store.descriptions import Description, load_description
-from streamclust.store.job import Job
-from streamclust.store.outliers import stored_outliers
-from streamclust.store.workspace import Workspace
 
 # Of a description's rows those on a card, in this order.
 SHOWN = ("typical", "varied", "borderline")

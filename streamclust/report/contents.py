@@ -2,12 +2,15 @@
 
 from typing import Any
 
-from streamclust.choice.recommendation import measured, stored_choice
-from streamclust.choice.tables import METRICS
-from streamclust.store.descriptors import DescriptorSet, descriptor_sets
-from streamclust.store.images import stored_paths
-from streamclust.store.outliers import flagged_rows
-from streamclust.store.workspace import FORMAT, Workspace
+from streamclust.choice import METRICS, measured, stored_choice
+from streamclust.store import (
+    FORMAT,
+    DescriptorSet,
+    Workspace,
+    descriptor_sets,
+    flagged_rows,
+    stored_paths,
+)
 
 
 def inventory(workspace: Workspace) -> dict[str, Any]:

@@ -5,12 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.outliers.explanation import KINDS, FlaggedRows, load_reasons
-from streamclust.outliers.flagging import load_flagged
+from streamclust.outliers import KINDS, FlaggedRows, load_flagged, load_reasons
 from streamclust.report.bounds import WORST, WORST_OF_KIND
 from streamclust.report.words import Words
-from streamclust.store.images import paths_of
-from streamclust.store.job import Job
+from streamclust.store import Job, paths_of
 
 
 @dataclass(frozen=True, eq=False)

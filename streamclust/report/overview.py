@@ -7,19 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from streamclust.choice.recommendation import measured, stored_choice
+from streamclust.choice import measured, stored_choice
 from streamclust.errors import SourceError
-from streamclust.images.archive import stored_images
+from streamclust.images import stored_images
 from streamclust.report.bounds import CLUSTERING_LINES, LINES
 from streamclust.report.words import Words
-from streamclust.sources.tables import csv_lines
-from streamclust.store.clusterings import StoredClustering, recommended_clusterings
-from streamclust.store.descriptions import load_description
-from streamclust.store.descriptors import DescriptorSet
-from streamclust.store.images import stored_paths
-from streamclust.store.job import Job
-from streamclust.store.outliers import flagged_rows
-from streamclust.store.workspace import Workspace
+from streamclust.sources import csv_lines
+from streamclust.store import (
+    DescriptorSet,
+    Job,
+    StoredClustering,
+    Workspace,
+    flagged_rows,
+    load_description,
+    recommended_clusterings,
+    stored_paths,
+)
 
 _SETS = (
     "set",

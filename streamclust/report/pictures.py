@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.errors import ImageError, SourceError
-from streamclust.figures.files import COMPARISON, FIGURES_FOLDER, caption, figure_file
-from streamclust.images.archive import Images, ImageStore, ZipMarks
-from streamclust.passes.verbs import Passes
+from streamclust.figures import COMPARISON, FIGURES_FOLDER, caption, figure_file
+from streamclust.images import Images, ImageStore, ZipMarks
+from streamclust.passes import Passes
 from streamclust.report.bounds import (
     COMPARISON_FIGURES,
     FIGURE_BYTES,
@@ -20,8 +20,7 @@ from streamclust.report.bounds import (
     THUMBNAILS,
 )
 from streamclust.report.words import Words
-from streamclust.store.images import paths_of
-from streamclust.store.job import Job
+from streamclust.store import Job, paths_of
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Of a set, by how soon they are let go.
@@ -123,7 +122,7 @@ class _Small:
     def _one(self, path: str) -> str:
         from PIL import Image
 
-        from streamclust.figures.image_sheets import thumbnail
+        from streamclust.figures import thumbnail
 
         try:
             pixels = thumbnail(self.store.read(path), THUMBNAIL_PIXELS)

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamclust.memory import Need
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows
+from streamclust.passes.accumulators import UniformSample
 from streamclust.report.bounds import LAYOUTS, POINTS
-from streamclust.store.clusterings import StoredClustering
-from streamclust.store.job import Job
-from streamclust.store.layouts import StoredLayout, layouts_of
+from streamclust.store import Job, StoredClustering, StoredLayout, layouts_of
 
 # Positions are whole numbers from 0 to this, between the limits of their axis.
 _TOP = 2**16 - 1

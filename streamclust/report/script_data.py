@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice.recommendation import measured
-from streamclust.figures.colors import cluster_colors
-from streamclust.images.archive import Images
-from streamclust.passes.verbs import Passes
+from streamclust.choice import measured
+from streamclust.figures import cluster_colors
+from streamclust.images import Images
+from streamclust.passes import Passes
 from streamclust.report.bounds import LABEL_BYTES, PATH_BYTES, POINT_IMAGES, POINTS, THUMBNAILS
 from streamclust.report.cards import (
     Card,
@@ -23,16 +23,17 @@ from streamclust.report.page import as_json
 from streamclust.report.pictures import figures_of_set, thumbnails
 from streamclust.report.points import Points, packed, point_needs, sample_points
 from streamclust.report.words import Words
-from streamclust.store.clusterings import (
+from streamclust.store import (
+    Job,
     StoredClustering,
+    Workspace,
+    fingerprint,
+    layouts_of,
+    load_description,
+    paths_of,
     recommended_clusterings,
     stored_clusterings,
 )
-from streamclust.store.descriptions import load_description
-from streamclust.store.images import paths_of
-from streamclust.store.job import Job
-from streamclust.store.layouts import layouts_of
-from streamclust.store.workspace import Workspace, fingerprint
 
 # Those that curves are drawn of, the first known one first.
 INDICES = (

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from streamclust.errors import SettingsError
-from streamclust.images.archive import Images, stored_images
-from streamclust.images.scan import scan_need
+from streamclust.images import Images, scan_need, stored_images
 from streamclust.memory import MIB, Need
-from streamclust.outliers.flagging import FLAGGING_BYTES_A_ROW
-from streamclust.passes.verbs import Passes
+from streamclust.outliers import FLAGGING_BYTES_A_ROW
+from streamclust.passes import Passes
 from streamclust.report.bounds import PAGE_BYTES, POINTS, SETS
 from streamclust.report.outliers import outlier_sheets
 from streamclust.report.overview import about_set, comparison_tables, easiest_to_read, what_was_run
@@ -23,9 +22,7 @@ from streamclust.report.pictures import (
 )
 from streamclust.report.script_data import STEP, SetParts, script_data
 from streamclust.report.words import Words
-from streamclust.store.clusterings import recommended_clusterings
-from streamclust.store.job import Job
-from streamclust.store.outputs import Outputs
+from streamclust.store import Job, Outputs, recommended_clusterings
 
 FILE = "report.html"
 # The page's parts, the page, and what the template engine holds of both.

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.errors import SettingsError
-from streamclust.passes.blocks import Rows
-from streamclust.passes.side_by_side import Indicators, Joined, ScaledBlock
+from streamclust.passes import Indicators, Joined, Rows, ScaledBlock
 from streamclust.store.clusterings import StoredClustering, stored_clusterings
 from streamclust.store.set_content import (
     BLOCKS,

@@ -19,9 +19,7 @@ import numpy as np
 
 from streamclust.errors import DAMAGED, MISSING, TOO_LARGE
 from streamclust.memory import MIB, Need
-from streamclust.sources.case import CaseFolder, iter_paths
-from streamclust.sources.paths import PathNumbers, path_digests
-from streamclust.sources.readers import fingerprint
+from streamclust.sources import CaseFolder, PathNumbers, fingerprint, iter_paths, path_digests
 from streamclust.store.job import Job
 from streamclust.store.links import extend_array
 from streamclust.store.workspace import StoredResult, Workspace, stage_array, store_array

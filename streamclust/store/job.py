@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from streamclust.errors import SettingsError
 from streamclust.events import Events, StepFinished
 from streamclust.memory import LIBRARIES, Budget, Need, reset_peak, resident, return_freed_memory
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Executor, Passes
+from streamclust.passes import Executor, Passes, Rows
 from streamclust.settings import Settings
 from streamclust.store.descriptors import DescriptorSet
 from streamclust.store.workspace import Workspace

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.passes.blocks import Columns, Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Columns, Passes, Rows
 from streamclust.store.clusterings import StoredClustering
 from streamclust.store.images import mark_of_rows
 from streamclust.store.workspace import Workspace, fingerprint, stage_array

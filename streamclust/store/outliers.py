@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.passes.blocks import Rows
+from streamclust.passes import Rows
 from streamclust.store.descriptors import DescriptorSet, set_path
 from streamclust.store.images import PATH
 from streamclust.store.sums import PCA, StoredComponents, load_components, save_components

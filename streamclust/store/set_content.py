@@ -6,11 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.passes.accumulators.covariance import Scatter
-from streamclust.passes.accumulators.moments import ColumnMoments
-from streamclust.passes.accumulators.sketch import ScatterSketch
-from streamclust.passes.blocks import Part, Rows
-from streamclust.passes.side_by_side import ScaledBlock
+from streamclust.passes import Part, Rows, ScaledBlock
+from streamclust.passes.accumulators import ColumnMoments, Scatter, ScatterSketch
 from streamclust.store import sums
 from streamclust.store.links import extend_array, link_group
 from streamclust.store.workspace import stage_array, store_array

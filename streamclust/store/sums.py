@@ -6,9 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.passes.accumulators.covariance import Scatter
-from streamclust.passes.accumulators.moments import ColumnMoments
-from streamclust.passes.accumulators.sketch import ScatterSketch
+from streamclust.passes.accumulators import ColumnMoments, Scatter, ScatterSketch
 from streamclust.store.workspace import store_array
 
 MOMENTS, PCA = "moments", "pca"

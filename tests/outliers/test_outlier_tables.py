@@ -83,7 +83,7 @@ def job(tmp_path) -> Job:
 def tables(job) -> tuple[FlaggedRows, list[list[dict[str, str]]]]:
     found = load_flagged(job)
     write_outliers(job, Outputs(job.workspace.folder, pytest.fail), found)
-    return found, [read(job.workspace.folder / file) for file in outlier_tables.TABLES]
+    return found, [read(job.workspace.folder / file) for file in outlier_tables.OUTLIER_TABLES]
 
 
 def test_groups_are_components_of_the_near_flagged_rows(job):
@@ -121,7 +121,7 @@ def test_nothing_depends_on_the_blocks(job, monkeypatch):
     _, expected = tables(job)
     for line in (line for lines in expected for line in lines):
         assert line["path"] == f"{line['row']}.jpg"
-    for file in outlier_tables.TABLES:
+    for file in outlier_tables.OUTLIER_TABLES:
         (job.workspace.folder / file).unlink()
     monkeypatch.setattr(images, "_PART_ROWS", 50)
     monkeypatch.setattr(outlier_tables, "_PIECE_ROWS", 30)

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from streamclust.outliers.scores import RobustScale
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes, Transform
+from streamclust.passes import Passes, Rows, Transform
 from streamclust.settings import Settings
 
 

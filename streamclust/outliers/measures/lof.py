@@ -13,8 +13,7 @@ import numpy as np
 
 from streamclust.outliers.measures.base import MeasureColumn, MeasureInputs, ScaledColumns
 from streamclust.outliers.measures.neighbor_distance import KTH, mean_of_known, neighbor_bytes
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows
 from streamclust.settings import Settings
 
 _LEAST = 1e-10

@@ -13,10 +13,9 @@ from streamclust.outliers.measures.base import (
 )
 from streamclust.outliers.measures.reference import FAR, NEAR, reference_gap
 from streamclust.outliers.scores import RobustScale
-from streamclust.passes.accumulators.covariance import Covariance, Scatter
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes, Transform
-from streamclust.reduction.projection import Projection
+from streamclust.passes import Passes, Rows, Transform
+from streamclust.passes.accumulators import Covariance, Scatter
+from streamclust.reduction import Projection
 from streamclust.settings import Settings
 
 # Rows that lie farther out than these are not of the core whose covariance is the yardstick.

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.outliers.measures.base import MeasureColumn, MeasureInputs, ScaledColumns
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes import Passes, Rows
 from streamclust.settings import Settings
 
 # The columns of the distance to the last neighbour, and of the mean one.

@@ -11,9 +11,8 @@ from streamclust.outliers.measures.base import (
     MeasureColumn,
     MeasureInputs,
 )
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes, Transform
+from streamclust.passes import Passes, Rows, Transform
+from streamclust.passes.accumulators import UniformSample
 from streamclust.settings import Settings
 
 # The columns of the near and the far distances.

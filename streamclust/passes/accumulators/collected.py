@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.passes.verbs import Transform
+from streamclust.passes import Transform
 
 
 class Collected:

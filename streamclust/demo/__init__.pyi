@@ -1,0 +1,1 @@
+from .case import make_case as make_case

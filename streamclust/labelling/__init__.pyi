@@ -1,0 +1,14 @@
+from .assignment import AssignOptions as AssignOptions
+from .assignment import assign as assign
+from .names import cluster_names as cluster_names
+from .names_table import LONGEST_NAME as LONGEST_NAME
+from .names_table import clean_name as clean_name
+from .names_table import store_names as store_names
+from .row_export import ExportOptions as ExportOptions
+from .row_export import export_rows as export_rows
+from .tables import export as export
+from .tables import forget_outliers as forget_outliers
+from .tables import write_named as write_named
+from .tables import write_template as write_template
+from .updating import FollowUp as FollowUp
+from .updating import update as update

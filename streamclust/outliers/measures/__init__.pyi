@@ -1,0 +1,14 @@
+from .base import FittedMeasure as FittedMeasure
+from .base import Inductive as Inductive
+from .base import Measure as Measure
+from .base import MeasureInputs as MeasureInputs
+from .lof import LocalOutlierFactor as LocalOutlierFactor
+from .lof import ReachabilityDensity as ReachabilityDensity
+from .neighbor_distance import NeighborDistances as NeighborDistances
+from .reference import N_SAMPLES as N_SAMPLES
+from .reference import SAMPLE_SIZE as SAMPLE_SIZE
+from .reference import ReferenceDistances as ReferenceDistances
+from .reference import ReferenceSamples as ReferenceSamples
+from .registry import inductive_measures as inductive_measures
+from .registry import load_measures as load_measures
+from .registry import measures_mark as measures_mark
