@@ -11,7 +11,7 @@ import pytest
 
 import streamclust
 from streamclust import api
-from streamclust.choice.recommendation import stored_choice
+from streamclust.choice.stored_recommendation import stored_choice
 from streamclust.errors import SettingsError, WorkspaceError
 from streamclust.events import Events, StepFinished
 from streamclust.notebook.tables import read_table

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from streamclust.choice.recommendation import measured, stored_choice
+from streamclust.choice.stored_recommendation import measured, stored_choice
 from streamclust.memory import MIB
 from streamclust.store import COST, Workspace, stored_clusterings
 

@@ -56,8 +56,8 @@ def gain_lines(
     ----------
     workspace : Workspace
     sound : mapping of str to set of (str, int)
-        Of each set, the clusterings that are not refused: `choice.clusterings.sound`. Sets of a
-        mixed set that are not in it are left out.
+        Of each set, the clusterings that are not refused (`choice.sound`). Sets of a mixed set that
+        are not in it are left out.
     agreement : iterable of dict
         Lines of ``attributes.csv``.
     footing : dict of str to dict

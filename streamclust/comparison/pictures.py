@@ -272,8 +272,8 @@ def attribute_means(
     """How well the clusters of each set agree with each attribute.
 
     The mean is over the numbers of clusters that all sets have sound clusterings of, of one
-    algorithm (`choice.clusterings.in_common`): recommended ones of different numbers agree the more
-    with an attribute the nearer their number is to that of its values, whatever the set.
+    algorithm (`choice.in_common`): recommended ones of different numbers agree the more with an
+    attribute the nearer their number is to that of its values, whatever the set.
 
     Parameters
     ----------
@@ -282,7 +282,7 @@ def attribute_means(
     sets : mapping of str to dict
         The lines of ``comparison.csv`` of the sets that are shown.
     unrefused : mapping of str to set of (str, int)
-        `choice.clusterings.sound` of each of them.
+        `choice.compared_clusterings.sound` of each of them.
     """
     compared: dict[str, set[Key]] = {name: set() for name in sets}
     for line in lines:

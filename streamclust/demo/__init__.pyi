@@ -1,1 +1,1 @@
-from .case import make_case as make_case
+from .demo_case import make_case as make_case

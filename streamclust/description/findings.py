@@ -67,7 +67,7 @@ class MeasuredImages:
     colours : ndarray of int, shape (n_images,)
         Index in `COLOURS`.
     kinds : ndarray of int, shape (n_images,)
-        What is wrong with a picture, an index in `streamclust.outliers.image_quality.KINDS`, or -1.
+        What is wrong with a picture, an index in `streamclust.outliers.image_faults.KINDS`, or -1.
     rows : ndarray of int, shape (n_images,)
         Whose images they are.
     """

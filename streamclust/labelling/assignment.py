@@ -23,7 +23,7 @@ from streamclust.labelling.row_assignment import (
     marked_rows,
     named_clusterings,
 )
-from streamclust.labelling.row_files import Write, check_ending, row_file
+from streamclust.labelling.row_writers import Write, check_ending, row_file
 from streamclust.memory import MIB, Need
 from streamclust.outliers import INVALID, UNUSUAL, Fence, NewRowScorer, fence, new_row_scorer
 from streamclust.outliers.measures import ReferenceDistances
@@ -266,7 +266,7 @@ class AssignOptions:
     new : path, or sequence of paths
         A case folder, or descriptor files.
     file : Path
-        A table by its ending, see `streamclust.labelling.row_files`.
+        A table by its ending, see `streamclust.labelling.row_writers`.
     clustering : str, optional
         By default the recommended ones.
     outliers : bool

@@ -9,7 +9,7 @@ import numpy as np
 from streamclust.clustering import Clustering, Confidence
 from streamclust.errors import SettingsError
 from streamclust.labelling.names import Naming, cluster_names
-from streamclust.labelling.row_files import CODE, FLAG, FLOAT, INT, TEXT, Column
+from streamclust.labelling.row_writers import CODE, FLAG, FLOAT, INT, TEXT, Column
 from streamclust.passes import Rows, Span
 from streamclust.store import Job, StoredClustering, find_clustering
 

@@ -20,7 +20,7 @@ from streamclust.labelling.row_assignment import (
     marked_rows,
     named_clusterings,
 )
-from streamclust.labelling.row_files import check_ending, row_file
+from streamclust.labelling.row_writers import check_ending, row_file
 from streamclust.memory import MIB, Need
 from streamclust.passes import Rows, Span
 from streamclust.store import Job, Outputs, RowPaths, stored_outliers
@@ -37,7 +37,7 @@ class ExportOptions:
     Parameters
     ----------
     file : Path, optional
-        A table by its ending, see `streamclust.labelling.row_files`; JSON of a `form`.
+        A table by its ending, see `streamclust.labelling.row_writers`; JSON of a `form`.
     form : {"coco", "fiftyone"}, optional
     folders : Path, optional
         For a folder a cluster, of links to the images.

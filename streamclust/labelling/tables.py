@@ -12,7 +12,7 @@ from streamclust.choice import CLUSTERS, COSTS, METRICS, clusters_table, costs_t
 from streamclust.errors import SettingsError
 from streamclust.labelling.names import AppliedNames, applied_names, cluster_names, why_unused
 from streamclust.labelling.names_table import COLUMNS
-from streamclust.labelling.row_files import CODE, FLAG, FLOAT, INT, TEXT, Column, row_file
+from streamclust.labelling.row_writers import CODE, FLAG, FLOAT, INT, TEXT, Column, row_file
 from streamclust.memory import MIB, Need
 from streamclust.outliers import DUPLICATES_FILE as DUPLICATES
 from streamclust.outliers import OUTLIER_TABLES, outlier_figures

@@ -1,3 +1,5 @@
+from .candidates import Members as Members
+from .candidates import as_members as as_members
 from .cells import fit_cells as fit_cells
 from .cells import sample_size as sample_size
 from .graph import GraphReport as GraphReport
@@ -5,8 +7,6 @@ from .graph import GraphSettings as GraphSettings
 from .graph import graph_needs as graph_needs
 from .graph import neighbor_graph as neighbor_graph
 from .graph import recall_of as recall_of
-from .pairs import Members as Members
-from .pairs import as_members as as_members
 from .search import HELD_A_NEIGHBOR as HELD_A_NEIGHBOR
 from .search import PRODUCT_BYTES as PRODUCT_BYTES
 from .search import NearestRows as NearestRows

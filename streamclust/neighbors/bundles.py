@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamclust.neighbors.pairs import Members
+from streamclust.neighbors.candidates import Members
 from streamclust.neighbors.search import Neighbors, Search
 from streamclust.neighbors.shuffle import Bundle, Shuffled, members_of, save
 

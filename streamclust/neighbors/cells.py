@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamclust.neighbors.pairs import nearest_columns
+from streamclust.neighbors.candidates import nearest_columns
 from streamclust.passes import Passes
 
 # Below this number of rows there is one cell: comparing all with all takes no second.

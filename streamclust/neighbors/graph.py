@@ -27,8 +27,8 @@ import numpy as np
 from streamclust.errors import SettingsError
 from streamclust.memory import Need, return_freed_memory
 from streamclust.neighbors.bundles import SearchAll, SearchBundle, Unshuffle
+from streamclust.neighbors.candidates import as_members
 from streamclust.neighbors.cells import Cells, fit_cells, number_of_cells, sample_size
-from streamclust.neighbors.pairs import as_members
 from streamclust.neighbors.search import HELD_A_NEIGHBOR, PRODUCT_BYTES, NearestRows
 from streamclust.neighbors.shards import (
     COMPILED,

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.neighbors.pairs import (
+from streamclust.neighbors.candidates import (
     Members,
     Pairs,
     as_members,

@@ -15,7 +15,7 @@ import numpy as np
 
 from streamclust.memory import MIB
 from streamclust.neighbors.bundles import SearchBundle
-from streamclust.neighbors.pairs import Members, Pairs
+from streamclust.neighbors.candidates import Members, Pairs
 from streamclust.neighbors.search import Neighbors, Search, nearest_among
 from streamclust.neighbors.shuffle import Bundle, members_of
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from streamclust.neighbors.candidates import Members, as_members
 from streamclust.neighbors.cells import CellFinder, Cells
-from streamclust.neighbors.pairs import Members, as_members
 from streamclust.passes import Passes, Rows, Span
 
 # Rows of a bundle, which one task holds and searches for; a cell with more of them is cut.

@@ -1,4 +1,4 @@
-from .case import case_html as case_html
+from .overview import case_html as case_html
 from .pictures import Picture as Picture
 from .pictures import Pictures as Pictures
 from .tables import stored_table as stored_table

@@ -11,9 +11,9 @@ from .flagging import FLAGGING_BYTES_A_ROW as FLAGGING_BYTES_A_ROW
 from .flagging import flag_outliers as flag_outliers
 from .flagging import flagging_needs as flagging_needs
 from .flagging import load_flagged as load_flagged
-from .image_quality import IMAGE_KINDS as IMAGE_KINDS
-from .image_quality import RULES as RULES
-from .image_quality import Yardstick as Yardstick
+from .image_faults import IMAGE_KINDS as IMAGE_KINDS
+from .image_faults import RULES as RULES
+from .image_faults import Yardstick as Yardstick
 from .near_duplicates import DUPLICATES_FILE as DUPLICATES_FILE
 from .near_duplicates import duplicate_needs as duplicate_needs
 from .near_duplicates import duplicates as duplicates

@@ -9,7 +9,7 @@ import numpy as np
 
 from streamclust.errors import MISSING, SourceError
 from streamclust.images import MEASURES, Images, ImageStore, Problem, measure_rows
-from streamclust.outliers.image_quality import IMAGE_KINDS, Reasons, Yardstick
+from streamclust.outliers.image_faults import IMAGE_KINDS, Reasons, Yardstick
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import Collected, UniformSample
 from streamclust.store import PROBLEMS, Job, case_outliers, paths_of, stored_scan

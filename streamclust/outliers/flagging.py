@@ -12,7 +12,7 @@ from streamclust.outliers.explanation import (
     FlaggedRows,
     tell_kinds,
 )
-from streamclust.outliers.image_quality import Reasons, Yardstick
+from streamclust.outliers.image_faults import Reasons, Yardstick
 from streamclust.outliers.scores import fence_of_one, root_mean_square, threshold
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import Collected

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.case import normalise_path
+from streamclust.sources.case_folder import normalise_path
 
 DIGEST_BYTES = 8
 # Of a path and its number in `PathNumbers`.

@@ -9,10 +9,10 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.datasets import make_blobs
 
-from streamclust.choice import rule
+from streamclust.choice import recommendation_rule as rule
 from streamclust.choice.choice_evidence import groups, overlap, separated
 from streamclust.choice.gap_statistic import Structureless, gap
-from streamclust.choice.rule import Choice, is_degenerate
+from streamclust.choice.recommendation_rule import Choice, is_degenerate
 from streamclust.clustering.kmeans_sweep import SweepSettings, fit_sweep
 from streamclust.passes.accumulators.clusters import Assignment, ClusterSums
 from streamclust.passes.blocks import Rows

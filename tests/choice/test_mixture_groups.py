@@ -6,7 +6,7 @@ from scipy.stats import multivariate_normal
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
-from streamclust.choice.group_count import (
+from streamclust.choice.mixture_group_count import (
     COLUMNS,
     MixtureGroups,
     SampleMixture,

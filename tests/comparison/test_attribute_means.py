@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from streamclust.choice.clusterings import Key
+from streamclust.choice.compared_clusterings import Key
 from streamclust.comparison.pictures import Line, attribute_means
 
 AMI = {"a": {2: 0.1, 3: 0.2, 4: 0.6, 9: 0.9}, "b": {2: 0.3, 3: 0.5, 4: 0.7, 30: 0.8}}

@@ -9,7 +9,7 @@ from streamclust.description.findings import DESCRIBED_MEASURES
 from streamclust.description.sentences import cluster_texts
 from streamclust.images.colour import COLOURS
 from streamclust.language import LANGUAGES, en, ru, words
-from streamclust.outliers.image_quality import IMAGE_KINDS
+from streamclust.outliers.image_faults import IMAGE_KINDS
 from streamclust.store.descriptions import Description, Finding
 
 

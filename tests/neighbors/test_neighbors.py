@@ -13,8 +13,8 @@ from streamclust.errors import SettingsError
 from streamclust.events import Events, Message
 from streamclust.neighbors import bundles, cells, shuffle
 from streamclust.neighbors import graph as graph_module
+from streamclust.neighbors.candidates import Members, nearest_columns
 from streamclust.neighbors.graph import GraphSettings, neighbor_graph, recall_of
-from streamclust.neighbors.pairs import Members, nearest_columns
 from streamclust.neighbors.search import NearestRows, exact_neighbors
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes

@@ -8,8 +8,8 @@ from streamclust.errors import SettingsError
 from streamclust.events import Events, Message
 from streamclust.neighbors import shards
 from streamclust.neighbors import shards as descent_module
+from streamclust.neighbors.candidates import as_members
 from streamclust.neighbors.graph import GraphSettings, neighbor_graph
-from streamclust.neighbors.pairs import as_members
 from streamclust.neighbors.search import exact_neighbors
 from streamclust.neighbors.shards import candidates_a_row, descend
 from streamclust.passes.blocks import Rows

@@ -13,7 +13,7 @@ from streamclust.memory import LIBRARIES, MIB
 from streamclust.outliers.evaluation import COMBINED, Evaluation, evaluate, evaluate_needs
 from streamclust.pipeline import working
 from streamclust.settings import Settings
-from streamclust.sources.case import find_case
+from streamclust.sources.case_folder import find_case
 from streamclust.store.workspace import Workspace, store_array
 
 pytestmark = pytest.mark.usefixtures("all_unrendered")

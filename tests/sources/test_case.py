@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamclust.errors import SourceError
-from streamclust.sources.case import (
+from streamclust.sources.case_folder import (
     check_rows,
     column_names,
     count_paths,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamclust.errors import SourceError
-from streamclust.sources.case import find_case
+from streamclust.sources.case_folder import find_case
 from streamclust.sources.readers import READERS, fingerprint, open_source
 
 PAGE = Path(__file__).parents[2] / "docs/sources.md"

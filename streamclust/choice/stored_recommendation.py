@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from streamclust.choice.measurement import scores_of
-from streamclust.choice.rule import Choice, recommend
+from streamclust.choice.recommendation_rule import Choice, recommend
 from streamclust.store import (
     BIC,
     EVIDENCE,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamclust.errors import SourceError
+from streamclust.sources.csv_files import csv_lines
 from streamclust.sources.readers import READERS, ArraySource, reader_of
-from streamclust.sources.tables import csv_lines
 
 PATHS_NAME = "images_paths.csv"
 IMAGE_FOLDERS = ("row_data", "raw_data")

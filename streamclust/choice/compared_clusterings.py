@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Set
 
 import numpy as np
 
-from streamclust.choice.recommendation import measured
-from streamclust.choice.rule import is_degenerate
+from streamclust.choice.recommendation_rule import is_degenerate
+from streamclust.choice.stored_recommendation import measured
 from streamclust.settings import ALGORITHMS
 from streamclust.store import StoredClustering, Workspace, stored_clusterings
 
