@@ -11,7 +11,7 @@ from streamclust.description import cluster_texts
 from streamclust.labelling import LONGEST_NAME, clean_name, cluster_names
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import Contingency
-from streamclust.report.bounds import (
+from streamclust.report.page import (
     BY_CHANCE,
     CARDS,
     CLUSTERINGS,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.outliers import KINDS, FlaggedRows, load_flagged, load_reasons
-from streamclust.report.bounds import WORST, WORST_OF_KIND
+from streamclust.report.page import WORST, WORST_OF_KIND
 from streamclust.report.words import Words
 from streamclust.store import Job, paths_of
 

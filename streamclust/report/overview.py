@@ -10,7 +10,7 @@ from typing import Any
 from streamclust.choice import measured, stored_choice
 from streamclust.errors import SourceError
 from streamclust.images import stored_images
-from streamclust.report.bounds import CLUSTERING_LINES, LINES
+from streamclust.report.page import CLUSTERING_LINES, LINES
 from streamclust.report.words import Words
 from streamclust.sources import csv_lines
 from streamclust.store import (

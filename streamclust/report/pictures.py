@@ -12,7 +12,7 @@ from streamclust.errors import ImageError, SourceError
 from streamclust.figures import COMPARISON, FIGURES_FOLDER, caption, figure_file
 from streamclust.images import Images, ImageStore, ZipMarks
 from streamclust.passes import Passes
-from streamclust.report.bounds import (
+from streamclust.report.page import (
     COMPARISON_FIGURES,
     FIGURE_BYTES,
     THUMBNAIL_BYTES,

@@ -8,7 +8,7 @@ import numpy as np
 from streamclust.memory import Need
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import UniformSample
-from streamclust.report.bounds import LAYOUTS, POINTS
+from streamclust.report.page import LAYOUTS, POINTS
 from streamclust.store import Job, StoredClustering, StoredLayout, layouts_of
 
 # Positions are whole numbers from 0 to this, between the limits of their axis.

@@ -10,7 +10,6 @@ from streamclust.choice import measured
 from streamclust.figures import cluster_colors
 from streamclust.images import Images
 from streamclust.passes import Passes
-from streamclust.report.bounds import LABEL_BYTES, PATH_BYTES, POINT_IMAGES, POINTS, THUMBNAILS
 from streamclust.report.cards import (
     Card,
     cards,
@@ -19,7 +18,14 @@ from streamclust.report.cards import (
     wanted_images,
 )
 from streamclust.report.outliers import OutlierSheet, rows_of_sheets
-from streamclust.report.page import as_json
+from streamclust.report.page import (
+    LABEL_BYTES,
+    PATH_BYTES,
+    POINT_IMAGES,
+    POINTS,
+    THUMBNAILS,
+    as_json,
+)
 from streamclust.report.pictures import figures_of_set, thumbnails
 from streamclust.report.points import Points, packed, point_needs, sample_points
 from streamclust.report.words import Words

@@ -9,10 +9,9 @@ from streamclust.images import Images, scan_need, stored_images
 from streamclust.memory import MIB, Need
 from streamclust.outliers import FLAGGING_BYTES_A_ROW
 from streamclust.passes import Passes
-from streamclust.report.bounds import PAGE_BYTES, POINTS, SETS
 from streamclust.report.outliers import outlier_sheets
 from streamclust.report.overview import about_set, comparison_tables, easiest_to_read, what_was_run
-from streamclust.report.page import write_page
+from streamclust.report.page import PAGE_BYTES, POINTS, SETS, write_page
 from streamclust.report.pictures import (
     Figure,
     embed,

@@ -4,7 +4,7 @@ from typing import Any
 
 from streamclust.language import localised
 from streamclust.language import words as words_of
-from streamclust.report.bounds import CELL_CHARACTERS
+from streamclust.report.page import CELL_CHARACTERS
 
 
 class Words:

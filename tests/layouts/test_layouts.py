@@ -11,7 +11,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from streamclust.errors import SettingsError
 from streamclust.layouts import umap as umap_layout
 from streamclust.layouts.base import RowSums, load_layout
-from streamclust.layouts.quality import layout_quality
+from streamclust.layouts.step import layout_quality
 from streamclust.passes.blocks import Rows
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Passes
