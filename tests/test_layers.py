@@ -29,6 +29,8 @@ def module_name(path: Path) -> str:
     return ".".join(("streamclust", *(part for part in parts if part != "__init__")))
 
 
+# What stands in the store begins so.
+PLACES = ("descriptors/", "outliers/", "images/", "names/")
 MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
@@ -103,6 +105,16 @@ def test_all_names_that_are_shown_are_there():
             assert package.__all__
             for name in package.__all__:
                 assert hasattr(package, name), f"{module}.{name}"
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if package_of(m) != "store"])
+def test_only_the_store_knows_what_lies_where(module):
+    """Neither paths of the store, nor attributes of its arrays, are written elsewhere."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Attribute):
+            assert node.attr != "attrs", f"{module}:{node.lineno}"
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            assert not node.value.startswith(PLACES), f"{module}:{node.lineno}"
 
 
 def test_no_folder_is_a_hall():

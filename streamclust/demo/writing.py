@@ -273,7 +273,7 @@ def draw_chunk(fleet: Fleet, chunk: int) -> DrawnChunk:
 
 def files(images: bool) -> list[str]:
     """The files of a case, relative to its folder."""
-    descriptors = [f"descriptors/{name}.pickle" for name in SETS]
+    descriptors = [str(Path("descriptors") / f"{name}.pickle") for name in SETS]
     return [*descriptors, PATHS, TRUTH, *([ARCHIVE] if images else [])]
 
 
@@ -287,7 +287,7 @@ def write_case(folder: Path, recipe: Recipe, progress: Progress) -> None:
         pickles = {
             name: stack.enter_context(
                 PickledArray(
-                    stack.enter_context(staged(folder / f"descriptors/{name}.pickle")),
+                    stack.enter_context(staged(folder / "descriptors" / f"{name}.pickle")),
                     (recipe.rows, tastes.width),
                     np.dtype(np.float32),
                 )
