@@ -106,7 +106,7 @@ def as_folder(case, contents):
 def find(case, out, **changes):
     """Ingest and look for outliers; what was warned of."""
     said = []
-    api.ingest(case, out, invalid=changes.get("invalid"))
+    api.ingest(case, out, invalid=changes.pop("invalid", None))
     api.open(out).outliers(
         observers=[lambda e: said.append(e.text) if isinstance(e, Message) else None], **changes
     )
