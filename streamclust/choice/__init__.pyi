@@ -21,6 +21,7 @@ from .label_stability import stability_needs as stability_needs
 from .measurement import measure as measure
 from .measurement import measure_needs as measure_needs
 from .recommendation import decide as decide
+from .recommendation import decide_all as decide_all
 from .recommendation import decide_missing as decide_missing
 from .recommendation import measured as measured
 from .recommendation import stored_choice as stored_choice
