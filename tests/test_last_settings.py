@@ -67,6 +67,18 @@ def test_a_mixture_is_made_as_its_sets_were(case):
     assert settings_of("cluster", {}, case.folder)[0].ks == (3, 4)
 
 
+def test_a_consensus_goes_on_with_how_its_sets_were_clustered_alone(case):
+    # More components than its labels have columns.
+    case.reduce(n_components=5, scaling="l2")
+    case.cluster()
+    case.measure()
+    _, said = really_run(case.mix, sets="a,b", consensus=True, n_clusters=3)
+    assert said[0] == "algorithms ward, random_state 5, as in the last cluster"
+    settings, told = settings_of("mix", {}, case.folder, ("clustering",))
+    assert (settings.scaling, settings.n_components, settings.ks) == ("standard", 0.9, (3, 4))
+    assert "components" not in told
+
+
 def test_the_last_command_counts_and_what_is_given_goes_over_it(case, tmp_path):
     config = tmp_path / "s.toml"
     config.write_text('scaling = "minmax"\nmax_iter = 7\nn_components = 4\n')
