@@ -9,6 +9,7 @@ from cases import write_case
 from streamclust import api
 from streamclust.errors import SettingsError
 from streamclust.last_settings import settings_of
+from streamclust.store.record import settings_of_last
 
 MADE = {
     "scaling": "l2",
@@ -110,3 +111,11 @@ def test_records_that_tell_nothing(tmp_path):
     with pytest.raises(SettingsError, match=r"run\.json: scaling='odd'"):
         settings_of("reduce", {}, tmp_path)
     assert settings_of("reduce", {"scaling": "l2"}, tmp_path)[0].scaling == "l2"
+
+
+def test_an_update_scores_as_the_last_command_did_that_scored(tmp_path):
+    done = {"command": "outliers", "settings": {"n_neighbors": 7}, "steps": [{"step": "outliers"}]}
+    refused = {"command": "outliers", "settings": {"n_neighbors": 40}, "steps": []}
+    (tmp_path / "run.json").write_text(json.dumps({**refused, "earlier": [done]}))
+    assert settings_of_last(tmp_path, ("run", "outliers"), "outliers") == {"n_neighbors": 7}
+    assert settings_of_last(tmp_path, ("run",), "outliers") == {}
