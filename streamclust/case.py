@@ -129,7 +129,9 @@ class Case(Results):
         from streamclust.comparison import MixedSet
 
         mixture = MixedSet(_names(sets) or (), weights, consensus, name)
-        with self._working("mix", observers, settings) as (job, outputs):
+        # Labels are reduced to components of their own, which those of descriptors tell nothing of.
+        of = ("clustering",) if consensus else None
+        with self._working("mix", observers, settings, of) as (job, outputs):
             pipeline.mix_sets(job, mixture, outputs)
         return self
 
@@ -483,12 +485,16 @@ class Case(Results):
 
     @contextmanager
     def _working(
-        self, command: str, observers: Observers, given: Mapping[str, Any]
+        self,
+        command: str,
+        observers: Observers,
+        given: Mapping[str, Any],
+        goes_on_from: Sequence[str] | None = None,
     ) -> Iterator[tuple["Job", "Outputs"]]:
         """Hold the results for one command, with its settings."""
         from streamclust import pipeline
 
-        settings, words = settings_of(command, given, self.folder)
+        settings, words = settings_of(command, given, self.folder, goes_on_from)
         with pipeline.working(self._workspace, settings, command, *observers) as (job, outputs):
             if words:
                 job.events.note(words)

@@ -4,7 +4,7 @@ A command that works on results goes on with the settings of the last one that m
 run.json tells: ``reduce`` after ``run --scaling l2`` scales to unit length, too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,10 @@ GOES_ON_FROM = {
 
 
 def settings_of(
-    command: str, given: Mapping[str, Any], folder: Path | None = None
+    command: str,
+    given: Mapping[str, Any],
+    folder: Path | None = None,
+    goes_on_from: Sequence[str] | None = None,
 ) -> tuple[Settings, str]:
     """The settings that a command runs with, and what a person should know of them.
 
@@ -40,6 +43,8 @@ def settings_of(
         Settings by name, None where they are not given, and ``config``, a settings file.
     folder : Path, optional
         The results that the command goes on from.
+    goes_on_from : sequence of str, optional
+        Which of them; by default what `GOES_ON_FROM` tells.
 
     Returns
     -------
@@ -57,7 +62,8 @@ def settings_of(
     check_heeded(command, list(named))
     if config is not None:
         named = read_settings(config) | named
-    last = {} if folder is None else _last_settings(command, folder)
+    kinds = GOES_ON_FROM.get(command, ()) if goes_on_from is None else goes_on_from
+    last = {} if folder is None else _last_settings(kinds, folder)
     then = {name: value for name, (value, _) in last.items() if name not in named}
     try:
         settings = Settings().having(**then)
@@ -66,13 +72,13 @@ def settings_of(
     return settings.having(**named), _in_words(command, settings, last, set(then))
 
 
-def _last_settings(command: str, folder: Path) -> dict[str, tuple[Any, str]]:
+def _last_settings(kinds: Sequence[str], folder: Path) -> dict[str, tuple[Any, str]]:
     """Settings by name, each with the command that it was of."""
     from streamclust.store import records
 
     found: dict[str, tuple[Any, str]] = {}
-    told = records(folder) if command in GOES_ON_FROM else []
-    for kind in GOES_ON_FROM.get(command, ()):
+    told = records(folder) if kinds else []
+    for kind in kinds:
         for name, setting in SETTINGS.items():
             if setting.of in (kind, "seed", "storage") and name not in found:
                 found |= _of_last(told, kind, name)

@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice import decide, decide_missing, evidence, measure, stability, stored_choice
+from streamclust.choice import (
+    decide,
+    decide_all,
+    decide_missing,
+    evidence,
+    measure,
+    stability,
+    stored_choice,
+)
 from streamclust.clustering import check_rows, cluster
 from streamclust.comparison import MixedSet, compare, draw_comparison, mix, named_or_last
 from streamclust.description import chosen_clusterings, describe_clusterings, write_descriptions
@@ -380,7 +388,7 @@ def working(
     events = Events(record, *observers)
     outputs = Outputs(workspace.folder, events.warn)
     with workspace.lock():
-        decide_missing(workspace)
+        decide_all(workspace)
         executor = _executor(settings)
         try:
             yield Job(workspace, settings, executor, events), outputs

@@ -9,11 +9,13 @@ from sklearn.datasets import make_blobs
 
 import streamclust
 from streamclust import api
+from streamclust.choice.recommendation import VERSION
 from streamclust.errors import SettingsError
 from streamclust.settings import Settings
 from streamclust.store.clusterings import (
     forget_recommendation,
     recommended_clustering,
+    store_recommendation,
     stored_recommendation,
 )
 from streamclust.store.workspace import Workspace
@@ -153,6 +155,26 @@ def test_what_is_recommended_is_stored_and_made_once_where_it_is_not(tmp_path):
     assert stored_recommendation(workspace, "a")["clustering"] == "kmeans-4"
     made.cluster(n_clusters="2:5", max_iter=Settings().max_iter)
     assert stored_recommendation(workspace, "a")["choice"] == stored["choice"]
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_what_is_recommended_follows_from_what_a_killed_or_mended_run_left(tmp_path):
+    made, _ = run(tmp_path, make_blobs(300, 4, centers=3, random_state=0)[0], n_clusters="2:5")
+    workspace = Workspace(made.folder)
+    stored = stored_recommendation(workspace, "a")
+    group = made.folder / "workspace.zarr/descriptors/a/clusterings"
+    written = (group / "zarr.json").stat().st_mtime_ns
+    made.export()
+    assert (group / "zarr.json").stat().st_mtime_ns == written
+    # Killed when it had measured, before it chose.
+    store_recommendation(workspace, "a", None, "before", version=VERSION, choice={})
+    made.export()
+    assert stored_recommendation(workspace, "a") == stored
+    # A clustering that was damaged is deleted, as its error asks for.
+    shutil.rmtree(group / stored["clustering"])
+    assert made.labels("a").shape == (300,)
+    made.export()
+    assert stored_recommendation(workspace, "a")["clustering"] in workspace.clusterings("a")
 
 
 @pytest.mark.usefixtures("unrendered")

@@ -9,6 +9,7 @@ from cases import write_case
 from streamclust import api
 from streamclust.errors import SettingsError
 from streamclust.last_settings import settings_of
+from streamclust.store.record import settings_of_last
 
 MADE = {
     "scaling": "l2",
@@ -67,6 +68,18 @@ def test_a_mixture_is_made_as_its_sets_were(case):
     assert settings_of("cluster", {}, case.folder)[0].ks == (3, 4)
 
 
+def test_a_consensus_goes_on_with_how_its_sets_were_clustered_alone(case):
+    # More components than its labels have columns.
+    case.reduce(n_components=5, scaling="l2")
+    case.cluster()
+    case.measure()
+    _, said = really_run(case.mix, sets="a,b", consensus=True, n_clusters=3)
+    assert said[0] == "algorithms ward, random_state 5, as in the last cluster"
+    settings, told = settings_of("mix", {}, case.folder, ("clustering",))
+    assert (settings.scaling, settings.n_components, settings.ks) == ("standard", 0.9, (3, 4))
+    assert "components" not in told
+
+
 def test_the_last_command_counts_and_what_is_given_goes_over_it(case, tmp_path):
     config = tmp_path / "s.toml"
     config.write_text('scaling = "minmax"\nmax_iter = 7\nn_components = 4\n')
@@ -98,3 +111,11 @@ def test_records_that_tell_nothing(tmp_path):
     with pytest.raises(SettingsError, match=r"run\.json: scaling='odd'"):
         settings_of("reduce", {}, tmp_path)
     assert settings_of("reduce", {"scaling": "l2"}, tmp_path)[0].scaling == "l2"
+
+
+def test_an_update_scores_as_the_last_command_did_that_scored(tmp_path):
+    done = {"command": "outliers", "settings": {"n_neighbors": 7}, "steps": [{"step": "outliers"}]}
+    refused = {"command": "outliers", "settings": {"n_neighbors": 40}, "steps": []}
+    (tmp_path / "run.json").write_text(json.dumps({**refused, "earlier": [done]}))
+    assert settings_of_last(tmp_path, ("run", "outliers"), "outliers") == {"n_neighbors": 7}
+    assert settings_of_last(tmp_path, ("run",), "outliers") == {}

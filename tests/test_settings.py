@@ -166,3 +166,9 @@ def test_a_budget_gives_as_many_blocks_as_fit():
     told = str(error.value).split("--memory ")[-1].split()[0]
     assert Budget(parse_bytes(told)).in_flight(need, 8) == 1
     assert format_bytes(need.smallest) in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["descriptors", "algorithms"])
+def test_names_are_text(name):
+    with pytest.raises(SettingsError, match=rf"{name}=\[5\] must be names"):
+        Settings(**{name: [5]})

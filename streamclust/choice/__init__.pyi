@@ -23,6 +23,7 @@ from .measurement import measure_needs as measure_needs
 from .recommendation_rule import is_degenerate as is_degenerate
 from .recommendation_rule import recommend as recommend
 from .stored_recommendation import decide as decide
+from .stored_recommendation import decide_all as decide_all
 from .stored_recommendation import decide_missing as decide_missing
 from .stored_recommendation import measured as measured
 from .stored_recommendation import stored_choice as stored_choice

@@ -76,9 +76,15 @@ def decide(workspace: Workspace, descriptor: str) -> None:
     store_recommendation(workspace, descriptor, _name(lines, choice), mark, **about)
 
 
+def decide_all(workspace: Workspace) -> None:
+    """Store what is recommended of all sets, as what is known of their clusterings tells now: a run
+    that was killed while it measured left what it had recommended before."""
+    for descriptor in workspace.descriptors:
+        decide(workspace, descriptor)
+
+
 def decide_missing(workspace: Workspace) -> None:
-    """Store what is recommended of all sets where that is not: an older version, or a run that was
-    broken off, left it out."""
+    """Store what is recommended of all sets where that is not: a step that failed left it out."""
     for descriptor in workspace.descriptors:
         stored = stored_recommendation(workspace, descriptor)
         if stored is None or stored["version"] != VERSION:

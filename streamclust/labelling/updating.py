@@ -290,7 +290,7 @@ def _follow_up(job: Job, outputs: Outputs, sets: list[str], steps: FollowUp) -> 
 
 def _settings_then(workspace: Workspace) -> dict[str, Any]:
     """The settings that outliers were found with, as far as they are stored."""
-    known = settings_of_last(workspace.folder, _FOUND_BY)
+    known = settings_of_last(workspace.folder, _FOUND_BY, "outliers")
     then = {name: known[name] for name in _OF_OUTLIERS if name in known}
     outliers = case_outliers(workspace)
     if outliers.exists and outliers.contamination is not None:

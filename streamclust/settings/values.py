@@ -86,7 +86,9 @@ def flag() -> Values:
 
 def read_names(name: str, value: Any) -> tuple[str, ...]:
     """Names out of ``"a, b"`` or a sequence, each once."""
-    parts = value.split(",") if isinstance(value, str) else value
+    parts = tuple(value.split(",") if isinstance(value, str) else value)
+    if not all(isinstance(part, str) for part in parts):
+        raise SettingsError(f"{name}={value!r} must be names")
     return tuple(dict.fromkeys(part.strip() for part in parts))
 
 

@@ -266,9 +266,12 @@ def recommended_clusterings(
 
 
 def stored_recommendation(workspace: Workspace, set_name: str) -> dict[str, Any] | None:
-    """What `store_recommendation` stored; None where nothing is."""
+    """What `store_recommendation` stored; None where nothing is, or its clustering is gone."""
     group = workspace.get(_clusterings_path(set_name))
-    return None if group is None else group.attrs.get(RECOMMENDATION)
+    told = None if group is None else group.attrs.get(RECOMMENDATION)
+    if told is None or told["clustering"] in (None, *workspace.clusterings(set_name)):
+        return told
+    return None
 
 
 def store_recommendation(

@@ -128,7 +128,8 @@ class DescriptorSet(SetContent):
     def mixture_groups(self) -> dict[str, Any]:
         """How many groups a Gaussian mixture finds in its rows: ``number``, None where it cannot
         tell, and what that was ``made_of``; empty where it was not asked."""
-        return self.reduced.attrs.get(_MIXTURE_GROUPS, {})
+        reduced = self.reduced
+        return {} if reduced is None else reduced.attrs.get(_MIXTURE_GROUPS, {})
 
     def note_mixture_groups(self, number: int | None, made_of: Mapping[str, Any]) -> None:
         """Write how many groups a mixture finds."""

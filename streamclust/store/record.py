@@ -73,10 +73,12 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [record for record in told if isinstance(record, dict) and record]
 
 
-def settings_of_last(folder: Path, commands: Sequence[str]) -> dict[str, Any]:
-    """The settings of the last command of these that run.json tells of; none where it does not."""
+def settings_of_last(folder: Path, commands: Sequence[str], step: str) -> dict[str, Any]:
+    """The settings of the last command of these that run.json tells of, and that came to the end of
+    a step; none where it does not."""
     for record in records(folder):
-        if record.get("command") in commands and isinstance(record.get("settings"), dict):
+        steps = [one.get("step") for one in record.get("steps", [])]
+        if record.get("command") in commands and step in steps:
             return record["settings"]
     return {}
 
