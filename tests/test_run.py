@@ -128,13 +128,13 @@ def test_the_groups_are_found(done, blobs):
     assert done.recommended("a") == "kmeans-5"
     labels = pd.read_csv(done.folder / "labels.csv")["a"]
     assert adjusted_rand_score(labels, blobs[1]) > 0.99
-    sizes = done.clusters.query("descriptor == 'a' and n_clusters == 5")["size"]
+    sizes = done.clusters.query("set == 'a' and n_clusters == 5")["size"]
     assert sizes.is_monotonic_decreasing
 
 
 def test_labels_by_name_or_number(done):
     np.testing.assert_array_equal(done.labels("a", 8)[...], done.labels("a", "kmeans-8")[...])
-    with pytest.raises(SettingsError, match=r"no clustering kmeans-9.*kmeans-2, kmeans-3"):
+    with pytest.raises(SettingsError, match=r"no clustering 9: there are kmeans-2, kmeans-3"):
         done.labels("a", 9)
     with pytest.raises(SettingsError, match=r"no set 'z'.*there are a, b"):
         done.labels("z")
