@@ -87,11 +87,12 @@ def _last_settings(kinds: Sequence[str], folder: Path) -> dict[str, tuple[Any, s
 
 def _of_last(told: list[dict[str, Any]], kind: str, name: str) -> dict[str, tuple[Any, str]]:
     """A setting as the last command had it that heeds it and made results of a kind."""
+    from streamclust.store import steps_of
+
     makers = {by: step for by, step in _MADE_BY[kind].items() if by in SETTINGS[name].commands}
     for record in told:
         by, settings = str(record.get("command")), record.get("settings")
-        steps = [step.get("step") for step in record.get("steps", [])]
-        if isinstance(settings, dict) and name in settings and makers.get(by) in steps:
+        if isinstance(settings, dict) and name in settings and makers.get(by) in steps_of(record):
             return {name: (settings[name], by)}
     return {}
 

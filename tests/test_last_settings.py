@@ -103,7 +103,9 @@ def test_a_command_that_did_not_come_so_far_does_not_count(case):
 
 def test_records_that_tell_nothing(tmp_path):
     assert settings_of("reduce", {}, tmp_path)[1] == ""
-    for record in ([], {"command": "run"}, {"command": "run", "settings": {"scaling": "l2"}}):
+    l2 = {"command": "run", "settings": {"scaling": "l2"}}
+    odd = {**l2, "steps": None}, {**l2, "steps": ["reduce"], "earlier": None}
+    for record in ([], {"command": "run"}, l2, *odd):
         (tmp_path / "run.json").write_text(json.dumps(record))
         assert settings_of("reduce", {}, tmp_path)[0].scaling == "standard"
     record = {"command": "run", "settings": {"scaling": "odd"}, "steps": [{"step": "reduce"}]}

@@ -81,6 +81,7 @@ from .outputs import safe_cell as safe_cell
 from .record import RunRecord as RunRecord
 from .record import records as records
 from .record import settings_of_last as settings_of_last
+from .record import steps_of as steps_of
 from .set_content import LABELS as LABELS
 from .set_content import AddedRows as AddedRows
 from .set_content import StagedSet as StagedSet

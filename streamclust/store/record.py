@@ -46,7 +46,8 @@ class RunRecord:
     def save(self, workspace: Workspace, outputs: Outputs, extra: dict[str, Any]) -> None:
         """Write run.json; the records of earlier runs stay in it, under ``earlier``."""
         earlier = _read(workspace.folder / "run.json")
-        before = earlier.pop("earlier", []) if earlier else []
+        before = _list(earlier, "earlier")
+        earlier.pop("earlier", None)
         outputs.json(
             "run.json",
             {
@@ -69,17 +70,29 @@ class RunRecord:
 def records(folder: Path) -> list[dict[str, Any]]:
     """What run.json tells of each command, the last one first; nothing where it does not."""
     latest = _read(folder / "run.json")
-    told = (latest, *reversed(latest.get("earlier", [])))
+    told = (latest, *reversed(_list(latest, "earlier")))
     return [record for record in told if isinstance(record, dict) and record]
+
+
+def steps_of(record: dict[str, Any]) -> list[Any]:
+    """The steps that a record of run.json tells of, by name, whatever a person made of it."""
+    steps = (one for one in _list(record, "steps") if isinstance(one, dict))
+    return [one["step"] for one in steps if "step" in one]
+
+
+def _list(record: dict[str, Any], name: str) -> list[Any]:
+    known = record.get(name)
+    return known if isinstance(known, list) else []
 
 
 def settings_of_last(folder: Path, commands: Sequence[str], step: str) -> dict[str, Any]:
     """The settings of the last command of these that run.json tells of, and that came to the end of
     a step; none where it does not."""
     for record in records(folder):
-        steps = [one.get("step") for one in record.get("steps", [])]
-        if record.get("command") in commands and step in steps:
-            return record["settings"]
+        settings = record.get("settings")
+        is_done = record.get("command") in commands and step in steps_of(record)
+        if is_done and isinstance(settings, dict):
+            return settings
     return {}
 
 
