@@ -131,6 +131,9 @@ class Case(Results):
         mixture = MixedSet(_names(sets) or (), weights, consensus, name)
         # Labels are reduced to components of their own, which those of descriptors tell nothing of.
         of = ("clustering",) if consensus else None
+        if consensus and settings.get("config") is None and settings.get("n_clusters") is None:
+            # Nor does the sweep of descriptors tell how many different rows of labels there are.
+            settings["n_clusters"] = AUTO
         with self._working("mix", observers, settings, of) as (job, outputs):
             pipeline.mix_sets(job, mixture, outputs)
         return self

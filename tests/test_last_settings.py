@@ -9,7 +9,7 @@ from cases import write_case
 from streamclust import api
 from streamclust.errors import SettingsError
 from streamclust.last_settings import settings_of
-from streamclust.store.record import settings_of_last
+from streamclust.store.record import records, settings_of_last
 
 MADE = {
     "scaling": "l2",
@@ -78,6 +78,9 @@ def test_a_consensus_goes_on_with_how_its_sets_were_clustered_alone(case):
     settings, told = settings_of("mix", {}, case.folder, ("clustering",))
     assert (settings.scaling, settings.n_components, settings.ks) == ("standard", 0.9, (3, 4))
     assert "components" not in told
+    # The sweep ends where labels do not differ, whatever the sweep of the sets was.
+    case.mix("a,b", consensus=True, name="labels")
+    assert records(case.folder)[0]["settings"]["n_clusters"] == "auto"
 
 
 def test_the_last_command_counts_and_what_is_given_goes_over_it(case, tmp_path):
