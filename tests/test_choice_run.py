@@ -9,7 +9,7 @@ from sklearn.datasets import make_blobs
 
 import streamclust
 from streamclust import api
-from streamclust.choice.recommendation import VERSION
+from streamclust.choice.stored_recommendation import VERSION
 from streamclust.errors import SettingsError
 from streamclust.settings import Settings
 from streamclust.store.clusterings import (

@@ -21,8 +21,7 @@ from streamclust.images.pixels import MEASURES
 from streamclust.outliers.explanation import KINDS
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Passes
-from streamclust.report import bounds
-from streamclust.report.page import as_json, content_policy
+from streamclust.report.page import PATH_BYTES, as_json, content_policy
 from streamclust.report.pictures import fewer, thumbnails
 from streamclust.report.points import sample_points
 from streamclust.report.words import Words
@@ -173,8 +172,8 @@ def test_the_page_of_many_rows_and_long_paths_is_bounded(tmp_path):
     api.open(tmp_path / "out").report()
     page = tmp_path / "out" / "report.html"
     own = data_of(page)["sets"][0]
-    assert 1000 < own["points"] < bounds.PATH_BYTES // 900
-    assert page.stat().st_size < 2 * bounds.PATH_BYTES
+    assert 1000 < own["points"] < PATH_BYTES // 900
+    assert page.stat().st_size < 2 * PATH_BYTES
 
 
 def test_a_page_that_a_person_changed_is_kept(plain, tmp_path):
