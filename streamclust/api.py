@@ -48,10 +48,10 @@ def run(
 
 def _run(case: CaseLike, out: PathLike, observers: Observers, settings: "Settings") -> Case:
     from streamclust import pipeline
-    from streamclust.planning import open_inputs, plan_steps
+    from streamclust.planning import open_inputs, plan_steps, run_steps
 
     inputs = open_inputs(case, settings)
-    plan_steps(inputs, settings)
+    plan_steps(inputs, settings, run_steps(inputs, settings))
     pipeline.run_case(inputs, Workspace(out, create=True), settings, *observers)
     return Case(out)
 
@@ -65,13 +65,13 @@ def ingest(
     Parameters and errors as for `run`.
     """
     from streamclust import pipeline
-    from streamclust.planning import open_inputs, plan_steps
+    from streamclust.planning import ingesting_steps, open_inputs, plan_steps
 
     chosen, _ = settings_of("ingest", settings)
     inputs = open_inputs(case, chosen)
-    plan_steps(inputs, chosen, ["ingest"])
+    plan_steps(inputs, chosen, ingesting_steps(inputs))
     workspace = Workspace(out, create=True)
-    with pipeline.working(workspace, chosen, "ingest", *observers) as (job, _):
+    with pipeline.working(workspace, chosen, "ingest", *observers) as job:
         pipeline.ingest_all(job, inputs)
     return Case(out)
 
@@ -85,10 +85,11 @@ def plan(case: CaseLike, **settings: Unpack[Run]) -> "list[Planned]":
     MemoryBudgetError
         When a step does not fit: the message tells the least that would do.
     """
-    from streamclust.planning import open_inputs, plan_steps
+    from streamclust.planning import open_inputs, plan_steps, run_steps
 
     chosen, _ = settings_of("plan", settings)
-    return plan_steps(open_inputs(case, chosen), chosen)
+    inputs = open_inputs(case, chosen)
+    return plan_steps(inputs, chosen, run_steps(inputs, chosen))
 
 
 @with_settings

@@ -24,7 +24,7 @@ from streamclust.settings.keywords import (
 
 if TYPE_CHECKING:
     from streamclust.outliers import Evaluation
-    from streamclust.store import Job, Outputs
+    from streamclust.store import Job
 
 PathLike = str | Path
 Observers = Iterable[Observer]
@@ -54,7 +54,7 @@ class Case(Results):
         """Reduce the ingested sets to their principal components."""
         from streamclust import pipeline
 
-        with self._working("reduce", observers, settings) as (job, _):
+        with self._working("reduce", observers, settings) as job:
             pipeline.each_set(pipeline.reduce_set, job)
         return self
 
@@ -66,7 +66,7 @@ class Case(Results):
         """
         from streamclust import pipeline
 
-        with self._working("cluster", observers, settings) as (job, _):
+        with self._working("cluster", observers, settings) as job:
             is_auto = job.settings.n_clusters == AUTO
             (pipeline.cluster_sets if is_auto else pipeline.cluster_only)(job, job.chosen())
         return self
@@ -77,7 +77,7 @@ class Case(Results):
         stability."""
         from streamclust import pipeline
 
-        with self._working("measure", observers, settings) as (job, _):
+        with self._working("measure", observers, settings) as job:
             pipeline.each_set(pipeline.measure_set, job)
         return self
 
@@ -90,9 +90,9 @@ class Case(Results):
         """
         from streamclust import pipeline
 
-        with self._working("outliers", observers, settings) as (job, outputs):
-            pipeline.find_outliers(job, outputs)
-            pipeline.export(job, outputs)
+        with self._working("outliers", observers, settings) as job:
+            pipeline.find_outliers(job)
+            pipeline.export(job, job.outputs)
         return self
 
     @with_settings
@@ -134,8 +134,8 @@ class Case(Results):
         if consensus and settings.get("config") is None and settings.get("n_clusters") is None:
             # Nor does the sweep of descriptors tell how many different rows of labels there are.
             settings["n_clusters"] = AUTO
-        with self._working("mix", observers, settings, of) as (job, outputs):
-            pipeline.mix_sets(job, mixture, outputs)
+        with self._working("mix", observers, settings, of) as job:
+            pipeline.mix_sets(job, mixture)
         return self
 
     @with_settings
@@ -169,8 +169,8 @@ class Case(Results):
         """
         from streamclust import pipeline
 
-        with self._working("layout", observers, settings) as (job, outputs):
-            pipeline.lay_out(job, outputs, method, dimensions, _text(clustering))
+        with self._working("layout", observers, settings) as job:
+            pipeline.lay_out(job, method, dimensions, _text(clustering))
         return self
 
     @with_settings
@@ -207,8 +207,8 @@ class Case(Results):
         """
         from streamclust import pipeline
 
-        with self._working("compare", observers, settings) as (job, outputs):
-            pipeline.compare_sets(job, outputs, _path(attributes), _names(columns))
+        with self._working("compare", observers, settings) as job:
+            pipeline.compare_sets(job, _path(attributes), _names(columns))
         return self
 
     @with_settings
@@ -247,8 +247,8 @@ class Case(Results):
 
         _check_language(language)
         table, names = _path(attributes), _names(columns)
-        with self._working("describe", observers, settings) as (job, outputs):
-            pipeline.describe_sets(job, outputs, table, names, clustering, language)
+        with self._working("describe", observers, settings) as job:
+            pipeline.describe_sets(job, table, names, clustering, language)
         return self
 
     @with_settings
@@ -281,8 +281,8 @@ class Case(Results):
         from streamclust.report import report
 
         _check_language(language)
-        with self._working("report", observers, settings) as (job, outputs):
-            report(job, outputs, _path(to), language, overwrite=overwrite)
+        with self._working("report", observers, settings) as job:
+            report(job, job.outputs, _path(to), language, overwrite=overwrite)
         return self
 
     @with_settings
@@ -306,8 +306,8 @@ class Case(Results):
         """
         from streamclust.outliers import evaluate
 
-        with self._working("evaluate", observers, settings) as (job, outputs):
-            return evaluate(job, Path(truth), outputs)
+        with self._working("evaluate", observers, settings) as job:
+            return evaluate(job, Path(truth), job.outputs)
 
     @with_settings
     def label(
@@ -345,11 +345,11 @@ class Case(Results):
 
         if (names is None) == (template is None):
             raise SettingsError("name a table of --names, or a --template to write")
-        with self._working("label", observers, settings) as (job, outputs):
+        with self._working("label", observers, settings) as job:
             if names is not None:
-                pipeline.name_clusters(job, outputs, Path(names))
+                pipeline.name_clusters(job, Path(names))
             if template is not None:
-                write_template(job, outputs, Path(template), overwrite=overwrite)
+                write_template(job, job.outputs, Path(template), overwrite=overwrite)
         return self
 
     @with_settings
@@ -396,14 +396,14 @@ class Case(Results):
         if to is not None or folders is not None or form is not None:
             chosen = _path(to), form, _path(folders), _text(clustering), overwrite
             elsewhere = ExportOptions(*chosen)
-        with self._working("export", observers, settings) as (job, outputs):
+        with self._working("export", observers, settings) as job:
             if elsewhere is not None:
-                export_rows(job, outputs, elsewhere)
+                export_rows(job, job.outputs, elsewhere)
                 return self
-            pipeline.export(job, outputs)
+            pipeline.export(job, job.outputs)
             for name in job.chosen():
                 if job.set(name).reduced is not None:
-                    pipeline.draw(job, name, outputs)
+                    job.run([pipeline.Draw(name)])
         return self
 
     @with_settings
@@ -445,8 +445,8 @@ class Case(Results):
         from streamclust.labelling import AssignOptions, assign
 
         wanted = AssignOptions(new, Path(to), _text(clustering), outliers, overwrite)
-        with self._working("assign", observers, settings) as (job, outputs):
-            assign(job, outputs, wanted)
+        with self._working("assign", observers, settings) as job:
+            assign(job, job.outputs, wanted)
         return self
 
     @with_settings
@@ -479,11 +479,9 @@ class Case(Results):
             When a set has no clusterings that could go on.
         """
         from streamclust import pipeline
-        from streamclust.labelling import FollowUp, update
 
-        with self._working("update", observers, settings) as (job, outputs):
-            steps = FollowUp(pipeline.measure_set, pipeline.find_outliers, pipeline.tell_choice)
-            update(job, outputs, new, steps)
+        with self._working("update", observers, settings) as job:
+            pipeline.update(job, new)
         return self
 
     @contextmanager
@@ -493,15 +491,15 @@ class Case(Results):
         observers: Observers,
         given: Mapping[str, Any],
         goes_on_from: Sequence[str] | None = None,
-    ) -> Iterator[tuple["Job", "Outputs"]]:
+    ) -> Iterator["Job"]:
         """Hold the results for one command, with its settings."""
         from streamclust import pipeline
 
         settings, words = settings_of(command, given, self.folder, goes_on_from)
-        with pipeline.working(self._workspace, settings, command, *observers) as (job, outputs):
+        with pipeline.working(self._workspace, settings, command, *observers) as job:
             if words:
                 job.events.note(words)
-            yield job, outputs
+            yield job
 
 
 def _path(path: PathLike | None) -> Path | None:

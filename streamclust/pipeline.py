@@ -9,55 +9,62 @@ from typing import Any
 import numpy as np
 
 from streamclust.choice import (
+    Evidence,
+    Measure,
+    Stability,
     decide,
     decide_all,
     decide_missing,
-    evidence,
-    measure,
-    stability,
     stored_choice,
 )
-from streamclust.clustering import check_rows, cluster
+from streamclust.clustering import Cluster, check_rows, fitting_n_clusters
 from streamclust.comparison import MixedSet, compare, draw_comparison, mix, named_or_last
 from streamclust.description import chosen_clusterings, describe_clusterings, write_descriptions
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.estimators import largest_spread
 from streamclust.events import Events, Observer
-from streamclust.figures import draw
-from streamclust.images import check_group, groups, scan_images, stored_images
-from streamclust.labelling import export, forget_outliers, store_names, write_named
-from streamclust.layouts import draw_layouts, layout
-from streamclust.outliers import (
-    LEAST_SCORED_ROWS,
-    cluster_distances,
-    draw_outliers,
-    duplicates,
-    flag_outliers,
-    load_flagged,
-    neighbors,
-    outliers,
-    space,
-    write_outliers,
+from streamclust.figures import Draw
+from streamclust.images import ScanImages, check_group, groups, stored_images
+from streamclust.labelling import (
+    add_new_rows,
+    export,
+    forget_outliers,
+    settings_of_outliers,
+    store_names,
+    tell_changes,
+    write_named,
 )
+from streamclust.layouts import draw_layouts, layout
+from streamclust.outliers import LEAST_SCORED_ROWS, flagged_now
 from streamclust.passes import Executor, LocalExecutor
 from streamclust.passes.accumulators import compute_dtype
-from streamclust.planning import CLUSTERING, SCORING, Inputs, Stored, check_budget, check_mixed_set
-from streamclust.reduction import ingest, reduce
+from streamclust.planning import (
+    Inputs,
+    check_budget,
+    check_mixed_set,
+    clustering_steps,
+    flagging_steps,
+    outlier_steps,
+    path_steps,
+    scoring_steps,
+)
+from streamclust.reduction import Ingest, Reduce, check_invalid
 from streamclust.settings import AUTO, Settings
 from streamclust.store import (
     Job,
-    Outputs,
     RunRecord,
     SetOutliers,
+    Step,
     StoredClustering,
+    StoredShapes,
     Workspace,
     case_outliers,
+    case_paths,
     descriptor_sets,
     flagged_rows,
-    paths_fingerprint,
     remember_table,
     sources,
-    store_paths,
+    stored_paths,
 )
 
 # An automatic sweep ends where clusters would be so many, or so small.
@@ -65,7 +72,7 @@ MOST_CLUSTERS = 500
 LEAST_ROWS_A_CLUSTER = 20
 
 
-def cluster_sets(job: Job, descriptors: Sequence[str]) -> None:
+def cluster_sets(job: Job, sets: Sequence[str]) -> None:
     """Cluster and measure sets; the automatic sweep of one goes on while its best lies at the edge.
 
     Raises
@@ -75,48 +82,56 @@ def cluster_sets(job: Job, descriptors: Sequence[str]) -> None:
     MemoryBudgetError
         When a step does not fit the budget.
     """
-    check_rows(job, descriptors)
-    for descriptor in descriptors:
-        _cluster_set(job, descriptor)
+    check_rows(job, sets)
+    for name in sets:
+        job.run(_sweep(job, name))
+        measure_set(job, name)
+        while job.settings.n_clusters == AUTO and (wider := _wider(job, name)):
+            if not _go_on(replace(job, settings=job.settings.having(**wider)), name):
+                break
 
 
-def cluster_only(job: Job, descriptors: Sequence[str]) -> None:
+def cluster_only(job: Job, sets: Sequence[str]) -> None:
     """Cluster sets for the k of the settings, and leave it at that; errors as `cluster_sets`."""
-    check_rows(job, descriptors)
-    for descriptor in descriptors:
-        cluster(job, descriptor)
-        decide(job.workspace, descriptor)
+    check_rows(job, sets)
+    for name in sets:
+        job.run(_sweep(job, name))
+        decide(job.workspace, name)
 
 
-def _cluster_set(job: Job, descriptor: str) -> None:
-    """Cluster and measure a set; an automatic sweep goes on while its best lies at the edge."""
-    cluster(job, descriptor)
-    measure_set(job, descriptor)
-    while job.settings.n_clusters == AUTO and (wider := _wider(job, descriptor)):
-        further = replace(job, settings=job.settings.having(**wider))
-        try:
-            check_budget(Stored(further, [descriptor]), CLUSTERING)
-        except MemoryBudgetError as error:
-            job.events.warn(f"{descriptor}: the sweep is not widened: {error}")
-            return
-        ks = wider["n_clusters"]
-        job.events.note(
-            f"{descriptor}: the best lies at the upper edge: on to k = {ks[0]} to {ks[-1]}"
-        )
-        if not cluster(further, descriptor, wider["n_clusters"]):
-            return
-        measure_set(further, descriptor)
+def _sweep(job: Job, set_name: str) -> list[Step]:
+    ks = fitting_n_clusters(job, set_name)
+    return [Cluster(set_name, algorithm, ks) for algorithm in job.settings.algorithms]
 
 
-def measure_set(job: Job, descriptor: str) -> None:
+def _go_on(job: Job, set_name: str) -> bool:
+    """Cluster and measure a set for further k; whether there were any that fit rows and budget."""
+    ks = tuple(job.settings.ks)
+    steps = clustering_steps(set_name, job.settings.algorithms, ks)
+    try:
+        check_budget(StoredShapes(job), steps)
+    except MemoryBudgetError as error:
+        job.events.warn(f"{set_name}: the sweep is not widened: {error}")
+        return False
+    job.events.note(f"{set_name}: the best lies at the upper edge: on to k = {ks[0]} to {ks[-1]}")
+    ks = fitting_n_clusters(job, set_name, ks)
+    if ks:
+        job.run(Cluster(set_name, algorithm, ks) for algorithm in job.settings.algorithms)
+        measure_set(job, set_name)
+    return bool(ks)
+
+
+def measure_set(job: Job, set_name: str) -> None:
     """Measure the clusterings of a set, gather what else the choice among them takes, and choose
     one."""
+    stored = job.set(set_name)
+    algorithms = list(dict.fromkeys(one.algorithm for one in stored.clusterings))
     try:
-        measure(job, descriptor)
-        stability(job, descriptor)
-        evidence(job, descriptor)
+        job.run(Measure.remaining(stored, algorithm) for algorithm in algorithms)
+        job.run(Stability.remaining(stored, algorithm) for algorithm in algorithms)
+        job.run([Evidence.remaining(stored)])
     finally:
-        decide(job.workspace, descriptor)
+        decide(job.workspace, set_name)
 
 
 def _wider(job: Job, descriptor: str) -> dict[str, Any]:
@@ -137,18 +152,19 @@ def run_case(
     inputs: Inputs, workspace: Workspace, settings: Settings, *observers: Observer
 ) -> None:
     """Run all steps on all chosen sets; what is there already is skipped."""
-    with working(workspace, settings, "run", *observers) as (job, outputs):
+    sets = list(inputs.sources)
+    with working(workspace, settings, "run", *observers) as job:
         ingest_all(job, inputs)
-        for descriptor in inputs.sources:
-            check_scored(job, descriptor)
-        for descriptor in inputs.sources:
-            reduce_set(job, descriptor)
-        cluster_sets(job, list(inputs.sources))
-        find_outliers(job, outputs)
-        export(job, outputs)
-        for descriptor in inputs.sources:
-            draw(job, descriptor, outputs)
-            tell_choice(job, descriptor)
+        for name in sets:
+            check_scored(job, name)
+        for name in sets:
+            reduce_set(job, name)
+        cluster_sets(job, sets)
+        find_outliers(job)
+        export(job, job.outputs)
+        job.run(Draw(name) for name in sets)
+        for name in sets:
+            tell_choice(job, name)
 
 
 def ingest_all(job: Job, inputs: Inputs) -> None:
@@ -178,11 +194,13 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
         case_outliers(workspace).archive()
     # A file that joins the sets of a case describes their images: the paths stay.
     joins = bool(set(workspace.descriptors) - set(inputs.sources) - mixed)
-    if inputs.case.paths_file is not None or not joins:
-        store_paths(job, inputs.case.paths_file, inputs.n_rows, inputs.case.images)
+    if inputs.case.paths_file is None and not joins:
+        case_paths(workspace).archive()
+    job.run(path_steps(inputs))
     check_group(job.settings.group, sources(workspace))
     for name, source in inputs.sources.items():
-        ingest(job, name, source)
+        job.run([Ingest(name, source)])
+        check_invalid(job, name, source.path)
 
 
 def reduce_set(job: Job, descriptor: str) -> None:
@@ -197,18 +215,18 @@ def reduce_set(job: Job, descriptor: str) -> None:
     if settings.scaling == "none" and not (settings.whiten or settings.normalize):
         raw = job.rows_of(descriptor, "raw").array
         _check_spread(job, descriptor, "--scaling", compute_dtype(raw.dtype))
-    reduce(job, descriptor)
+    job.run([Reduce(descriptor)])
 
 
-def mix_sets(job: Job, mixture: MixedSet, outputs: Outputs) -> None:
+def mix_sets(job: Job, mixture: MixedSet) -> None:
     """Make a mixed set and its clusterings, tables and figures."""
     check_mixed_set(job, mixture)
     name = mix(job, mixture)
     reduce_set(job, name)
     cluster_sets(job, [name])
     _tell_other_algorithms(job, name, mixture)
-    export(job, outputs)
-    draw(job, name, outputs)
+    export(job, job.outputs)
+    job.run([Draw(name)])
     tell_choice(job, name)
 
 
@@ -221,9 +239,7 @@ def _tell_other_algorithms(job: Job, name: str, mixture: MixedSet) -> None:
         job.events.note(f"{name}: its sets were also clustered by {', '.join(others)}: {options}")
 
 
-def compare_sets(
-    job: Job, outputs: Outputs, attributes: Path | None, columns: Sequence[str] | None = None
-) -> None:
+def compare_sets(job: Job, attributes: Path | None, columns: Sequence[str] | None = None) -> None:
     """Compare the chosen sets, in tables and figures; with the attributes of the last time where
     none are named.
 
@@ -233,21 +249,20 @@ def compare_sets(
         When columns are named of a table that is not known, or that does not have them.
     """
     table = named_or_last(job, attributes, columns)
-    compare(job, outputs, table)
+    compare(job, job.outputs, table)
     if table is not None:
         remember_table(job.workspace, table)
-    draw_comparison(job, outputs)
+    draw_comparison(job, job.outputs)
 
 
-def name_clusters(job: Job, outputs: Outputs, file: Path) -> None:
+def name_clusters(job: Job, file: Path) -> None:
     """Store the names of a table, and give them to all rows."""
     store_names(job, file)
-    write_named(job, outputs)
+    write_named(job, job.outputs)
 
 
 def describe_sets(
     job: Job,
-    outputs: Outputs,
     attributes: Path | None = None,
     columns: Sequence[str] | None = None,
     clustering: str | int | None = None,
@@ -266,20 +281,18 @@ def describe_sets(
     told = describe_clusterings(job, chosen, table)
     if table is not None:
         remember_table(job.workspace, table)
-    write_descriptions(job, outputs, chosen, told, language)
+    write_descriptions(job, job.outputs, chosen, told, language)
     for name, description in told.items():
         readable = description.readability["readability"]
         if readable == readable:
             job.events.note(f"{name}: {chosen[name].name} has a readability of {readable:.2f}")
 
 
-def lay_out(
-    job: Job, outputs: Outputs, method: str, dimensions: int, clustering: str | None
-) -> None:
+def lay_out(job: Job, method: str, dimensions: int, clustering: str | None) -> None:
     """Lay the chosen sets out, and draw what is laid out."""
     for descriptor in job.chosen():
         layout(job, descriptor, method, dimensions, clustering)
-        draw_layouts(job, descriptor, outputs)
+        draw_layouts(job, descriptor)
 
 
 def check_scored(job: Job, descriptor: str) -> None:
@@ -305,30 +318,22 @@ def _check_spread(job: Job, descriptor: str, option: str, dtype: Any) -> None:
         )
 
 
-def find_outliers(job: Job, outputs: Outputs) -> None:
+def find_outliers(job: Job) -> None:
     """Score the rows of all chosen sets, flag outliers, and tell their kinds and duplicates."""
     sets = [name for name in _scored_sets(job) if _has_enough_rows(job, name)]
     if not sets:
-        forget_outliers(job, outputs)
+        forget_outliers(job, job.outputs)
         return
-    for descriptor in sets:
-        check_scored(job, descriptor)
-    check_budget(Stored(job, sets), SCORING)
-    of_groups = groups(job)
-    for descriptor in sets:
-        space(job, descriptor)
-        neighbors(job, descriptor, of_groups)
-        outliers(job, descriptor)
-        cluster_distances(job, descriptor)
+    for name in sets:
+        check_scored(job, name)
+    paths, images = stored_paths(job.workspace), stored_images(job)
+    check_budget(StoredShapes(job), outlier_steps(sets, job.settings, paths, images))
+    groups(job)
+    job.run(step for name in sets for step in scoring_steps(name))
     if job.settings.scan_images and not _scanned(job):
         job = replace(job, settings=job.settings.having(scan_images=False))
-    flag_outliers(job, sets)
-    found = load_flagged(job)
-    assert found is not None
-    write_outliers(job, outputs, found)
-    duplicates(job, sets, outputs)
-    draw_outliers(job, outputs, found)
-    job.events.note(found.in_words())
+    job.run(flagging_steps(sets))
+    job.events.note(flagged_now(job).in_words())
 
 
 def _scored_sets(job: Job) -> list[str]:
@@ -346,8 +351,7 @@ def _scanned(job: Job) -> bool:
         job.events.warn("there are no images to scan")
         return False
     try:
-        with job.workspace.scratch("scan", str(paths_fingerprint(job.workspace))) as scratch:
-            scan_images(job, images, scratch)
+        job.run([ScanImages(images)])
     except SourceError as error:
         job.events.warn(f"{error}; the images are not scanned")
         return False
@@ -370,6 +374,36 @@ def each_set(step: Callable[[Job, str], None], job: Job) -> None:
         step(job, descriptor)
 
 
+def update(job: Job, new: str | Path | Sequence[str | Path]) -> None:
+    """Add rows to all sets, let their clusterings go on, and measure, score and write anew.
+
+    Raises
+    ------
+    SourceError, SettingsError
+        As `streamclust.labelling.add_new_rows`.
+    MemoryBudgetError
+        When a step does not fit the budget: one of adding, and nothing is changed; one of
+        measuring, and the same command with more memory goes on from there.
+    """
+    sets = add_new_rows(job, new)
+    settings = job.settings.having(**settings_of_outliers(job.workspace))
+    of_sets = replace(job, settings=settings.having(descriptors=tuple(sets)))
+    for name in sets:
+        measure_set(of_sets, name)
+    outliers = case_outliers(job.workspace)
+    if outliers.exists:
+        scored = tuple(name for name in outliers.sets if name in sets)
+        find_outliers(replace(job, settings=settings.having(descriptors=scored or None)))
+    export(of_sets, job.outputs)
+    of_sets.run(Draw(name) for name in sets)
+    for name in sets:
+        tell_choice(of_sets, name)
+    tell_changes(of_sets, job.outputs, sets)
+    for stored in descriptor_sets(job.workspace):
+        if words := stored.stale_words:
+            job.events.warn(words)
+
+
 def tell_choice(job: Job, descriptor: str) -> None:
     """Say which clustering is recommended, and what speaks against trusting that."""
     _, choice = stored_choice(job.workspace, descriptor)
@@ -382,21 +416,21 @@ def tell_choice(job: Job, descriptor: str) -> None:
 @contextmanager
 def working(
     workspace: Workspace, settings: Settings, command: str, *observers: Observer
-) -> Iterator[tuple[Job, Outputs]]:
+) -> Iterator[Job]:
     """Hold the workspace and an executor for one command; its record is saved when it ends."""
     record = RunRecord(command, settings)
     events = Events(record, *observers)
-    outputs = Outputs(workspace.folder, events.warn)
     with workspace.lock():
         decide_all(workspace)
         executor = _executor(settings)
+        job = Job(workspace, settings, executor, events)
         try:
-            yield Job(workspace, settings, executor, events), outputs
+            yield job
         finally:
             executor.close()
             decide_missing(workspace)
             told = {"recommended": _recommended(workspace), **_of_rows(workspace)}
-            record.save(workspace, outputs, told)
+            record.save(workspace, job.outputs, told)
 
 
 def _executor(settings: Settings) -> Executor:

@@ -1,6 +1,5 @@
 from .choice_evidence import SAMPLE_ROWS as SAMPLE_ROWS
-from .choice_evidence import evidence as evidence
-from .choice_evidence import evidence_needs as evidence_needs
+from .choice_evidence import Evidence as Evidence
 from .choice_evidence import groups as groups
 from .choice_evidence import overlap as overlap
 from .choice_evidence import separated as separated
@@ -16,10 +15,8 @@ from .label_agreement import adjusted_mutual_information as adjusted_mutual_info
 from .label_agreement import adjusted_rand as adjusted_rand
 from .label_agreement import agreement as agreement
 from .label_agreement import occupied as occupied
-from .label_stability import stability as stability
-from .label_stability import stability_needs as stability_needs
-from .measurement import measure as measure
-from .measurement import measure_needs as measure_needs
+from .label_stability import Stability as Stability
+from .measurement import Measure as Measure
 from .recommendation_rule import is_degenerate as is_degenerate
 from .recommendation_rule import recommend as recommend
 from .stored_recommendation import decide as decide

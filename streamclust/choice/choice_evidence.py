@@ -3,7 +3,8 @@
 import math
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,9 +19,8 @@ from streamclust.clustering import ignore_convergence, sample_centers
 from streamclust.memory import MIB, Need
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import Contingency, UniformSample
-from streamclust.store import EVIDENCE, SCORES, Job, StoredClustering
+from streamclust.store import EVIDENCE, SCORES, DescriptorSet, Job, Shapes, Step, StoredClustering
 
-STEP = "evidence"
 VERSION = 4
 SAMPLE_ROWS = 16_384
 # Rows of the sample for each component that a mixture begins with.
@@ -32,37 +32,69 @@ _HARDLY_MERGED = 0.9
 _MOST_NOISE = 0.001
 
 
-def evidence(job: Job, descriptor: str) -> None:
+@dataclass(frozen=True)
+class Evidence(Step):
     """Gather the evidence of the measured clusterings of one set that have none yet.
 
-    Raises
-    ------
-    MemoryBudgetError
-        When it does not fit the budget.
+    Parameters
+    ----------
+    set_name : str
+    n_clusters : sequence of int
+        Of each clustering.
     """
-    clusterings = [
-        clustering
-        for clustering in job.set(descriptor).clusterings
-        if clustering.known(EVIDENCE, {}).get("version") != VERSION
-    ]
-    if not clusterings:
-        job.skip(STEP, descriptor)
-        return
-    rows = job.rows_of(descriptor, "reduced")
-    n_clusters = [clustering.n_clusters for clustering in clusterings]
-    needs = evidence_needs(descriptor, rows, n_clusters)
-    mixed = job.set(descriptor).mixed_labels
-    with job.step(STEP, descriptor, needs, rows.n_rows) as passes:
+
+    name = "evidence"
+    set_name: str
+    n_clusters: Sequence[int]
+
+    @classmethod
+    def remaining(cls, stored: DescriptorSet) -> Self:
+        """Of what is stored, that which has none yet."""
+        return cls(stored.name, [one.n_clusters for one in _unknown(stored)])
+
+    def needs(self, on: Shapes) -> list[Need]:
+        """The sample, and the rows that are drawn and clustered beside it."""
+        rows = on.reduced(self.set_name)
+        k = max(MOST_COMPONENTS, *self.n_clusters)
+        row_bytes = rows.n_columns * 8
+        sample = SAMPLE_ROWS * row_bytes
+        block = rows.rows_a_block * row_bytes
+        drawn = 3 * MOST_ROWS * row_bytes + 3 * MOST_ROWS * k * 8
+        borders = SAMPLE_ROWS * (32 * 8 + 3 * k * 8)
+        # A mixture's products of its columns, of all rows, and twice while they are made.
+        products = 3 * SAMPLE_ROWS * 8 * COLUMNS * (COLUMNS + 1) // 2
+        means = sum(self.n_clusters) * row_bytes
+        work = max(drawn, borders + sample, products) + 8 * MIB
+        return [
+            Need(self.title, fixed=sample, per_block=2 * block),
+            Need(self.title, fixed=sample + means, per_block=work),
+            Need(self.title, fixed=sample + means + products, per_block=borders),
+        ]
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return not _unknown(job.set(self.set_name))
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        clusterings = _unknown(job.set(self.set_name))
+        mixed = job.set(self.set_name).mixed_labels
         # Columns of 0 and 1 fall into few places: borders and gaps say nothing of them.
         if mixed is None:
-            gaps = _gaps(job, descriptor, passes, clusterings)
-            counts = _separated_clusters(job, descriptor, passes, clusterings)
+            gaps = _gaps(job, self.set_name, passes, clusterings)
+            counts = _separated_clusters(job, self.set_name, passes, clusterings)
             pairs = zip(gaps, counts, strict=True)
             gathered = [{**gap, "separated": count} for gap, count in pairs]
         else:
             gathered = _consensus(passes, clusterings, *mixed)
         for clustering, values in zip(clusterings, gathered, strict=True):
             clustering.annotate(**{EVIDENCE: {"version": VERSION, **values}})
+
+
+def _unknown(stored: DescriptorSet) -> list[StoredClustering]:
+    return [
+        clustering
+        for clustering in stored.clusterings
+        if clustering.known(EVIDENCE, {}).get("version") != VERSION
+    ]
 
 
 def _separated_clusters(
@@ -104,27 +136,6 @@ def _consensus(
     tables = passes.reduce("agreement", rows, counts).result()
     values = np.reshape([adjusted_mutual_information(occupied(t)) for t in tables], (-1, n_mixed))
     return [{"consensus": float(value)} for value in values.mean(axis=1)]
-
-
-def evidence_needs(descriptor: str, rows: Rows, n_clusters: Sequence[int]) -> list[Need]:
-    """Memory of the sample, and of the rows that are drawn and clustered beside it."""
-    k = max(MOST_COMPONENTS, *n_clusters)
-    row_bytes = rows.n_columns * 8
-    sample = SAMPLE_ROWS * row_bytes
-    block = rows.rows_a_block * row_bytes
-    drawn = 3 * MOST_ROWS * row_bytes + 3 * MOST_ROWS * k * 8
-    borders = SAMPLE_ROWS * (32 * 8 + 3 * k * 8)
-    # A mixture's products of its columns, of all rows, and twice while they are made.
-    products = 3 * SAMPLE_ROWS * 8 * COLUMNS * (COLUMNS + 1) // 2
-    means = sum(n_clusters) * row_bytes
-    name = f"{STEP} of {descriptor}"
-    return [
-        Need(name, fixed=sample, per_block=2 * block),
-        Need(
-            name, fixed=sample + means, per_block=max(drawn, borders + sample, products) + 8 * MIB
-        ),
-        Need(name, fixed=sample + means + products, per_block=borders),
-    ]
 
 
 def _gaps(

@@ -3,9 +3,8 @@
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,9 +14,8 @@ from streamclust.memory import MIB, Need
 from streamclust.passes import LocalExecutor, Passes, Rows, Shape
 from streamclust.passes.accumulators import UniformSample, count_pairs
 from streamclust.settings import Settings
-from streamclust.store import STABILITY, Job, StoredClustering
+from streamclust.store import STABILITY, DescriptorSet, Job, Shapes, Step, StoredClustering
 
-STEP = "stability"
 VERSION = 1
 # Rows of each half, at most: two k-means of so many rows differ by what they happened to draw as
 # little as two of all rows where there are clear groups, and a refit takes seconds.
@@ -27,67 +25,77 @@ _RESTARTS = 4
 _LEAST_ROWS_A_CLUSTER = 4
 
 
-def stability(job: Job, descriptor: str) -> None:
-    """Refit the clusterings of one set that have no stability yet, on two halves of a sample.
+@dataclass(frozen=True)
+class Stability(Step):
+    """Refit the clusterings of one set by one algorithm, on two halves of a sample.
 
     Stability is the adjusted Rand index of the labels that the two fits give to all rows of the
     sample (Lange, T., Roth, V., Braun, M. L. & Buhmann, J. M. (2004). Stability-based validation
     of clustering solutions. Neural Computation 16(6)); it is not known where a half has too few
     rows for so many clusters.
 
-    Raises
-    ------
-    MemoryBudgetError
-        When it does not fit the budget.
+    Parameters
+    ----------
+    set_name, part : str
+        The set and the algorithm.
+    n_clusters : sequence of int
+        Of each clustering.
     """
-    unknown = [
-        clustering
-        for clustering in job.set(descriptor).clusterings
-        if clustering.known(STABILITY, {}).get("version") != VERSION
-    ]
-    if not unknown:
-        job.skip(STEP, descriptor)
-    for algorithm, clusterings in groupby(unknown, lambda clustering: clustering.algorithm):
-        _refit(job, descriptor, algorithm, list(clusterings))
 
+    name = "stability"
+    set_name: str
+    part: str
+    n_clusters: Sequence[int]
 
-def stability_needs(
-    descriptor: str, name: str, rows: Rows, ks: Sequence[int], settings: Settings
-) -> list[Need]:
-    """Memory of the sample, and of a fit of one half."""
-    n_half = min(HALF_ROWS, rows.n_rows // 2)
-    half = Rows(Shape((max(1, n_half), rows.n_columns), np.dtype(rows.array.dtype)))
-    sample = 2 * n_half * (rows.n_columns * half.array.dtype.itemsize + 4 * len(ks))
-    block = rows.rows_a_block * rows.n_columns * half.array.dtype.itemsize
-    fits = load_algorithm(name).needs(STEP, half, ks, settings)
-    fit = max(need.fixed + need.per_block for need in fits)
-    step = f"{STEP} of {descriptor} by {name}"
-    return [
-        Need(step, fixed=2 * sample, per_block=2 * block),
-        Need(step, fixed=2 * sample, per_block=fit + 2 * sample + 4 * MIB),
-    ]
+    @classmethod
+    def remaining(cls, stored: DescriptorSet, algorithm: str) -> Self:
+        """Of what is stored, that which has none yet."""
+        return cls(stored.name, algorithm, [one.n_clusters for one in _unknown(stored, algorithm)])
 
+    def needs(self, on: Shapes) -> list[Need]:
+        """The sample, and a fit of one half."""
+        rows, algorithm = on.reduced(self.set_name), load_algorithm(self.part)
+        n_half = min(HALF_ROWS, rows.n_rows // 2)
+        half = Rows(Shape((max(1, n_half), rows.n_columns), np.dtype(rows.array.dtype)))
+        row_bytes = rows.n_columns * half.array.dtype.itemsize
+        sample = 2 * n_half * (row_bytes + 4 * len(self.n_clusters))
+        fits = algorithm.needs(self.name, half, self.n_clusters, on.settings)
+        fit = max(need.fixed + need.per_block for need in fits)
+        return [
+            Need(self.title, fixed=2 * sample, per_block=2 * rows.rows_a_block * row_bytes),
+            Need(self.title, fixed=2 * sample, per_block=fit + 2 * sample + 4 * MIB),
+        ]
 
-def _refit(job: Job, descriptor: str, algorithm: str, clusterings: list[StoredClustering]) -> None:
-    rows = job.rows_of(descriptor, "reduced")
-    takes_k = load_algorithm(algorithm).takes_k
-    # Those that the clusterings were made with, whatever the present command was given.
-    settings = job.settings.having(**clusterings[0].settings)
-    settings = settings.having(n_init=min(_RESTARTS, settings.n_init))
-    ks = sorted(clustering.n_clusters for clustering in clusterings) if takes_k else []
-    needs = stability_needs(descriptor, algorithm, rows, ks or [2], settings)
-    with job.step(STEP, descriptor, needs, rows.n_rows, algorithm) as passes:
+    def is_done(self, job: Job, mark: str) -> bool:
+        return not _unknown(job.set(self.set_name), self.part)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        clusterings = _unknown(job.set(self.set_name), self.part)
+        rows = job.rows_of(self.set_name, "reduced")
+        takes_k = load_algorithm(self.part).takes_k
+        # Those that the clusterings were made with, whatever the present command was given.
+        settings = job.settings.having(**clusterings[0].settings)
+        settings = settings.having(n_init=min(_RESTARTS, settings.n_init))
+        ks = sorted(clustering.n_clusters for clustering in clusterings) if takes_k else []
         drawn = UniformSample(2 * HALF_ROWS, settings.random_state)
         sample = passes.reduce("sampling rows", rows.having(numbered=True), drawn).result()[0]
         most = len(np.unique(sample, axis=0)) // (2 * _LEAST_ROWS_A_CLUSTER)
         fitting = [k for k in ks if k <= most]
-        refit = _Refit(algorithm, tuple(fitting), settings, sample)
+        refit = _Refit(self.part, tuple(fitting), settings, sample)
         halves = passes.map("halves", refit, [0, 1], "half") if fitting or not takes_k else []
         values = [_agreement(*pair) for pair in zip(*halves, strict=True)]
         by_number = dict(zip(fitting, values, strict=True)) if takes_k else {}
         for clustering in clusterings:
             value = by_number.get(clustering.n_clusters) if takes_k else values[0]
             clustering.annotate(**{STABILITY: {"version": VERSION, "value": value}})
+
+
+def _unknown(stored: DescriptorSet, algorithm: str) -> list[StoredClustering]:
+    return [
+        clustering
+        for clustering in stored.clusterings_by(algorithm)
+        if clustering.known(STABILITY, {}).get("version") != VERSION
+    ]
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -19,9 +19,8 @@ from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import SLICE_ROWS, ClusterSpread, DistanceSums, UniformSample
-from streamclust.store import SCORES, Job, StoredClustering
+from streamclust.store import SCORES, DescriptorSet, Job, Shapes, Step, StoredClustering
 
-STEP = "measure"
 VERSION = 2
 # Rows whose true silhouettes are taken: the mean is known to about 0.01.
 SILHOUETTE_ROWS = 1024
@@ -29,29 +28,75 @@ SILHOUETTE_ROWS = 1024
 MOST_CLUSTERS = 1024
 
 
-def measure(job: Job, descriptor: str) -> None:
-    """Measure the clusterings of one descriptor set that have not been measured.
+@dataclass(frozen=True)
+class Measure(Step):
+    """Measure the clusterings of one set by one algorithm that have not been measured.
+
+    Parameters
+    ----------
+    set_name, part : str
+        The set and the algorithm.
+    n_clusters : sequence of int
+        Of each clustering.
 
     Raises
     ------
     SettingsError
         When an older version made some of them.
-    MemoryBudgetError
-        When it does not fit the budget.
     """
-    stored = job.set(descriptor).clusterings
-    clusterings = [clustering for clustering in stored if scores_of(clustering.attributes) is None]
-    if not clusterings:
-        job.skip(STEP, descriptor)
-        return
-    incomplete = [clustering.name for clustering in clusterings if clustering.is_incomplete]
-    if incomplete:
-        raise SettingsError(
-            f"{descriptor}: {', '.join(incomplete[:3])} {'…' * (len(incomplete) > 3)} were made by "
-            "an older streamclust: run streamclust cluster again"
+
+    name = "measure"
+    set_name: str
+    part: str
+    n_clusters: Sequence[int]
+
+    @classmethod
+    def remaining(cls, stored: DescriptorSet, algorithm: str) -> Self:
+        """Of what is stored, that which has none yet."""
+        return cls(
+            stored.name, algorithm, [one.n_clusters for one in _unmeasured(stored, algorithm)]
         )
-    for algorithm, sweep in groupby(clusterings, lambda clustering: clustering.algorithm):
-        _measure_all(job, descriptor, algorithm, list(sweep))
+
+    def needs(self, on: Shapes) -> list[Need]:
+        """A block, its labels in every clustering, its distances to all means, and the sums of the
+        sampled rows' distances."""
+        rows, n_clusters = on.reduced(self.set_name), self.n_clusters
+        row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
+        most = max(sum(bunch) for bunch in _bunches(n_clusters, n_clusters))
+        block = rows.rows_a_block * (2 * row_bytes + 2 * 4 * len(n_clusters))
+        products = SLICE_ROWS * (2 * most + 2 * rows.n_columns + 8 * len(n_clusters))
+        sample = SILHOUETTE_ROWS * (2 * rows.n_columns + 2 * most + 3 * SLICE_ROWS)
+        return [
+            Need(self.title, fixed=8 * SILHOUETTE_ROWS * most, per_block=block + 8 * products),
+            Need(self.title, fixed=8 * SILHOUETTE_ROWS * most, per_block=block + 8 * sample),
+        ]
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return not _unmeasured(job.set(self.set_name), self.part)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        of_set = job.set(self.set_name)
+        clusterings = _unmeasured(of_set, self.part)
+        incomplete = [clustering.name for clustering in clusterings if clustering.is_incomplete]
+        if incomplete:
+            raise SettingsError(
+                f"{self.set_name}: {', '.join(incomplete[:3])} {'…' * (len(incomplete) > 3)} were "
+                "made by an older streamclust: run streamclust cluster again"
+            )
+        rows, shift, n_valid = of_set.rows("reduced"), of_set.reduced_mean, of_set.n_valid
+        n_clusters = [clustering.n_clusters for clustering in clusterings]
+        for bunch in _bunches(clusterings, n_clusters):
+            results = _measure(passes, rows, bunch, shift, job.settings.random_state)
+            for clustering, scores in zip(bunch, results, strict=True):
+                scores["noise"] = 1 - sum(scores["sizes"]) / n_valid
+                # JSON knows no NaN: what is not defined (for one cluster) is stored as null.
+                known = {n: None if v != v else v for n, v in scores.items()}
+                clustering.annotate(**{SCORES: {"version": VERSION, **known}})
+
+
+def _unmeasured(stored: DescriptorSet, algorithm: str) -> list[StoredClustering]:
+    clusterings = stored.clusterings_by(algorithm)
+    return [one for one in clusterings if scores_of(one.attributes) is None]
 
 
 def scores_of(known: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -60,39 +105,6 @@ def scores_of(known: Mapping[str, Any]) -> dict[str, Any] | None:
     if not scores or scores["version"] != VERSION:
         return None
     return {name: math.nan if value is None else value for name, value in scores.items()}
-
-
-def measure_needs(descriptor: str, rows: Rows, n_clusters: Sequence[int]) -> list[Need]:
-    """Memory of a block, its labels in every clustering, its distances to all means, and the
-    sums of the sampled rows' distances."""
-    row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
-    most = max(sum(bunch) for bunch in _bunches(n_clusters, n_clusters))
-    block = rows.rows_a_block * (2 * row_bytes + 2 * 4 * len(n_clusters))
-    products = SLICE_ROWS * (2 * most + 2 * rows.n_columns + 8 * len(n_clusters))
-    sample = SILHOUETTE_ROWS * (2 * rows.n_columns + 2 * most + 3 * SLICE_ROWS)
-    name = f"{STEP} of {descriptor}"
-    return [
-        Need(name, fixed=8 * SILHOUETTE_ROWS * most, per_block=block + 8 * products),
-        Need(name, fixed=8 * SILHOUETTE_ROWS * most, per_block=block + 8 * sample),
-    ]
-
-
-def _measure_all(
-    job: Job, descriptor: str, algorithm: str, clusterings: list[StoredClustering]
-) -> None:
-    """Measure clusterings of one algorithm, a bunch of them in the same passes."""
-    rows, shift = job.rows_of(descriptor, "reduced"), job.set(descriptor).reduced_mean
-    n_clusters = [clustering.n_clusters for clustering in clusterings]
-    needs = measure_needs(descriptor, rows, n_clusters)
-    seed, n_valid = job.settings.random_state, job.n_valid(descriptor)
-    with job.step(STEP, descriptor, needs, rows.n_rows, algorithm) as passes:
-        for bunch in _bunches(clusterings, n_clusters):
-            results = _measure(passes, rows, bunch, shift, seed)
-            for clustering, scores in zip(bunch, results, strict=True):
-                scores["noise"] = 1 - sum(scores["sizes"]) / n_valid
-                # JSON knows no NaN: what is not defined (for one cluster) is stored as null.
-                known = {n: None if v != v else v for n, v in scores.items()}
-                clustering.annotate(**{SCORES: {"version": VERSION, **known}})
 
 
 def _bunches(items: Sequence[Any], n_clusters: Sequence[int]) -> Iterator[list[Any]]:

@@ -11,10 +11,10 @@ from .kmeans_sweep import ignore_convergence as ignore_convergence
 from .kmeans_sweep import sample_centers as sample_centers
 from .kmeans_sweep import squared_distances as squared_distances
 from .kmeans_sweep import state as state
+from .step import Cluster as Cluster
 from .step import LabelsOf as LabelsOf
 from .step import check_rows as check_rows
-from .step import cluster as cluster
-from .step import cluster_needs as cluster_needs
+from .step import fitting_n_clusters as fitting_n_clusters
 from .step import label_rows as label_rows
 from .step import staged_fit as staged_fit
 from .step import sweep_mark as sweep_mark

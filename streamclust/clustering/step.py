@@ -13,10 +13,12 @@ from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.passes import Passes, Rows, Span
 from streamclust.passes.accumulators import ClusterSums
-from streamclust.settings import AUTO, Settings
+from streamclust.settings import AUTO
 from streamclust.store import (
     Job,
+    Shapes,
     StagedClustering,
+    Step,
     StoredClustering,
     clustering_name,
     fingerprint,
@@ -24,87 +26,86 @@ from streamclust.store import (
     staged_clustering,
 )
 
-STEP = "cluster"
 
-
-def cluster(job: Job, descriptor: str, further: Sequence[int] = ()) -> tuple[int, ...]:
-    """Cluster one descriptor set by every algorithm, for every k that is not there yet.
+@dataclass(frozen=True)
+class Cluster(Step):
+    """Cluster one descriptor set by one algorithm, for every k that is not there yet.
 
     Parameters
     ----------
-    job : Job
-    descriptor : str
-    further : sequence of int, optional
-        The k with which an automatic sweep goes on, in place of those of the settings.
-
-    Returns
-    -------
-    tuple of int
-        The k that there are rows enough for; none may be left of `further`.
-
-    Raises
-    ------
-    SettingsError
-        When there are no reduced rows, or a k is larger than the number of distinct rows.
-    MemoryBudgetError
-        When it does not fit the budget.
+    set_name, part : str
+        The set and the algorithm.
+    n_clusters : sequence of int
+        Every k; not heeded by algorithms that find the number themselves.
     """
-    if not further:
-        check_rows(job, [descriptor])
-    ks = _fitting(job, descriptor, tuple(further))
-    for name in job.settings.algorithms if ks else ():
-        _cluster_by(job, descriptor, name, ks)
-    return ks
 
+    name = "cluster"
+    set_name: str
+    part: str
+    n_clusters: Sequence[int]
 
-def _cluster_by(job: Job, descriptor: str, name: str, ks: tuple[int, ...]) -> None:
-    algorithm, described = load_algorithm(name), job.set(descriptor)
-    chosen = {setting: getattr(job.settings, setting) for setting in algorithm.depends_on}
-    sweep = sweep_mark(described.reduced_fingerprint, name, algorithm, chosen)
-    wanted: tuple[int | None, ...] = ks if algorithm.takes_k else (None,)
-    marks = {
-        StoredClustering(job.workspace, descriptor, clustering_name(name, k)): fingerprint(sweep, k)
-        for k in wanted
-    }
-    # Indices are compared within one sweep only.
-    others = [o for o in described.clusterings if o.algorithm == name and o.sweep != sweep]
-    if others or any(clustering.fingerprint != mark for clustering, mark in marks.items()):
-        forget_recommendation(job.workspace, descriptor)
-    for other in others:
-        other.archive()
-    missing = {
-        clustering: k
-        for k, (clustering, mark) in zip(wanted, marks.items(), strict=True)
-        if not clustering.restore(mark)
-    }
-    if not missing:
-        job.skip(STEP, descriptor, name)
-        return
-    rows = job.rows_of(descriptor, "reduced")
-    numbers = [k for k in missing.values() if k is not None]
-    needs = cluster_needs(descriptor, name, rows, numbers, job.settings)
-    with (
-        job.step(STEP, descriptor, needs, rows.n_rows, name) as passes,
-        job.workspace.staging() as scratch,
-    ):
+    def needs(self, on: Shapes) -> list[Need]:
+        """An algorithm's, fitting and labelling."""
+        rows = on.reduced(self.set_name)
+        return load_algorithm(self.part).needs(self.title, rows, self.n_clusters, on.settings)
+
+    def fingerprint(self, job: Job) -> str:
+        """Of the sweep."""
+        algorithm = load_algorithm(self.part)
+        reduced = job.set(self.set_name).reduced_fingerprint
+        return sweep_mark(reduced, self.part, algorithm, self._chosen(job))
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        marks = self._marks(job, mark)
+        # Indices are compared within one sweep only.
+        stored = job.set(self.set_name).clusterings
+        others = [one for one in stored if one.algorithm == self.part and one.sweep != mark]
+        if others or any(clustering.fingerprint != of_k for clustering, (of_k, _) in marks.items()):
+            forget_recommendation(job.workspace, self.set_name)
+        for other in others:
+            other.archive()
+        restored = [clustering.restore(of_k) for clustering, (of_k, _) in marks.items()]
+        return all(restored)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        algorithm, described = load_algorithm(self.part), job.set(self.set_name)
+        rows = described.rows("reduced")
+        marks = self._marks(job, mark)
+        missing = {one: of_k for one, of_k in marks.items() if one.fingerprint != of_k[0]}
+        numbers = [k for _, k in missing.values() if k is not None]
         started = time.perf_counter()
-        folder = Path(str(scratch.store.root))
-        fitted = algorithm.fit(rows, numbers, job.settings, passes, folder)
-        _tell_unfinished(job, descriptor, name, fitted)
-        with job.workspace.staging() as group:
+        with job.workspace.staging() as scratch, job.workspace.staging() as group:
+            folder = Path(str(scratch.store.root))
+            fitted = algorithm.fit(rows, numbers, job.settings, passes, folder)
+            _tell_unfinished(job, self.set_name, self.part, fitted)
             staged = [staged_fit(group, str(i), rows, fit) for i, fit in enumerate(fitted)]
             label_rows(passes, rows, algorithm.labeller(fitted), staged, described.reduced_mean)
             # What it took to fit and label all that was fitted together.
             cost = {"seconds": time.perf_counter() - started, "peak": job.executor.peak()}
-            for made, clustering in zip(staged, missing, strict=True):
-                made.save_origin(name, sweep, chosen, cost)
-                clustering.publish(made.group, marks[clustering])
+            for made, (clustering, (of_k, _)) in zip(staged, missing.items(), strict=True):
+                made.save_origin(self.part, mark, self._chosen(job), cost)
+                clustering.publish(made.group, of_k)
+
+    def _chosen(self, job: Job) -> dict[str, Any]:
+        """The settings that matter."""
+        return {name: getattr(job.settings, name) for name in load_algorithm(self.part).depends_on}
+
+    def _marks(self, job: Job, sweep: str) -> dict[StoredClustering, tuple[str, int | None]]:
+        """Every clustering of the sweep, with its fingerprint and k."""
+        wanted = self.n_clusters if load_algorithm(self.part).takes_k else (None,)
+        return {
+            StoredClustering(job.workspace, self.set_name, clustering_name(self.part, k)): (
+                fingerprint(sweep, k),
+                k,
+            )
+            for k in wanted
+        }
 
 
 def sweep_mark(reduced: str | None, name: str, algorithm: Algorithm, chosen: dict[str, Any]) -> str:
     """The fingerprint of a sweep over reduced rows with the fingerprint `reduced`; that of its
     clustering into k is `fingerprint(sweep, k)`."""
-    return fingerprint(STEP, 3, reduced, name, algorithm.version, chosen)
+    return fingerprint(Cluster.name, 3, reduced, name, algorithm.version, chosen)
 
 
 def check_rows(job: Job, descriptors: Sequence[str]) -> None:
@@ -148,8 +149,15 @@ def _limit(job: Job, descriptor: str, wanted: int) -> _Limit:
     return _Limit(min(n_distinct, n_valid - 1), words)
 
 
-def _fitting(job: Job, descriptor: str, further: tuple[int, ...]) -> tuple[int, ...]:
-    """The k that a set has different rows enough for."""
+def fitting_n_clusters(job: Job, descriptor: str, further: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """The k of the settings that a set has different rows enough for; that some are left out is
+    said. Of those with which an automatic sweep goes on, none may be left.
+
+    Raises
+    ------
+    SettingsError
+        When a set has too few rows to cluster.
+    """
     ks = further or job.settings.ks
     limit = _limit(job, descriptor, max(ks))
     fitting = tuple(k for k in ks if k <= limit.most)
@@ -187,13 +195,6 @@ class _DistinctRows:
             if len(seen) >= self.enough:
                 break
         return seen
-
-
-def cluster_needs(
-    descriptor: str, name: str, rows: Rows, ks: Sequence[int], settings: Settings
-) -> list[Need]:
-    """Memory of an algorithm on a set, fitting and labelling."""
-    return load_algorithm(name).needs(f"{STEP} of {descriptor} by {name}", rows, ks, settings)
 
 
 def staged_fit(group: Any, name: str, rows: Rows, fitted: Clustering) -> StagedClustering:

@@ -5,9 +5,9 @@ from .attributes import named_or_last as named_or_last
 from .attributes import stage_attributes as stage_attributes
 from .between_sets import count_shared as count_shared
 from .labelling_yield import GroupConsistency as GroupConsistency
+from .mixed_sets import Mix as Mix
 from .mixed_sets import MixedSet as MixedSet
 from .mixed_sets import mix as mix
-from .mixed_sets import mix_needs as mix_needs
 from .mixed_sets import mixed_shape as mixed_shape
 from .pictures import draw_comparison as draw_comparison
 from .step import COMPARISON_FILE as COMPARISON_FILE

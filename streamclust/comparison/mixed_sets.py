@@ -30,20 +30,21 @@ from streamclust.reduction import (
     n_vectors,
     sums_bytes,
 )
-from streamclust.settings import AUTO, Settings
+from streamclust.settings import AUTO
 from streamclust.store import (
     DESCRIPTORS,
     LABELS,
     DescriptorSet,
     Job,
     LabelColumn,
+    Shapes,
     StagedSet,
+    Step,
     StoredClustering,
     fingerprint,
     recommended_clustering,
 )
 
-STEP = "mix"
 _CHUNK = 65_536
 _LONGEST_NAME = 200
 
@@ -128,51 +129,100 @@ def mix(job: Job, mixture: MixedSet) -> str:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    _check(job, mixture)
-    mixed = job.set(mixture.own_name)
-    parts = [_part(job, mixture, name) for name in mixture.sets]
-    about: dict[str, Any] = {
+    step = Mix(mixture, mixed_shape(job, mixture))
+    if mixture.weights == AUTO and not step.is_done(job, step.fingerprint(job)):
+        step.found = find_weights(job, mixture.sets)
+    job.run([step])
+    return step.set_name
+
+
+class Mix(Step):
+    """Put a mixed set together.
+
+    Parameters
+    ----------
+    mixture : MixedSet
+    rows : Rows
+        What it will have, see `mixed_shape`.
+
+    Attributes
+    ----------
+    found : tuple of (list of float, dict), optional
+        The weights that a search found, and what is told of it.
+    """
+
+    name = "mix"
+    found: tuple[list[float], dict[str, Any]] | None = None
+
+    def __init__(self, mixture: MixedSet, rows: Rows) -> None:
+        self.set_name: str = mixture.own_name
+        self.mixture = mixture
+        self.rows = rows
+
+    def needs(self, on: Shapes) -> list[Need]:
+        """The scatter of all columns, and a block that is put together."""
+        n_columns, settings = self.rows.n_columns, on.settings
+        sketched = is_sketched(n_columns, Budget(settings.memory_bytes))
+        total = 8 * n_columns * (2 * n_vectors(settings, n_columns) if sketched else n_columns)
+        block = self.rows.rows_a_block * n_columns * self.rows.array.dtype.itemsize
+        sums = sums_bytes(self.rows, settings, sketched)
+        return [Need(self.title, fixed=total + 32 * MIB, per_block=3 * block + sums)]
+
+    def fingerprint(self, job: Job) -> str:
+        mixture = self.mixture
+        searched = _searched(job, mixture) if mixture.weights == AUTO else None
+        return fingerprint(self.name, 2, _made_of(job, mixture), mixture.weights, searched)
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return job.set(self.set_name).restore(mark)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        mixture, n_rows = self.mixture, self.rows.n_rows
+        parts, about = _parts(job, mixture), _made_of(job, mixture)
+        if self.found is None:
+            weights = list(mixture.weights or (1.0,) * len(mixture.sets))
+        else:
+            weights, about["searched"] = self.found
+        about["weights"] = weights
+        mixed = job.set(self.set_name)
+        with mixed.writing() as staged:
+            n_valid = _write_valid(job, passes, staged, mixture.sets, n_rows)
+            valid = staged.valid if n_valid < n_rows else None
+            if mixture.consensus:
+                clusterings = [part for part in parts if isinstance(part, StoredClustering)]
+                counts = _write_labels(passes, staged, clusterings, valid)
+                blocks = _label_blocks(staged, clusterings, counts, n_valid, weights)
+            else:
+                blocks = _blocks(job, passes, mixture.sets, weights)
+            staged.save_blocks(blocks)
+            rows = Rows(Joined(blocks), valid=valid)
+            empty = empty_sums(job.settings, rows.n_columns)
+            sums: PCASums = passes.reduce("summing", rows, empty, BLOCKS_A_TASK)
+            staged.save_sums(sums.moments.result(), sums.scatter.result())
+            staged.save_facts(
+                source={"name": self.set_name, "mixture": about},
+                n_rows=n_rows,
+                n_columns=rows.n_columns,
+                n_invalid=n_rows - n_valid,
+                sketched=sums.sketched,
+            )
+            staged.save_mixture(about)
+            mixed.publish(staged, mark)
+
+
+def _parts(job: Job, mixture: MixedSet) -> list[DescriptorSet | StoredClustering]:
+    return [_part(job, mixture, name) for name in mixture.sets]
+
+
+def _made_of(job: Job, mixture: MixedSet) -> dict[str, Any]:
+    parts = _parts(job, mixture)
+    return {
         "of": LABELS if mixture.consensus else DESCRIPTORS,
         "sets": list(mixture.sets),
         "sources": [part.path for part in parts],
         "made_of": [part.fingerprint for part in parts],
         "scaling": None if mixture.consensus else job.settings.scaling,
     }
-    searched = _searched(job, mixture) if mixture.weights == AUTO else None
-    mark = fingerprint(STEP, 2, about, mixture.weights, searched)
-    if mixed.restore(mark):
-        job.skip(STEP, mixed.name)
-        return mixed.name
-    if mixture.weights == AUTO:
-        about["weights"], about["searched"] = find_weights(job, mixture.sets)
-    else:
-        about["weights"] = list(mixture.weights or (1.0,) * len(mixture.sets))
-    n_rows = job.set(mixture.sets[0]).n_rows
-    needs = mix_needs(mixed.name, _shape(parts, n_rows), job.settings)
-    with job.step(STEP, mixed.name, needs, n_rows) as passes, mixed.writing() as staged:
-        n_valid = _write_valid(job, passes, staged, mixture.sets, n_rows)
-        valid = staged.valid if n_valid < n_rows else None
-        if mixture.consensus:
-            clusterings = [part for part in parts if isinstance(part, StoredClustering)]
-            counts = _write_labels(passes, staged, clusterings, valid)
-            blocks = _label_blocks(staged, clusterings, counts, n_valid, about["weights"])
-        else:
-            blocks = _blocks(job, passes, mixture.sets, about["weights"])
-        staged.save_blocks(blocks)
-        rows = Rows(Joined(blocks), valid=valid)
-        empty = empty_sums(job.settings, rows.n_columns)
-        sums: PCASums = passes.reduce("summing", rows, empty, BLOCKS_A_TASK)
-        staged.save_sums(sums.moments.result(), sums.scatter.result())
-        staged.save_facts(
-            source={"name": mixed.name, "mixture": about},
-            n_rows=n_rows,
-            n_columns=rows.n_columns,
-            n_invalid=n_rows - n_valid,
-            sketched=sums.sketched,
-        )
-        staged.save_mixture(about)
-        mixed.publish(staged, mark)
-    return mixed.name
 
 
 def mixed_shape(job: Job, mixture: MixedSet) -> Rows:
@@ -184,8 +234,7 @@ def mixed_shape(job: Job, mixture: MixedSet) -> Rows:
         As `mix`.
     """
     _check(job, mixture)
-    parts = [_part(job, mixture, name) for name in mixture.sets]
-    return _shape(parts, job.set(mixture.sets[0]).n_rows)
+    return _shape(_parts(job, mixture), job.set(mixture.sets[0]).n_rows)
 
 
 def _shape(parts: Sequence[DescriptorSet | StoredClustering], n_rows: int) -> Rows:
@@ -193,16 +242,6 @@ def _shape(parts: Sequence[DescriptorSet | StoredClustering], n_rows: int) -> Ro
         part.n_clusters if isinstance(part, StoredClustering) else part.n_columns for part in parts
     )
     return Rows(Shape((n_rows, n_columns), Joined.dtype))
-
-
-def mix_needs(name: str, rows: Rows, settings: Settings) -> list[Need]:
-    """Memory of the scatter of all columns, and of a block that is put together."""
-    n_columns = rows.n_columns
-    sketched = is_sketched(n_columns, Budget(settings.memory_bytes))
-    total = 8 * n_columns * (2 * n_vectors(settings, n_columns) if sketched else n_columns)
-    block = rows.rows_a_block * n_columns * rows.array.dtype.itemsize
-    sums = sums_bytes(rows, settings, sketched)
-    return [Need(f"{STEP} of {name}", fixed=total + 32 * MIB, per_block=3 * block + sums)]
 
 
 def _check(job: Job, mixture: MixedSet) -> None:

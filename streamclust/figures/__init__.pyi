@@ -22,5 +22,4 @@ from .image_sheets import Tile as Tile
 from .image_sheets import contact_sheet as contact_sheet
 from .image_sheets import thumbnail as thumbnail
 from .set_pictures import MAP_BINS as MAP_BINS
-from .set_pictures import draw as draw
-from .set_pictures import draw_needs as draw_needs
+from .set_pictures import Draw as Draw

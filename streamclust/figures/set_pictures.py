@@ -1,5 +1,6 @@
 """The pictures of a set: variance and metric curves, density maps of all rows, and the tree."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,8 @@ from streamclust.memory import Need
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import DensityMap, DensityMaps, UniformSample, map_edges
 from streamclust.reduction import discriminant_axes
-from streamclust.store import Job, Outputs, StoredClustering, fingerprint
+from streamclust.store import Job, Shapes, Step, StoredClustering, fingerprint
 
-STEP = "draw"
 MAP_BINS = 320
 _SAMPLE_ROWS = 20_000
 # The algorithm whose clusterings are cuts of one tree.
@@ -20,55 +20,61 @@ TREE = "ward"
 _MAPS = {"map-pca": "principal component", "map-discriminant": "discriminant axis"}
 
 
-def draw(job: Job, descriptor: str, outputs: Outputs) -> None:
-    """Draw the figures of one set, unless they show what is stored already.
+@dataclass(frozen=True)
+class Draw(Step):
+    """Draw the figures of one set."""
 
-    Raises
-    ------
-    MemoryBudgetError
-        When it does not fit the budget.
-    """
-    name, choice = stored_choice(job.workspace, descriptor)
-    reasons = list(map(str, choice.reasons))
-    table = [
-        {**line, "refused": is_degenerate(line)} for line in measured(job.workspace, descriptor)
-    ]
-    described = job.set(descriptor)
-    clusterings = {one.name: one for one in described.clusterings}
-    shown = [clusterings[line["name"]].fingerprint for line in table]
-    mark = fingerprint(STEP, 4, name, reasons, shown, table, described.pca_fingerprint)
-    kinds = ("variance", "metrics", "dendrogram", *_MAPS)
-    variance, metrics, tree, *maps = (figure_file(descriptor, kind) for kind in kinds)
-    cut = _best_cut(table)
-    wanted = [variance, *([metrics] if table else []), *([tree] if cut else [])]
-    wanted += maps if name else []
-    for stale in {variance, metrics, tree, *maps} - set(wanted):
-        outputs.remove(stale)
-    if all(outputs.is_current(file, mark) for file in wanted):
-        job.skip(STEP, descriptor)
-        return
-    recommended = None if name is None else clusterings[name]
-    rows = job.rows_of(descriptor, "reduced")
-    k = 2 if recommended is None else recommended.n_clusters
-    with job.step(STEP, descriptor, draw_needs(descriptor, rows, k), rows.n_rows) as passes:
-        _curves(job, descriptor, table, name, outputs, mark, *reasons[:1])
+    name = "draw"
+    set_name: str
+
+    def needs(self, on: Shapes) -> list[Need]:
+        """The histograms, the pictures made of them, and the blocks."""
+        rows = on.reduced(self.set_name)
+        row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
+        n_clusters = on.n_clusters(self.set_name) or 2
+        counts = DensityMaps.nbytes(n_clusters, MAP_BINS**2, len(_MAPS), rows.rows_a_block)
+        sample = 2 * _SAMPLE_ROWS * row_bytes
+        block = 3 * rows.rows_a_block * row_bytes
+        return [
+            Need(self.title, fixed=counts + sample, per_block=block + counts),
+            Need(self.title, fixed=2 * counts + FIGURE_BYTES),
+        ]
+
+    def fingerprint(self, job: Job) -> str:
+        name, choice = stored_choice(job.workspace, self.set_name)
+        reasons, table = list(map(str, choice.reasons)), _table(job, self.set_name)
+        stored = job.set(self.set_name)
+        clusterings = {one.name: one.fingerprint for one in stored.clusterings}
+        shown = [clusterings[line["name"]] for line in table]
+        return fingerprint(self.name, 4, name, reasons, shown, table, stored.pca_fingerprint)
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        name, _ = stored_choice(job.workspace, self.set_name)
+        table = _table(job, self.set_name)
+        kinds = ("variance", "metrics", "dendrogram", *_MAPS)
+        variance, metrics, tree, *maps = (figure_file(self.set_name, kind) for kind in kinds)
+        wanted = [variance, *([metrics] if table else []), *([tree] if _best_cut(table) else [])]
+        wanted += maps if name else []
+        for stale in {variance, metrics, tree, *maps} - set(wanted):
+            job.outputs.remove(stale)
+        return all(job.outputs.is_current(file, mark) for file in wanted)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        name, choice = stored_choice(job.workspace, self.set_name)
+        table = _table(job, self.set_name)
+        _curves(job, self.set_name, table, name, mark, *map(str, choice.reasons[:1]))
+        cut = _best_cut(table)
         if cut is not None:
-            _tree(clusterings[cut["name"]], name, outputs, mark)
-        if recommended is not None:
-            _maps(job, passes, recommended, rows, outputs, mark)
+            _tree(StoredClustering(job.workspace, self.set_name, cut["name"]), name, job, mark)
+        if name is not None:
+            recommended = StoredClustering(job.workspace, self.set_name, name)
+            _maps(job, passes, recommended, job.rows_of(self.set_name, "reduced"), mark)
 
 
-def draw_needs(descriptor: str, rows: Rows, n_clusters: int) -> list[Need]:
-    """Memory of the histograms, the pictures made of them, and the blocks."""
-    row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
-    counts = DensityMaps.nbytes(n_clusters, MAP_BINS**2, len(_MAPS), rows.rows_a_block)
-    sample = 2 * _SAMPLE_ROWS * row_bytes
-    block = 3 * rows.rows_a_block * row_bytes
-    name = f"{STEP} of {descriptor}"
-    return [
-        Need(name, fixed=counts + sample, per_block=block + counts),
-        Need(name, fixed=2 * counts + FIGURE_BYTES),
-    ]
+def _table(job: Job, set_name: str) -> list[dict[str, Any]]:
+    """The measured clusterings, each with whether the rule refuses it."""
+    lines = measured(job.workspace, set_name)
+    return [{**line, "refused": is_degenerate(line)} for line in lines]
 
 
 def _curves(
@@ -76,7 +82,6 @@ def _curves(
     descriptor: str,
     table: list[dict[str, Any]],
     name: str | None,
-    outputs: Outputs,
     mark: str,
     reason: str = "",
 ) -> None:
@@ -85,11 +90,11 @@ def _curves(
 
     described = job.set(descriptor)
     ratio, share = described.explained_variance_ratio, described.wanted_variance
-    with outputs.writing(figure_file(descriptor, "variance"), mark) as path:
+    with job.outputs.writing(figure_file(descriptor, "variance"), mark) as path:
         variance_curve(path, ratio, len(ratio), share, f"{descriptor}: principal components")
     if table:
         shown = next(((x["algorithm"], x["n_clusters"]) for x in table if x["name"] == name), None)
-        with outputs.writing(figure_file(descriptor, "metrics"), mark) as path:
+        with job.outputs.writing(figure_file(descriptor, "metrics"), mark) as path:
             metric_curves(path, table, shown, f"{descriptor}: clusterings", reason)
 
 
@@ -101,9 +106,7 @@ def _best_cut(table: list[dict[str, Any]]) -> dict[str, Any] | None:
     return cuts[recommend(cuts).index or 0]
 
 
-def _tree(
-    clustering: StoredClustering, recommended: str | None, outputs: Outputs, mark: str
-) -> None:
+def _tree(clustering: StoredClustering, recommended: str | None, job: Job, mark: str) -> None:
     from streamclust.figures.tree import dendrogram
 
     note = f"labels: {clustering.labels.path}"
@@ -113,18 +116,11 @@ def _tree(
         note = f"recommended of all: {recommended}  ·  {note}"
     k = clustering.n_clusters
     title = f"{clustering.set_name}: {clustering.algorithm}, cut into {k} clusters"
-    with outputs.writing(figure_file(clustering.set_name, "dendrogram"), mark) as path:
+    with job.outputs.writing(figure_file(clustering.set_name, "dendrogram"), mark) as path:
         dendrogram(path, *clustering.tree, k, title, note)
 
 
-def _maps(
-    job: Job,
-    passes: Passes,
-    clustering: StoredClustering,
-    rows: Rows,
-    outputs: Outputs,
-    mark: str,
-) -> None:
+def _maps(job: Job, passes: Passes, clustering: StoredClustering, rows: Rows, mark: str) -> None:
     from streamclust.figures.density import density_map
 
     descriptor = clustering.set_name
@@ -140,7 +136,7 @@ def _maps(
     labelled = rows.having(extras=(clustering.labels,))
     density = passes.reduce("density", labelled, DensityMaps(maps, k))
     for number, (kind, axis) in enumerate(_MAPS.items()):
-        with outputs.writing(figure_file(descriptor, kind), mark) as path:
+        with job.outputs.writing(figure_file(descriptor, kind), mark) as path:
             density_map(
                 path,
                 density.counts[number],

@@ -14,7 +14,7 @@ from typing import TypeVar
 from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
 from streamclust.images.zip_index import ZipIndex, is_hidden, is_image_name
 from streamclust.sources import PathNumbers, fingerprint, normalise_path
-from streamclust.store import Job, image_places, place_of_paths
+from streamclust.store import Job, has_images, image_places, place_of_paths
 
 T = TypeVar("T")
 
@@ -53,9 +53,9 @@ class Images:
 
 def stored_images(job: Job) -> Images | None:
     """Where the images of the stored rows are; None where any of them are no more."""
-    places = image_places(job.workspace)
-    there = bool(places) and all(place.exists() for place in places)
-    return Images(tuple(places), place_of_paths(job.workspace)) if there else None
+    if not has_images(job.workspace):
+        return None
+    return Images(tuple(image_places(job.workspace)), place_of_paths(job.workspace))
 
 
 class ImageStore:

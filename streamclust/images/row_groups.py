@@ -11,11 +11,15 @@ import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Need
+from streamclust.passes import Passes
 from streamclust.sources import column_names, iter_column, normalise_path
 from streamclust.sources import fingerprint as file_fingerprint
 from streamclust.store import (
     Job,
+    Shapes,
+    Step,
     StoredGroups,
+    StoredShapes,
     Workspace,
     fingerprint,
     path_blocks,
@@ -25,7 +29,6 @@ from streamclust.store import (
     stored_paths,
 )
 
-STEP = "groups"
 # The codes of all rows, and what counting them takes.
 BYTES_A_ROW = 56
 _CHUNK = 65_536
@@ -50,9 +53,11 @@ def groups(job: Job) -> StoredGroups | None:
     SourceError
         When the paths file cannot be read.
     """
-    stored = _store(job)
-    if stored is None:
+    check_group(job.settings.group, sources(job.workspace))
+    if not is_grouped(StoredShapes(job)):
         return None
+    job.run([GroupRows()])
+    stored = stored_groups(job.workspace)
     n_groups, typical = stored.n_groups, stored.typical_size
     n_rows, n_neighbors = stored.codes.shape[0], job.settings.n_neighbors
     most = most_siblings(n_rows, n_neighbors)
@@ -64,6 +69,20 @@ def groups(job: Job) -> StoredGroups | None:
         )
         return None
     return stored
+
+
+def sibling_groups(job: Job) -> StoredGroups | None:
+    """The groups that `groups` stored; None where rows have none, or such that are too large."""
+    if not is_grouped(StoredShapes(job)):
+        return None
+    stored = stored_groups(job.workspace)
+    most = most_siblings(stored.codes.shape[0], job.settings.n_neighbors)
+    return stored if stored.typical_size <= most else None
+
+
+def is_grouped(on: Shapes) -> bool:
+    """Whether rows are to be grouped, and have paths that tell how."""
+    return on.settings.group != "none" and on.has_paths
 
 
 def most_siblings(n_rows: int, n_neighbors: int) -> int:
@@ -91,11 +110,6 @@ def typical_size(sizes: np.ndarray) -> int:
     return int(sizes[np.searchsorted(upto, upto[-1] / 2)])
 
 
-def group_needs(n_rows: int) -> list[Need]:
-    """Memory of the groups of all rows while they are counted, and of a chunk of names."""
-    return [Need(STEP, fixed=64 * MIB + n_rows * BYTES_A_ROW)]
-
-
 def check_group(group: str, files: Sequence[Path]) -> None:
     """Refuse to group by a column that one of the paths files does not have, or all, of none.
 
@@ -120,35 +134,30 @@ def check_group(group: str, files: Sequence[Path]) -> None:
             )
 
 
-def _store(job: Job) -> StoredGroups | None:
-    """Write the group of every row, unless that is done; None if rows have none."""
-    workspace, wanted = job.workspace, job.settings.group
-    paths, files = stored_paths(workspace), sources(workspace)
-    check_group(wanted, files)
-    if wanted == "none" or paths is None:
-        return None
-    # A column is read from the files, which may have been edited since their paths were stored.
-    by_folder = wanted == "folder" or not files
-    edited = None if by_folder else files_mark(files)
-    mark = fingerprint(STEP, 3, paths_fingerprint(workspace), wanted, edited)
-    stored = stored_groups(workspace)
-    if stored.restore(mark):
-        job.skip(STEP, None)
-        return stored
-    names = _folders(workspace) if by_folder else _cells(workspace, files, wanted)
-    _write(job, stored, names, paths.shape[0], mark)
-    return stored
+class GroupRows(Step):
+    """Store the group of every row, by folder or by a column of the paths file."""
 
+    name = "groups"
 
-def files_mark(files: Sequence[Path]) -> Any:
-    """The state of the paths files."""
-    marks = list(map(file_fingerprint, files))
-    return marks[0] if len(marks) == 1 else marks
+    def needs(self, on: Shapes) -> list[Need]:
+        """The groups of all rows while they are counted, and a chunk of names."""
+        return [Need(self.title, fixed=64 * MIB + on.n_rows * BYTES_A_ROW)]
 
+    def fingerprint(self, job: Job) -> str:
+        # A column is read from the files, which may have been edited since.
+        edited = None if _by_folder(job) else files_mark(sources(job.workspace))
+        wanted = job.settings.group
+        return fingerprint(self.name, 3, paths_fingerprint(job.workspace), wanted, edited)
 
-def _write(job: Job, stored: StoredGroups, names: Iterator[str], n_rows: int, mark: str) -> None:
-    codes = np.empty(n_rows, np.int64)
-    with job.step(STEP, None, group_needs(n_rows), n_rows):
+    def is_done(self, job: Job, mark: str) -> bool:
+        return stored_groups(job.workspace).restore(mark)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        workspace, wanted, by_folder = job.workspace, job.settings.group, _by_folder(job)
+        files = sources(workspace)
+        names = _folders(workspace) if by_folder else _cells(workspace, files, wanted)
+        n_rows = stored_paths(workspace).shape[0]
+        codes = np.empty(n_rows, np.int64)
         with job.events.passing("groups", n_rows) as advance:
             start = 0
             while chunk := [_code(name) for name in islice(names, _CHUNK)]:
@@ -156,7 +165,17 @@ def _write(job: Job, stored: StoredGroups, names: Iterator[str], n_rows: int, ma
                 start += len(chunk)
                 advance(len(chunk))
         sizes = group_sizes(codes)
-        stored.save(codes, len(sizes), typical_size(sizes), mark)
+        stored_groups(workspace).save(codes, len(sizes), typical_size(sizes), mark)
+
+
+def _by_folder(job: Job) -> bool:
+    return job.settings.group == "folder" or not sources(job.workspace)
+
+
+def files_mark(files: Sequence[Path]) -> Any:
+    """The state of the paths files."""
+    marks = list(map(file_fingerprint, files))
+    return marks[0] if len(marks) == 1 else marks
 
 
 def _code(name: str) -> int:

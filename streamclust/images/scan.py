@@ -2,10 +2,10 @@
 
 import hashlib
 import os
-import shutil
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,8 @@ from streamclust.sources import BYTES_A_PATH, fingerprint
 from streamclust.store import (
     PROBLEMS,
     Job,
+    Shapes,
+    Step,
     StoredScan,
     paths_fingerprint,
     stored_paths,
@@ -28,7 +30,6 @@ from streamclust.store import (
 )
 from streamclust.store import fingerprint as digest
 
-STEP = "scan"
 VERSION = 2
 CHUNK_ROWS = 65_536
 _BATCH_ROWS = 64
@@ -49,7 +50,7 @@ def scan_need(n_rows: int = 0) -> Need:
     """Memory of paths and the index of a zip file with an image a row, of the place of each path,
     and of the largest image a task may meet."""
     fixed = 48 * MIB + (BYTES_A_MEMBER + BYTES_A_PATH) * n_rows
-    return Need(f"{STEP} of the images", fixed=fixed, per_block=PEAK_BYTES + MOST_BYTES)
+    return Need(f"{ScanImages.name} of the images", fixed=fixed, per_block=PEAK_BYTES + MOST_BYTES)
 
 
 def measure_rows(
@@ -80,36 +81,39 @@ def measure_rows(
     return np.concatenate(measures), [problem for _, some in done for problem in some]
 
 
-def scan_images(job: Job, images: Path | Images, scratch: Path) -> None:
-    """Measure the images of all rows, unless that is done.
+@dataclass(frozen=True)
+class ScanImages(Step):
+    """Measure the images of all rows.
 
-    What is measured is kept in `scratch` until all is: a run that was killed goes on from there.
-
-    Parameters
-    ----------
-    job : Job
-    images : Images
-    scratch : Path
-        A folder that all workers see; what is put there is removed in the end.
+    What is measured is kept aside until all is: a run that was killed goes on from there.
 
     Raises
     ------
     SourceError
         If there is no list of paths, or not one of its images is there.
     """
-    paths, stored = stored_paths(job.workspace), stored_scan(job.workspace)
-    if paths is None:
-        raise SourceError("the case has no list of image paths: without it images are not found")
-    mark = _mark(job, images_mark(images))
-    if stored.restore(mark):
-        job.skip(STEP, None)
-        return
-    parts = scratch / f"{STEP}-{mark}"
-    parts.mkdir(parents=True, exist_ok=True)
-    with job.step(STEP, None, [scan_need(paths.shape[0])], paths.shape[0]) as passes:
-        _measure_parts(passes, ImageStore(images), paths, parts)
-        _publish(job, stored, images, parts, paths.shape[0], mark)
-    shutil.rmtree(parts)
+
+    name = "scan"
+    images: Path | Images
+
+    def needs(self, on: Shapes) -> list[Need]:
+        return [scan_need(on.n_rows)]
+
+    def fingerprint(self, job: Job) -> str:
+        if stored_paths(job.workspace) is None:
+            raise SourceError(
+                "the case has no list of image paths: without it images are not found"
+            )
+        return _mark(job, images_mark(self.images))
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return stored_scan(job.workspace).restore(mark)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        paths, stored = stored_paths(job.workspace), stored_scan(job.workspace)
+        with job.workspace.scratch(self.name, mark) as parts:
+            _measure_parts(passes, ImageStore(self.images), paths, parts)
+            _publish(job, stored, self.images, parts, paths.shape[0], mark)
 
 
 def stored_pixels(job: Job, images: Any) -> Any:
@@ -120,7 +124,7 @@ def stored_pixels(job: Job, images: Any) -> Any:
 
 
 def _mark(job: Job, images: Any) -> str:
-    return digest(STEP, VERSION, paths_fingerprint(job.workspace), images)
+    return digest(ScanImages.name, VERSION, paths_fingerprint(job.workspace), images)
 
 
 def images_mark(images: Path | Images) -> Any:

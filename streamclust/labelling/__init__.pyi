@@ -10,5 +10,6 @@ from .tables import export as export
 from .tables import forget_outliers as forget_outliers
 from .tables import write_named as write_named
 from .tables import write_template as write_template
-from .updating import FollowUp as FollowUp
-from .updating import update as update
+from .updating import add_new_rows as add_new_rows
+from .updating import settings_of_outliers as settings_of_outliers
+from .updating import tell_changes as tell_changes

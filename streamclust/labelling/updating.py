@@ -1,8 +1,7 @@
 """Rows added to results, whose clusterings go on learning: all sets at once, or none; and what that
 did to labels that were there."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 from itertools import chain, starmap
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,7 @@ import numpy as np
 
 from streamclust.comparison import COMPARISON_FILE
 from streamclust.errors import SettingsError, SourceError
-from streamclust.figures import draw
-from streamclust.images import check_group
+from streamclust.images import PATHS_BYTES, check_group
 from streamclust.labelling.add_rows import (
     add_needs,
     add_rows,
@@ -24,15 +22,12 @@ from streamclust.labelling.add_rows import (
 from streamclust.labelling.assignment import NewCase, open_new
 from streamclust.labelling.drift import Drift, stability_terms
 from streamclust.labelling.names import cluster_names
-from streamclust.labelling.tables import export
 from streamclust.memory import MIB, Need
 from streamclust.passes import Shape
 from streamclust.reduction import reduced_mark, settings_of, source_attributes
 from streamclust.sources import DIGEST_BYTES, ArraySource, iter_paths, path_digests
 from streamclust.store import (
-    ADD_STEP,
     PATH,
-    PATHS_NEED,
     DescriptorSet,
     Job,
     LabelChanges,
@@ -52,7 +47,7 @@ from streamclust.store import (
     stored_paths,
 )
 
-STEP = "update"
+STEP, ADD_PATHS = "update", "add paths"
 # The settings that outliers were found with, which the last command that found them tells.
 _OF_OUTLIERS = (
     *("n_neighbors", "neighbors", "group", "outlier_scaling", "contamination", "scan_images"),
@@ -67,29 +62,8 @@ _COUNTS = ("before", "gained", "moved_in", "moved_out")
 CLUSTER_CHANGES = ("set", "clustering", "cluster", "name", *_COUNTS, "after", "psi")
 
 
-@dataclass(frozen=True)
-class FollowUp:
-    """The steps that follow when rows were added.
-
-    Parameters
-    ----------
-    measure_set : callable
-        Measures the clusterings of a set, and recommends one.
-    find_outliers : callable
-        Scores the rows of the sets that the settings name.
-    tell_choice : callable
-        Says which clustering of a set is recommended, and why.
-    """
-
-    measure_set: Callable[[Job, str], Any]
-    find_outliers: Callable[[Job, Outputs], Any]
-    tell_choice: Callable[[Job, str], Any]
-
-
-def update(
-    job: Job, outputs: Outputs, paths: str | Path | Sequence[str | Path], follow_up: FollowUp
-) -> None:
-    """Add rows to all sets, let their clusterings go on, and measure, score and write anew.
+def add_new_rows(job: Job, paths: str | Path | Sequence[str | Path]) -> list[str]:
+    """Add rows to all sets, and let their clusterings go on; gives the names of the sets.
 
     Raises
     ------
@@ -99,8 +73,7 @@ def update(
         When a set has no clusterings that could go on, or the new paths lack the column that rows
         were grouped by.
     MemoryBudgetError
-        When a step does not fit the budget: one of adding, and nothing is changed; one of
-        measuring, and the same command with more memory goes on from there.
+        When a step of adding does not fit the budget: nothing is changed then.
     """
     if job.settings.descriptors is not None:
         raise SettingsError("an update adds rows to all sets: leave --descriptors out")
@@ -111,7 +84,7 @@ def update(
         job.events.note(f"{new.case.root}: already in {job.workspace.folder}: nothing to add")
     else:
         _add(job, sets, new)
-    _follow_up(job, outputs, [stored.name for stored in sets], follow_up)
+    return [stored.name for stored in sets]
 
 
 def _check_files(workspace: Workspace, sets: Sequence[DescriptorSet], new: NewCase) -> None:
@@ -194,7 +167,7 @@ def _path_needs(workspace: Workspace, n_new: int) -> list[Need]:
     """Memory of a chunk of paths, and of a digest of each stored and each new one."""
     paths = stored_paths(workspace)
     n_old = 0 if paths is None else int(paths.shape[0])
-    return [Need(ADD_STEP, fixed=PATHS_NEED.fixed + 4 * DIGEST_BYTES * (n_old + n_new) + MIB)]
+    return [Need(ADD_PATHS, fixed=PATHS_BYTES + 4 * DIGEST_BYTES * (n_old + n_new) + MIB)]
 
 
 def _check_paths(job: Job, new: NewCase) -> None:
@@ -215,7 +188,7 @@ def _check_paths(job: Job, new: NewCase) -> None:
             f"{new.case.root} has no list of paths, and the rows of {job.workspace.folder} have "
             "paths: put images_paths.csv beside the descriptors"
         )
-    with job.step(ADD_STEP, None, _path_needs(job.workspace, new.n_rows), new.n_rows):
+    with job.step(ADD_PATHS, None, _path_needs(job.workspace, new.n_rows), new.n_rows):
         stored = np.sort(path_digests(chain.from_iterable(path_blocks(job.workspace) or ())))
         known = _known(stored, path_digests(iter_paths(file)))
     if len(known):
@@ -242,7 +215,7 @@ def _check_groups(job: Job, new: NewCase) -> None:
         and stored_paths(job.workspace) is not None
         and case_outliers(job.workspace).exists
     ):
-        check_group(job.settings.having(**_settings_then(job.workspace)).group, [file])
+        check_group(job.settings.having(**settings_of_outliers(job.workspace)).group, [file])
 
 
 def _tell_what_stays(job: Job, sets: Sequence[DescriptorSet]) -> None:
@@ -265,30 +238,7 @@ def _tell_what_stays(job: Job, sets: Sequence[DescriptorSet]) -> None:
         job.events.note(f"comparisons are of the old rows: run streamclust compare {folder} again")
 
 
-def _follow_up(job: Job, outputs: Outputs, sets: list[str], steps: FollowUp) -> None:
-    """Measure, score and write what is not so yet."""
-    workspace = job.workspace
-    settings = job.settings.having(**_settings_then(workspace))
-    of_sets = replace(job, settings=settings.having(descriptors=tuple(sets)))
-    for name in sets:
-        steps.measure_set(of_sets, name)
-    outliers = case_outliers(workspace)
-    if outliers.exists:
-        scored = tuple(name for name in outliers.sets if name in sets)
-        chosen = settings.having(descriptors=scored or None)
-        steps.find_outliers(replace(job, settings=chosen), outputs)
-    export(of_sets, outputs)
-    for name in sets:
-        draw(of_sets, name, outputs)
-        steps.tell_choice(of_sets, name)
-    write_changes(of_sets, outputs, sets)
-    job.events.note(f"what changed: {CHANGES_FILE}, {CLUSTERS_FILE}")
-    for stored in descriptor_sets(workspace):
-        if words := stored.stale_words:
-            job.events.warn(words)
-
-
-def _settings_then(workspace: Workspace) -> dict[str, Any]:
+def settings_of_outliers(workspace: Workspace) -> dict[str, Any]:
     """The settings that outliers were found with, as far as they are stored."""
     known = settings_of_last(workspace.folder, _FOUND_BY, "outliers")
     then = {name: known[name] for name in _OF_OUTLIERS if name in known}
@@ -298,7 +248,7 @@ def _settings_then(workspace: Workspace) -> dict[str, Any]:
     return then
 
 
-def write_changes(job: Job, outputs: Outputs, sets: list[str]) -> None:
+def tell_changes(job: Job, outputs: Outputs, sets: list[str]) -> None:
     """Write the tables of the last update of some sets, and say what they come to.
 
     Every clustering has a line of label_changes.csv; cluster_changes.csv is of the recommended
@@ -319,6 +269,7 @@ def write_changes(job: Job, outputs: Outputs, sets: list[str]) -> None:
     for stored, clustering, changes in changed:
         _tell(job, stored, clustering, changes)
         _tell_choice(job, stored, clustering)
+    job.events.note(f"what changed: {CHANGES_FILE}, {CLUSTERS_FILE}")
 
 
 def _label_lines(sets: Sequence[DescriptorSet]) -> Iterator[dict[str, Any]]:

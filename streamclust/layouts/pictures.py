@@ -1,16 +1,19 @@
 """Pictures of the stored layouts of a set: densities of all rows by cluster, panels, views."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from streamclust.figures import FIGURE_BYTES, MAP_BINS, figure_file
 from streamclust.memory import Need
-from streamclust.passes import Rows
+from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import Density, DensityMap, DensityMaps
 from streamclust.store import (
     Job,
     Outputs,
+    Shapes,
+    Step,
     StoredClustering,
     StoredLayout,
     find_clustering,
@@ -18,17 +21,13 @@ from streamclust.store import (
     layouts_of,
 )
 
-STEP = "draw layouts"
 # A view of space fills a ninth of the picture.
 VIEW_BINS = 160
 
 
-def draw_layouts(job: Job, descriptor: str, outputs: Outputs) -> None:
+def draw_layouts(job: Job, descriptor: str) -> None:
     """Draw the layouts of one set by its recommended clustering, or the one that they show, unless
     that is done.
-
-    ``figures/<set>-<layout>.png`` has all rows on a plane, or from several sides, and
-    ``figures/<set>-<layout>-clusters.png`` each cluster of a plane.
 
     Raises
     ------
@@ -38,19 +37,73 @@ def draw_layouts(job: Job, descriptor: str, outputs: Outputs) -> None:
     for layout in layouts_of(job.workspace, descriptor).values():
         clustering = find_clustering(job.workspace, descriptor, layout.clustering or None)
         if clustering is not None:
-            _draw(job, layout, clustering, outputs)
+            job.run([DrawLayout(layout, clustering)])
 
 
-def draw_layouts_needs(descriptor: str, rows: Rows, n_clusters: int, dimensions: int) -> list[Need]:
-    """Memory of the histograms and the pictures made of them."""
-    n_maps, n_bins = _shape(dimensions)
-    counts = DensityMaps.nbytes(n_clusters + 1, n_bins**2, n_maps, rows.rows_a_block)
-    block = rows.rows_a_block * (4 * dimensions + 16)
-    name = f"{STEP} of {descriptor}"
-    return [
-        Need(name, fixed=counts, per_block=block + counts),
-        Need(name, fixed=2 * counts + FIGURE_BYTES),
-    ]
+@dataclass(frozen=True)
+class DrawLayout(Step):
+    """Draw a layout by a clustering.
+
+    ``figures/<set>-<layout>.png`` has all rows on a plane, or from several sides, and
+    ``figures/<set>-<layout>-clusters.png`` each cluster of a plane.
+    """
+
+    name = "draw layouts"
+    layout: StoredLayout
+    clustering: StoredClustering
+
+    @property
+    def set_name(self) -> str:
+        return self.layout.set_name
+
+    @property
+    def part(self) -> str:
+        return self.layout.name
+
+    def needs(self, on: Shapes) -> list[Need]:
+        """The histograms and the pictures made of them."""
+        chunk, dimensions = self.layout.positions.chunks[0], self.layout.dimensions
+        n_maps, n_bins = _shape(dimensions)
+        n_clusters = self.clustering.n_clusters + 1
+        counts = DensityMaps.nbytes(n_clusters, n_bins**2, n_maps, chunk)
+        block = chunk * (4 * dimensions + 16)
+        return [
+            Need(self.title, fixed=counts, per_block=block + counts),
+            Need(self.title, fixed=2 * counts + FIGURE_BYTES),
+        ]
+
+    def fingerprint(self, job: Job) -> str:
+        made_of = [self.layout.fingerprint, self.clustering.fingerprint]
+        return fingerprint(self.name, 1, made_of)
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return all(job.outputs.is_current(file, mark) for file in self._files)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        layout, clustering, files = self.layout, self.clustering, self._files
+        positions, sizes = layout.positions, clustering.sizes[...]
+        placed = Rows(
+            positions,
+            job.rows_of(self.set_name, "reduced").valid,
+            extras=(_NoiseLast(clustering.labels, len(sizes)),),
+            rows_a_block=positions.chunks[0],
+        )
+        title = f"{self.set_name}: {layout.method} of all rows, by {clustering.name}"
+        maps = _planes(layout.limits)
+        density = passes.reduce("density", placed, DensityMaps(maps, len(sizes) + 1)).result()
+        if layout.dimensions == 2:
+            _draw_plane(job.outputs, files, mark, layout, maps[0], density[0], sizes, title)
+        else:
+            from streamclust.figures import space_views
+
+            with job.outputs.writing(files[0], mark) as file:
+                space_views(file, maps, density, sizes, title, layout.axis_name)
+
+    @property
+    def _files(self) -> list[str]:
+        whole = figure_file(self.set_name, self.part)
+        panels = figure_file(self.set_name, f"{self.part}-clusters")
+        return [whole, panels] if self.layout.dimensions == 2 else [whole]
 
 
 def _shape(dimensions: int) -> tuple[int, int]:
@@ -58,37 +111,6 @@ def _shape(dimensions: int) -> tuple[int, int]:
     from streamclust.figures import VIEW_ANGLES
 
     return (1, MAP_BINS) if dimensions == 2 else (len(VIEW_ANGLES), VIEW_BINS)
-
-
-def _draw(job: Job, layout: StoredLayout, clustering: StoredClustering, outputs: Outputs) -> None:
-    descriptor, name = layout.set_name, layout.name
-    mark = fingerprint(STEP, 1, [layout.fingerprint, clustering.fingerprint])
-    is_flat = layout.dimensions == 2
-    files = [figure_file(descriptor, name)]
-    files += [figure_file(descriptor, f"{name}-clusters")] if is_flat else []
-    if all(outputs.is_current(file, mark) for file in files):
-        job.skip(STEP, descriptor, name)
-        return
-    positions, sizes = layout.positions, clustering.sizes[...]
-    rows = job.rows_of(descriptor, "reduced")
-    placed = Rows(
-        positions,
-        rows.valid,
-        extras=(_NoiseLast(clustering.labels, len(sizes)),),
-        rows_a_block=positions.chunks[0],
-    )
-    needs = draw_layouts_needs(descriptor, placed, len(sizes), layout.dimensions)
-    title = f"{descriptor}: {layout.method} of all rows, by {clustering.name}"
-    with job.step(STEP, descriptor, needs, rows.n_rows, name) as passes:
-        maps = _planes(layout.limits)
-        density = passes.reduce("density", placed, DensityMaps(maps, len(sizes) + 1)).result()
-        if is_flat:
-            _draw_plane(outputs, files, mark, layout, maps[0], density[0], sizes, title)
-        else:
-            from streamclust.figures import space_views
-
-            with outputs.writing(files[0], mark) as file:
-                space_views(file, maps, density, sizes, title, layout.axis_name)
 
 
 def _draw_plane(

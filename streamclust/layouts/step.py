@@ -1,6 +1,7 @@
 """A layout of a set: every row placed on a plane or in space, how well, and within what limits."""
 
 import math
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -12,6 +13,8 @@ from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import Covariance, UniformSample, map_edges
 from streamclust.store import (
     Job,
+    Shapes,
+    Step,
     StoredClustering,
     StoredLayout,
     find_clustering,
@@ -25,7 +28,6 @@ N_NEIGHBORS = 15
 SAMPLED_ROWS = 4096
 PIECE_ROWS = 256
 
-STEP = "layout"
 # Positions that the limits of the axes are taken from: some 65 lie beyond either of them.
 LIMIT_ROWS = 65_536
 QUANTILES = (0.001, 0.999)
@@ -56,58 +58,89 @@ def layout(
     MemoryBudgetError
         When it does not fit the budget.
     """
-    workspace = job.workspace
-    stored = StoredLayout(workspace, descriptor, f"{method}-{dimensions}")
     chosen = _checked(job, descriptor, method, dimensions)
     clusters = _clustering(job, descriptor, method, chosen, clustering)
-    name = None if clusters is None else clusters.name
-    made_of = layout_sources(workspace, descriptor, name)
-    settings = {setting: getattr(job.settings, setting) for setting in chosen.depends_on}
-    mark = fingerprint(STEP, 1, method, chosen.version, dimensions, settings, made_of)
-    if workspace.restore(stored.path, mark):
-        job.skip(STEP, descriptor, stored.name)
-        return
-    rows = job.rows_of(descriptor, "reduced")
-    needs = layout_needs(descriptor, method, rows, dimensions)
-    with (
-        job.step(STEP, descriptor, needs, rows.n_rows, stored.name) as passes,
-        workspace.staging() as staged,
-    ):
-        sums = _sums(job, passes, descriptor, rows, clusters)
-        fitted = chosen.fit(rows, sums, dimensions, job.settings, passes)
-        shape = rows.n_rows, dimensions
-        group, positions = stage_layout(staged, fitted.arrays, shape, rows.array.chunks[0])
-        passes.write("placing", rows, _Place(chosen.placement(fitted)), [positions])
-        quality = _quality(passes, rows, positions)
-        limits, outside = _limits(passes, rows, positions)
-        publish_layout(
-            group,
-            stored,
-            mark,
-            **fitted.attributes,
-            method=method,
-            dimensions=dimensions,
-            axis_name=chosen.axis_name,
-            clustering=name,
-            made_of=made_of,
-            settings=settings,
-            quality=quality,
-            limits=limits.tolist(),
-            outside=outside,
-        )
+    job.run([LayOut(descriptor, method, dimensions, clusters)])
 
 
-def layout_needs(descriptor: str, method: str, rows: Rows, dimensions: int) -> list[Need]:
-    """Memory of a layout, of the sums it follows from, and of the samples it is judged by."""
-    name = f"{STEP} of {descriptor}"
-    row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
-    block = rows.rows_a_block * (2 * row_bytes + 2 * 4 * dimensions)
-    sample = SAMPLED_ROWS * (row_bytes + 32) + LIMIT_ROWS * (4 * dimensions + 24)
-    return [
-        *load_layout(method).needs(name, rows, dimensions),
-        Need(name, fixed=4 * sample, per_block=block + 2 * sample),
-        Need(name, fixed=sample + quality_bytes(rows.n_columns)),
-    ]
+@dataclass(frozen=True)
+class LayOut(Step):
+    """Place all rows of a set.
+
+    Parameters
+    ----------
+    set_name, method : str
+    dimensions : int
+    clustering : StoredClustering, optional
+        Which it tells apart.
+    """
+
+    name = "layout"
+    set_name: str
+    method: str
+    dimensions: int
+    clustering: StoredClustering | None
+
+    @property
+    def part(self) -> str:
+        return f"{self.method}-{self.dimensions}"
+
+    def needs(self, on: Shapes) -> list[Need]:
+        """The layout, the sums it follows from, and the samples it is judged by."""
+        rows, dimensions = on.reduced(self.set_name), self.dimensions
+        row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
+        block = rows.rows_a_block * (2 * row_bytes + 2 * 4 * dimensions)
+        sample = SAMPLED_ROWS * (row_bytes + 32) + LIMIT_ROWS * (4 * dimensions + 24)
+        return [
+            *load_layout(self.method).needs(self.title, rows, dimensions),
+            Need(self.title, fixed=4 * sample, per_block=block + 2 * sample),
+            Need(self.title, fixed=sample + quality_bytes(rows.n_columns)),
+        ]
+
+    def fingerprint(self, job: Job) -> str:
+        version, settings = load_layout(self.method).version, self._settings(job)
+        made_of = self._made_of(job)
+        return fingerprint(self.name, 1, self.method, version, self.dimensions, settings, made_of)
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return job.workspace.restore(self._stored(job).path, mark)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        rows, chosen = job.rows_of(self.set_name, "reduced"), load_layout(self.method)
+        with job.workspace.staging() as staged:
+            sums = _sums(job, passes, self.set_name, rows, self.clustering)
+            fitted = chosen.fit(rows, sums, self.dimensions, job.settings, passes)
+            shape = rows.n_rows, self.dimensions
+            group, positions = stage_layout(staged, fitted.arrays, shape, rows.array.chunks[0])
+            passes.write("placing", rows, _Place(chosen.placement(fitted)), [positions])
+            quality = _quality(passes, rows, positions)
+            limits, outside = _limits(passes, rows, positions)
+            publish_layout(
+                group,
+                self._stored(job),
+                mark,
+                **fitted.attributes,
+                method=self.method,
+                dimensions=self.dimensions,
+                axis_name=chosen.axis_name,
+                clustering=None if self.clustering is None else self.clustering.name,
+                made_of=self._made_of(job),
+                settings=self._settings(job),
+                quality=quality,
+                limits=limits.tolist(),
+                outside=outside,
+            )
+
+    def _stored(self, job: Job) -> StoredLayout:
+        return StoredLayout(job.workspace, self.set_name, self.part)
+
+    def _made_of(self, job: Job) -> list[str | None]:
+        name = None if self.clustering is None else self.clustering.name
+        return layout_sources(job.workspace, self.set_name, name)
+
+    def _settings(self, job: Job) -> dict[str, Any]:
+        """Those that matter."""
+        return {name: getattr(job.settings, name) for name in load_layout(self.method).depends_on}
 
 
 def _checked(job: Job, descriptor: str, method: str, dimensions: int) -> Layout:

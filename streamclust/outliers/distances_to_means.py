@@ -1,53 +1,57 @@
 """How far each row lies from its own cluster's mean, by what is usual in that cluster."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from streamclust.memory import MIB, Need
-from streamclust.passes import Rows
-from streamclust.store import Job, SetOutliers, fingerprint, recommended_clustering
+from streamclust.passes import Passes
+from streamclust.store import Job, SetOutliers, Shapes, Step, fingerprint, recommended_clustering
 
-STEP = "cluster distances"
 BYTES_A_ROW = 16
 
 
-def cluster_distances(job: Job, descriptor: str) -> None:
-    """Measure the distances in a set's recommended clustering, unless that is done.
+@dataclass(frozen=True)
+class ClusterDistances(Step):
+    """Measure how far the rows of a set lie from the means of its recommended clustering.
 
     Published is the distance of each row to its own cluster's mean as a multiple of the cluster's
     median; NaN for noise and for rows that are not valid. It is no measure of the outlier score,
     which does not depend on any clustering.
-
-    Raises
-    ------
-    MemoryBudgetError
-        When it does not fit the budget.
     """
-    stored = SetOutliers(job.workspace, descriptor).cluster_distances
-    clustering = recommended_clustering(job.workspace, descriptor)
-    if clustering is None:
-        stored.archive()
-        return
-    mark = fingerprint(STEP, 2, clustering.fingerprint)
-    if stored.restore(mark):
-        job.skip(STEP, descriptor)
-        return
-    rows = job.rows_of(descriptor, "reduced")
-    needs = cluster_distance_needs(descriptor, rows)
-    labels, means = clustering.labels, clustering.means[...]
-    with (
-        job.step(STEP, descriptor, needs, rows.n_rows) as passes,
-        stored.written(mark, clustering.name, rows.n_rows, rows.rows_a_block) as distance,
-    ):
-        with_labels = rows.having(extras=(labels,))
-        passes.write(STEP, with_labels, _MeanDistance(means), [distance])
-        distance[...] = _by_median(distance[...], labels[...], len(means))
 
+    name = "cluster distances"
+    set_name: str
 
-def cluster_distance_needs(descriptor: str, rows: Rows) -> list[Need]:
-    """Memory of whole columns, and of the blocks with their centres beside them."""
-    block = rows.rows_a_block * rows.n_columns * np.dtype(rows.array.dtype).itemsize
-    held = rows.n_rows * BYTES_A_ROW + 16 * MIB
-    return [Need(f"{STEP} of {descriptor}", fixed=held, per_block=4 * block)]
+    def needs(self, on: Shapes) -> list[Need]:
+        """Whole columns, and the blocks with their centres beside them."""
+        if on.n_clusters(self.set_name) is None:
+            return []
+        rows = on.reduced(self.set_name)
+        block = rows.rows_a_block * rows.n_columns * np.dtype(rows.array.dtype).itemsize
+        held = rows.n_rows * BYTES_A_ROW + 16 * MIB
+        return [Need(self.title, fixed=held, per_block=4 * block)]
+
+    def fingerprint(self, job: Job) -> str:
+        clustering = recommended_clustering(job.workspace, self.set_name)
+        return "" if clustering is None else fingerprint(self.name, 2, clustering.fingerprint)
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        stored = SetOutliers(job.workspace, self.set_name).cluster_distances
+        if not mark:
+            stored.archive()
+        return not mark or stored.restore(mark)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        stored = SetOutliers(job.workspace, self.set_name).cluster_distances
+        clustering = recommended_clustering(job.workspace, self.set_name)
+        assert clustering is not None
+        rows, means = job.rows_of(self.set_name, "reduced"), clustering.means[...]
+        with_labels = rows.having(extras=(clustering.labels,))
+        with stored.written(mark, clustering.name, rows.n_rows, rows.rows_a_block) as distance:
+            passes.write(self.name, with_labels, _MeanDistance(means), [distance])
+            labels = clustering.labels[...]
+            distance[...] = _by_median(distance[...], labels, len(means))
 
 
 def _by_median(distance: np.ndarray, labels: np.ndarray, n_clusters: int) -> np.ndarray:

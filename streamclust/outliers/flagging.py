@@ -1,5 +1,8 @@
 """Which rows of a case are outliers: one score of all sets, and a threshold from its tail."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from streamclust.images import Images, images_mark, scan_need, stored_images
@@ -19,6 +22,8 @@ from streamclust.passes.accumulators import Collected
 from streamclust.store import (
     Job,
     SetOutliers,
+    Shapes,
+    Step,
     Workspace,
     case_outliers,
     fingerprint,
@@ -27,65 +32,61 @@ from streamclust.store import (
     stored_scan,
 )
 
-STEP = "suspects"
 FLAGGING_BYTES_A_ROW, BYTES_A_REASON = 24, 30
 # A block's scores or measures with what is made of them.
 _BLOCK_BYTES = 96 * BLOCK_ROWS
 
 
-def flag_outliers(job: Job, sets: list[str]) -> None:
-    """Combine the scores of `sets`, flag rows and tell their kinds, unless that is done.
+@dataclass(frozen=True)
+class FlagOutliers(Step):
+    """Combine the scores of sets, flag rows and tell their kinds.
 
     It is done anew when the scores or the images have changed. With a scan, whose result tells of
     the images, nothing is asked of them here. Without one, a change of any file of their folder
     counts: which of them are looked at follows from the scores, and is not known before.
-
-    Raises
-    ------
-    MemoryBudgetError
-        When it does not fit the budget.
     """
-    stored = case_outliers(job.workspace)
-    images = stored_images(job)
-    made_of = list(stored.inputs(sets).values())
-    settings = job.settings
-    scanned = settings.scan_images
-    scan = stored_scan(job.workspace)
-    of_images = images and (scan.fingerprint if scanned else images_mark(images))
-    mark = fingerprint(STEP, 5, made_of, settings.contamination, scanned, of_images)
-    if stored.restore(mark):
-        job.skip(STEP, None)
-        return
-    n_rows = job.set(sets[0]).n_rows
-    needs = flagging_needs(n_rows, images=images is not None and not scanned)
-    with job.step(STEP, None, needs, n_rows) as passes:
-        outliers = _flag(job, passes, sets)
-        reasons, yardstick = _tell_kinds(job, passes, outliers, images)
-        stored.save(
+
+    name = "suspects"
+    sets: Sequence[str]
+
+    def needs(self, on: Shapes) -> list[Need]:
+        """Whole columns, a reason a row, and the images in work if any are read."""
+        held = on.n_rows * (FLAGGING_BYTES_A_ROW + BYTES_A_REASON) + 16 * MIB
+        if not on.has_images or on.settings.scan_images:
+            return [Need(self.title, fixed=held, per_block=_BLOCK_BYTES)]
+        scan = scan_need(on.n_rows)
+        work = max(scan.per_block, _BLOCK_BYTES)
+        return [Need(self.title, fixed=held + scan.fixed, per_block=work)]
+
+    def fingerprint(self, job: Job) -> str:
+        made_of = list(case_outliers(job.workspace).inputs(self.sets).values())
+        images, scanned = stored_images(job), job.settings.scan_images
+        scan = stored_scan(job.workspace)
+        of_images = images and (scan.fingerprint if scanned else images_mark(images))
+        return fingerprint(self.name, 5, made_of, job.settings.contamination, scanned, of_images)
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return case_outliers(job.workspace).restore(mark)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        outliers = _flag(job, passes, self.sets)
+        reasons, yardstick = _tell_kinds(job, passes, outliers, stored_images(job))
+        case_outliers(job.workspace).save(
             outliers.score,
             outliers.flagged,
             outliers.kind,
             vars(reasons),
             mark,
-            sets=sets,
+            sets=list(self.sets),
             kinds=KINDS,
             threshold=outliers.threshold,
-            contamination=settings.contamination,
+            contamination=job.settings.contamination,
             yardstick=None if yardstick is None else yardstick.to_dict(),
         )
 
 
-def flagging_needs(n_rows: int, images: bool = True) -> list[Need]:
-    """Memory of whole columns, a reason a row, and of the images in work if any are read."""
-    held = n_rows * (FLAGGING_BYTES_A_ROW + BYTES_A_REASON) + 16 * MIB
-    if not images:
-        return [Need(STEP, fixed=held, per_block=_BLOCK_BYTES)]
-    scan = scan_need(n_rows)
-    return [Need(STEP, fixed=held + scan.fixed, per_block=max(scan.per_block, _BLOCK_BYTES))]
-
-
 def load_flagged(job: Job) -> FlaggedRows | None:
-    """Read what `flag_outliers` stored; None when nothing is."""
+    """Read what `FlagOutliers` stored; None when nothing is."""
     stored = stored_outliers(job.workspace)
     if stored is None:
         return None
@@ -94,12 +95,19 @@ def load_flagged(job: Job) -> FlaggedRows | None:
     return FlaggedRows(score, stored.threshold, flagged, kind)
 
 
-def set_scores(workspace: Workspace, sets: list[str]) -> dict[str, np.ndarray]:
+def flagged_now(job: Job) -> FlaggedRows:
+    """As `load_flagged`, where a step before has stored them."""
+    flagged = load_flagged(job)
+    assert flagged is not None
+    return flagged
+
+
+def set_scores(workspace: Workspace, sets: Sequence[str]) -> dict[str, np.ndarray]:
     """The stored scores of all rows, Zarr arrays of float32, (n_rows,), by set."""
     return {name: SetOutliers(workspace, name).scores.score for name in sets}
 
 
-def _flag(job: Job, passes: Passes, sets: list[str]) -> FlaggedRows:
+def _flag(job: Job, passes: Passes, sets: Sequence[str]) -> FlaggedRows:
     contamination = job.settings.contamination
     arrays = list(set_scores(job.workspace, sets).values())
     fences = [fence_of_one(array[...], contamination) for array in arrays]

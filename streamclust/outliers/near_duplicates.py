@@ -40,11 +40,13 @@ from scipy.sparse.csgraph import connected_components
 
 from streamclust.memory import MIB, Need
 from streamclust.outliers.neighbor_graphs import usual_distance
+from streamclust.outliers.score_space import graph_chunk
 from streamclust.passes import Passes
 from streamclust.store import (
     Job,
-    Outputs,
     SetOutliers,
+    Shapes,
+    Step,
     fingerprint,
     parts_with_paths,
     paths_fingerprint,
@@ -319,37 +321,35 @@ def _ordered(labels: np.ndarray, row: np.ndarray, distance: np.ndarray) -> Dupli
     return DuplicateGroups(group[order], row[order], distance[order])
 
 
-STEP = "duplicates"
 BYTES_A_ROW = 168
 DUPLICATES_FILE = "duplicates.csv"
 
 
-def duplicates(job: Job, sets: list[str], outputs: Outputs) -> None:
-    """Write duplicates.csv: rows that nearly coincide in every set.
+@dataclass(frozen=True)
+class FindDuplicates(Step):
+    """Write duplicates.csv: rows that nearly coincide in every set."""
 
-    Raises
-    ------
-    MemoryBudgetError
-        When it does not fit the budget.
-    """
-    graphs = {name: SetOutliers(job.workspace, name).neighbors for name in sets}
-    made_of = [graph.fingerprint for graph in graphs.values()]
-    mark = fingerprint(STEP, 2, made_of, paths_fingerprint(job.workspace))
-    if outputs.is_current(DUPLICATES_FILE, mark):
-        job.skip(STEP, None)
-        return
-    first = graphs[sets[0]].indices
-    share = NEAR if len(sets) == 1 else NEAR_IN_SEVERAL
-    needs = duplicate_needs(first.shape[0], first.chunks[0], first.shape[1])
-    with job.step(STEP, None, needs, first.shape[0]) as passes:
-        groups = common_groups(_of_set(job, passes, name, share) for name in sets)
-        outputs.table(DUPLICATES_FILE, COLUMNS, _lines(job, groups), mark)
+    name = "duplicates"
+    sets: Sequence[str]
 
+    def needs(self, on: Shapes) -> list[Need]:
+        """The pairs, were every row a duplicate, and the graph's blocks."""
+        block = graph_chunk(on, self.sets) * on.settings.n_neighbors * (8 + 4 + 16)
+        held = on.n_rows * BYTES_A_ROW + 16 * MIB
+        return [Need(self.title, fixed=held, per_block=2 * block)]
 
-def duplicate_needs(n_rows: int, chunk: int, n_neighbors: int) -> list[Need]:
-    """Memory of the pairs, were every row a duplicate, and of the graph's blocks."""
-    block = chunk * n_neighbors * (8 + 4 + 16)
-    return [Need(STEP, fixed=n_rows * BYTES_A_ROW + 16 * MIB, per_block=2 * block)]
+    def fingerprint(self, job: Job) -> str:
+        graphs = [SetOutliers(job.workspace, name).neighbors for name in self.sets]
+        made_of = [graph.fingerprint for graph in graphs]
+        return fingerprint(self.name, 2, made_of, paths_fingerprint(job.workspace))
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return job.outputs.is_current(DUPLICATES_FILE, mark)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        share = NEAR if len(self.sets) == 1 else NEAR_IN_SEVERAL
+        groups = common_groups(_of_set(job, passes, name, share) for name in self.sets)
+        job.outputs.table(DUPLICATES_FILE, COLUMNS, _lines(job, groups), mark)
 
 
 def _lines(job: Job, groups: DuplicateGroups) -> Iterator[dict[str, Any]]:

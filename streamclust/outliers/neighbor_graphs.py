@@ -1,50 +1,67 @@
 """The graph of nearest neighbours of a set's rows, kept for all that asks who is near whom."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from streamclust.images import is_grouped, sibling_groups
 from streamclust.memory import Need
 from streamclust.neighbors import GraphReport, GraphSettings, graph_needs, neighbor_graph
-from streamclust.passes import Passes, Rows
+from streamclust.outliers.score_space import score_rows
+from streamclust.passes import Passes
 from streamclust.passes.accumulators import Collected
 from streamclust.settings import Settings
-from streamclust.store import Job, SetOutliers, StoredGroups, StoredNeighbors, fingerprint
-
-STEP = "neighbors"
+from streamclust.store import Job, SetOutliers, Shapes, Step, StoredNeighbors, fingerprint
 
 
-def neighbors(job: Job, descriptor: str, groups: StoredGroups | None) -> None:
-    """Find the nearest neighbours of every row of a set, unless that is done.
+@dataclass(frozen=True)
+class Neighbors(Step):
+    """Find the nearest neighbours of every row of a set.
 
-    Beside the plain neighbours, where rows have `groups`, such are kept of which each group counts
+    Beside the plain neighbours, where rows have groups, such are kept of which each group counts
     at most once. Of few rows, the neighbours are all others.
-
-    Raises
-    ------
-    MemoryBudgetError
-        When it does not fit the budget.
     """
-    workspace, stored = job.workspace, SetOutliers(job.workspace, descriptor)
-    rows = stored.rows
-    settings = _of_other_rows(job, descriptor)
-    group_mark = None if groups is None else groups.fingerprint
-    mark = fingerprint(STEP, 1, stored.space.fingerprint, settings.__dict__, group_mark)
-    if stored.neighbors.restore(mark):
-        job.skip(STEP, descriptor)
-        return
-    codes = None if groups is None else groups.codes
-    needs = neighbor_needs(descriptor, rows, job.settings, grouped=codes is not None)
-    with (
-        job.step(STEP, descriptor, needs, rows.n_rows) as passes,
-        workspace.scratch(STEP, mark) as scratch,
-        stored.neighbors.written(mark) as writer,
-    ):
+
+    name = "neighbors"
+    set_name: str
+
+    def needs(self, on: Shapes) -> list[Need]:
+        """The graph's parts."""
+        rows, settings = score_rows(on, self.set_name), graph_settings(on.settings)
+        return graph_needs(self.title, rows, settings, grouped=is_grouped(on))
+
+    def fingerprint(self, job: Job) -> str:
+        space = SetOutliers(job.workspace, self.set_name).space
+        settings, groups = self._settings(job), sibling_groups(job)
+        group_mark = None if groups is None else groups.fingerprint
+        return fingerprint(self.name, 1, space.fingerprint, settings.__dict__, group_mark)
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return SetOutliers(job.workspace, self.set_name).neighbors.restore(mark)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        stored, groups = SetOutliers(job.workspace, self.set_name), sibling_groups(job)
+        rows, settings = stored.rows, self._settings(job)
         k, chunk = settings.n_neighbors, rows.array.chunks[0]
-        outputs = writer.outputs(rows.n_rows, k, chunk, grouped=codes is not None)
-        report = neighbor_graph(rows, settings, passes, scratch, outputs, codes)
-        writer.tell(_as_json(report), k)
+        if k < job.settings.n_neighbors:
+            job.events.note(
+                f"{self.set_name}: {k + 1} valid rows have {k} neighbours each, "
+                f"not {job.settings.n_neighbors}: all are taken"
+            )
+        codes = None if groups is None else groups.codes
+        with (
+            job.workspace.scratch(self.name, mark) as scratch,
+            stored.neighbors.written(mark) as writer,
+        ):
+            outputs = writer.outputs(rows.n_rows, k, chunk, grouped=codes is not None)
+            report = neighbor_graph(rows, settings, passes, scratch, outputs, codes)
+            writer.tell(_as_json(report), k)
+
+    def _settings(self, job: Job) -> GraphSettings:
+        """The graph's, with as many neighbours as there are other valid rows at most."""
+        settings, most = graph_settings(job.settings), job.n_valid(self.set_name) - 1
+        return replace(settings, n_neighbors=min(settings.n_neighbors, most))
 
 
 def usual_distance(graph: StoredNeighbors, passes: Passes) -> float:
@@ -68,25 +85,6 @@ def graph_settings(settings: Settings) -> GraphSettings:
         algorithm=settings.neighbors,
         seed=settings.random_state,
     )
-
-
-def _of_other_rows(job: Job, descriptor: str) -> GraphSettings:
-    """The graph's settings, with as many neighbours as there are other valid rows at most."""
-    settings = graph_settings(job.settings)
-    most = job.n_valid(descriptor) - 1
-    if settings.n_neighbors <= most:
-        return settings
-    job.events.note(
-        f"{descriptor}: {most + 1} valid rows have {most} neighbours each, "
-        f"not {settings.n_neighbors}: all are taken"
-    )
-    return replace(settings, n_neighbors=most)
-
-
-def neighbor_needs(descriptor: str, rows: Rows, settings: Settings, *, grouped: bool) -> list[Need]:
-    """Memory of the graph's parts."""
-    name = f"{STEP} of {descriptor}"
-    return graph_needs(name, rows, graph_settings(settings), grouped=grouped)
 
 
 def _as_json(report: GraphReport) -> dict[str, Any]:

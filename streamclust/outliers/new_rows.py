@@ -21,6 +21,7 @@ from streamclust.outliers.measures import (
     MeasureInputs,
     inductive_measures,
 )
+from streamclust.outliers.score_space import score_rows
 from streamclust.outliers.scores import (
     RobustScale,
     fence_of_one,
@@ -28,12 +29,11 @@ from streamclust.outliers.scores import (
     threshold,
 )
 from streamclust.outliers.step import SetScore, rows_of_columns
-from streamclust.passes import Passes, Rows, Transform
+from streamclust.passes import Passes, Transform
 from streamclust.passes.accumulators import Collected, Covariance
 from streamclust.reduction import Projection, components_of
-from streamclust.store import Job, SetOutliers, fingerprint
+from streamclust.store import Job, SetOutliers, Shapes, Step, fingerprint
 
-STEP = "scorer"
 BYTES_A_ROW = 64
 
 
@@ -49,34 +49,40 @@ def new_row_scorer(job: Job, descriptor: str) -> "NewRowScorer":
     """
     stored = SetOutliers(job.workspace, descriptor)
     _check_measures(stored)
-    mark = fingerprint(STEP, 1, stored.scores.fingerprint)
-    if stored.scorer.restore(mark):
-        job.skip(STEP, descriptor)
-    else:
-        _fit(job, descriptor, mark)
+    job.run([FitScorer(descriptor)])
     principal = components_of(stored.space.components)
     fitted = FittedMeasure(stored.scorer.arrays, stored.scorer.attributes)
     return NewRowScorer(principal.projection(), principal.scale, fitted, _scales(stored))
 
 
-def new_row_scorer_needs(descriptor: str, rows: Rows) -> list[Need]:
-    """Memory of whole columns of the stored rows, and of blocks with their sums."""
-    itemsize = np.dtype(rows.array.dtype).itemsize
-    block = rows.rows_a_block * rows.n_columns * itemsize
-    sums = Covariance.nbytes(rows.n_columns, rows.rows_a_block, itemsize)
-    held = rows.n_rows * BYTES_A_ROW + 16 * MIB
-    return [Need(f"{STEP} of {descriptor}", fixed=held, per_block=2 * block + sums)]
+@dataclass(frozen=True)
+class FitScorer(Step):
+    """Learn from the stored rows of a set what their measures take."""
 
+    name = "scorer"
+    set_name: str
 
-def _fit(job: Job, descriptor: str, mark: str) -> None:
-    """Learn from the stored rows what their measures take."""
-    stored = SetOutliers(job.workspace, descriptor)
-    rows = stored.rows
-    inputs = MeasureInputs(rows, None, _columns(stored))
-    arrays: dict[str, np.ndarray] = {}
-    attributes: dict[str, Any] = {}
-    needs = new_row_scorer_needs(descriptor, rows)
-    with job.step(STEP, descriptor, needs, rows.n_rows) as passes:
+    def needs(self, on: Shapes) -> list[Need]:
+        """Whole columns of the stored rows, and blocks with their sums."""
+        rows = score_rows(on, self.set_name)
+        itemsize = np.dtype(rows.array.dtype).itemsize
+        block = rows.rows_a_block * rows.n_columns * itemsize
+        sums = Covariance.nbytes(rows.n_columns, rows.rows_a_block, itemsize)
+        held = rows.n_rows * BYTES_A_ROW + 16 * MIB
+        return [Need(self.title, fixed=held, per_block=2 * block + sums)]
+
+    def fingerprint(self, job: Job) -> str:
+        scores = SetOutliers(job.workspace, self.set_name).scores
+        return fingerprint(self.name, 1, scores.fingerprint)
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return SetOutliers(job.workspace, self.set_name).scorer.restore(mark)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        stored = SetOutliers(job.workspace, self.set_name)
+        inputs = MeasureInputs(stored.rows, None, _columns(stored))
+        arrays: dict[str, np.ndarray] = {}
+        attributes: dict[str, Any] = {}
         for measure in inductive_measures().values():
             if isinstance(measure, Inductive):
                 fitted = measure.fit(inputs, job.settings, passes)

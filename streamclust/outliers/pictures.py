@@ -10,47 +10,49 @@ from streamclust.figures import FIGURE_BYTES
 from streamclust.images import Images, ImageStore, scan_need, stored_images
 from streamclust.memory import Need
 from streamclust.outliers.explanation import BAD_PICTURES, KINDS, FlaggedRows, load_reasons
-from streamclust.outliers.flagging import set_scores
-from streamclust.store import Job, Outputs, case_outliers, fingerprint, paths_of
+from streamclust.outliers.flagging import flagged_now, set_scores
+from streamclust.passes import Passes
+from streamclust.store import Job, Outputs, Shapes, Step, case_outliers, fingerprint, paths_of
 
 if TYPE_CHECKING:
     from streamclust.figures import Tile
 
-STEP = "draw outliers"
 _SCORES = "figures/outlier-scores.png"
 _TOP = "figures/outliers-top.png"
 
 
-def draw_outliers(job: Job, outputs: Outputs, outliers: FlaggedRows) -> None:
-    """Draw the distribution of the scores and, with images, sheets of the top outliers.
+class DrawOutliers(Step):
+    """Draw the distribution of the scores and, with images, sheets of the top outliers."""
 
-    Raises
-    ------
-    MemoryBudgetError
-        When it does not fit the budget.
-    """
-    stored = case_outliers(job.workspace)
-    mark = fingerprint(STEP, 3, stored.fingerprint)
-    # Where no image could be read there is no yardstick.
-    images = None if stored.yardstick is None else stored_images(job)
-    sheets = {} if images is None else _sheets(outliers)
-    wanted = [_SCORES, *sheets]
-    for stale in outlier_figures() - set(wanted):
-        outputs.remove(stale)
-    if all(outputs.is_current(file, mark) for file in wanted):
-        job.skip(STEP, None)
-        return
-    n_rows = len(outliers.score)
-    with job.step(STEP, None, draw_outlier_needs(n_rows), n_rows):
-        _draw_scores(job, outputs, outliers, mark)
+    name = "draw outliers"
+
+    def needs(self, on: Shapes) -> list[Need]:
+        """The scores of all rows, a figure, and an image."""
+        image = scan_need(on.n_rows)
+        work = max(FIGURE_BYTES, image.per_block + image.fixed)
+        return [Need(self.title, fixed=24 * on.n_rows + work)]
+
+    def fingerprint(self, job: Job) -> str:
+        return fingerprint(self.name, 3, case_outliers(job.workspace).fingerprint)
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        wanted = [_SCORES]
+        if _images(job) is not None:
+            wanted += _sheets(flagged_now(job))
+        for stale in outlier_figures() - set(wanted):
+            job.outputs.remove(stale)
+        return all(job.outputs.is_current(file, mark) for file in wanted)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        outliers, images = flagged_now(job), _images(job)
+        _draw_scores(job, job.outputs, outliers, mark)
         if images is not None:
-            _draw_sheets(job, outputs, outliers, images, sheets, mark)
+            _draw_sheets(job, job.outputs, outliers, images, _sheets(outliers), mark)
 
 
-def draw_outlier_needs(n_rows: int) -> list[Need]:
-    """Memory of the scores of all rows, of a figure, and of an image."""
-    image = scan_need(n_rows)
-    return [Need(STEP, fixed=24 * n_rows + max(FIGURE_BYTES, image.per_block + image.fixed))]
+def _images(job: Job) -> Images | None:
+    """The images to show; where none could be read there is no yardstick."""
+    return None if case_outliers(job.workspace).yardstick is None else stored_images(job)
 
 
 def _draw_scores(job: Job, outputs: Outputs, outliers: FlaggedRows, mark: str) -> None:

@@ -1,13 +1,14 @@
 """The rows as the outlier scores see them: a preprocessing of their own, and what it leaves out."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from streamclust.memory import MIB, Need
-from streamclust.passes import Rows
+from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import compute_dtype, priorities
 from streamclust.reduction import (
     SCORED_COMPONENTS,
@@ -15,12 +16,11 @@ from streamclust.reduction import (
     decompose,
     reduce_needs,
     reduced_chunk,
+    reduced_like,
     stored_components,
 )
 from streamclust.settings import Settings
-from streamclust.store import Job, SetOutliers, fingerprint
-
-STEP = "space"
+from streamclust.store import DescriptorSet, Job, SetOutliers, Shapes, Step, fingerprint
 
 # Unit rows' components are learned from about so many: their covariance is a product of its own,
 # as dear as the one of all rows that ingest makes, and with a sample 25 times the columns, as
@@ -28,37 +28,61 @@ STEP = "space"
 SAMPLED_ROWS = 65_536
 
 
-def space(job: Job, descriptor: str) -> None:
-    """Reduce a set for its outlier scores, and keep the length of each row's residual.
+@dataclass(frozen=True)
+class ScoreSpace(Step):
+    """Reduce a set for its outlier scores, and keep the length of each row's residual."""
 
-    Raises
-    ------
-    MemoryBudgetError
-        When it does not fit the budget.
-    """
-    descriptor_set, stored = job.set(descriptor), SetOutliers(job.workspace, descriptor).space
-    raw, n_valid = descriptor_set.rows("raw"), descriptor_set.n_valid
+    name = "space"
+    set_name: str
+
+    def needs(self, on: Shapes) -> list[Need]:
+        """A reduction's, and the squares of a block's piece."""
+        raw, sketched = on.raw(self.set_name), on.is_sketched(self.set_name)
+        settings = space_settings(on.settings, min(raw.n_columns, SCORED_COMPONENTS))
+        needs = reduce_needs(self.title, raw, settings, sketched)
+        return [replace(need, per_block=need.per_block + 8 * MIB) for need in needs]
+
+    def fingerprint(self, job: Job) -> str:
+        stored = job.set(self.set_name)
+        made_of = stored.fingerprint, job.settings.outlier_scaling, SCORED_COMPONENTS
+        return fingerprint(self.name, 3, *made_of, _seed(stored, job.settings))
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return SetOutliers(job.workspace, self.set_name).space.restore(mark)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        stored = job.set(self.set_name)
+        raw, n_valid, seed = stored.rows("raw"), stored.n_valid, _seed(stored, job.settings)
+        learned = raw if seed is None else _sampled(raw, n_valid, seed)
+        most = min(raw.n_columns, SCORED_COMPONENTS, n_valid)
+        settings = space_settings(job.settings, most)
+        with SetOutliers(job.workspace, self.set_name).space.written(mark) as writer:
+            # One BLAS thread: the decomposition's rounding must not depend on the cores.
+            with threadpool_limits(limits=1):
+                principal = decompose(stored, settings, passes, learned)
+            writer.save_components(stored_components(principal, settings))
+            chunk, dtype = reduced_chunk(raw, most), compute_dtype(raw.array.dtype)
+            outputs = writer.outputs(raw.n_rows, principal.n_components, dtype, chunk)
+            project = _Project(principal.projection(), principal.scale)
+            passes.write("projecting for outliers", raw, project, outputs)
+
+
+def _seed(stored: DescriptorSet, settings: Settings) -> int | None:
+    """Of the sample that components are learned from; None where it is all rows."""
     # A sketch goes on from the one of all rows.
-    is_sampled = n_valid > SAMPLED_ROWS and not descriptor_set.is_sketched
-    seed = job.settings.random_state if is_sampled else None
-    scaling = job.settings.outlier_scaling
-    mark = fingerprint(STEP, 3, descriptor_set.fingerprint, scaling, SCORED_COMPONENTS, seed)
-    if stored.restore(mark):
-        job.skip(STEP, descriptor)
-        return
-    learned = raw if seed is None else _sampled(raw, n_valid, seed)
-    most = min(raw.n_columns, SCORED_COMPONENTS, n_valid)
-    settings = space_settings(job.settings, most)
-    needs = space_needs(descriptor, raw, job.settings, descriptor_set.is_sketched)
-    with job.step(STEP, descriptor, needs, raw.n_rows) as passes, stored.written(mark) as writer:
-        # One BLAS thread: the decomposition's rounding must not depend on the machine's cores.
-        with threadpool_limits(limits=1):
-            principal = decompose(replace(job, settings=settings), passes, descriptor, learned)
-        writer.save_components(stored_components(principal, settings))
-        chunk, dtype = reduced_chunk(raw, most), compute_dtype(raw.array.dtype)
-        outputs = writer.outputs(raw.n_rows, principal.n_components, dtype, chunk)
-        project = _Project(principal.projection(), principal.scale)
-        passes.write("projecting for outliers", raw, project, outputs)
+    is_sampled = stored.n_valid > SAMPLED_ROWS and not stored.is_sketched
+    return settings.random_state if is_sampled else None
+
+
+def graph_chunk(on: Shapes, sets: Sequence[str]) -> int:
+    """Rows of a chunk of the neighbour graphs of sets, the most."""
+    return max(score_rows(on, name).rows_a_block for name in sets)
+
+
+def score_rows(on: Shapes, set_name: str) -> Rows:
+    """The rows of a set as the outlier scores will see them."""
+    raw = on.raw(set_name)
+    return reduced_like(raw, min(raw.n_columns, SCORED_COMPONENTS))
 
 
 def space_settings(settings: Settings, n_components: int) -> Settings:
@@ -69,16 +93,6 @@ def space_settings(settings: Settings, n_components: int) -> Settings:
         whiten=False,
         normalize=False,
     )
-
-
-def space_needs(descriptor: str, raw: Rows, settings: Settings, sketched: bool) -> list[Need]:
-    """Memory of a reduction, and of the squares of a block's piece."""
-    most = min(raw.n_columns, SCORED_COMPONENTS)
-    needs = reduce_needs(descriptor, raw, space_settings(settings, most), sketched)
-    return [
-        replace(need, step=f"{STEP} of {descriptor}", per_block=need.per_block + 8 * MIB)
-        for need in needs
-    ]
 
 
 def _sampled(raw: Rows, n_valid: int, seed: int) -> Rows:

@@ -1,17 +1,18 @@
 """Outlier measures of every row of a set, and the score that they come to."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from streamclust.memory import MIB, Need
 from streamclust.outliers.measures import Measure, MeasureInputs, load_measures, measures_mark
+from streamclust.outliers.score_space import score_rows
 from streamclust.outliers.scores import RobustScale, root_mean_square
 from streamclust.passes import Passes, Rows
-from streamclust.store import Job, ScoreWriter, SetOutliers, fingerprint
+from streamclust.store import Job, ScoreWriter, SetOutliers, Shapes, Step, fingerprint
 
-STEP = "outliers"
 VERSION = 3
 # Fewer rows have no tail to speak of.
 LEAST_SCORED_ROWS = 20
@@ -19,55 +20,55 @@ LEAST_SCORED_ROWS = 20
 BYTES_A_ROW = 48
 
 
-def outliers(job: Job, descriptor: str) -> None:
-    """Measure and score every row of one set, unless that is done.
+@dataclass(frozen=True)
+class ScoreRows(Step):
+    """Measure and score every row of one set.
 
     Published are an array for each measure, and the score. A measure is a distance or a ratio,
     larger for what is more unusual; NaN for rows that are not valid.
-
-    Raises
-    ------
-    MemoryBudgetError
-        When it does not fit the budget.
     """
-    stored = SetOutliers(job.workspace, descriptor)
-    measures = load_measures()
-    made_of = [stored.space.fingerprint, stored.neighbors.fingerprint]
-    names = sorted({name for measure in measures.values() for name in measure.depends_on})
-    chosen = [getattr(job.settings, name) for name in names]
-    mark = fingerprint(STEP, VERSION, made_of, *chosen, *measures_mark(measures))
-    if stored.scores.restore(mark):
-        job.skip(STEP, descriptor)
-        return
-    rows = stored.rows
-    needs = outlier_needs(descriptor, rows, job.settings.n_neighbors)
-    neighbors = stored.neighbors.distinct_rows.having(
-        valid=rows.valid, rows_a_block=rows.rows_a_block
-    )
-    inputs = MeasureInputs(rows, neighbors, {"residual": stored.space.residual})
-    with (
-        job.step(STEP, descriptor, needs, rows.n_rows) as passes,
-        stored.scores.written(mark, rows.n_rows, rows.rows_a_block) as writer,
-    ):
-        for measure in measures.values():
-            outputs = {
-                column.name: writer.column(column.name, column.dtype) for column in measure.columns
-            }
-            measure.write(inputs, list(outputs.values()), job.settings, passes)
-            for column in measure.columns:
-                if column.is_kept:
-                    inputs.columns[column.name] = outputs[column.name]
-                else:
-                    writer.drop(column.name)
-        _score(measures, inputs, writer, passes)
 
+    name = "outliers"
+    set_name: str
 
-def outlier_needs(descriptor: str, rows: Rows, n_neighbors: int) -> list[Need]:
-    """Memory of whole columns, and of the blocks with what is computed beside them."""
-    block = rows.rows_a_block * rows.n_columns * np.dtype(rows.array.dtype).itemsize
-    work = max(measure.block_bytes(rows, n_neighbors) for measure in load_measures().values())
-    held = rows.n_rows * BYTES_A_ROW + 16 * MIB
-    return [Need(f"{STEP} of {descriptor}", fixed=held, per_block=2 * block + work)]
+    def needs(self, on: Shapes) -> list[Need]:
+        """Whole columns, and the blocks with what is computed beside them."""
+        rows, k = score_rows(on, self.set_name), on.settings.n_neighbors
+        block = rows.rows_a_block * rows.n_columns * np.dtype(rows.array.dtype).itemsize
+        work = max(measure.block_bytes(rows, k) for measure in load_measures().values())
+        held = rows.n_rows * BYTES_A_ROW + 16 * MIB
+        return [Need(self.title, fixed=held, per_block=2 * block + work)]
+
+    def fingerprint(self, job: Job) -> str:
+        stored, measures = SetOutliers(job.workspace, self.set_name), load_measures()
+        made_of = [stored.space.fingerprint, stored.neighbors.fingerprint]
+        names = sorted({name for measure in measures.values() for name in measure.depends_on})
+        chosen = [getattr(job.settings, name) for name in names]
+        return fingerprint(self.name, VERSION, made_of, *chosen, *measures_mark(measures))
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return SetOutliers(job.workspace, self.set_name).scores.restore(mark)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        stored, measures = SetOutliers(job.workspace, self.set_name), load_measures()
+        rows = stored.rows
+        neighbors = stored.neighbors.distinct_rows.having(
+            valid=rows.valid, rows_a_block=rows.rows_a_block
+        )
+        inputs = MeasureInputs(rows, neighbors, {"residual": stored.space.residual})
+        with stored.scores.written(mark, rows.n_rows, rows.rows_a_block) as writer:
+            for measure in measures.values():
+                outputs = {
+                    column.name: writer.column(column.name, column.dtype)
+                    for column in measure.columns
+                }
+                measure.write(inputs, list(outputs.values()), job.settings, passes)
+                for column in measure.columns:
+                    if column.is_kept:
+                        inputs.columns[column.name] = outputs[column.name]
+                    else:
+                        writer.drop(column.name)
+            _score(measures, inputs, writer, passes)
 
 
 def _score(

@@ -1,7 +1,8 @@
 """The outliers for people: outliers.csv, their reasons, and the groups that they form."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -9,15 +10,17 @@ import numpy as np
 from streamclust.images import MEASURES
 from streamclust.memory import MIB, Need
 from streamclust.outliers.explanation import KINDS, FlaggedRows
-from streamclust.outliers.flagging import set_scores
+from streamclust.outliers.flagging import flagged_now, set_scores
 from streamclust.outliers.near_duplicates import ConnectedComponents
 from streamclust.outliers.neighbor_graphs import usual_distance
+from streamclust.outliers.score_space import graph_chunk
 from streamclust.outliers.scores import far_out
 from streamclust.passes import Passes
 from streamclust.store import (
     Job,
-    Outputs,
     SetOutliers,
+    Shapes,
+    Step,
     Workspace,
     case_outliers,
     fingerprint,
@@ -25,7 +28,6 @@ from streamclust.store import (
     paths_fingerprint,
 )
 
-STEP = "outlier tables"
 OUTLIERS_FILE, REASONS_FILE = "outliers.csv", "outlier_reasons.csv"
 GROUPS_FILE = "outlier_groups.csv"
 OUTLIER_TABLES = (OUTLIERS_FILE, REASONS_FILE, GROUPS_FILE)
@@ -39,38 +41,40 @@ LEAST_GROUP = 5
 _PIECE_ROWS = 4096
 
 
-def write_outliers(job: Job, outputs: Outputs, outliers: FlaggedRows) -> None:
-    """Write outliers.csv, outlier_reasons.csv and outlier_groups.csv, unless that is done.
+@dataclass(frozen=True)
+class WriteOutliers(Step):
+    """Write outliers.csv, outlier_reasons.csv and outlier_groups.csv."""
 
-    Raises
-    ------
-    MemoryBudgetError
-        When it does not fit the budget.
-    """
-    stored = case_outliers(job.workspace)
-    of_sets = [SetOutliers(job.workspace, name) for name in stored.sets]
-    parts = [part.fingerprint for one in of_sets for part in (one.scores, one.neighbors)]
-    mark = fingerprint(STEP, 2, [paths_fingerprint(job.workspace), stored.fingerprint, *parts])
-    if all(outputs.is_current(file, mark) for file in OUTLIER_TABLES):
-        job.skip(STEP, None)
-        return
-    n_rows, graph = len(outliers.score), of_sets[0].neighbors.indices
-    needs = outlier_table_needs(n_rows, graph.chunks[0], graph.shape[1])
-    with job.step(STEP, None, needs, n_rows) as passes:
-        lines = _lines(job, stored.sets, outliers)
-        outputs.table(OUTLIERS_FILE, (*FIXED, *stored.sets), lines, mark)
+    name = "outlier tables"
+    sets: Sequence[str]
+
+    def needs(self, on: Shapes) -> list[Need]:
+        """Whole columns, were every row flagged, and a chunk of the graph."""
+        block = graph_chunk(on, self.sets) * on.settings.n_neighbors * 12
+        held = on.n_rows * BYTES_A_ROW + block + 32 * MIB
+        return [Need(self.title, fixed=held, per_block=2 * block)]
+
+    def fingerprint(self, job: Job) -> str:
+        stored = case_outliers(job.workspace)
+        of_sets = [SetOutliers(job.workspace, name) for name in self.sets]
+        parts = [part.fingerprint for one in of_sets for part in (one.scores, one.neighbors)]
+        made_of = [paths_fingerprint(job.workspace), stored.fingerprint, *parts]
+        return fingerprint(self.name, 2, made_of)
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return all(job.outputs.is_current(file, mark) for file in OUTLIER_TABLES)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        outputs, outliers = job.outputs, flagged_now(job)
+        lines = _lines(job, self.sets, outliers)
+        outputs.table(OUTLIERS_FILE, (*FIXED, *self.sets), lines, mark)
         outputs.table(REASONS_FILE, REASONS, _reasons(job.workspace), mark)
+        of_sets = [SetOutliers(job.workspace, name) for name in self.sets]
         rows, number = _groups(passes, of_sets, outliers)
         outputs.table(GROUPS_FILE, GROUPS, _group_lines(job, rows, number, outliers), mark)
 
 
-def outlier_table_needs(n_rows: int, chunk: int = 32_768, n_neighbors: int = 15) -> list[Need]:
-    """Memory of whole columns, were every row flagged, and of a chunk of the graph."""
-    block = chunk * n_neighbors * 12
-    return [Need(STEP, fixed=n_rows * BYTES_A_ROW + block + 32 * MIB, per_block=2 * block)]
-
-
-def _lines(job: Job, sets: list[str], outliers: FlaggedRows) -> Iterator[dict[str, Any]]:
+def _lines(job: Job, sets: Sequence[str], outliers: FlaggedRows) -> Iterator[dict[str, Any]]:
     rows = outliers.shown()
     arrays = set_scores(job.workspace, sets)
     limits = {name: far_out(array[...]) for name, array in arrays.items()}

@@ -1,5 +1,6 @@
 """Descriptors into the store: the pass that writes them also sums moments and covariance."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,60 +10,60 @@ from streamclust.errors import SourceError
 from streamclust.memory import Budget, Need
 from streamclust.passes import Passes, Rows, spans_of
 from streamclust.reduction.sums import PCASums, empty_sums, is_sketched, n_vectors, sums_bytes
-from streamclust.settings import Settings
 from streamclust.sources import ArraySource, fingerprint
-from streamclust.store import DescriptorSet, Job
+from streamclust.store import DescriptorSet, Job, Shapes, Step
 from streamclust.store import fingerprint as digest
 
-STEP = "ingest"
 BLOCKS_A_TASK = 4
 _SHOWN = 10
 _CHUNK = 65_536
 
 
-def ingest(job: Job, descriptor: str, source: ArraySource) -> None:
-    """Convert one descriptor file to Zarr and sum what PCA needs, unless that is done.
+@dataclass(frozen=True)
+class Ingest(Step):
+    """Convert one descriptor file to Zarr, and sum what PCA needs of it.
 
     Raises
     ------
     SourceError
         For rows with NaN or infinity, unless they are to be masked.
-    MemoryBudgetError
-        When it does not fit the budget.
     """
-    stored, mark = job.set(descriptor), _mark(job, source)
-    if not stored.restore(mark):
-        needs = ingest_needs(source, job.settings)
-        with job.step(STEP, descriptor, needs, len(source)) as passes:
-            _store(job, passes, source, stored, mark)
-    else:
-        job.skip(STEP, descriptor)
-    _check_invalid(job, stored, source.path)
 
+    name = "ingest"
+    set_name: str
+    source: ArraySource
 
-def _mark(job: Job, source: ArraySource) -> str:
-    settings = job.settings
-    sketch = None
-    if is_sketched(source.shape[1], job.budget):
-        sketch = n_vectors(settings, source.shape[1]), settings.random_state
-    return digest(STEP, 1, source_attributes(source), settings.compress, sketch)
+    def n_rows(self, on: Shapes) -> int:
+        return len(self.source)
+
+    def needs(self, on: Shapes) -> list[Need]:
+        """A read block, its copy on the way to disk, and its statistics."""
+        rows, settings = Rows(self.source), on.settings
+        n_columns, itemsize = rows.n_columns, self.source.dtype.itemsize
+        block = rows.rows_a_block * n_columns * itemsize
+        sketched = is_sketched(n_columns, Budget(settings.memory_bytes))
+        total = 8 * n_columns * (2 * n_vectors(settings, n_columns) if sketched else n_columns)
+        sums = sums_bytes(rows, settings, sketched)
+        return [Need(self.title, fixed=total, per_block=2 * block + sums)]
+
+    def fingerprint(self, job: Job) -> str:
+        settings, n_columns = job.settings, self.source.shape[1]
+        sketch = None
+        if is_sketched(n_columns, job.budget):
+            sketch = n_vectors(settings, n_columns), settings.random_state
+        return digest(self.name, 1, source_attributes(self.source), settings.compress, sketch)
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return job.set(self.set_name).restore(mark)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        _store(job, passes, self.source, job.set(self.set_name), mark)
 
 
 def source_attributes(source: ArraySource) -> dict[str, Any]:
     """What identifies an input: its name, layout, and fingerprint."""
     layout = {"shape": list(source.shape), "dtype": str(source.dtype)}
     return {"name": source.path.name, **layout, **fingerprint(source.path)}
-
-
-def ingest_needs(source: ArraySource, settings: Settings) -> list[Need]:
-    """Memory of the step: a read block, its copy on the way to disk, and its statistics."""
-    rows = Rows(source)
-    n_columns, itemsize = rows.n_columns, source.dtype.itemsize
-    block = rows.rows_a_block * n_columns * itemsize
-    sketched = is_sketched(n_columns, Budget(settings.memory_bytes))
-    total = 8 * n_columns * (2 * n_vectors(settings, n_columns) if sketched else n_columns)
-    sums = sums_bytes(rows, settings, sketched)
-    return [Need(f"{STEP} of {source.path.name}", fixed=total, per_block=2 * block + sums)]
 
 
 def _store(job: Job, passes: Passes, source: ArraySource, stored: DescriptorSet, mark: str) -> None:
@@ -121,8 +122,15 @@ class _Ingested:
         return self
 
 
-def _check_invalid(job: Job, stored: DescriptorSet, path: Path) -> None:
-    """Hold a stored set to the present policy: it may have been masked in an earlier run."""
+def check_invalid(job: Job, set_name: str, path: Path) -> None:
+    """Hold a stored set to the present policy: it may have been masked in an earlier run.
+
+    Raises
+    ------
+    SourceError
+        For rows with NaN or infinity, unless they are to be masked.
+    """
+    stored = job.set(set_name)
     n_invalid = stored.n_invalid
     if not n_invalid:
         return

@@ -1,13 +1,13 @@
 """Principal components from the stored sums, and one pass that projects all rows on them."""
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from streamclust.memory import MIB, Need
-from streamclust.passes import REDUCED_BLOCK_BYTES, Passes, Rows, block_rows
+from streamclust.passes import REDUCED_BLOCK_BYTES, Passes, Rows, Shape, block_rows
 from streamclust.passes.accumulators import Covariance, Scatter, ScatterSketch, compute_dtype
 from streamclust.reduction.components import PrincipalComponents, principal_components
 from streamclust.reduction.ingestion import BLOCKS_A_TASK
@@ -21,50 +21,64 @@ from streamclust.reduction.sums import (
     sums_bytes,
 )
 from streamclust.settings import Settings
-from streamclust.store import DescriptorSet, Job, StagedSet, StoredComponents, fingerprint
+from streamclust.store import (
+    DescriptorSet,
+    Job,
+    Shapes,
+    StagedSet,
+    Step,
+    StoredComponents,
+    fingerprint,
+)
 
-STEP = "reduce"
 
-
-def reduce(job: Job, descriptor: str) -> None:
-    """Reduce one descriptor set to its principal components, unless that is done.
+@dataclass(frozen=True)
+class Reduce(Step):
+    """Reduce one descriptor set to its principal components.
 
     Results of other settings go to the archive, clusterings and all, and come back with them.
-
-    Raises
-    ------
-    MemoryBudgetError
-        When it does not fit the budget.
     """
-    stored = job.set(descriptor)
-    if stored.is_mixed:
-        # Its blocks are scaled as they are mixed: another scaling would undo their weights.
-        job = replace(job, settings=job.settings.having(scaling="none"))
-    settings = job.settings
-    mark = reduced_mark(stored.fingerprint, _chosen(settings))
-    if stored.restore_reduction(mark):
-        job.skip(STEP, descriptor)
-        return
-    raw = stored.rows("raw")
-    needs = reduce_needs(descriptor, raw, settings, stored.is_sketched)
-    with job.step(STEP, descriptor, needs, raw.n_rows) as passes, stored.writing() as staged:
-        # One BLAS thread: the decomposition's rounding must not depend on the machine's cores.
-        with threadpool_limits(limits=1):
-            principal = decompose(job, passes, descriptor, raw)
-        if not principal.share_reached:
-            kept = principal.explained_variance_ratio.sum()
-            job.events.warn(
-                f"{descriptor}: {principal.n_components} components hold {kept:.0%} of the "
-                f"variance, not {settings.share:.0%}: raise --max-components to hold more"
-            )
-        staged.save_components(stored_components(principal, settings))
-        staged.save_reduced_scatter(_project(passes, raw, principal, staged, settings))
-        stored.publish_reduction(staged, mark)
+
+    name = "reduce"
+    set_name: str
+
+    def needs(self, on: Shapes) -> list[Need]:
+        raw, sketched = on.raw(self.set_name), on.is_sketched(self.set_name)
+        return reduce_needs(self.title, raw, on.settings, sketched)
+
+    def fingerprint(self, job: Job) -> str:
+        stored = job.set(self.set_name)
+        return reduced_mark(stored.fingerprint, _chosen(_settings_of(stored, job.settings)))
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return job.set(self.set_name).restore_reduction(mark)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        stored = job.set(self.set_name)
+        raw, settings = stored.rows("raw"), _settings_of(stored, job.settings)
+        with stored.writing() as staged:
+            # One BLAS thread: the decomposition's rounding must not depend on the cores.
+            with threadpool_limits(limits=1):
+                principal = decompose(stored, settings, passes, raw)
+            if not principal.share_reached:
+                kept = principal.explained_variance_ratio.sum()
+                job.events.warn(
+                    f"{self.set_name}: {principal.n_components} components hold {kept:.0%} of the "
+                    f"variance, not {settings.share:.0%}: raise --max-components to hold more"
+                )
+            staged.save_components(stored_components(principal, settings))
+            staged.save_reduced_scatter(_project(passes, raw, principal, staged, settings))
+            stored.publish_reduction(staged, mark)
+
+
+def _settings_of(stored: DescriptorSet, settings: Settings) -> Settings:
+    # A mixed set's blocks are scaled as they are mixed: another scaling would undo their weights.
+    return settings.having(scaling="none") if stored.is_mixed else settings
 
 
 def reduced_mark(made_of: str | None, chosen: dict[str, Any]) -> str:
     """The fingerprint of the reduction of a set with the fingerprint `made_of`."""
-    return fingerprint(STEP, 1, made_of, chosen)
+    return fingerprint(Reduce.name, 1, made_of, chosen)
 
 
 def settings_of(stored: DescriptorSet, settings: Settings) -> dict[str, Any]:
@@ -97,11 +111,10 @@ def _chosen(settings: Settings) -> dict[str, Any]:
     }
 
 
-def reduce_needs(descriptor: str, raw: Rows, settings: Settings, sketched: bool) -> list[Need]:
+def reduce_needs(name: str, raw: Rows, settings: Settings, sketched: bool) -> list[Need]:
     """Memory of the decomposition, and of the blocks and their projections."""
     n_columns = raw.n_columns
     most = expected_components(settings, n_columns)
-    name = f"{STEP} of {descriptor}"
     vectors = 8 * n_columns * (n_vectors(settings, n_columns) if sketched else most)
     square = 8 * n_columns**2
     decomposition = Need(name, fixed=8 * vectors if sketched else 2 * square + 4 * vectors)
@@ -122,9 +135,16 @@ def reduced_chunk(raw: Rows, n_components: int) -> int:
     return max(block_rows(row_bytes, raw.n_rows, REDUCED_BLOCK_BYTES), raw.rows_a_block)
 
 
-def decompose(job: Job, passes: Passes, descriptor: str, raw: Rows) -> PrincipalComponents:
-    """Principal components of a set, by the scaling and number that the job's settings name."""
-    settings, stored = job.settings, job.set(descriptor)
+def reduced_like(raw: Rows, n_components: int) -> Rows:
+    """What raw rows will be reduced to."""
+    shape = Shape((raw.n_rows, n_components), compute_dtype(raw.array.dtype))
+    return Rows(shape, rows_a_block=reduced_chunk(raw, n_components))
+
+
+def decompose(
+    stored: DescriptorSet, settings: Settings, passes: Passes, raw: Rows
+) -> PrincipalComponents:
+    """Principal components of a set, by the scaling and number that the settings name."""
     asked = {
         "n_components": settings.n_components,
         "scaling": settings.scaling,

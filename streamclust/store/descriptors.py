@@ -145,6 +145,10 @@ class DescriptorSet(SetContent):
         """Its clusterings, by algorithm and number of clusters."""
         return stored_clusterings(self.workspace, self.name)
 
+    def clusterings_by(self, algorithm: str) -> list[StoredClustering]:
+        """Its clusterings by one algorithm, by number of clusters."""
+        return [one for one in self.clusterings if one.algorithm == algorithm]
+
     def rows(self, of: str = REDUCED) -> Rows:
         """Its ``raw`` or ``reduced`` rows, with the invalid ones masked."""
         array = self.raw if of == RAW else self.group[of]

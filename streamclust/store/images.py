@@ -18,9 +18,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.errors import DAMAGED, MISSING, TOO_LARGE
-from streamclust.memory import MIB, Need
 from streamclust.sources import CaseFolder, PathNumbers, fingerprint, iter_paths, path_digests
-from streamclust.store.job import Job
 from streamclust.store.links import extend_array
 from streamclust.store.workspace import StoredResult, Workspace, stage_array, store_array
 from streamclust.store.workspace import fingerprint as digest
@@ -29,43 +27,37 @@ PATH, GROUP = "images/path", "images/group"
 PIXELS, PROBLEM, FEATURES = "images/pixels", "images/problem", "images/looks"
 # What codes say of an image that could not be measured; 0 is one that was.
 PROBLEMS = ("", MISSING, DAMAGED, TOO_LARGE)
-STEP, ADD_STEP = "paths", "add paths"
 _CHUNK = 65_536
 # Rows whose paths are held at a time, and how often those of all rows are read at most.
 _PART_ROWS = 32_768
 _READINGS = 16
-# A chunk of long paths as Python strings, twice: as they are read, and as they are stored.
-PATHS_NEED = Need("paths", fixed=64 * MIB)
 
 
-def store_paths(job: Job, file: Path | None, n_rows: int, images: Path | None) -> None:
-    """Write the paths of all rows, unless they are there; those of another case are put aside.
+class StoredPaths(StoredResult):
+    """The paths of all rows, with where they were read and where their images are."""
 
-    Where the paths were read and where the images are is kept with them.
-    """
-    workspace = job.workspace
-    if file is None:
-        workspace.archive(PATH)
-        return
-    mark = digest(STEP, 1, fingerprint(file))
-    places = {"source": str(file.resolve()), "images": images and str(images.resolve())}
-    if workspace.restore(PATH, mark):
-        workspace.annotate(PATH, **places)
-        job.skip(STEP, None)
-        return
-    with (
-        job.step(STEP, None, [PATHS_NEED], n_rows),
-        workspace.staging() as staged,
-        job.events.passing(file.name, n_rows) as advance,
-    ):
-        array = stage_array(staged, "path", (n_rows,), str, _CHUNK, fill_value="")
-        start = 0
-        for block in batched_paths(file):
-            array[start : start + len(block)] = block
-            start += len(block)
-            advance(len(block))
-        array.attrs.update(places)
-        workspace.publish(array, PATH, mark)
+    @contextmanager
+    def written(self, n_rows: int, mark: str, file: Path, images: Path | None) -> Iterator[Any]:
+        """A Zarr array of str, (n_rows,), to be filled; it is published when the block ends well,
+        with where paths are read from and where the images are."""
+        with self.workspace.staging() as staged:
+            array = stage_array(staged, "path", (n_rows,), str, _CHUNK, fill_value="")
+            yield array
+            array.attrs.update(_places(file, images))
+            self.workspace.publish(array, self.path, mark)
+
+    def note_places(self, file: Path, images: Path | None) -> None:
+        """Keep where they were read now, and where the images are."""
+        self.workspace.annotate(self.path, **_places(file, images))
+
+
+def _places(file: Path, images: Path | None) -> dict[str, str | None]:
+    return {"source": str(file.resolve()), "images": str(images.resolve()) if images else None}
+
+
+def case_paths(workspace: Workspace) -> StoredPaths:
+    """The paths of all rows, whether they are there or not."""
+    return StoredPaths(workspace, PATH)
 
 
 def stored_paths(workspace: Workspace) -> Any:
@@ -86,6 +78,12 @@ def sources(workspace: Workspace) -> list[Path]:
 def image_places(workspace: Workspace) -> list[Path]:
     """Where the images were when paths were stored: folders and zip files, each once."""
     return list(dict.fromkeys(Path(place) for place in image_places_of_lists(workspace) if place))
+
+
+def has_images(workspace: Workspace) -> bool:
+    """Whether the images of all rows that have some are still in their places."""
+    places = image_places(workspace)
+    return bool(places) and all(place.exists() for place in places)
 
 
 def image_places_of_lists(workspace: Workspace) -> list[str | None]:
@@ -194,7 +192,7 @@ def extend_paths(workspace: Workspace, staged: Any, case: CaseFolder) -> tuple[A
         images=[*image_places_of_lists(workspace), case.images and str(case.images.resolve())],
         earlier=[*old.attrs.get("earlier", []), {"mark": before, "n_rows": n_old}],
     )
-    return array, digest(ADD_STEP, 1, before, fingerprint(file))
+    return array, digest("add paths", 1, before, fingerprint(file))
 
 
 def _whole_chunks(blocks: Iterable[np.ndarray], chunk: int) -> Iterator[np.ndarray]:

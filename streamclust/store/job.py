@@ -1,17 +1,110 @@
-"""What every step works with: the workspace, the passes, the budget, and the clock."""
+"""A step of a run, and the job it works for: the workspace, the budget, the clock, the record."""
 
 import time
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
 
 from streamclust.errors import SettingsError
 from streamclust.events import Events, StepFinished
 from streamclust.memory import LIBRARIES, Budget, Need, reset_peak, resident, return_freed_memory
 from streamclust.passes import Executor, Passes, Rows
 from streamclust.settings import Settings
-from streamclust.store.descriptors import DescriptorSet
+from streamclust.store.clusterings import recommended_clustering
+from streamclust.store.descriptors import DescriptorSet, n_rows_of_case
+from streamclust.store.images import has_images, stored_paths
+from streamclust.store.outputs import Outputs
 from streamclust.store.workspace import Workspace
+
+
+class Shapes(Protocol):
+    """What steps reckon their memory from: sets that are stored, or only expected of a case.
+
+    Attributes
+    ----------
+    settings : Settings
+    n_rows : int
+        Of every set.
+    has_images, has_paths : bool
+    """
+
+    settings: Settings
+
+    @property
+    def n_rows(self) -> int: ...
+
+    @property
+    def has_images(self) -> bool: ...
+
+    @property
+    def has_paths(self) -> bool: ...
+
+    def raw(self, name: str) -> Rows:
+        """The rows of a set as they are."""
+
+    def reduced(self, name: str) -> Rows:
+        """Its rows after PCA; where they are only expected, with the most columns there may be."""
+
+    def is_sketched(self, name: str) -> bool:
+        """Whether a sketch stands in for its covariance."""
+
+    def n_clusters(self, name: str) -> int | None:
+        """Clusters of the recommended clustering; where it is only expected, the most there may be;
+        None where there is none."""
+
+
+class Step(ABC):
+    """A piece of work of a run, with a result that is kept whole.
+
+    Plan, refusal, skipping, timing and record follow from lists of these: see `Job.run` and
+    `streamclust.planning`.
+
+    Attributes
+    ----------
+    name : str
+        In plans and records.
+    set_name : str
+        The set that it works on; steps on all sets together have none.
+    part : str
+        What of the set, such as an algorithm, where it is not the whole.
+    """
+
+    name: ClassVar[str]
+
+    @property
+    def of(self) -> tuple[str | None, str | None]:
+        """Set and part that it works on, if any."""
+        return getattr(self, "set_name", None), getattr(self, "part", None)
+
+    @property
+    def title(self) -> str:
+        """Its name in messages."""
+        set_name, part = self.of
+        of_set = f" of {set_name}" if set_name else ""
+        return f"{self.name}{of_set}" + (f" by {part}" if part else "")
+
+    @abstractmethod
+    def needs(self, on: Shapes) -> list[Need]:
+        """What it holds at its peaks, beyond the libraries; nothing where there is no work."""
+
+    def fingerprint(self, job: "Job") -> str:
+        """What its result follows from: settings, and the fingerprints of what it reads; empty
+        where what is stored tells what is left to do."""
+        return ""
+
+    def is_done(self, job: "Job", mark: str) -> bool:
+        """Whether the result with this fingerprint is there, or was brought back."""
+        return False
+
+    @abstractmethod
+    def work(self, job: "Job", passes: Passes, mark: str) -> None:
+        """Make the result, and keep it under its fingerprint."""
+
+    def n_rows(self, on: Shapes) -> int:
+        """How many rows it works on, for the record."""
+        return on.n_rows
 
 
 @dataclass(frozen=True)
@@ -70,6 +163,11 @@ class Job:
     events: Events = field(default_factory=Events)
 
     @property
+    def outputs(self) -> Outputs:
+        """The files of the results folder."""
+        return Outputs(self.workspace.folder, self.events.warn)
+
+    @property
     def budget(self) -> Budget:
         return Budget(self.settings.memory_bytes)
 
@@ -107,39 +205,101 @@ class Job:
         """The ``raw`` or ``reduced`` rows of a set, with the invalid ones masked."""
         return self.set(descriptor).rows(name)
 
+    def run(self, steps: "Iterable[Step]") -> None:
+        """Run steps within the budget, in their order, but for those whose results are there.
+
+        Of each its time and peak memory are told to the events. Where `steps` is an iterator, its
+        next step may depend on what came of the one before.
+
+        Raises
+        ------
+        MemoryBudgetError
+            When one does not fit the budget.
+        """
+        for step in steps:
+            mark = step.fingerprint(self)
+            if step.is_done(self, mark):
+                self.skip(step.name, *step.of)
+            else:
+                on = StoredShapes(self)
+                set_name, part = step.of
+                needs, n_rows = step.needs(on), step.n_rows(on)
+                with self.step(step.name, set_name, needs, n_rows, part) as passes:
+                    step.work(self, passes, mark)
+
     @contextmanager
     def step(
         self,
-        step: str,
-        descriptor: str | None,
+        name: str,
+        set_name: str | None,
         needs: Sequence[Need],
-        rows: int,
-        algorithm: str | None = None,
+        n_rows: int,
+        part: str | None = None,
     ) -> Iterator[Passes]:
-        """Run a step within the budget; its time and peak memory are told to the events."""
+        """Work within the budget, as a step does: for what is done each time that it is asked for.
+
+        Its time and peak memory are told to the events.
+        """
         return_freed_memory()
         reset_peak()
         left = max(0, resident() - LIBRARIES)
         n_threads = self.executor.threads_a_process
-        plan = planned(step, descriptor, needs, self.budget, n_threads, left)
+        plan = planned(name, set_name, needs, self.budget, n_threads, left)
         started = time.perf_counter()
-        about = ", ".join(name for name in (descriptor, algorithm) if name)
+        about = ", ".join(name for name in (set_name, part) if name)
         yield Passes(self.executor, self.events, plan.in_flight, about)
         self.events.emit(
             StepFinished(
-                step,
-                descriptor,
-                algorithm=algorithm,
+                name,
+                set_name,
+                algorithm=part,
                 seconds=time.perf_counter() - started,
                 planned_peak=plan.peak,
                 measured_peak=self.executor.peak(),
                 in_flight=plan.in_flight,
-                rows=rows,
+                rows=n_rows,
             )
         )
 
     def skip(self, step: str, descriptor: str | None, algorithm: str | None = None) -> None:
         """Tell that a step's result is there already."""
-        self.events.emit(
-            StepFinished(step, descriptor, algorithm=algorithm, seconds=0.0, skipped=True)
-        )
+        self.events.emit(StepFinished(step, descriptor, 0.0, algorithm, skipped=True))
+
+
+class StoredShapes:
+    """The shapes of what a workspace holds.
+
+    Parameters
+    ----------
+    job : Job
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.settings = job.settings
+
+    @property
+    def n_rows(self) -> int:
+        paths = stored_paths(self._job.workspace)
+        return n_rows_of_case(self._job.workspace) if paths is None else int(paths.shape[0])
+
+    @property
+    def has_images(self) -> bool:
+        return has_images(self._job.workspace)
+
+    @property
+    def has_paths(self) -> bool:
+        return stored_paths(self._job.workspace) is not None
+
+    def raw(self, name: str) -> Rows:
+        return self._job.set(name).rows("raw")
+
+    def reduced(self, name: str) -> Rows:
+        return self._job.set(name).rows("reduced")
+
+    def is_sketched(self, name: str) -> bool:
+        return self._job.set(name).is_sketched
+
+    def n_clusters(self, name: str) -> int | None:
+        recommended = recommended_clustering(self._job.workspace, name)
+        return None if recommended is None else recommended.n_clusters

@@ -57,8 +57,8 @@ def attribute_file(folder: Path, colours: np.ndarray) -> Path:
 def run(workspace: Workspace, file: Path | None = None, columns=None, **settings) -> list:
     """Compare; what the steps told of themselves is returned."""
     told: list = []
-    with working(workspace, Settings(**settings), "compare", told.append) as (job, outputs):
-        compare(job, outputs, file and AttributeTable(file, columns))
+    with working(workspace, Settings(**settings), "compare", told.append) as job:
+        compare(job, job.outputs, file and AttributeTable(file, columns))
     return [event for event in told if getattr(event, "step", "") == "compare"]
 
 
@@ -199,8 +199,8 @@ def test_values_that_are_known_in_some_clusters_alone_are_told(compared, colours
     def warned(known: np.ndarray) -> list[str]:
         told: list = []
         named = AttributeTable(attribute_file(tmp_path, known))
-        with working(compared, Settings(), "compare", told.append) as (job, outputs):
-            compare(job, outputs, named)
+        with working(compared, Settings(), "compare", told.append) as job:
+            compare(job, job.outputs, named)
         return [own.text for own in told if "lie in other clusters" in getattr(own, "text", "")]
 
     (words,) = warned(np.where(blobs[1] < 2, colours, ""))
@@ -250,10 +250,10 @@ def test_an_unknown_column_is_told_before_any_pass(workspace, colours, tmp_path)
     told: list = []
     named = AttributeTable(attribute_file(tmp_path, colours), ("shade",))
     with (
-        working(workspace, Settings(), "compare", told.append) as (job, outputs),
+        working(workspace, Settings(), "compare", told.append) as job,
         pytest.raises(SettingsError, match=r"no column 'shade' of attributes: there are colour$"),
     ):
-        compare(job, outputs, named)
+        compare(job, job.outputs, named)
     assert not [event for event in told if isinstance(event, PassStarted | StepFinished)]
 
 

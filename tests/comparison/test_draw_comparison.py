@@ -53,10 +53,10 @@ def attributes(tmp_path_factory, blobs) -> Path:
 def run(workspace: Workspace, *, compared: bool = False, file: Path | None = None) -> list[bool]:
     """Draw, after comparing; whether each drawing was skipped."""
     told: list = []
-    with working(workspace, Settings(), "compare", told.append) as (job, outputs):
+    with working(workspace, Settings(), "compare", told.append) as job:
         if compared:
-            compare(job, outputs, file and AttributeTable(file))
-        draw_comparison(job, outputs)
+            compare(job, job.outputs, file and AttributeTable(file))
+        draw_comparison(job, job.outputs)
     return [event.skipped for event in told if getattr(event, "step", "") == "draw comparison"]
 
 
@@ -115,9 +115,9 @@ def test_the_pairs_that_agree_most_are_drawn():
 def test_pairs_that_are_left_out_are_told(workspace, monkeypatch):
     monkeypatch.setattr(drawing, "MOST_PAIRS", 0)
     told: list = []
-    with working(workspace, Settings(), "compare", told.append) as (job, outputs):
-        compare(job, outputs)
-        draw_comparison(job, outputs)
+    with working(workspace, Settings(), "compare", told.append) as job:
+        compare(job, job.outputs)
+        draw_comparison(job, job.outputs)
     (note,) = (event.text for event in told if "flows" in getattr(event, "text", ""))
     assert "of the 0 of 1 pairs of sets that agree most; streamclust compare OUT --desc" in note
 

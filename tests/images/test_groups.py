@@ -11,9 +11,10 @@ from streamclust.errors import SettingsError, SourceError
 from streamclust.events import Message
 from streamclust.images import row_groups as step
 from streamclust.images.row_groups import group_sizes, groups, most_siblings, typical_size
+from streamclust.images.row_paths import StorePaths
 from streamclust.passes.local import LocalExecutor
 from streamclust.settings import Settings
-from streamclust.store.images import GROUP, PATH, store_paths
+from streamclust.store.images import GROUP, PATH
 from streamclust.store.job import Job
 from streamclust.store.workspace import Workspace
 
@@ -36,7 +37,7 @@ def listed(tmp_path, request):
 def job_of(folder, listed, group, n_neighbors=5):
     settings = Settings(group=group, n_neighbors=n_neighbors)
     job = Job(Workspace(folder / "out", create=True), settings, LocalExecutor(1))
-    store_paths(job, listed, 100, None)
+    job.run([StorePaths(listed, None, 100)])
     return job
 
 

@@ -15,11 +15,12 @@ from streamclust.events import Events, Message, PassAdvanced, StepFinished
 from streamclust.images import scan
 from streamclust.images.archive import MOST_BYTES, ImageStore
 from streamclust.images.pixels import MEASURES, measure_image
-from streamclust.images.scan import measure_rows, scan_images, scan_need
+from streamclust.images.row_paths import StorePaths
+from streamclust.images.scan import ScanImages, measure_rows, scan_need
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
-from streamclust.store.images import PATH, PIXELS, PROBLEM, PROBLEMS, paths_of, store_paths
+from streamclust.store.images import PATH, PIXELS, PROBLEM, PROBLEMS, paths_of
 from streamclust.store.job import Job
 from streamclust.store.workspace import Workspace
 
@@ -82,7 +83,7 @@ def job_of(out, paths, executor=None):
     job = Job(Workspace(out, create=True), Settings(), executor or LocalExecutor(2))
     listed = out.parent / "images_paths.csv"
     listed.write_text("\n".join(["paths", *(path.replace("/", "\\") for path in paths)]) + "\n")
-    store_paths(job, listed, len(paths), None)
+    job.run([StorePaths(listed, None, len(paths))])
     return job
 
 
@@ -104,7 +105,7 @@ def kinds_of(job):
 @pytest.mark.parametrize("place", ["folder", "archive"])
 def test_all_images_are_scanned_and_bad_ones_said(place, request, job, tmp_path):
     told = events_of(job)
-    scan_images(job, request.getfixturevalue(place), tmp_path / "scratch")
+    job.run([ScanImages(request.getfixturevalue(place))])
     assert kinds_of(job) == expected_kinds()
     pixels = job.workspace.root[PIXELS][...]
     assert np.isnan(pixels).all(axis=1).tolist() == [bool(kind) for kind in expected_kinds()]
@@ -113,13 +114,13 @@ def test_all_images_are_scanned_and_bad_ones_said(place, request, job, tmp_path)
     assert "damaged image 1, image too large 1, missing image 2 (rows 3, 64, 600, 699)" in (
         message.text
     )
-    assert list((tmp_path / "scratch").iterdir()) == []
+    assert not list((job.workspace.folder / ".streamclust" / "scratch").rglob("*.npy"))
 
 
 def test_the_same_on_every_executor(executor, archive, job, tmp_path):
     other = job_of(tmp_path / "other", LISTED, executor)
     for each in (job, other):
-        scan_images(each, archive, tmp_path / "scratch")
+        each.run([ScanImages(archive)])
     for path in (PIXELS, PROBLEM):
         np.testing.assert_array_equal(
             job.workspace.root[path][...], other.workspace.root[path][...]
@@ -183,7 +184,7 @@ def test_the_need_holds_the_index_of_an_archive(tmp_path):
 def test_paths_beyond_the_first_chunk(archive, monkeypatch, job, tmp_path):
     monkeypatch.setattr(scan, "CHUNK_ROWS", 128)
     monkeypatch.setattr(scan, "_PART_ROWS", 64)
-    scan_images(job, archive, tmp_path / "scratch")
+    job.run([ScanImages(archive)])
     assert kinds_of(job) == expected_kinds()
     rows = np.array([650, 130, 129, 0])
     found, _ = measure_rows(Passes(), ImageStore(archive), paths_of(job.workspace, rows), rows)
@@ -199,12 +200,12 @@ def test_a_scan_goes_on_where_it_was_cut_short(archive, job, tmp_path):
 
     interrupted = Job(job.workspace, job.settings, LocalExecutor(1), Events(stop))
     with pytest.raises(KeyboardInterrupt):
-        scan_images(interrupted, archive, tmp_path / "scratch")
-    (part,) = (tmp_path / "scratch").rglob("*.npy")
+        interrupted.run([ScanImages(archive)])
+    (part,) = (job.workspace.folder / ".streamclust" / "scratch").rglob("*.npy")
     values = np.load(part)
     values[5, :-1] = 7
     np.save(part, values)
-    scan_images(job, archive, tmp_path / "scratch")
+    job.run([ScanImages(archive)])
     pixels = job.workspace.root[PIXELS][...]
     assert (pixels[5] == 7).all()
     np.testing.assert_array_equal(pixels[520], measure_image(image((40, 30), 520)))
@@ -215,7 +216,7 @@ def test_a_scan_is_done_once_and_again_for_other_images(archive, folder, job, tm
 
     def skipped(images):
         told = events_of(job)
-        scan_images(job, images, tmp_path / "scratch")
+        job.run([ScanImages(images)])
         (step,) = (event for event in told if isinstance(event, StepFinished))
         return step.skipped
 
@@ -231,7 +232,7 @@ def test_a_scan_is_done_once_and_again_for_other_images(archive, folder, job, tm
 def test_images_of_another_case(folder, tmp_path):
     job = job_of(tmp_path / "out", [f"other/{row}.jpg" for row in range(5)])
     with pytest.raises(SourceError, match="holds none of the images"):
-        scan_images(job, folder, tmp_path / "scratch")
+        job.run([ScanImages(folder)])
     job.workspace.archive(PATH)
     with pytest.raises(StreamclustError, match="no list of image paths"):
-        scan_images(job, folder, tmp_path / "scratch")
+        job.run([ScanImages(folder)])

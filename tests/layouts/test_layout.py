@@ -32,7 +32,7 @@ def workspace(tmp_path_factory, blobs):
 
 def lay_out(workspace, method="pca", dimensions=2, clustering=None, descriptor="a", **settings):
     steps = []
-    with working(workspace, Settings(**settings), "layout", steps.append) as (job, _):
+    with working(workspace, Settings(**settings), "layout", steps.append) as job:
         layout(job, descriptor, method, dimensions, clustering)
     name = f"{method}-{dimensions}"
     finished = [event for event in steps if getattr(event, "step", "") == "layout"]

@@ -3,16 +3,23 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from streamclust.figures.files import FIGURE_BYTES
 from streamclust.images.archive import MOST_BYTES, ImageStore
 from streamclust.images.pixels import PEAK_BYTES
-from streamclust.outliers.pictures import draw_outlier_needs, image_or_problem
+from streamclust.outliers.pictures import DrawOutliers, image_or_problem
+from streamclust.passes import Rows, Shape
+from streamclust.planning import Expected
+from streamclust.settings import Settings
 
 
 def test_the_need_covers_a_figure_or_an_image_and_grows_with_rows():
-    (few,), (many,) = draw_outlier_needs(0), draw_outlier_needs(10**6)
+    few, many = (
+        DrawOutliers().needs(Expected({"a": Rows(Shape((n_rows, 8), np.float32))}, Settings()))[0]
+        for n_rows in (1, 10**6)
+    )
     assert few.smallest >= max(FIGURE_BYTES, PEAK_BYTES + MOST_BYTES)
     assert many.smallest > few.smallest
 

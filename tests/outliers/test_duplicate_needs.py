@@ -7,11 +7,14 @@ import pytest
 from tracing import traced
 
 from streamclust.outliers.near_duplicates import (
+    FindDuplicates,
     NearPairs,
     common_groups,
     duplicate_groups,
-    duplicate_needs,
 )
+from streamclust.passes import Rows, Shape
+from streamclust.planning import Expected
+from streamclust.settings import Settings
 
 N_ROWS = 60_000
 
@@ -34,7 +37,9 @@ def test_very_many_pairs_stay_within_what_is_planned(sets):
     def found() -> Any:
         return common_groups(groups_of(exact, seed) for seed, exact in enumerate(sets))
 
-    assert traced(found, repeats=1)[1] <= duplicate_needs(N_ROWS, 0, 0)[0].fixed
+    expected = Expected({"a": Rows(Shape((N_ROWS, 8), np.float32))}, Settings())
+    (need,) = FindDuplicates(["a"]).needs(expected)
+    assert traced(found, repeats=1)[1] <= need.fixed
     groups = found()
     if all(sets):
         assert np.array_equal(groups.row, np.arange(N_ROWS))

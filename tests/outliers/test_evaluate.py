@@ -56,8 +56,8 @@ def truth_file(folder: Path, rows: np.ndarray, **columns: np.ndarray) -> Path:
 
 
 def compare(workspace: Workspace, truth: Path) -> Evaluation:
-    with working(workspace, Settings(), "evaluate") as (job, outputs):
-        return evaluate(job, truth, outputs)
+    with working(workspace, Settings(), "evaluate") as job:
+        return evaluate(job, truth, job.outputs)
 
 
 def value(evaluation: Evaluation, **wanted: str) -> float:
@@ -188,9 +188,9 @@ def test_many_columns_are_planned_before_they_are_read(workspace, tmp_path):
     settings = Settings(memory=least - 1)
     with (
         pytest.raises(MemoryBudgetError, match="evaluate needs"),
-        working(workspace, settings, "evaluate") as (job, outputs),
+        working(workspace, settings, "evaluate") as job,
     ):
-        evaluate(job, truth, outputs)
+        evaluate(job, truth, job.outputs)
     assert least > LIBRARIES + 64 * MIB + 200 * 3000 * 4
 
 

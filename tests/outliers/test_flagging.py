@@ -19,8 +19,11 @@ from streamclust.errors import SettingsError, SourceError
 from streamclust.events import Message
 from streamclust.images.archive import MOST_BYTES, ImageStore
 from streamclust.images.pixels import PEAK_BYTES
-from streamclust.outliers.flagging import flagging_needs
+from streamclust.outliers.flagging import FlagOutliers
 from streamclust.outliers.scores import far_out
+from streamclust.passes import Rows, Shape
+from streamclust.planning import Expected
+from streamclust.settings import Settings
 from streamclust.store.workspace import Workspace
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -332,7 +335,11 @@ def test_images_that_are_replaced_are_looked_at_again(
 
 
 def test_images_take_memory_only_where_they_are_read():
-    (without,), (reading,) = flagging_needs(1000, images=False), flagging_needs(1000)
+    raw = {"a": Rows(Shape((1000, 8), np.float32))}
+    without, reading = (
+        FlagOutliers(["a"]).needs(Expected(raw, Settings(), has_images=has_images))[0]
+        for has_images in (False, True)
+    )
     assert without.per_block < 2**23
     assert reading.per_block >= PEAK_BYTES + MOST_BYTES
     assert without.smallest < reading.smallest - reading.per_block

@@ -13,12 +13,11 @@ from streamclust.outliers import near_duplicates as duplicates
 from streamclust.outliers import tables as outlier_tables
 from streamclust.outliers.explanation import KINDS, FlaggedRows
 from streamclust.outliers.flagging import load_flagged
-from streamclust.outliers.tables import LEAST_GROUP, write_outliers
+from streamclust.outliers.tables import LEAST_GROUP, WriteOutliers
 from streamclust.passes.local import LocalExecutor
 from streamclust.settings import Settings
 from streamclust.store import images
 from streamclust.store.job import Job
-from streamclust.store.outputs import Outputs
 from streamclust.store.workspace import Workspace, stage_array, store_array
 
 pytestmark = pytest.mark.usefixtures("all_unrendered")
@@ -82,7 +81,7 @@ def job(tmp_path) -> Job:
 
 def tables(job) -> tuple[FlaggedRows, list[list[dict[str, str]]]]:
     found = load_flagged(job)
-    write_outliers(job, Outputs(job.workspace.folder, pytest.fail), found)
+    job.run([WriteOutliers(SETS)])
     return found, [read(job.workspace.folder / file) for file in outlier_tables.OUTLIER_TABLES]
 
 

@@ -1,0 +1,60 @@
+"""The paths of the rows' images into the store."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamclust.memory import MIB, Need
+from streamclust.passes import Passes
+from streamclust.sources import fingerprint as file_fingerprint
+from streamclust.store import Job, Shapes, Step, batched_paths, case_paths, fingerprint
+
+# A chunk of long paths as Python strings, twice: as they are read, and as they are stored.
+PATHS_BYTES = 64 * MIB
+
+
+@dataclass(frozen=True)
+class StorePaths(Step):
+    """Write the paths of all rows; those of another case are put aside.
+
+    Where the paths were read and where the images are is kept with them.
+
+    Parameters
+    ----------
+    file : Path
+        The list of paths.
+    images : Path, optional
+        The folder or zip file of the images.
+    n_rows : int
+    """
+
+    name = "paths"
+    file: Path
+    images: Path | None
+    n_listed: int
+
+    def n_rows(self, on: Shapes) -> int:
+        return self.n_listed
+
+    def needs(self, on: Shapes) -> list[Need]:
+        return [Need(self.title, fixed=PATHS_BYTES)]
+
+    def fingerprint(self, job: Job) -> str:
+        return fingerprint(self.name, 1, file_fingerprint(self.file))
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        stored = case_paths(job.workspace)
+        if is_there := stored.restore(mark):
+            stored.note_places(self.file, self.images)
+        return is_there
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        stored = case_paths(job.workspace)
+        with (
+            stored.written(self.n_listed, mark, self.file, self.images) as array,
+            job.events.passing(self.file.name, self.n_listed) as advance,
+        ):
+            start = 0
+            for block in batched_paths(self.file):
+                array[start : start + len(block)] = block
+                start += len(block)
+                advance(len(block))
