@@ -15,7 +15,7 @@ from streamclust.figures.density import (
     projection,
     space_views,
 )
-from streamclust.passes.accumulators.histogram import Density, DensityMap
+from streamclust.passes.accumulators.counts import Density, DensityMap
 
 
 def spots(n_clusters, bins=48, n_rows=400, spread=1.5):

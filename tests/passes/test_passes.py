@@ -9,8 +9,8 @@ import zarr
 from streamclust.errors import ClusterError, SourceError
 from streamclust.events import Events, PassAdvanced, PassStarted
 from streamclust.passes.accumulators.clusters import Assignment
+from streamclust.passes.accumulators.kept_rows import UniformSample
 from streamclust.passes.accumulators.moments import Moments
-from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Columns, Rows, Shape, block_rows
 from streamclust.passes.local import LocalExecutor, in_order
 from streamclust.passes.verbs import Passes
