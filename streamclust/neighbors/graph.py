@@ -26,7 +26,14 @@ import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.memory import Need, return_freed_memory
-from streamclust.neighbors.bundles import SearchAll, SearchBundle, Unshuffle
+from streamclust.neighbors.bundles import (
+    BUNDLE_ROWS,
+    SearchAll,
+    SearchBundle,
+    Shuffled,
+    Unshuffle,
+    shuffle,
+)
 from streamclust.neighbors.candidates import as_members
 from streamclust.neighbors.cells import Cells, fit_cells, number_of_cells, sample_size
 from streamclust.neighbors.search import HELD_A_NEIGHBOR, PRODUCT_BYTES, NearestRows
@@ -38,7 +45,6 @@ from streamclust.neighbors.shards import (
     descent_bytes,
     number_of_shards,
 )
-from streamclust.neighbors.shuffle import BUNDLE_ROWS, Shuffled, shuffle
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import UniformSample
 

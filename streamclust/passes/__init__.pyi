@@ -12,13 +12,13 @@ from .dask import DaskExecutor as DaskExecutor
 from .local import LocalExecutor as LocalExecutor
 from .local import available_cpus as available_cpus
 from .scaling import SCALINGS as SCALINGS
+from .scaling import Indicators as Indicators
+from .scaling import Joined as Joined
+from .scaling import ScaledBlock as ScaledBlock
 from .scaling import Scaling as Scaling
 from .scaling import column_scale as column_scale
 from .scaling import unit_rows as unit_rows
-from .side_by_side import Indicators as Indicators
-from .side_by_side import Joined as Joined
-from .side_by_side import ScaledBlock as ScaledBlock
-from .side_by_side import weighted_block as weighted_block
+from .scaling import weighted_block as weighted_block
 from .verbs import BLOCKS_A_WINDOW as BLOCKS_A_WINDOW
 from .verbs import Executor as Executor
 from .verbs import Passes as Passes

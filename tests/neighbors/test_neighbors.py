@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from streamclust.errors import SettingsError
 from streamclust.events import Events, Message
-from streamclust.neighbors import bundles, cells, shuffle
+from streamclust.neighbors import bundles, cells
 from streamclust.neighbors import graph as graph_module
 from streamclust.neighbors.candidates import Members, nearest_columns
 from streamclust.neighbors.graph import GraphSettings, neighbor_graph, recall_of
@@ -57,7 +57,7 @@ def small_cells(monkeypatch):
     """Many cells and bundles of few rows."""
     monkeypatch.setattr(cells, "ALL_WITH_ALL", 100)
     monkeypatch.setattr(cells, "ROWS_A_CELL", 50)
-    monkeypatch.setattr(shuffle, "BUNDLE_ROWS", 300)
+    monkeypatch.setattr(bundles, "BUNDLE_ROWS", 300)
 
 
 def graph(folder, values, *, groups=None, valid=None, passes=None, k=K, scratch=None, **settings):
@@ -252,7 +252,7 @@ def test_identical_rows(tmp_path, vehicles, algorithm):
     those of one part some of the first part, so that all hang together."""
     values = np.concatenate([vehicles[0][:1000], np.repeat(vehicles[0][:1], 1500, axis=0)])
     (indices, distances), report = graph(tmp_path, values, algorithm=algorithm)
-    assert report.largest_cell > shuffle.BUNDLE_ROWS
+    assert report.largest_cell > bundles.BUNDLE_ROWS
     own, few = np.repeat(np.arange(1000, 2500), 4), indices[1000:, :4].ravel()
     edges = coo_array((np.ones(6000), (own, few)), (2500, 2500))
     assert connected_components(edges, directed=False)[0] == 1000
