@@ -12,7 +12,8 @@ PACKAGE = Path(streamclust.__file__).parent
 
 # From the ground up; "" is the face of the package, which names what it offers.
 ORDER = [
-    *("_version", "errors", "memory", "events", "markup", "language", "settings", "progress"),
+    *("_version", "errors", "registries", "memory", "events", "markup", "language"),
+    *("settings", "progress"),
     *("sources", "passes", "store", "images"),
     *("reduction", "neighbors", "clustering", "choice", "figures", "outliers"),
     *("comparison", "description", "layouts", "labelling"),

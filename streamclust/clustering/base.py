@@ -1,13 +1,11 @@
 """What a clustering algorithm is: it fits all k together, and labels blocks of rows afterwards.
 
-To add one, write a module with a class that is an `Algorithm` and an instance of it called
-``ALGORITHM``, and enter its name in `streamclust.settings.ALGORITHMS`: ``gaussian-mixture`` is in
-``gaussian_mixture.py``.
+To add one, write a module with a class that is an `Algorithm`, and enter it in
+`streamclust.registries.ALGORITHMS`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,6 +13,7 @@ import numpy as np
 
 from streamclust.memory import Need
 from streamclust.passes import Passes, Rows
+from streamclust.registries import ALGORITHMS, instance_of
 from streamclust.settings import Settings
 
 
@@ -144,4 +143,5 @@ class Algorithm(Protocol):
 
 def load_algorithm(name: str) -> Algorithm:
     """The algorithm of this name; its module, which may bring heavy libraries, is imported now."""
-    return import_module(f"streamclust.clustering.{name.replace('-', '_')}").ALGORITHM
+    algorithm: Algorithm = instance_of(ALGORITHMS[name])
+    return algorithm

@@ -18,7 +18,7 @@ class Confidence:
     Parameters
     ----------
     algorithm : str
-        A name of `streamclust.settings.ALGORITHMS`.
+        A name of `streamclust.registries.ALGORITHMS`.
     clustering : Clustering
         Of this algorithm.
     means : ndarray of shape (n_clusters, n_columns)

@@ -400,10 +400,12 @@ class GaussianMixture:
     version = 1
     depends_on = ("covariance_type", "max_iter", "tol", "random_state")
     takes_k = True
+    labeller = HighestPosterior
+    posterior = LabelPosterior
 
     def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
-        n_columns, itemsize = rows.n_columns, np.dtype(rows.array.dtype).itemsize
-        sample = min(sample_size(max(ks)), rows.n_rows) * n_columns * itemsize
+        n_columns = rows.n_columns
+        sample = min(sample_size(max(ks)), rows.n_rows) * rows.row_bytes
         full = settings.covariance_type == "full"
         a_component = 8 * n_columns * (n_columns if full else 1)
         all_of_them, largest = sum(ks) * a_component, max(ks) * a_component
@@ -451,9 +453,6 @@ class GaussianMixture:
         fitted = fit_mixtures(rows, ks, chosen, passes)
         return [_clustering_of(fitted[k]) for k in ks]
 
-    def labeller(self, clusterings: Sequence[Clustering]) -> HighestPosterior:
-        return HighestPosterior(clusterings)
-
     def partial_fit(
         self,
         clusterings: Sequence[Clustering],
@@ -470,9 +469,6 @@ class GaussianMixture:
             _having_learned(clustering, _clustering_of(fit))
             for clustering, fit in zip(clusterings, fitted, strict=True)
         ]
-
-    def posterior(self, clustering: Clustering) -> LabelPosterior:
-        return LabelPosterior(clustering)
 
 
 def _stored(clusterings: Sequence[Clustering]) -> tuple[list[Mixture], Units]:
@@ -514,6 +510,3 @@ def _having_learned(before: Clustering, after: Clustering) -> Clustering:
     """What went on learning, with what is known of the fit that it began with."""
     kept = {name: before.attributes[name] for name in ("n_iter", "converged")}
     return replace(after, attributes={**after.attributes, **kept})
-
-
-ALGORITHM = GaussianMixture()

@@ -161,10 +161,9 @@ def _by_cluster(picks: Picks, n_clusters: int) -> Examples:
 def examples_need(step: str, job: Job, clustering: StoredClustering) -> Need:
     """Memory of the rows that are kept, and of a block with its distances."""
     rows, k = job.set(clustering.set_name).rows(), clustering.n_clusters
-    itemsize = np.dtype(rows.array.dtype).itemsize
-    kept = ClusterPicks.nbytes(k, rows.n_columns, itemsize, _sample_rows(k), SHOWN)
+    kept = ClusterPicks.nbytes(k, rows.n_columns, rows.itemsize, _sample_rows(k), SHOWN)
     pieces = 8 * SLICE_ROWS * (2 * k + 6 * rows.n_columns)
-    block = 3 * rows.rows_a_block * (rows.n_columns * itemsize + 16)
+    block = 3 * rows.rows_a_block * (rows.row_bytes + 16)
     return Need(f"{step} of {clustering.set_name}", fixed=kept, per_block=block + pieces + kept)
 
 

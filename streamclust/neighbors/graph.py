@@ -139,13 +139,12 @@ def graph_needs(name: str, rows: Rows, settings: GraphSettings, *, grouped: bool
     list of Need
     """
     descending = settings.algorithm == "nn_descent"
-    row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
     single = rows.n_columns * 4
     n_cells = settings.n_cells(rows.n_rows)
-    sample = min(sample_size(n_cells), rows.n_rows) * (row_bytes + 16)
+    sample = min(sample_size(n_cells), rows.n_rows) * (rows.row_bytes + 16)
     copies, probes = (MOST_OVERLAP, 1) if descending else (1, MOST_PROBES)
     record = single + 2 * probes + 16
-    block = rows.rows_a_block * (2 * row_bytes + 2 * copies * record)
+    block = rows.rows_a_block * (2 * rows.row_bytes + 2 * copies * record)
     tables = 8 * n_cells * (2 * -(-rows.n_rows // rows.rows_a_block) + 16)
     k, lists = settings.n_neighbors, 2 if grouped else 1
     bundle_rows = min(SHARD_ROWS if descending else BUNDLE_ROWS, copies * rows.n_rows)

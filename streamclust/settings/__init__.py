@@ -11,18 +11,14 @@ from streamclust.settings.table import (
     settings_template,
 )
 from streamclust.settings.values import (
-    ALGORITHMS,
     AUTO,
-    LAYOUTS,
     Values,
     parse_n_clusters,
 )
 
 __all__ = [
-    "ALGORITHMS",
     "AUTO",
     "HEEDED_BY",
-    "LAYOUTS",
     "SETTINGS",
     "Setting",
     "Settings",

@@ -14,8 +14,8 @@ from typing import Any
 
 from streamclust.errors import SettingsError
 from streamclust.memory import parse_bytes
+from streamclust.registries import ALGORITHMS
 from streamclust.settings.values import (
-    ALGORITHMS,
     ALL,
     AUTO,
     COVARIANCE_TYPES,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamclust.errors import SourceError
-from streamclust.sources.readers import READERS, ArraySource, reader_of
+from streamclust.registries import FORMATS
+from streamclust.sources.readers import ArraySource, reader_of
 
 PATHS_NAME = "images_paths.csv"
 IMAGE_FOLDERS = ("row_data", "raw_data")
@@ -97,7 +98,7 @@ def _folder_files(top: Path) -> list[Path]:
         names = ", ".join(item.name for item in seen[:10]) or "nothing"
         raise SourceError(
             f"{folder}: holds no descriptors, only {names}{', …' if len(seen) > 10 else ''}: "
-            f"put files ending in {', '.join(READERS)} there"
+            f"put files ending in {', '.join(FORMATS)} there"
         )
     return files
 

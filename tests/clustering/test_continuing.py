@@ -6,8 +6,8 @@ from scipy.stats import multivariate_normal
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.datasets import make_blobs
 
-from streamclust.clustering.continuing import largest_move, moved_centers
 from streamclust.clustering.gaussian_mixture import REGULARISATION, continued_mixtures
+from streamclust.clustering.kmeans import largest_move, moved_centers
 from streamclust.passes.accumulators.clusters import LloydStep
 from streamclust.passes.accumulators.covariance import Covariance, CovarianceSketch, Scatter
 from streamclust.passes.accumulators.gaussians import Mixture, Units

@@ -15,7 +15,8 @@ from streamclust.layouts.step import layout_quality
 from streamclust.passes.blocks import Rows
 from streamclust.passes.local import LocalExecutor
 from streamclust.passes.verbs import Passes
-from streamclust.settings import LAYOUTS, Settings
+from streamclust.registries import LAYOUTS
+from streamclust.settings import Settings
 
 
 @pytest.fixture(scope="module")
