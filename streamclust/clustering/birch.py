@@ -36,10 +36,6 @@ class CFTree:
     shift : ndarray of shape (n_columns,)
         Subtracted from the rows first: radii are differences of squares.
 
-    Attributes
-    ----------
-    exceeded : bool
-
     References
     ----------
     Zhang, T., Ramakrishnan, R. & Livny, M. (1996). BIRCH: an efficient data clustering method for

@@ -377,10 +377,6 @@ def moved_splits(splits: Splits, shift: np.ndarray, sizes: np.ndarray, told: Sid
     told : list of tuple of ndarray
         Of each split the sizes and means of its sides among the further rows, as
         `streamclust.passes.accumulators.SplitSums` tells them.
-
-    Returns
-    -------
-    Splits
     """
     held, centers = sizes.copy(), splits.centers.astype(np.float64)
     # Backwards, so that a slot holds again what it held when it was cut.

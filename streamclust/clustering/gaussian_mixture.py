@@ -127,10 +127,6 @@ def fit_mixtures(
     settings : MixtureSettings
     passes : Passes
 
-    Returns
-    -------
-    dict of int to FittedMixture
-
     Raises
     ------
     SettingsError

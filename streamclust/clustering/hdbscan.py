@@ -150,12 +150,7 @@ class DensityLabels:
 
 
 class ByDensity:
-    """Labels rows by each of several clusterings.
-
-    Parameters
-    ----------
-    clusterings : sequence of Clustering
-    """
+    """Labels rows by each of several clusterings."""
 
     def __init__(self, clusterings: Sequence[Clustering]) -> None:
         self.labels = [

@@ -142,10 +142,6 @@ def shuffle(
     copies_alone : int
         If given, a row is put in all the cells it would probe, which are bundles of their own,
         cut where they have more rows than that.
-
-    Returns
-    -------
-    Shuffled
     """
     kept = 1 if copies_alone else min(probes, len(cells))
     fields: list[tuple] = [("number", np.int64), ("probes", np.uint16, (kept,))]

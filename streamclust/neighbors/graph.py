@@ -133,10 +133,6 @@ def graph_needs(name: str, rows: Rows, settings: GraphSettings, *, grouped: bool
     settings : GraphSettings
     grouped : bool
         Whether rows have groups.
-
-    Returns
-    -------
-    list of Need
     """
     descending = settings.algorithm == "nn_descent"
     single = rows.n_columns * 4
@@ -239,10 +235,6 @@ def neighbor_graph(
     groups : array-like of int of shape (n_rows,), optional
         Which rows belong together, such as the images of one vehicle: 0 to 2^39, below 0 for a
         row that belongs to none.
-
-    Returns
-    -------
-    GraphReport
     """
     rows = rows.having(rows_a_block=min(rows.rows_a_block, outputs[0].chunks[0]))
     numbered = rows.having(numbered=True)

@@ -123,11 +123,6 @@ class DensityMaps:
 
     A row within rounding of the edge between two bins may be counted in either; the last bins
     contain their upper edge, as in ``numpy.histogram2d``.
-
-    Parameters
-    ----------
-    maps : sequence of DensityMap
-    n_clusters : int
     """
 
     def __init__(self, maps: Sequence[DensityMap], n_clusters: int) -> None:
