@@ -125,7 +125,7 @@ def test_no_folder_is_a_hall():
 
 def test_distributed_is_imported_in_one_module():
     users = [module for module in MODULES if "distributed" in roots(module)]
-    assert users == ["streamclust.passes.dask"]
+    assert users == ["streamclust.passes.executors"]
 
 
 @pytest.mark.parametrize("part", ["passes.accumulators", "neighbors", "estimators"])

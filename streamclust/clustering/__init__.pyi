@@ -1,8 +1,8 @@
 from .base import Algorithm as Algorithm
 from .base import Clustering as Clustering
+from .base import Confidence as Confidence
 from .base import Continuing as Continuing
 from .base import load_algorithm as load_algorithm
-from .confidence import Confidence as Confidence
 from .kmeans import largest_move as largest_move
 from .kmeans import moved_centers as moved_centers
 from .kmeans_sweep import SweepSettings as SweepSettings

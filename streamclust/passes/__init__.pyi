@@ -8,9 +8,9 @@ from .blocks import Stacked as Stacked
 from .blocks import block_rows as block_rows
 from .blocks import rows_at as rows_at
 from .blocks import spans_of as spans_of
-from .dask import DaskExecutor as DaskExecutor
-from .local import LocalExecutor as LocalExecutor
-from .local import available_cpus as available_cpus
+from .executors import DaskExecutor as DaskExecutor
+from .executors import LocalExecutor as LocalExecutor
+from .executors import available_cpus as available_cpus
 from .scaling import SCALINGS as SCALINGS
 from .scaling import Indicators as Indicators
 from .scaling import Joined as Joined

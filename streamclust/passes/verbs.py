@@ -9,7 +9,7 @@ import numpy as np
 
 from streamclust.events import Events
 from streamclust.passes.blocks import Block, Rows, Span
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 
 # Blocks that a fold mixes: part of the result, hence not of the budget.
 BLOCKS_A_WINDOW = 4

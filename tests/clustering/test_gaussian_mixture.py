@@ -15,7 +15,7 @@ from streamclust.clustering.base import Clustering, load_algorithm
 from streamclust.clustering.gaussian_mixture import n_parameters
 from streamclust.passes.accumulators.gaussians import Densities, EMStep, Mixture, Units
 from streamclust.passes.blocks import Rows
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
 

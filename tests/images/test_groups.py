@@ -11,7 +11,7 @@ from streamclust.errors import SettingsError, SourceError
 from streamclust.events import Message
 from streamclust.images import row_groups as step
 from streamclust.images.row_groups import group_sizes, groups, most_siblings, typical_size
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 from streamclust.settings import Settings
 from streamclust.store.images import GROUP, PATH, store_paths
 from streamclust.store.job import Job

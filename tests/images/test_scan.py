@@ -16,7 +16,7 @@ from streamclust.images import scan
 from streamclust.images.archive import MOST_BYTES, ImageStore
 from streamclust.images.pixels import MEASURES, measure_image
 from streamclust.images.scan import measure_rows, scan_images, scan_need
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
 from streamclust.store.images import PATH, PIXELS, PROBLEM, PROBLEMS, paths_of, store_paths

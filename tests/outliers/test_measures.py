@@ -21,7 +21,7 @@ from streamclust.outliers.measures.base import (
     measures_mark,
 )
 from streamclust.outliers.new_rows import new_row_scorer
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 from streamclust.registries import MEASURES
 from streamclust.settings import Settings
 from streamclust.store.job import Job
