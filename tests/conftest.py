@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.datasets import make_blobs
 
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +53,7 @@ def dask_address():
 def executor(request: pytest.FixtureRequest):
     """Each way to run passes."""
     if request.param == "dask":
-        from streamclust.passes.dask import DaskExecutor
+        from streamclust.passes.executors import DaskExecutor
 
         made = DaskExecutor(request.getfixturevalue("dask_address"))
     else:

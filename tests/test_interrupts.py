@@ -4,8 +4,7 @@ import signal
 
 import pytest
 
-from streamclust.cli.interrupts import Interrupts
-from streamclust.events import Events, PassFinished, PassStarted
+from streamclust.events import Events, Interrupts, PassFinished, PassStarted
 
 
 @pytest.fixture

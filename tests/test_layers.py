@@ -12,7 +12,8 @@ PACKAGE = Path(streamclust.__file__).parent
 
 # From the ground up; "" is the face of the package, which names what it offers.
 ORDER = [
-    *("_version", "errors", "memory", "events", "markup", "language", "settings", "progress"),
+    *("_version", "errors", "registries", "memory", "events", "markup", "language"),
+    *("settings", "progress"),
     *("sources", "passes", "store", "images"),
     *("reduction", "neighbors", "clustering", "choice", "figures", "outliers"),
     *("comparison", "description", "layouts", "labelling"),
@@ -124,7 +125,7 @@ def test_no_folder_is_a_hall():
 
 def test_distributed_is_imported_in_one_module():
     users = [module for module in MODULES if "distributed" in roots(module)]
-    assert users == ["streamclust.passes.dask"]
+    assert users == ["streamclust.passes.executors"]
 
 
 @pytest.mark.parametrize("part", ["passes.accumulators", "neighbors", "estimators"])

@@ -7,7 +7,7 @@ import numpy as np
 
 from streamclust.choice.recommendation_rule import is_degenerate
 from streamclust.choice.stored_recommendation import measured
-from streamclust.settings import ALGORITHMS
+from streamclust.registries import ALGORITHMS
 from streamclust.store import StoredClustering, Workspace, stored_clusterings
 
 # Algorithm and number of clusters.

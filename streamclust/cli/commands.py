@@ -21,7 +21,8 @@ from streamclust.cli.options import (
     overwrite_option,
 )
 from streamclust.last_settings import settings_of
-from streamclust.settings import LAYOUTS, Settings, heeded
+from streamclust.registries import LAYOUTS
+from streamclust.settings import Settings, heeded
 
 
 @command(CASE, OUT_FOLDER)
@@ -119,7 +120,10 @@ def evaluate(out: str, **given: Any) -> None:
 @command(
     OUT,
     click.Option(
-        ["--method"], type=click.Choice(LAYOUTS), default="umap", help="How to place rows [umap]."
+        ["--method"],
+        type=click.Choice(list(LAYOUTS)),
+        default="umap",
+        help="How to place rows [umap].",
     ),
     click.Option(["--dimensions"], type=click.IntRange(2, 3), default=2, help="2 or 3 [2]."),
     *clustering_options("Which lda tells apart"),

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from streamclust.cli.interrupts import interrupts
+from streamclust.events import interrupts
 from streamclust.language import LANGUAGES
 from streamclust.last_settings import GOES_ON_FROM
-from streamclust.settings import ALGORITHMS, SETTINGS, Setting, heeded
+from streamclust.registries import ALGORITHMS
+from streamclust.settings import SETTINGS, Setting, heeded
 
 FOLDER = click.Path(file_okay=False)
 FILE = click.Path(dir_okay=False)
@@ -47,7 +48,7 @@ def clustering_options(what: str = "") -> tuple[click.Option, ...]:
             metavar="NAME",
             help=f"{told} as kmeans-12, hdbscan, or a number of clusters [the recommended one].",
         ),
-        click.Option(["--algorithm"], type=click.Choice(ALGORITHMS), hidden=True),
+        click.Option(["--algorithm"], type=click.Choice(list(ALGORITHMS)), hidden=True),
         click.Option(["--n-clusters"], type=int, hidden=True),
     )
 

@@ -1,10 +1,10 @@
 from .base import Algorithm as Algorithm
 from .base import Clustering as Clustering
+from .base import Confidence as Confidence
 from .base import Continuing as Continuing
 from .base import load_algorithm as load_algorithm
-from .confidence import Confidence as Confidence
-from .continuing import largest_move as largest_move
-from .continuing import moved_centers as moved_centers
+from .kmeans import largest_move as largest_move
+from .kmeans import moved_centers as moved_centers
 from .kmeans_sweep import SweepSettings as SweepSettings
 from .kmeans_sweep import fit_sweep as fit_sweep
 from .kmeans_sweep import ignore_convergence as ignore_convergence

@@ -36,10 +36,6 @@ class CFTree:
     shift : ndarray of shape (n_columns,)
         Subtracted from the rows first: radii are differences of squares.
 
-    Attributes
-    ----------
-    exceeded : bool
-
     References
     ----------
     Zhang, T., Ramakrishnan, R. & Livny, M. (1996). BIRCH: an efficient data clustering method for
@@ -194,18 +190,18 @@ class Birch:
     version = 2
     depends_on = ("random_state",)
     takes_k = True
+    labeller = NearestLandmark
 
     def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
         most = min(MOST_TIMES * sampled_subclusters(ks), rows.n_rows)
-        row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
-        sample = min(SAMPLE_ROWS, rows.n_rows) * row_bytes
-        window = min(BLOCKS_A_WINDOW * rows.rows_a_block, rows.n_rows) * row_bytes
+        sample = min(SAMPLE_ROWS, rows.n_rows) * rows.row_bytes
+        window = min(BLOCKS_A_WINDOW * rows.rows_a_block, rows.n_rows) * rows.row_bytes
         # Each subcluster has a sum and a centre; nodes, half of them empty, have room for more.
         tree = most * (6 * rows.n_columns * 8 + _SUBCLUSTER_BYTES)
-        tree += (BATCH_ROWS + sample // row_bytes) * rows.n_columns * 8
+        tree += (BATCH_ROWS + sample // rows.row_bytes) * rows.n_columns * 8
         labelling = labelling_need(name, rows, most, len(ks))
         return [
-            Need(name, fixed=sample, per_block=2 * rows.rows_a_block * row_bytes),
+            Need(name, fixed=sample, per_block=2 * rows.block_bytes),
             Need(name, fixed=sample + tree + 2 * window),
             Need(name, fixed=tree + labelling.fixed + 12 * most**2),
             labelling,
@@ -227,9 +223,6 @@ class Birch:
         labels = {k: largest_first(cut(merges, k), sizes) for k in ks}
         found = {"threshold": tree.threshold, "n_subclusters": len(centers)}
         return [Clustering(k, {**shared, "landmark_labels": labels[k]}, found) for k in ks]
-
-    def labeller(self, clusterings: Sequence[Clustering]) -> NearestLandmark:
-        return NearestLandmark(clusterings)
 
 
 @dataclass(frozen=True)
@@ -267,6 +260,3 @@ def _grown(tree: CFTree, enough: int, rows: Rows, seed: int, passes: Passes) -> 
         else:
             steps, grown = middle, finer
     return grown
-
-
-ALGORITHM = Birch()

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamclust.clustering.base import Clustering
-from streamclust.clustering.continuing import moved_splits
-from streamclust.clustering.kmeans import sweep_settings
+from streamclust.clustering.kmeans import moved_centers, sweep_settings
 from streamclust.clustering.kmeans_sweep import SweepSettings
 from streamclust.memory import Need
 from streamclust.passes import Passes, Rows
@@ -301,19 +300,18 @@ class BisectingKMeans:
     version = 2
     depends_on = ("max_iter", "tol", "random_state")
     takes_k = True
+    labeller = TreeLabels
 
     def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
-        row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
-        sample = min(SAMPLE_ROWS, rows.n_rows) * row_bytes
-        block = rows.rows_a_block * row_bytes
+        sample = min(SAMPLE_ROWS, rows.n_rows) * rows.row_bytes
         sides = rows.rows_a_block * (2 * max(ks) + 8 * 4)
         labelled = rows.rows_a_block * len(ks) * 8
         products = SLICE_ROWS * (rows.n_columns * 4 + max(ks) * 2) * 8
         sums = max(ks) * 2 * rows.n_columns * 8 * 6
         return [
             Need(name, fixed=2 * sample, per_block=2 * sample),
-            Need(name, fixed=2 * sample, per_block=2 * block + sides + products + sums),
-            Need(name, per_block=2 * block + sides + 2 * labelled + products),
+            Need(name, fixed=2 * sample, per_block=2 * rows.block_bytes + sides + products + sums),
+            Need(name, per_block=2 * rows.block_bytes + sides + 2 * labelled + products),
         ]
 
     def fit(
@@ -322,9 +320,6 @@ class BisectingKMeans:
         chosen = sweep_settings(settings)
         tree = fit_tree(rows, max(ks), _few(chosen), passes)
         return [_clustering_of(tree, k) for k in ks]
-
-    def labeller(self, clusterings: Sequence[Clustering]) -> TreeLabels:
-        return TreeLabels(clusterings)
 
     def partial_fit(
         self,
@@ -355,12 +350,43 @@ class BisectingKMeans:
     def partial_fit_needs(
         self, name: str, rows: Rows, ks: Sequence[int], settings: Settings
     ) -> list[Need]:
-        row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
-        block = rows.rows_a_block * row_bytes
         sides = rows.rows_a_block * (max(ks) * (2 + 4) + 4)
         products = SLICE_ROWS * (rows.n_columns * 4 + max(ks) * 4) * 8
         sums = max(ks) * 2 * rows.n_columns * 8 * 6
-        return [Need(name, per_block=2 * block + sides + products + sums)]
+        return [Need(name, per_block=2 * rows.block_bytes + sides + products + sums)]
+
+
+# Sizes and means of the sides of each split.
+Sides = Sequence[tuple[np.ndarray, np.ndarray]]
+
+
+def moved_splits(splits: Splits, shift: np.ndarray, sizes: np.ndarray, told: Sides) -> Splits:
+    """Splits of a tree after further rows: the centres of each move by `moved_centers`, as those of
+    a 2-means of the rows that come to it.
+
+    Rows come to a split as they did before; where one high in the tree moves, it is the next
+    descent that brings old rows to other splits below.
+
+    Parameters
+    ----------
+    splits : Splits
+    shift : ndarray of shape (n_columns,)
+        Subtracted from centres while they move, so that a large common offset costs no digits.
+    sizes : ndarray of int, shape (n_splits + 1,)
+        Rows of each slot when all splits are taken, without the further ones.
+    told : list of tuple of ndarray
+        Of each split the sizes and means of its sides among the further rows, as
+        `streamclust.passes.accumulators.SplitSums` tells them.
+    """
+    held, centers = sizes.copy(), splits.centers.astype(np.float64)
+    # Backwards, so that a slot holds again what it held when it was cut.
+    for i in reversed(range(len(splits))):
+        cut = splits.slots[i]
+        counts = held[[cut, i + 1]]
+        further, means = told[i]
+        centers[i] = moved_centers(centers[i] - shift, counts, further, means - shift) + shift
+        held[cut] += held[i + 1]
+    return Splits(splits.slots, centers.astype(splits.centers.dtype))
 
 
 def _few(chosen: SweepSettings) -> SweepSettings:
@@ -386,6 +412,3 @@ def _clustering_of(tree: Tree, k: int) -> Clustering:
             "converged": bool(tree.converged[:n_splits].all()),
         },
     )
-
-
-ALGORITHM = BisectingKMeans()

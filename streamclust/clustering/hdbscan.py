@@ -149,6 +149,25 @@ class DensityLabels:
         return found
 
 
+class ByDensity:
+    """Labels rows by each of several clusterings."""
+
+    def __init__(self, clusterings: Sequence[Clustering]) -> None:
+        self.labels = [
+            DensityLabels(
+                clustering.arrays["landmarks"],
+                clustering.arrays["landmark_labels"],
+                clustering.arrays["core_distances"],
+                clustering.arrays["separations"],
+                clustering.attributes["min_samples"],
+            )
+            for clustering in clusterings
+        ]
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        return np.stack([labels(values) for labels in self.labels], axis=1)
+
+
 # Landmarks hold at most so many values, but for few or many columns: time is landmarks² × columns
 # to fit and rows × landmarks × columns to label.
 LANDMARK_VALUES = 2**20
@@ -173,25 +192,21 @@ class HDBSCAN:
     version = 1
     depends_on = ("min_cluster_size", "random_state")
     takes_k = False
+    labeller = ByDensity
 
     def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
-        item = np.dtype(rows.array.dtype).itemsize
         landmarks = min(n_landmarks(rows.n_columns), rows.n_rows)
         values = landmarks * rows.n_columns
-        block = rows.rows_a_block * rows.n_columns * item
         pieces = PIECE_ROWS * landmarks
         # scikit-learn's copy, its tree of the rows, the edges, and Python objects of each row.
-        fitting = values * (item + 3 * 8) + landmarks * 1024 + pieces * 4 * 8
+        fitting = values * (rows.itemsize + 3 * 8) + landmarks * 1024 + pieces * 4 * 8
         # Turned, and as bytes, for each block.
-        held = values * (8 + 2 * item) + landmarks * 256
+        held = values * (8 + 2 * rows.itemsize) + landmarks * 256
+        held += pieces * (2 * rows.itemsize + 1) + rows.rows_a_block * 16
         return [
-            Need(name, fixed=values * 3 * item, per_block=2 * block),
+            Need(name, fixed=values * 3 * rows.itemsize, per_block=2 * rows.block_bytes),
             Need(name, fixed=fitting),
-            Need(
-                name,
-                fixed=2 * values * item,
-                per_block=2 * block + held + pieces * (2 * item + 1) + rows.rows_a_block * 16,
-            ),
+            Need(name, fixed=2 * values * rows.itemsize, per_block=2 * rows.block_bytes + held),
         ]
 
     def fit(
@@ -205,33 +220,6 @@ class HDBSCAN:
         task = _FitSample(values, min(MIN_SAMPLES, size))
         (clustering,) = passes.map("HDBSCAN of a sample", task, [size], "sample")
         return [clustering]
-
-    def labeller(self, clusterings: Sequence[Clustering]) -> "ByDensity":
-        return ByDensity(clusterings)
-
-
-class ByDensity:
-    """Labels rows by each of several clusterings.
-
-    Parameters
-    ----------
-    clusterings : sequence of Clustering
-    """
-
-    def __init__(self, clusterings: Sequence[Clustering]) -> None:
-        self.labels = [
-            DensityLabels(
-                clustering.arrays["landmarks"],
-                clustering.arrays["landmark_labels"],
-                clustering.arrays["core_distances"],
-                clustering.arrays["separations"],
-                clustering.attributes["min_samples"],
-            )
-            for clustering in clusterings
-        ]
-
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        return np.stack([labels(values) for labels in self.labels], axis=1)
 
 
 @dataclass(frozen=True)
@@ -267,6 +255,3 @@ class _FitSample:
             return np.full(len(self.values), -1)  # clusters are two at least
         model = HDBSCAN(min_cluster_size, min_samples=self.min_samples, copy=True)
         return model.fit(self.values).labels_
-
-
-ALGORITHM = HDBSCAN()

@@ -1,5 +1,5 @@
-"""k-means by exact Lloyd passes over all rows, from seeds and mini-batches; and what algorithms
-whose clusters are centres have in common."""
+"""k-means by exact Lloyd passes over all rows, from seeds and mini-batches, or by the mini-batches
+alone: seeds, then one shuffled pass; and what algorithms whose clusters are centres share."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.clustering.base import Clustering
-from streamclust.clustering.continuing import moved_centers
 from streamclust.clustering.kmeans_sweep import FittedKMeans, SweepSettings, fit_sweep, sample_size
 from streamclust.memory import Need
 from streamclust.passes import BLOCKS_A_WINDOW, Passes, Rows
@@ -17,6 +16,9 @@ from streamclust.settings import Settings
 
 # The settings of `SweepSettings`, and the seed.
 DEPENDS_ON = ("n_init", "max_iter", "tol", "batch_size", "random_state")
+
+# Of mini-batches alone, as `sklearn.cluster.MiniBatchKMeans`.
+_RESTARTS = 3
 
 
 class NearestCenter:
@@ -36,8 +38,7 @@ class NearestCenter:
 
 
 class ContinuingCenters:
-    """The part of an algorithm by which its centres go on learning: see
-    `streamclust.clustering.continuing.moved_centers`."""
+    """The part of an algorithm by which its centres go on learning: see `moved_centers`."""
 
     def partial_fit(
         self,
@@ -65,6 +66,66 @@ class ContinuingCenters:
         return passing_needs(name, rows, ks)
 
 
+def moved_centers(
+    centers: np.ndarray, counts: np.ndarray, sizes: np.ndarray, means: np.ndarray
+) -> np.ndarray:
+    """Centres after further rows, each the mean of all rows that it has seen.
+
+    The step of mini-batch k-means with a learning rate of one over the rows seen [1]_, taken of a
+    whole batch at once. Of a k-means that has converged, whose centres are the means of their rows,
+    it is one exact step of Lloyd's over all rows, of which the old ones are not read.
+
+    Parameters
+    ----------
+    centers : ndarray of shape (n_clusters, n_columns)
+    counts : ndarray of shape (n_clusters,)
+        Rows that each centre has seen.
+    sizes : ndarray of shape (n_clusters,)
+        Further rows of each cluster.
+    means : ndarray of shape (n_clusters, n_columns)
+        Theirs; whatever stands for those of no rows is not heeded.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_clusters, n_columns)
+
+    References
+    ----------
+    .. [1] Sculley, D. (2010). Web-scale k-means clustering. WWW '10.
+    """
+    rates = sizes / np.maximum(counts + sizes, 1)
+    apart = np.where(sizes[:, None] > 0, means - centers, 0)
+    return centers + rates[:, None] * apart
+
+
+def largest_move(before: np.ndarray, after: np.ndarray) -> float:
+    """The largest move of a mean, in parts of its distance to the nearest other mean before.
+
+    Parameters
+    ----------
+    before, after : ndarray of shape (n_clusters, n_columns)
+        NaN for clusters without rows, which are passed over.
+
+    Returns
+    -------
+    float
+        NaN where there are no two means, infinite where two that part were one.
+    """
+    known = ~(np.isnan(before) | np.isnan(after)).any(axis=1)
+    before, after = before[known], after[known]
+    if len(before) < 2:
+        return float("nan")
+    nearest = np.empty(len(before))
+    for j, mean in enumerate(before):
+        squared = ((before - mean) ** 2).sum(axis=1)
+        squared[j] = np.inf
+        nearest[j] = np.sqrt(squared.min())
+    moved = np.sqrt(((after - before) ** 2).sum(axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.where(moved == 0, 0, moved / nearest)
+    return float(shares.max())
+
+
 def sweep_settings(settings: Settings) -> SweepSettings:
     """The settings of a run that concern a sweep of k-means."""
     return SweepSettings(
@@ -87,10 +148,9 @@ def clustering_of(fit: FittedKMeans) -> Clustering:
 
 def seeding_needs(name: str, rows: Rows, ks: Sequence[int]) -> list[Need]:
     """Memory of the sample, its k-means runs, and the mini-batch windows."""
-    row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
     # Each worker's k-means run copies its part of the sample.
-    sample = sample_size(max(ks)) * row_bytes
-    window = min(BLOCKS_A_WINDOW * rows.rows_a_block, rows.n_rows) * row_bytes
+    sample = sample_size(max(ks)) * rows.row_bytes
+    window = min(BLOCKS_A_WINDOW * rows.rows_a_block, rows.n_rows) * rows.row_bytes
     return [
         Need(name, fixed=2 * sample, per_block=3 * sample),
         Need(name, fixed=sample, per_block=2 * window),
@@ -99,10 +159,9 @@ def seeding_needs(name: str, rows: Rows, ks: Sequence[int]) -> list[Need]:
 
 def passing_needs(name: str, rows: Rows, ks: Sequence[int], fixed: int = 0) -> list[Need]:
     """Memory of a block, its labels by all k, and the products with all centres."""
-    block = rows.rows_a_block * rows.n_columns * np.dtype(rows.array.dtype).itemsize
     labelled = rows.rows_a_block * len(ks) * 8
     products = SLICE_ROWS * (sum(ks) * 2 + rows.n_columns * 2 + 16 * len(ks)) * 8
-    return [Need(name, fixed=fixed, per_block=2 * block + 2 * labelled + products)]
+    return [Need(name, fixed=fixed, per_block=2 * rows.block_bytes + 2 * labelled + products)]
 
 
 class KMeans(ContinuingCenters):
@@ -111,10 +170,10 @@ class KMeans(ContinuingCenters):
     version = 1
     depends_on = DEPENDS_ON
     takes_k = True
+    labeller = NearestCenter
 
     def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
-        row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
-        sample = sample_size(max(ks)) * row_bytes
+        sample = sample_size(max(ks)) * rows.row_bytes
         return [*seeding_needs(name, rows, ks), *passing_needs(name, rows, ks, fixed=sample)]
 
     def fit(
@@ -123,8 +182,22 @@ class KMeans(ContinuingCenters):
         fitted = fit_sweep(rows, ks, sweep_settings(settings), passes)
         return [clustering_of(fitted[k]) for k in ks]
 
-    def labeller(self, clusterings: Sequence[Clustering]) -> NearestCenter:
-        return NearestCenter(clusterings)
 
+class MiniBatchKMeans(ContinuingCenters):
+    """See `streamclust.clustering.kmeans_sweep`, its first three stages with few restarts."""
 
-ALGORITHM = KMeans()
+    version = 1
+    depends_on = ("batch_size", "random_state")
+    takes_k = True
+    labeller = NearestCenter
+
+    def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
+        return [*seeding_needs(name, rows, ks), *passing_needs(name, rows, ks)]
+
+    def fit(
+        self, rows: Rows, ks: Sequence[int], settings: Settings, passes: Passes, scratch: Path
+    ) -> list[Clustering]:
+        few = replace(sweep_settings(settings), n_init=_RESTARTS, max_iter=0)
+        fitted = fit_sweep(rows, ks, few, passes)
+        # Nothing is iterated to convergence that could fail to converge.
+        return [clustering_of(replace(fitted[k], converged=True)) for k in ks]

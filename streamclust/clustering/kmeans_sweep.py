@@ -197,10 +197,6 @@ def fit_sweep(
     settings : SweepSettings
     passes : Passes
 
-    Returns
-    -------
-    dict of int to FittedKMeans
-
     Raises
     ------
     SettingsError

@@ -66,16 +66,14 @@ def largest_first(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def labelling_need(name: str, rows: Rows, n_landmarks: int, n_clusterings: int) -> Need:
     """Memory of blocks, their labels, and the products with all landmarks."""
-    item = np.dtype(rows.array.dtype).itemsize
-    block = rows.rows_a_block * rows.n_columns * item
     labelled = rows.rows_a_block * n_clusterings * 8
-    products = SLICE_ROWS * (n_landmarks * item + rows.n_columns * 16)
+    products = SLICE_ROWS * (n_landmarks * rows.itemsize + rows.n_columns * 16)
     # Kept once in the rows' dtype and once as float64, and turned for the product by each task.
     landmarks = n_landmarks * rows.n_columns
     return Need(
         name,
-        fixed=landmarks * (item + 8) + n_landmarks * n_clusterings * 4,
-        per_block=2 * block + 2 * labelled + products + landmarks * (8 + item),
+        fixed=landmarks * (rows.itemsize + 8) + n_landmarks * n_clusterings * 4,
+        per_block=2 * rows.block_bytes + 2 * labelled + products + landmarks * (8 + rows.itemsize),
     )
 
 

@@ -40,11 +40,11 @@ class Ward:
     version = 1
     depends_on = ("random_state",)
     takes_k = True
+    labeller = NearestLandmark
 
     def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
         most = min(n_micro_clusters(ks), rows.n_rows)
-        item = np.dtype(rows.array.dtype).itemsize
-        sample = min(sampled_rows(most), rows.n_rows) * rows.n_columns * item
+        sample = min(sampled_rows(most), rows.n_rows) * rows.row_bytes
         labelling = labelling_need(name, rows, most, len(ks))
         sums = 2 * most * rows.n_columns * 8
         return [
@@ -63,12 +63,6 @@ class Ward:
         shared = {"landmarks": micro.means, "weights": micro.sizes, "merges": merges}
         labels = {k: largest_first(cut(merges, k), micro.sizes) for k in ks}
         return [Clustering(k, {**shared, "landmark_labels": labels[k]}) for k in ks]
-
-    def labeller(self, clusterings: Sequence[Clustering]) -> NearestLandmark:
-        return NearestLandmark(clusterings)
-
-
-ALGORITHM = Ward()
 
 
 def ward_merges(points: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -1,1 +1,1 @@
-from .demo_case import make_case as make_case
+from .writing import make_case as make_case

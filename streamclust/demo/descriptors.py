@@ -1,15 +1,213 @@
-"""Descriptors without pictures: a linear model of what networks make of the same fleet."""
+"""Four descriptors of a picture in the reference's names and widths: computed from its pixels, or
+without pictures by a linear model of what networks make of the same fleet."""
 
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from PIL import Image
+from scipy.ndimage import gaussian_filter1d, uniform_filter
 
 from streamclust.demo.fleet import BUILD, COLOURS, OUTLIER_KINDS, TYPES, VIEWS, DrawnPictures
+
+WIDTHS = {"efficientnet-b7": 2560, "osnet": 512, "vdc_color": 128, "vdc_type": 512}
+SIDE = 64
+# Of the network with random weights.
+CHANNELS = (3, 24, 48, 96)
+HUE_WEIGHT = np.float32(0.3)
+_WEIGHTS_SEED = 7
 
 # Directions in which the rows of a set vary; what is beyond them is noise.
 RANK = 96
 DECAY = 0.6
 NOISE = 0.2
+
+
+class RandomNetwork:
+    """Three layers of 3 × 3 convolution, ReLU and 2 × 2 pooling, and a wide pointwise layer.
+
+    Random filters keep enough of a picture to tell shapes apart, and need no file of weights.
+    Pictures are first set against their local surroundings: an untrained network would otherwise
+    see little but their colour.
+
+    Parameters
+    ----------
+    width : int
+        Numbers that describe a picture: width / 20 features of the last layer, averaged over
+        its 16 places one by one and over its four quarters.
+    """
+
+    def __init__(self, width: int) -> None:
+        rng = np.random.default_rng(_WEIGHTS_SEED)
+        self._kernels = [_he(rng, 9 * before, after) for before, after in pairwise(CHANNELS)]
+        self._pointwise = _he(rng, CHANNELS[-1], width // 20)
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        """Describe a batch of (picture, 64, 64, tone and two hues); never negative."""
+        first, *later = self._kernels
+        maps = _halved(np.abs(_patches(_halved(_contrasts(pictures))) @ first))
+        for kernel in later:
+            maps = _halved(_relu(_centred(_patches(maps) @ kernel)))
+        maps = _softened(_centred(maps @ self._pointwise))
+        rows = len(pictures)
+        return np.concatenate([maps.reshape(rows, -1), _halved(maps).reshape(rows, -1)], axis=1)
+
+
+def _contrasts(pictures: np.ndarray) -> np.ndarray:
+    """How each place differs from its surroundings, in units of the picture's usual contrast."""
+    contrasts = pictures - uniform_filter(pictures, (0, 15, 15, 0))
+    contrasts[..., 1:] *= HUE_WEIGHT
+    usual = contrasts[..., :1].std(axis=(1, 2), keepdims=True)
+    return contrasts / (usual + np.float32(0.02))
+
+
+def _he(rng: np.random.Generator, inputs: int, outputs: int) -> np.ndarray:
+    """Weights that keep the variance through a ReLU (He et al. 2015)."""
+    weights = rng.standard_normal((inputs, outputs), dtype=np.float32)
+    return weights * np.float32(np.sqrt(2 / inputs))
+
+
+def _patches(maps: np.ndarray) -> np.ndarray:
+    """The 3 × 3 surroundings of every place, as the rows of one matrix product."""
+    padded = np.pad(maps, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    height, width = maps.shape[1:3]
+    shifts = [
+        padded[:, down : down + height, across : across + width]
+        for down in range(3)
+        for across in range(3)
+    ]
+    return np.concatenate(shifts, axis=-1)
+
+
+def _halved(maps: np.ndarray) -> np.ndarray:
+    pictures, height, width, channels = maps.shape
+    return maps.reshape(pictures, height // 2, 2, width // 2, 2, channels).mean(axis=(2, 4))
+
+
+def _relu(maps: np.ndarray) -> np.ndarray:
+    return np.maximum(maps, 0, out=maps)
+
+
+def _centred(maps: np.ndarray) -> np.ndarray:
+    """Centre the channels of each place, as batch normalisation would, lest all become alike."""
+    return maps - maps.mean(axis=-1, keepdims=True)
+
+
+def _softened(maps: np.ndarray) -> np.ndarray:
+    """A smooth ReLU (squareplus), so that no column is zero throughout."""
+    return (maps + np.sqrt(maps * maps + np.float32(0.1))) / 2
+
+
+_NETWORK = RandomNetwork(WIDTHS["efficientnet-b7"])
+
+
+def read_pixels(jpegs: Sequence[bytes]) -> np.ndarray:
+    """Decode JPEG files to one array of (picture, row, column, RGB) between 0 and 1."""
+    pixels = np.empty((len(jpegs), SIDE, SIDE, 3), dtype=np.float32)
+    for target, jpeg in zip(pixels, jpegs, strict=True):
+        with Image.open(io.BytesIO(jpeg)) as image:
+            target[...] = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    pixels /= 255
+    return pixels
+
+
+def describe(pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """All four descriptors of a batch of pictures, float32, by name.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (n_pictures, SIDE, SIDE, 3)
+        As `read_pixels` gives them.
+    """
+    opponent = _opponent(pixels)
+    energy = oriented_gradients(opponent[..., 0])
+    return {
+        "efficientnet-b7": _NETWORK(opponent),
+        "osnet": layout(opponent, energy),
+        "vdc_color": colour_histogram(opponent),
+        "vdc_type": cells(energy),
+    }
+
+
+def colour_histogram(opponent: np.ndarray) -> np.ndarray:
+    """How much of the middle of a picture has which colour: 8 tones × 4 × 4 hues, soft bins."""
+    share = np.ones(opponent.shape[:3], dtype=np.float32)
+    place = np.linspace(-1, 1, SIDE, dtype=np.float32)
+    share *= np.exp(-((place / 0.5) ** 2)) * np.exp(-(((place - 0.2) / 0.45) ** 2))[:, np.newaxis]
+    bins = np.zeros((len(opponent), 8 * 4 * 4), dtype=np.float32)
+    flat = np.arange(len(opponent))[:, np.newaxis] * bins.shape[1]
+    tone, tone_part = _soft(opponent[..., 0], 0.0, 1.0, 8)
+    warm, warm_part = _soft(opponent[..., 1], -0.35, 0.5, 4)
+    gold, gold_part = _soft(opponent[..., 2], -0.45, 0.45, 4)
+    for i, j, k in np.ndindex(2, 2, 2):
+        cell = ((tone + i) * 4 + warm + j) * 4 + gold + k
+        weight = share * _part(tone_part, i) * _part(warm_part, j) * _part(gold_part, k)
+        where = (flat + cell.reshape(len(opponent), -1)).ravel()
+        counts = np.bincount(where, weight.ravel(), minlength=bins.size)
+        bins += counts.reshape(bins.shape).astype(np.float32)
+    return np.sqrt(bins / bins.sum(axis=1, keepdims=True))
+
+
+def oriented_gradients(tone: np.ndarray) -> np.ndarray:
+    """Edge energy by direction, 8 directions, averaged in 8 × 8 cells: (picture, 8, 8, 8)."""
+    smooth = gaussian_filter1d(gaussian_filter1d(tone, 0.8, axis=1), 0.8, axis=2)
+    down = np.gradient(smooth, axis=1)
+    across = np.gradient(smooth, axis=2)
+    strength = np.sqrt(np.hypot(down, across))
+    turn = np.mod(np.arctan2(down, across), np.pi) * (8 / np.pi)
+    lower = np.minimum(turn.astype(np.int8), 7)
+    part = turn - lower
+    energy = np.empty((len(tone), 8, 8, 8), dtype=np.float32)
+    for direction in range(8):
+        share = np.where(lower == direction, 1 - part, 0)
+        share += np.where(lower == (direction - 1) % 8, part, 0)
+        energy[..., direction] = _pooled(share * strength, 8)
+    return energy
+
+
+def cells(energy: np.ndarray) -> np.ndarray:
+    """The shape of a picture: its edge energy, relative to the picture's whole."""
+    flat = energy.reshape(len(energy), -1)
+    norm = np.linalg.norm(flat, axis=1, keepdims=True) + np.float32(1e-3)
+    return flat / norm
+
+
+def layout(opponent: np.ndarray, energy: np.ndarray) -> np.ndarray:
+    """Which colour and which edges are where: 8 × 8 places × 3 colours, 4 × 4 × 20 statistics."""
+    fine, coarse = _pooled(opponent, 8), _pooled(opponent, 4)
+    spread = np.sqrt(np.maximum(_pooled(opponent**2, 4) - coarse**2, 0))
+    saturation = np.hypot(coarse[..., 1:2], coarse[..., 2:3])
+    edges = energy.reshape(len(energy), 4, 2, 4, 2, 8)
+    statistics = [edges.mean(axis=(2, 4)), edges.max(axis=(2, 4)), spread, saturation]
+    places = np.concatenate(statistics, axis=-1)
+    flat = [fine.reshape(len(fine), -1), places.reshape(len(places), -1)]
+    return np.concatenate(flat, axis=1)
+
+
+def _opponent(pixels: np.ndarray) -> np.ndarray:
+    """Tone, red against green and yellow against blue, as the eye sorts colours."""
+    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    tone = np.float32(0.3) * red + np.float32(0.59) * green + np.float32(0.11) * blue
+    return np.stack([tone, red - green, (red + green) / 2 - blue], axis=-1)
+
+
+def _soft(values: np.ndarray, low: float, high: float, bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """The lower of the two bins that a value falls between, and its part in the upper one."""
+    scaled = np.clip((values - low) / (high - low), 0, 1) * np.float32(bins - 1)
+    lower = np.minimum(scaled.astype(np.int64), bins - 2)
+    return lower, scaled - lower.astype(np.float32)
+
+
+def _part(upper: np.ndarray, which: int) -> np.ndarray:
+    return upper if which else 1 - upper
+
+
+def _pooled(values: np.ndarray, places: int) -> np.ndarray:
+    """Averages of (picture, row, column, …) values in a grid of places × places."""
+    step, rest = SIDE // places, values.shape[3:]
+    return values.reshape(len(values), places, step, places, step, *rest).mean(axis=(2, 4))
 
 
 @dataclass(frozen=True)
@@ -30,8 +228,12 @@ SETS = {
     "vdc_color": Tastes(128, kind=0.3, colour=1.6, view=0.3, vehicle=0.6, rectified=False),
     "vdc_type": Tastes(512, kind=1.5, colour=0.3, view=1.0, vehicle=0.5, rectified=False),
 }
+
+
 # How much of its vehicle a spoiled picture still shows, and how far it is moved, by kind.
 REMAINS = np.array([1.0, 0.5, 0.5, 0.15, 0.0], dtype=np.float32)
+
+
 SHIFTS = np.array([0.0, 2.5, 2.0, 2.5, 2.5], dtype=np.float32)
 
 

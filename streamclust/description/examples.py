@@ -1,13 +1,31 @@
-"""Rows that show what each cluster is like, found in one pass over the reduced rows."""
+"""Rows that show what each cluster is like, found in one pass over the reduced rows, and a sheet of
+their images."""
 
-from typing import NamedTuple
+import math
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from streamclust.errors import SettingsError
+from streamclust.images import ImageStore, stored_images
 from streamclust.memory import Need
+from streamclust.outliers import image_or_problem, load_flagged
 from streamclust.passes import Passes
 from streamclust.passes.accumulators import SLICE_ROWS, ClusterPicks, Picks
-from streamclust.store import Job, StoredClustering
+from streamclust.store import (
+    EXAMPLES,
+    Description,
+    Job,
+    StoredClustering,
+    load_description,
+    paths_of,
+)
+
+if TYPE_CHECKING:
+    from streamclust.figures import Tile
 
 # Typical rows are chosen of this part of a cluster's sample, the nearest to its mean, or so many
 # times as many as are wanted.
@@ -143,8 +161,75 @@ def _by_cluster(picks: Picks, n_clusters: int) -> Examples:
 def examples_need(step: str, job: Job, clustering: StoredClustering) -> Need:
     """Memory of the rows that are kept, and of a block with its distances."""
     rows, k = job.set(clustering.set_name).rows(), clustering.n_clusters
-    itemsize = np.dtype(rows.array.dtype).itemsize
-    kept = ClusterPicks.nbytes(k, rows.n_columns, itemsize, _sample_rows(k), SHOWN)
+    kept = ClusterPicks.nbytes(k, rows.n_columns, rows.itemsize, _sample_rows(k), SHOWN)
     pieces = 8 * SLICE_ROWS * (2 * k + 6 * rows.n_columns)
-    block = 3 * rows.rows_a_block * (rows.n_columns * itemsize + 16)
+    block = 3 * rows.rows_a_block * (rows.row_bytes + 16)
     return Need(f"{step} of {clustering.set_name}", fixed=kept, per_block=block + pieces + kept)
+
+
+def cluster_sheet(
+    job: Job, clustering: StoredClustering, cluster: int, kind: str = "typical"
+) -> tuple[bytes, str]:
+    """Draw the images of a described cluster.
+
+    Parameters
+    ----------
+    job : Job
+    clustering : StoredClustering
+    cluster : int
+    kind : {"typical", "varied", "borderline", "worst"}
+
+    Returns
+    -------
+    png : bytes
+    title : str
+
+    Raises
+    ------
+    SettingsError
+        When there is no such cluster or kind, the clustering is not described, or the case has no
+        images.
+    SourceError
+        When the zip file of the images cannot be read.
+    """
+    from streamclust.figures import contact_sheet
+
+    description = _description(clustering, cluster, kind)
+    images = stored_images(job)
+    if images is None:
+        raise SettingsError(f"{job.workspace.folder} has no images to show: ingest them with paths")
+    store = ImageStore(images)
+    rows = description.rows[kind][cluster]
+    paths = paths_of(job.workspace, rows)
+    title = f"{clustering.set_name}, cluster {cluster} of {clustering.name}: {kind} images"
+    subtitle = f"{len(rows)} of its {description.sizes[cluster]:,} rows"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "sheet.png"
+        contact_sheet(file, _tiles(job, store, rows.tolist(), paths), title, subtitle)
+        return file.read_bytes(), f"{title}, {subtitle}"
+
+
+def _description(clustering: StoredClustering, cluster: int, kind: str) -> Description:
+    if kind not in EXAMPLES:
+        raise SettingsError(f"kind={kind!r} is none of {', '.join(EXAMPLES)}")
+    if not 0 <= cluster < clustering.n_clusters:
+        raise SettingsError(
+            f"{clustering.name} has no cluster {cluster}: 0 to {clustering.n_clusters - 1}"
+        )
+    description = load_description(clustering)
+    if description is None:
+        raise SettingsError(
+            f"{clustering.name} of {clustering.set_name} is not described: run streamclust "
+            "describe first"
+        )
+    return description
+
+
+def _tiles(job: Job, store: ImageStore, rows: list[int], paths: list[str]) -> Iterator["Tile"]:
+    from streamclust.figures import Tile
+
+    outliers = load_flagged(job)
+    for row, path in zip(rows, paths, strict=True):
+        score = math.nan if outliers is None else float(outliers.score[row])
+        is_flagged = outliers is not None and bool(outliers.flagged[row])
+        yield Tile(path, score, f"row {row:,}", *image_or_problem(store, path), is_flagged)

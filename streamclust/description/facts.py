@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from streamclust.comparison import GroupConsistency, KnownAttributes, count_shared, count_values
-from streamclust.description.contrasts import Sample
+from streamclust.description.contrasts import Sample, readability
 from streamclust.description.examples import Examples
 from streamclust.description.findings import (
     Facts,
@@ -15,7 +15,6 @@ from streamclust.description.findings import (
     nearest_clusters,
     nearest_findings,
 )
-from streamclust.description.readability import readability
 from streamclust.images import MEASURES
 from streamclust.memory import Need
 from streamclust.outliers import IMAGE_KINDS, RULES, Yardstick

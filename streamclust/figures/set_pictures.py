@@ -85,8 +85,7 @@ def _curves(
     mark: str,
     reason: str = "",
 ) -> None:
-    from streamclust.figures.curves import metric_curves
-    from streamclust.figures.variance import variance_curve
+    from streamclust.figures.curves import metric_curves, variance_curve
 
     described = job.set(descriptor)
     ratio, share = described.explained_variance_ratio, described.wanted_variance

@@ -246,10 +246,6 @@ class ZipMarks:
     """The state of the zip files among places of images: the index of one that is replaced
     would find damaged images, others, or none.
 
-    Parameters
-    ----------
-    images : Images
-
     Raises
     ------
     SourceError

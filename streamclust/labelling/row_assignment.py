@@ -25,7 +25,7 @@ class Assigned(NamedTuple):
     label : ndarray of int32
         -1 for noise and rows that are not valid.
     distance, confidence : ndarray of float32
-        See `streamclust.clustering.confidence.Confidence`; NaN where the label is -1.
+        See `streamclust.clustering.base.Confidence`; NaN where the label is -1.
     """
 
     label: np.ndarray

@@ -1,11 +1,10 @@
-"""What a layout is, and which there are: it is fitted once, and places blocks of rows afterwards.
+"""What a layout is: it is fitted once, and places blocks of rows afterwards.
 
-To add one, write a class that is a `Layout`, enter the name of its module in `MODULES`, with an
-instance of it in that module's ``LAYOUTS``, and its own name in `streamclust.settings.LAYOUTS`.
+To add one, write a module with a class that is a `Layout`, and enter it in
+`streamclust.registries.LAYOUTS`.
 """
 
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,11 +12,10 @@ import numpy as np
 from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.passes import Passes, Rows
-from streamclust.settings import LAYOUTS, Settings
+from streamclust.registries import LAYOUTS, instance_of
+from streamclust.settings import Settings
 
 DIMENSIONS = (2, 3)
-# Where each is; imported when it is asked for.
-MODULES = {"pca": "linear", "lda": "linear", "umap": "umap"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,5 +131,5 @@ def load_layout(name: str) -> Layout:
     """
     if name not in LAYOUTS:
         raise SettingsError(f"no layout is called {name}: choose from {', '.join(LAYOUTS)}")
-    layout: Layout = import_module(f"streamclust.layouts.{MODULES[name]}").LAYOUTS[name]
+    layout: Layout = instance_of(LAYOUTS[name])
     return layout

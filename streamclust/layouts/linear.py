@@ -44,10 +44,9 @@ class LinearLayout:
     def needs(self, name: str, rows: Rows, n_dimensions: int) -> list[Need]:
         """Memory of scatter matrices and their decomposition, and of blocks and positions."""
         square = 8 * rows.n_columns**2
-        block = rows.rows_a_block * rows.n_columns * np.dtype(rows.array.dtype).itemsize
         placed = 2 * 4 * rows.rows_a_block * n_dimensions + 2 * 8 * PIECE_ROWS * rows.n_columns
         summed = 4 * square + 8 * PIECE_ROWS * rows.n_columns
-        return [Need(name, fixed=8 * square, per_block=2 * block + max(placed, summed))]
+        return [Need(name, fixed=8 * square, per_block=2 * rows.block_bytes + max(placed, summed))]
 
     def placement(self, fitted: FittedLayout) -> AxesProjection:
         return AxesProjection(fitted)
@@ -88,6 +87,3 @@ class LDA(LinearLayout):
         filled = sums.sizes > 0
         origin = np.average(sums.means[filled], axis=0, weights=sums.sizes[filled])
         return FittedLayout({"axes": axes, "origin": origin})
-
-
-LAYOUTS = {"pca": PCA(), "lda": LDA()}

@@ -172,11 +172,10 @@ class UMAP:
         _check_landmarks(n_rows)
 
     def needs(self, name: str, rows: Rows, n_dimensions: int) -> list[Need]:
-        row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
         count = min(LANDMARKS, rows.n_rows)
-        sample = count * (row_bytes + 16)
-        block = rows.rows_a_block * (2 * row_bytes + 2 * 4 * n_dimensions)
-        fitting = 4 * count * row_bytes + count * HELD_A_LANDMARK + 2 * PRODUCT_BYTES
+        sample = count * (rows.row_bytes + 16)
+        block = rows.rows_a_block * (2 * rows.row_bytes + 2 * 4 * n_dimensions)
+        fitting = 4 * count * rows.row_bytes + count * HELD_A_LANDMARK + 2 * PRODUCT_BYTES
         placing = LandmarkMap.nbytes(rows.n_columns)
         return [
             Need(name, fixed=2 * sample, per_block=block + 2 * sample),
@@ -257,6 +256,3 @@ def _neighbors_with_self(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     numbers = np.arange(len(landmarks))[:, None]
     indices = np.hstack([numbers, others.indices]).astype(np.int32)
     return indices, np.hstack([np.zeros(numbers.shape, np.float32), others.distances])
-
-
-LAYOUTS = {"umap": UMAP()}

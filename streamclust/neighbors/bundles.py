@@ -1,17 +1,226 @@
-"""The neighbours of a bundle's rows: searched in the cells they probe, kept in a file."""
+"""Rows brought into the order of their cells, through files by an external counting sort; and the
+neighbours of a bundle of them: searched in the cells they probe, kept in a file."""
 
+import functools
+import itertools
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from streamclust.neighbors.candidates import Members
+from streamclust.neighbors.candidates import Members, as_members
+from streamclust.neighbors.cells import CellFinder, Cells
 from streamclust.neighbors.search import Neighbors, Search
-from streamclust.neighbors.shuffle import Bundle, Shuffled, members_of, save
+from streamclust.passes import Passes, Rows, Span
+
+# Rows of a bundle, which one task holds and searches for; a cell with more of them is cut.
+BUNDLE_ROWS = 16_384
 
 # Queries, and rows that they are compared with.
 Shown = Iterable[tuple[np.ndarray, Members]]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Cells `first` to `last` (exclusive); of one that is cut, its rows `start` to `stop`."""
+
+    number: int
+    first: int
+    last: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """All rows as records in the order of their cells, cut into bundles.
+
+    A record is a row with its number, the cells it probes, nearest first (the first is its own),
+    and its group. Within a cell, records are in order of their numbers.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    dtype : numpy.dtype
+        Of a record.
+    counts : ndarray of int64 of shape (n_blocks, n_cells)
+        Rows of each block that lie in each cell.
+    alone : int
+        If given, each cell is a bundle of its own, cut where it has more rows than that.
+    """
+
+    folder: Path
+    dtype: np.dtype
+    counts: np.ndarray
+    alone: int = 0
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Rows of each cell."""
+        return self.counts.sum(axis=0)
+
+    @cached_property
+    def bundles(self) -> list[Bundle]:
+        """Consecutive cells of BUNDLE_ROWS rows at most together, and parts of larger ones."""
+        if self.alone:
+            return list(_bundles(self.sizes, self.alone, together=0))
+        return list(_bundles(self.sizes, BUNDLE_ROWS, together=BUNDLE_ROWS))
+
+    @cached_property
+    def _bundle_of(self) -> np.ndarray:
+        numbers = np.empty(len(self.sizes), np.int64)
+        for bundle in reversed(self.bundles):  # of a cell that is cut, its first
+            numbers[bundle.first : bundle.last] = bundle.number
+        return numbers
+
+    def block_file(self, number: int) -> Path:
+        return self.folder / f"block-{number:06}.rows"
+
+    def bundle_file(self, number: int) -> Path:
+        return self.folder / f"bundle-{number:06}.rows"
+
+    def runs(self, bundle: Bundle) -> np.ndarray:
+        """First record and number of records (n_blocks, 2) of a bundle in each block's file."""
+        cells = self.counts[:, bundle.first : bundle.last].sum(axis=1)
+        before = np.cumsum(cells) - cells
+        skipped = np.clip(bundle.start - before, 0, cells)
+        taken = np.clip(bundle.stop - before, 0, cells) - skipped
+        return np.stack([self.counts[:, : bundle.first].sum(axis=1) + skipped, taken], axis=1)
+
+    def read(self, bundle: Bundle) -> np.ndarray:
+        """All records of a bundle."""
+        return np.fromfile(self.bundle_file(bundle.number), self.dtype)
+
+    def read_cell(self, cell: int) -> np.ndarray:
+        """The records of a cell; of one that is cut, those of its first bundle."""
+        bundle = self.bundles[self._bundle_of[cell]]
+        start = int(self.sizes[bundle.first : cell].sum())
+        count = int(min(self.sizes[cell], bundle.stop - bundle.start))
+        offset = start * self.dtype.itemsize
+        return np.fromfile(self.bundle_file(bundle.number), self.dtype, count, offset=offset)
+
+
+def _bundles(sizes: np.ndarray, most: int, *, together: int) -> Iterator[Bundle]:
+    number = first = 0
+    while first < len(sizes):
+        ends = np.cumsum(sizes[first:])
+        last = first + max(1, int(np.searchsorted(ends, together, side="right")))
+        n_rows = int(sizes[first:last].sum())
+        n_parts = max(1, -(-n_rows // most))
+        edges = np.linspace(0, n_rows, n_parts + 1).astype(int)
+        for start, stop in itertools.pairwise(edges):
+            yield Bundle(number, first, last, int(start), int(stop))
+            number += 1
+        first = last
+
+
+def members_of(records: np.ndarray) -> Members:
+    """The records' rows without the cells they probe."""
+    groups = records["group"].copy() if "group" in (records.dtype.names or ()) else None
+    values = np.ascontiguousarray(records["values"])
+    return Members(values, records["number"].copy(), groups)
+
+
+def shuffle(
+    rows: Rows, cells: Cells, probes: int, folder: Path, passes: Passes, copies_alone: int = 0
+) -> Shuffled:
+    """Bring the rows into the order of their cells; what is in the folder is not done again.
+
+    Parameters
+    ----------
+    rows : Rows
+        With their groups as the only extra, if there are any.
+    cells : Cells
+    probes : int
+        Cells nearest to a row that it keeps.
+    folder : pathlib.Path
+        Gets a file of each block, then of each bundle: twice the rows and 8 to 40 bytes a row.
+    passes : Passes
+    copies_alone : int
+        If given, a row is put in all the cells it would probe, which are bundles of their own,
+        cut where they have more rows than that.
+    """
+    kept = 1 if copies_alone else min(probes, len(cells))
+    fields: list[tuple] = [("number", np.int64), ("probes", np.uint16, (kept,))]
+    if rows.extras:
+        fields.append(("group", np.int64))
+    fields.append(("values", np.float32, (rows.n_columns,)))
+    dtype = np.dtype(fields)
+    make_finder = functools.partial(CellFinder, count=probes)
+    (finder,) = passes.map("seeding cells", make_finder, [cells], "level")
+    empty = Shuffled(folder, dtype, np.empty((0, 0)), copies_alone)
+    sort = _SortBlock(rows.having(numbered=True), finder, empty)
+    counts = passes.map("sorting rows by cell", sort, rows.spans(), "block")
+    shuffled = replace(empty, counts=np.stack(counts))
+    passes.map("gathering cells", _Gather(shuffled), shuffled.bundles, "bundle")
+    for number in range(len(counts)):
+        shuffled.block_file(number).unlink(missing_ok=True)
+    return shuffled
+
+
+@dataclass(frozen=True)
+class _SortBlock:
+    """Writes a block's records in the order of their cells, and tells how many each has."""
+
+    rows: Rows
+    finder: CellFinder
+    files: Shuffled
+
+    def __call__(self, span: Span) -> np.ndarray:
+        file = self.files.block_file(span.start // self.rows.rows_a_block)
+        counts_file = file.with_suffix(".counts")
+        if counts_file.exists():
+            return np.fromfile(counts_file, np.int64)
+        block = self.rows.read(span)
+        groups = block.extras[0] if self.rows.extras else None
+        members = as_members(block.values, block.extras[-1], groups, self.finder.cells.shift)
+        del block
+        probes = self.finder(members.values)
+        if self.files.alone:
+            members = members[np.tile(np.arange(len(members)), probes.shape[1])]
+            probes = probes.T.reshape(-1, 1)
+        records = np.empty(len(members), self.files.dtype)
+        records["values"], records["number"] = members.values, members.numbers
+        records["probes"] = probes
+        if members.groups is not None:
+            records["group"] = members.groups
+        del members
+        save(file, records[np.argsort(probes[:, 0], kind="stable")])
+        counts = np.bincount(probes[:, 0], minlength=len(self.finder.cells))
+        save(counts_file, counts)
+        return counts
+
+
+@dataclass(frozen=True)
+class _Gather:
+    """Writes a bundle's records out of the files of all blocks."""
+
+    shuffled: Shuffled
+
+    def __call__(self, bundle: Bundle) -> None:
+        target = self.shuffled.bundle_file(bundle.number)
+        if target.exists():
+            return
+        dtype = self.shuffled.dtype
+        parts = [
+            np.fromfile(
+                self.shuffled.block_file(number), dtype, count, offset=first * dtype.itemsize
+            )
+            for number, (first, count) in enumerate(self.shuffled.runs(bundle))
+            if count
+        ]
+        records = np.concatenate(parts) if parts else np.empty(0, dtype)
+        save(target, records[np.argsort(records["probes"][:, 0], kind="stable")])
+
+
+def save(file: Path, records: np.ndarray) -> None:
+    """Write a file that is there whole or not at all."""
+    unfinished = file.with_name(f".{file.name}")
+    records.tofile(unfinished)
+    os.replace(unfinished, file)
 
 
 @dataclass(frozen=True)

@@ -116,10 +116,6 @@ def fit_cells(sample: np.ndarray, n_cells: int, seed: int, passes: Passes) -> Ce
         About as many are made, and fewer where rows are identical.
     seed : int
     passes : Passes
-
-    Returns
-    -------
-    Cells
     """
     shift = sample.mean(axis=0)
     values = (sample - shift).astype(np.float32, copy=False)

@@ -26,7 +26,14 @@ import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.memory import Need, return_freed_memory
-from streamclust.neighbors.bundles import SearchAll, SearchBundle, Unshuffle
+from streamclust.neighbors.bundles import (
+    BUNDLE_ROWS,
+    SearchAll,
+    SearchBundle,
+    Shuffled,
+    Unshuffle,
+    shuffle,
+)
 from streamclust.neighbors.candidates import as_members
 from streamclust.neighbors.cells import Cells, fit_cells, number_of_cells, sample_size
 from streamclust.neighbors.search import HELD_A_NEIGHBOR, PRODUCT_BYTES, NearestRows
@@ -38,7 +45,6 @@ from streamclust.neighbors.shards import (
     descent_bytes,
     number_of_shards,
 )
-from streamclust.neighbors.shuffle import BUNDLE_ROWS, Shuffled, shuffle
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import UniformSample
 
@@ -127,19 +133,14 @@ def graph_needs(name: str, rows: Rows, settings: GraphSettings, *, grouped: bool
     settings : GraphSettings
     grouped : bool
         Whether rows have groups.
-
-    Returns
-    -------
-    list of Need
     """
     descending = settings.algorithm == "nn_descent"
-    row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
     single = rows.n_columns * 4
     n_cells = settings.n_cells(rows.n_rows)
-    sample = min(sample_size(n_cells), rows.n_rows) * (row_bytes + 16)
+    sample = min(sample_size(n_cells), rows.n_rows) * (rows.row_bytes + 16)
     copies, probes = (MOST_OVERLAP, 1) if descending else (1, MOST_PROBES)
     record = single + 2 * probes + 16
-    block = rows.rows_a_block * (2 * row_bytes + 2 * copies * record)
+    block = rows.rows_a_block * (2 * rows.row_bytes + 2 * copies * record)
     tables = 8 * n_cells * (2 * -(-rows.n_rows // rows.rows_a_block) + 16)
     k, lists = settings.n_neighbors, 2 if grouped else 1
     bundle_rows = min(SHARD_ROWS if descending else BUNDLE_ROWS, copies * rows.n_rows)
@@ -234,10 +235,6 @@ def neighbor_graph(
     groups : array-like of int of shape (n_rows,), optional
         Which rows belong together, such as the images of one vehicle: 0 to 2^39, below 0 for a
         row that belongs to none.
-
-    Returns
-    -------
-    GraphReport
     """
     rows = rows.having(rows_a_block=min(rows.rows_a_block, outputs[0].chunks[0]))
     numbered = rows.having(numbered=True)

@@ -1,6 +1,7 @@
 """The exact nearest rows of some queries, among lists of rows that are shown one after another, or
 an array in memory."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -19,8 +20,6 @@ from streamclust.neighbors.candidates import (
 _PIECE_ROWS = 512
 _LIST_ROWS = 2048
 PRODUCT_BYTES = 16 * _PIECE_ROWS * _LIST_ROWS
-# A product's rounding, in float32 epsilons of the squared lengths it is the difference of.
-_ROUNDING = 16 * np.finfo(np.float32).eps
 # Candidates looked at for each neighbour of another group, at first.
 _SIBLINGS = 4
 # Pairs held a query, in multiples of k, before the nearest are picked and the rest is dropped.
@@ -126,7 +125,7 @@ class Search:
         np.subtract(self.queries.values[which], center, out=rows[:, :-1])
         lengths = np.einsum("ij,ij->i", rows[:, :-1], rows[:, :-1])
         keys = rows @ factors.T
-        slack = _ROUNDING * (lengths + factors[:, -1].max())
+        slack = rounding(factors) * (lengths + factors[:, -1].max())
         fresh = bool(np.isinf(self.bounds[which]).any())
         if self.thorough:
             at, columns = self._nearest_of_groups(keys, which, shown, lengths, slack)
@@ -224,6 +223,17 @@ def _factors(rows: np.ndarray) -> np.ndarray:
     """Rows (-2y, |y|²): their product with (x, 1) is the squared distance less |x|²."""
     lengths = np.einsum("ij,ij->i", rows, rows)
     return np.concatenate([-2 * rows, lengths[:, None]], axis=1)
+
+
+def rounding(factors: np.ndarray) -> np.floating:
+    """A bound of the rounding of products with `_factors`, in parts of the squared lengths that
+    they are differences of.
+
+    It grows with the root of the number of terms, whose errors are of either sign (Higham, N. J. &
+    Mary, T. (2019). A new approach to probabilistic rounding error analysis. SIAM Journal on
+    Scientific Computing 41(5)); of few terms 16 epsilons are ample.
+    """
+    return np.finfo(factors.dtype).eps * max(16.0, math.sqrt(factors.shape[1] - 1))
 
 
 class NearestRows:

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamclust.memory import MIB
-from streamclust.neighbors.bundles import SearchBundle
+from streamclust.neighbors.bundles import Bundle, SearchBundle, members_of
 from streamclust.neighbors.candidates import Members, Pairs
 from streamclust.neighbors.search import Neighbors, Search, nearest_among
-from streamclust.neighbors.shuffle import Bundle, members_of
 
 # Candidates asked for beyond k; of rows with groups, in multiples of k, since the nearest rows of
 # most are of their own group.

@@ -112,8 +112,7 @@ class Rows:
 
     def __post_init__(self) -> None:
         if self.rows_a_block == 0:
-            row_bytes = self.array.shape[1] * np.dtype(self.array.dtype).itemsize
-            object.__setattr__(self, "rows_a_block", block_rows(row_bytes, self.n_rows))
+            object.__setattr__(self, "rows_a_block", block_rows(self.row_bytes, self.n_rows))
 
     @property
     def n_rows(self) -> int:
@@ -122,6 +121,21 @@ class Rows:
     @property
     def n_columns(self) -> int:
         return int(self.array.shape[1])
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a value."""
+        return np.dtype(self.array.dtype).itemsize
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row, extras not counted."""
+        return self.n_columns * self.itemsize
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of a block of rows, extras not counted."""
+        return self.rows_a_block * self.row_bytes
 
     def having(self, **changes: Any) -> "Rows":
         """The same rows with other extras, numbering or block size."""

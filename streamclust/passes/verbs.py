@@ -3,14 +3,13 @@
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 
 from streamclust.events import Events
-from streamclust.passes.accumulators import Accumulator
 from streamclust.passes.blocks import Block, Rows, Span
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 
 # Blocks that a fold mixes: part of the result, hence not of the budget.
 BLOCKS_A_WINDOW = 4
@@ -38,6 +37,19 @@ class Executor(Protocol):
     def peak(self) -> int: ...
 
     def close(self) -> None: ...
+
+
+class Accumulator(Protocol):
+    """What a `reduce` pass needs of a statistic."""
+
+    def update(self, values: np.ndarray, *extras: np.ndarray) -> None:
+        """See a block: rows of the data, and of the arrays that go with it."""
+
+    def merge(self, other: Self) -> None:
+        """Take in what another accumulator of the same settings saw."""
+
+    def result(self) -> Any:
+        """Tell what was accumulated."""
 
 
 class Learner(Protocol):

@@ -1,4 +1,5 @@
 from .components import PrincipalComponents as PrincipalComponents
+from .components import Projection as Projection
 from .components import check_range as check_range
 from .components import most_components as most_components
 from .components import variance_kept as variance_kept
@@ -9,7 +10,6 @@ from .ingestion import check_invalid as check_invalid
 from .ingestion import finite_rows as finite_rows
 from .ingestion import invalid_message as invalid_message
 from .ingestion import source_attributes as source_attributes
-from .projection import Projection as Projection
 from .step import Project as Project
 from .step import Reduce as Reduce
 from .step import components_of as components_of

@@ -9,9 +9,8 @@ from threadpoolctl import threadpool_limits
 from streamclust.memory import MIB, Need
 from streamclust.passes import REDUCED_BLOCK_BYTES, Passes, Rows, Shape, block_rows
 from streamclust.passes.accumulators import Covariance, Scatter, ScatterSketch, compute_dtype
-from streamclust.reduction.components import PrincipalComponents, principal_components
+from streamclust.reduction.components import PrincipalComponents, Projection, principal_components
 from streamclust.reduction.ingestion import BLOCKS_A_TASK
-from streamclust.reduction.projection import Projection
 from streamclust.reduction.sums import (
     EXTRA_PASSES,
     PCASums,

@@ -1,6 +1,5 @@
 """The settings of a run: a table of them, what they may be, their file, and their keywords."""
 
-from streamclust.settings.file import read_settings, settings_template
 from streamclust.settings.table import (
     HEEDED_BY,
     SETTINGS,
@@ -8,20 +7,18 @@ from streamclust.settings.table import (
     Settings,
     check_heeded,
     heeded,
+    read_settings,
+    settings_template,
 )
 from streamclust.settings.values import (
-    ALGORITHMS,
     AUTO,
-    LAYOUTS,
     Values,
     parse_n_clusters,
 )
 
 __all__ = [
-    "ALGORITHMS",
     "AUTO",
     "HEEDED_BY",
-    "LAYOUTS",
     "SETTINGS",
     "Setting",
     "Settings",

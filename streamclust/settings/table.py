@@ -4,15 +4,18 @@ Options of the command line, the settings file of ``streamclust init``, the chec
 docs/commands.md follow from the fields of `Settings`.
 """
 
+import json
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 from streamclust.errors import SettingsError
 from streamclust.memory import parse_bytes
+from streamclust.registries import ALGORITHMS
 from streamclust.settings.values import (
-    ALGORITHMS,
     ALL,
     AUTO,
     COVARIANCE_TYPES,
@@ -292,6 +295,8 @@ def _told(name: str, default: Any, metadata: Mapping[str, Any]) -> Setting:
 
 
 SETTINGS = {one.name: _told(one.name, one.default, one.metadata) for one in fields(Settings)}
+
+
 Settings.__doc__ = "\n    ".join(
     [
         f"{Settings.__doc__}\n",
@@ -321,3 +326,39 @@ def check_heeded(command: str, names: Sequence[str]) -> None:
             f"{command} does not heed {', '.join(others)}: its settings are "
             f"{', '.join(heeded(command))}"
         )
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """The settings that a TOML file names, of whichever commands.
+
+    Raises
+    ------
+    SettingsError
+        When the file cannot be read, is no TOML, or names something else.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            read = tomllib.load(file)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is no TOML: {error}") from None
+    try:
+        Settings().having(**read)
+    except (SettingsError, TypeError) as error:
+        raise SettingsError(f"{path}: {error}") from None
+    return read
+
+
+def settings_template() -> str:
+    """TOML of every setting; those that have no default are commented out."""
+    from textwrap import wrap
+
+    lines = ["# Settings of streamclust: streamclust run CASE --out OUT --config FILE"]
+    for name, setting in SETTINGS.items():
+        lines += ["", *(f"# {line}" for line in wrap(setting.meaning, 88))]
+        if setting.values.choices:
+            lines.append(f"# One of {', '.join(setting.values.choices)}.")
+        known = setting.default is not None
+        lines.append(f"{name} = {json.dumps(setting.default)}" if known else f"# {name} =")
+    return "\n".join(lines) + "\n"

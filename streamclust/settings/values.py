@@ -7,22 +7,11 @@ from typing import Any
 
 from streamclust.errors import SettingsError
 from streamclust.memory import MIB, parse_bytes
+from streamclust.registries import ALGORITHMS
 
 SCALINGS = ("none", "standard", "minmax", "l2")
 INVALID = ("error", "mask")
 NEIGHBORS = ("auto", "exact", "nn_descent")
-# The registry of algorithms: each is the module of streamclust.clustering that is called so.
-ALGORITHMS = (
-    "kmeans",
-    "minibatch-kmeans",
-    "bisecting-kmeans",
-    "gaussian-mixture",
-    "ward",
-    "birch",
-    "hdbscan",
-    "spectral",
-)
-LAYOUTS = ("pca", "lda", "umap")
 COVARIANCE_TYPES = ("diag", "full")
 AUTO, ALL = "auto", "all"
 # An automatic sweep begins here; it is widened while the best lies at its upper edge.
@@ -95,7 +84,7 @@ def read_names(name: str, value: Any) -> tuple[str, ...]:
 def read_algorithms(name: str, value: Any) -> tuple[str, ...]:
     wanted = read_names(name, value)
     if ALL in wanted:
-        return ALGORITHMS
+        return tuple(ALGORITHMS)
     unknown = [one for one in wanted if one not in ALGORITHMS]
     if unknown or not wanted:
         raise SettingsError(

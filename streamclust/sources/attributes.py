@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.errors import SettingsError, SourceError
-from streamclust.sources.csv_files import csv_lines
-from streamclust.sources.paths import KEYS, TAIL, RowFinder
+from streamclust.sources.paths import KEYS, TAIL, RowFinder, csv_lines
 
 OUTLIER_KIND = "outlier_kind"
 # A column with more values than this, or than half as many as rows, tells rows apart rather than

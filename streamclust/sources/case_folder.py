@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamclust.errors import SourceError
-from streamclust.sources.csv_files import csv_lines
-from streamclust.sources.readers import READERS, ArraySource, reader_of
+from streamclust.registries import FORMATS
+from streamclust.sources.readers import ArraySource, reader_of
 
 PATHS_NAME = "images_paths.csv"
 IMAGE_FOLDERS = ("row_data", "raw_data")
-
-_PATH_COLUMNS = re.compile(r"(images?_?|files?_?)?(paths?|names?)|images?|files?", re.IGNORECASE)
-_IMAGE_ENDING = re.compile(r"\.(jpe?g|png|bmp|gif|tiff?|webp|p[gpn]m)$", re.IGNORECASE)
 
 # A set's name is that of a group of the store, of a column of labels.csv and of figures, stands
 # beside "combined" in evaluation.csv, and is listed on the command line with commas in between.
@@ -101,7 +98,7 @@ def _folder_files(top: Path) -> list[Path]:
         names = ", ".join(item.name for item in seen[:10]) or "nothing"
         raise SourceError(
             f"{folder}: holds no descriptors, only {names}{', …' if len(seen) > 10 else ''}: "
-            f"put files ending in {', '.join(READERS)} there"
+            f"put files ending in {', '.join(FORMATS)} there"
         )
     return files
 
@@ -154,121 +151,6 @@ def _find_images(root: Path) -> Path | None:
         if items:
             return zips[0] if zips else folder
     return None
-
-
-def iter_paths(file: str | Path) -> Iterator[str]:
-    """Read image paths one after the other, as they stand in the file.
-
-    The CSV has one column, with a header line or without, or several of which one
-    is called ``paths`` or the like (or two, the first a running index without a name).
-
-    Raises
-    ------
-    SourceError
-        If the file cannot be read as such a CSV: the message names the line.
-    """
-    return (path for path, _ in _iter_cells(Path(file), None))
-
-
-def iter_column(file: str | Path, name: str) -> Iterator[tuple[str, str]]:
-    """Read the path of each row together with its cell of column `name`.
-
-    Raises
-    ------
-    SourceError
-        As `iter_paths`, and if there is no such column.
-    """
-    return _iter_cells(Path(file), name)
-
-
-def column_names(file: str | Path) -> list[str]:
-    """Names of the columns of a list of paths; none where it has no header line.
-
-    Raises
-    ------
-    SourceError
-        As `iter_paths`.
-    """
-    first = next(csv_lines(file), [])
-    return _names(first) if _find_column(Path(file), first)[1] else []
-
-
-def _iter_cells(file: Path, name: str | None) -> Iterator[tuple[str, str]]:
-    """The path of each row, and its cell of the column `name`, or the path again."""
-    lines = csv_lines(file)
-    first = next(lines, [])
-    column, is_header = _find_column(file, first)
-    other = column if name is None else _place(file, _names(first) if is_header else [], name)
-    if not is_header:
-        yield first[column], first[other]
-    blank = 0
-    for number, row in enumerate(lines, 2):
-        if not any(field.strip() for field in row):
-            blank = blank or number
-            continue
-        # Empty lines at the end mean nothing; one in between would shift all rows after it.
-        if blank:
-            raise SourceError(f"{file}: line {blank} is empty: each line must hold a path")
-        if len(row) != len(first):
-            raise SourceError(
-                f"{file}: line {number} has {len(row)} columns where the first has {len(first)}: "
-                f"put paths that contain commas in quotes"
-            )
-        if not row[column]:
-            raise SourceError(f"{file}: line {number} has no path: each line must hold a path")
-        yield row[column], row[other]
-
-
-def _names(header: list[str]) -> list[str]:
-    return [field.strip() for field in header]
-
-
-def _place(file: Path, names: list[str], name: str) -> int:
-    if name not in names:
-        known = ", ".join(names) or "there is no header line"
-        raise SourceError(f"{file}: has no column {name!r} ({known}): name one that it has")
-    return names.index(name)
-
-
-def _find_column(file: Path, first: list[str]) -> tuple[int, bool]:
-    """Tell which column holds the paths, and whether the first line is a header."""
-    if not first:
-        raise SourceError(f"{file}: starts with an empty line: one line a path is needed")
-    paths = [i for i, field in enumerate(first) if _looks_like_path(field)]
-    others = [field.strip() for i, field in enumerate(first) if i not in paths]
-    # Beside a running index only: a path with a comma that is not in quotes looks like two fields.
-    if len(paths) == 1 and all(not field or field.isdigit() for field in others):
-        return paths[0], False
-    if not paths and len(first) == 1:
-        return 0, True
-    named = [i for i, field in enumerate(first) if _PATH_COLUMNS.fullmatch(field.strip())]
-    if not paths and named:
-        return named[0], True
-    if not paths and len(first) == 2 and not first[0].strip():
-        return 1, True
-    columns = " ".join(", ".join(first).split())[:200]
-    raise SourceError(f"{file}: no column is called 'paths' ({columns}): name the one that is")
-
-
-def _looks_like_path(field: str) -> bool:
-    return "/" in field or "\\" in field or _IMAGE_ENDING.search(field) is not None
-
-
-def count_paths(file: str | Path) -> int:
-    """Count the paths in a CSV, as `iter_paths` reads them."""
-    return sum(1 for _ in iter_paths(file))
-
-
-def normalise_path(path: str) -> str:
-    """Write a path with forward slashes and without a leading ``./``.
-
-    >>> normalise_path(".\\\\veriwild\\\\1\\\\000001.jpg")
-    'veriwild/1/000001.jpg'
-    """
-    path = path.replace("\\", "/")
-    while path.startswith("./"):
-        path = path[2:].lstrip("/")
-    return path
 
 
 def check_rows(sources: Mapping[str, ArraySource], n_paths: int | None) -> int:

@@ -1,18 +1,20 @@
-"""Image paths as short digests, and which row of a case a line of a table is of.
+"""Lists of image paths, and tables of lines about them.
 
-Digests tell millions of paths apart in little memory; a line says its row by number or by path.
+Short digests tell millions of paths apart in little memory; a line of a table says its row by
+number or by path.
 """
 
+import csv
 import hashlib
+import re
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os.path import splitext
 from pathlib import Path
 
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.case_folder import normalise_path
 
 DIGEST_BYTES = 8
 # Of a path and its number in `PathNumbers`.
@@ -23,6 +25,158 @@ TAIL = "id/image"
 # Names of the columns that say which row a line is of.
 KEYS = (ROW, "path", "paths", TAIL)
 _EXAMPLES = 3
+
+_PATH_COLUMNS = re.compile(r"(images?_?|files?_?)?(paths?|names?)|images?|files?", re.IGNORECASE)
+_IMAGE_ENDING = re.compile(r"\.(jpe?g|png|bmp|gif|tiff?|webp|p[gpn]m)$", re.IGNORECASE)
+
+
+def csv_lines(file: str | Path, separators: str = ",") -> Iterator[list[str]]:
+    """Read the lines of a CSV in UTF-8, with a byte order mark or without.
+
+    Parameters
+    ----------
+    file : path
+    separators : str
+        What may stand between fields: the one that the first line has most of does.
+
+    Yields
+    ------
+    list of str
+        The fields of a line, as they stand in it; none for an empty line.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read, or is no such text.
+    """
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as text:
+            first = text.readline() if len(separators) > 1 else ""
+            text.seek(0)
+            yield from csv.reader(text, delimiter=max(separators, key=first.count))
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"{file}: is not UTF-8 text ({error.reason}): save it as UTF-8"
+        ) from error
+    except csv.Error as error:
+        raise SourceError(f"{file}: is not a CSV ({error}): check its quotes") from error
+    except OSError as error:
+        raise SourceError(f"{file}: cannot be read: {error.strerror or error}") from error
+
+
+def iter_paths(file: str | Path) -> Iterator[str]:
+    """Read image paths one after the other, as they stand in the file.
+
+    The CSV has one column, with a header line or without, or several of which one
+    is called ``paths`` or the like (or two, the first a running index without a name).
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read as such a CSV: the message names the line.
+    """
+    return (path for path, _ in _iter_cells(Path(file), None))
+
+
+def iter_column(file: str | Path, name: str) -> Iterator[tuple[str, str]]:
+    """Read the path of each row together with its cell of column `name`.
+
+    Raises
+    ------
+    SourceError
+        As `iter_paths`, and if there is no such column.
+    """
+    return _iter_cells(Path(file), name)
+
+
+def column_names(file: str | Path) -> list[str]:
+    """Names of the columns of a list of paths; none where it has no header line.
+
+    Raises
+    ------
+    SourceError
+        As `iter_paths`.
+    """
+    first = next(csv_lines(file), [])
+    return _names(first) if _find_column(Path(file), first)[1] else []
+
+
+def _iter_cells(file: Path, name: str | None) -> Iterator[tuple[str, str]]:
+    """The path of each row, and its cell of the column `name`, or the path again."""
+    lines = csv_lines(file)
+    first = next(lines, [])
+    column, is_header = _find_column(file, first)
+    other = column if name is None else _place(file, _names(first) if is_header else [], name)
+    if not is_header:
+        yield first[column], first[other]
+    blank = 0
+    for number, row in enumerate(lines, 2):
+        if not any(field.strip() for field in row):
+            blank = blank or number
+            continue
+        # Empty lines at the end mean nothing; one in between would shift all rows after it.
+        if blank:
+            raise SourceError(f"{file}: line {blank} is empty: each line must hold a path")
+        if len(row) != len(first):
+            raise SourceError(
+                f"{file}: line {number} has {len(row)} columns where the first has {len(first)}: "
+                f"put paths that contain commas in quotes"
+            )
+        if not row[column]:
+            raise SourceError(f"{file}: line {number} has no path: each line must hold a path")
+        yield row[column], row[other]
+
+
+def _names(header: list[str]) -> list[str]:
+    return [field.strip() for field in header]
+
+
+def _place(file: Path, names: list[str], name: str) -> int:
+    if name not in names:
+        known = ", ".join(names) or "there is no header line"
+        raise SourceError(f"{file}: has no column {name!r} ({known}): name one that it has")
+    return names.index(name)
+
+
+def _find_column(file: Path, first: list[str]) -> tuple[int, bool]:
+    """Tell which column holds the paths, and whether the first line is a header."""
+    if not first:
+        raise SourceError(f"{file}: starts with an empty line: one line a path is needed")
+    paths = [i for i, field in enumerate(first) if _looks_like_path(field)]
+    others = [field.strip() for i, field in enumerate(first) if i not in paths]
+    # Beside a running index only: a path with a comma that is not in quotes looks like two fields.
+    if len(paths) == 1 and all(not field or field.isdigit() for field in others):
+        return paths[0], False
+    if not paths and len(first) == 1:
+        return 0, True
+    named = [i for i, field in enumerate(first) if _PATH_COLUMNS.fullmatch(field.strip())]
+    if not paths and named:
+        return named[0], True
+    if not paths and len(first) == 2 and not first[0].strip():
+        return 1, True
+    columns = " ".join(", ".join(first).split())[:200]
+    raise SourceError(f"{file}: no column is called 'paths' ({columns}): name the one that is")
+
+
+def _looks_like_path(field: str) -> bool:
+    return "/" in field or "\\" in field or _IMAGE_ENDING.search(field) is not None
+
+
+def count_paths(file: str | Path) -> int:
+    """Count the paths in a CSV, as `iter_paths` reads them."""
+    return sum(1 for _ in iter_paths(file))
+
+
+def normalise_path(path: str) -> str:
+    """Write a path with forward slashes and without a leading ``./``.
+
+    >>> normalise_path(".\\\\veriwild\\\\1\\\\000001.jpg")
+    'veriwild/1/000001.jpg'
+    """
+    path = path.replace("\\", "/")
+    while path.startswith("./"):
+        path = path[2:].lstrip("/")
+    return path
 
 
 def path_digest(path: str) -> bytes:

@@ -1,34 +1,27 @@
 """What comes in: readers of descriptor arrays, block by block, and the choice between them.
 
-A format is one module with a function ``open_array(path) -> ArraySource`` and one line in
-``READERS``: see docs/sources.md. An array whose values stand in a file as they are in memory is a
-`StoredArray`: mapped pages would count as resident memory, so everything is read into own buffers.
+A format is a function ``open_array(path) -> ArraySource`` in a module of its own, and a line in
+`streamclust.registries.FORMATS`: see docs/sources.md. An array whose values stand in a file as they
+are in memory is a `StoredArray`: mapped pages would count as resident memory, so everything is read
+into own buffers.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Literal, Protocol
 
 import numpy as np
 
 from streamclust.errors import SourceError
-
-# By the ending of a file, or of a folder, which a slash follows. Modules by name, so that a
-# format's libraries are imported only when a file needs them.
-READERS = {
-    ".npy": "streamclust.sources.arrays",
-    ".pickle": "streamclust.sources.pickles",
-    ".pkl": "streamclust.sources.pickles",
-    ".p": "streamclust.sources.pickles",
-}
+from streamclust.registries import FORMATS
 
 # No file is longer.
 _BEYOND = 1 << 62
@@ -124,12 +117,12 @@ def open_source(path: str | Path) -> ArraySource:
         reader = reader_of(path)
         if reader is None:
             ending = path.suffix or "no ending"
-            if path.is_dir() and path.suffix.lower() in READERS:
+            if path.is_dir() and path.suffix.lower() in FORMATS:
                 raise SourceError(f"{path}: is a folder: name a file in it")
-            raise SourceError(f"{path}: {ending} is not known: use one of {', '.join(READERS)}")
+            raise SourceError(f"{path}: {ending} is not known: use one of {', '.join(FORMATS)}")
         if path.stat().st_size == 0:
             raise SourceError(f"{path}: is empty: copy or save the file again")
-        source: ArraySource = importlib.import_module(reader).open_array(path)
+        source: ArraySource = resolve_name(reader)(path)
     except FileNotFoundError:
         raise SourceError(f"{path}: does not exist: check the path") from None
     except OSError as error:
@@ -175,8 +168,8 @@ def stored_as(dtype: np.dtype) -> np.dtype:
 
 
 def reader_of(path: Path) -> str | None:
-    """The module that reads a file, or a folder, by its ending; None where none does."""
-    return READERS.get(path.suffix.lower() + "/" * path.is_dir())
+    """What opens a file, or a folder, by its ending: of `FORMATS`, or None."""
+    return FORMATS.get(path.suffix.lower() + "/" * path.is_dir())
 
 
 def fingerprint(path: str | Path) -> dict[str, int | str]:

@@ -43,8 +43,8 @@ def test_subclusters_are_scikit_learns(cloud, threshold, pickled):
 def test_separated_groups():
     values = make_blobs([3000, 1500, 500, 150], 8, random_state=2)[0].astype(np.float32)
     rows = Rows(values, rows_a_block=1024)
-    fitted = birch.ALGORITHM.fit(rows, [3, 4], Settings(), Passes(), Path())
-    own = birch.ALGORITHM.labeller(fitted)(values)
+    fitted = birch.Birch().fit(rows, [3, 4], Settings(), Passes(), Path())
+    own = birch.Birch().labeller(fitted)(values)
     expected = Birch(threshold=fitted[1].attributes["threshold"], n_clusters=4)
     assert adjusted_rand_score(expected.fit_predict(values), own[:, 1]) >= 0.98
     # Which groups merge next is told by their rows, where scikit-learn counts subclusters.
@@ -75,7 +75,7 @@ def test_a_tree_of_too_many_subclusters_is_made_coarser(cloud, monkeypatch):
     monkeypatch.setattr(birch, "MOST_TIMES", 1)
     monkeypatch.setattr(birch, "SAMPLE_ROWS", 900)
     monkeypatch.setattr(birch, "SUBCLUSTERS", 150)
-    (clustering,) = birch.ALGORITHM.fit(Rows(cloud), [4], Settings(), passes, Path())
+    (clustering,) = birch.Birch().fit(Rows(cloud), [4], Settings(), passes, Path())
     assert sum(getattr(event, "name", "") == "CF-tree" for event in told) > 1
     assert 20 < clustering.attributes["n_subclusters"] <= 150
 
@@ -88,7 +88,7 @@ def test_nearly_equal_rows_take_few_trees(monkeypatch):
     passes.events.observers.append(told.append)
     monkeypatch.setattr(birch, "SAMPLE_ROWS", 1024)
     monkeypatch.setattr(birch, "SUBCLUSTERS", 64)
-    (clustering,) = birch.ALGORITHM.fit(Rows(values), [4], Settings(), passes, Path())
+    (clustering,) = birch.Birch().fit(Rows(values), [4], Settings(), passes, Path())
     assert 2 < sum(getattr(event, "name", "") == "CF-tree" for event in told) <= 16
     assert 64 <= clustering.attributes["n_subclusters"] <= 8 * 64
 
@@ -105,7 +105,7 @@ def test_the_number_of_trees_is_bounded(cloud):
 
 def test_a_large_offset_costs_no_digits(cloud):
     near, far = (
-        birch.ALGORITHM.fit(Rows(cloud + offset), [4], Settings(), Passes(), Path())[0]
+        birch.Birch().fit(Rows(cloud + offset), [4], Settings(), Passes(), Path())[0]
         for offset in (0, 1e6)
     )
     assert far.attributes["n_subclusters"] == near.attributes["n_subclusters"]

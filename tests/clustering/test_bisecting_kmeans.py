@@ -14,7 +14,7 @@ from streamclust.clustering.bisecting_kmeans import fit_tree
 from streamclust.clustering.kmeans_sweep import SweepSettings
 from streamclust.passes.accumulators.bisection import Descent, Splits, SplitStep
 from streamclust.passes.blocks import Rows
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
 

@@ -8,8 +8,7 @@ from scipy.spatial.distance import cdist
 from sklearn.datasets import make_blobs
 from sklearn.mixture import GaussianMixture
 
-from streamclust.clustering.base import Clustering, load_algorithm
-from streamclust.clustering.confidence import Confidence
+from streamclust.clustering.base import Clustering, Confidence, load_algorithm
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings

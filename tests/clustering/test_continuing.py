@@ -6,13 +6,12 @@ from scipy.stats import multivariate_normal
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.datasets import make_blobs
 
-from streamclust.clustering.continuing import largest_move, moved_centers
-from streamclust.clustering.em import REGULARISATION, continued_mixtures
+from streamclust.clustering.gaussian_mixture import REGULARISATION, continued_mixtures
+from streamclust.clustering.kmeans import largest_move, moved_centers
 from streamclust.passes.accumulators.clusters import LloydStep
-from streamclust.passes.accumulators.covariance import Covariance, Scatter
+from streamclust.passes.accumulators.covariance import Covariance, CovarianceSketch, Scatter
 from streamclust.passes.accumulators.gaussians import Mixture, Units
 from streamclust.passes.accumulators.moments import Moments
-from streamclust.passes.accumulators.sketch import CovarianceSketch
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 from streamclust.reduction.components import variance_kept

@@ -12,10 +12,10 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from streamclust.clustering.base import Clustering, load_algorithm
-from streamclust.clustering.em import n_parameters
+from streamclust.clustering.gaussian_mixture import n_parameters
 from streamclust.passes.accumulators.gaussians import Densities, EMStep, Mixture, Units
 from streamclust.passes.blocks import Rows
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
 
@@ -161,7 +161,7 @@ def test_every_executor_finds_the_same(executor):
 def test_groups_of_mixtures_change_nothing(monkeypatch, most):
     values = stretched(n_rows=3000)
     expected = fitted(values, (2, 4, 5), "full")
-    monkeypatch.setattr("streamclust.clustering.em.GROUP_BYTES", most)
+    monkeypatch.setattr("streamclust.clustering.gaussian_mixture.GROUP_BYTES", most)
     ours = fitted(values, (2, 4, 5), "full")
     np.testing.assert_array_equal(labels_of(ours, values), labels_of(expected, values))
 

@@ -23,12 +23,12 @@ SHARE = 0.02
 def fit(values: np.ndarray, passes: Passes | None = None, **changes: object) -> Clustering:
     settings = Settings(min_cluster_size=SHARE).having(**changes)
     rows = Rows(values, rows_a_block=4096)
-    (found,) = hdbscan.ALGORITHM.fit(rows, [], settings, passes or Passes(), Path())
+    (found,) = hdbscan.HDBSCAN().fit(rows, [], settings, passes or Passes(), Path())
     return found
 
 
 def label(found: Clustering, values: np.ndarray) -> np.ndarray:
-    return hdbscan.ALGORITHM.labeller([found])(values)[:, 0]
+    return hdbscan.HDBSCAN().labeller([found])(values)[:, 0]
 
 
 def groups_with_noise(n_rows: int, n_columns: int = 3) -> np.ndarray:
@@ -75,7 +75,7 @@ def test_the_executor_and_the_store_change_nothing(executor):
         store_array(group, name, array)
     arrays = {name: group[name][...] for name in group}
     read = Clustering(found.n_clusters, arrays, found.attributes)
-    labeller = pickle.loads(pickle.dumps(hdbscan.ALGORITHM.labeller([read, read])))
+    labeller = pickle.loads(pickle.dumps(hdbscan.HDBSCAN().labeller([read, read])))
     own = labeller(values + 0.01)
     assert own.dtype == np.int32
     np.testing.assert_array_equal(own[:, 0], label(alone, values + 0.01))
@@ -112,7 +112,7 @@ def test_degenerate_rows(kind, dtype):
 def test_the_plan_does_not_grow_with_the_rows():
     def peak(n_rows: int) -> float:
         rows = Rows(np.broadcast_to(np.float32(0), (n_rows, 128)))
-        needs = hdbscan.ALGORITHM.needs("x", rows, [], Settings())
+        needs = hdbscan.HDBSCAN().needs("x", rows, [], Settings())
         return max(need.smallest for need in needs)
 
     assert peak(400_000) == peak(40_000_000) < 500 * 2**20

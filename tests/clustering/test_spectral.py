@@ -17,7 +17,7 @@ from streamclust.clustering.spectral import (
     unit_prefix,
 )
 from streamclust.passes.blocks import Rows
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
 

@@ -8,15 +8,15 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
 from streamclust.clustering.landmarks import micro_clusters
-from streamclust.clustering.ward import ALGORITHM
+from streamclust.clustering.ward import Ward
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
 
 
 def labelled(rows: Rows, ks: list[int]) -> np.ndarray:
-    fitted = ALGORITHM.fit(rows, ks, Settings(), Passes(), Path())
-    return ALGORITHM.labeller(fitted)(rows.array)
+    fitted = Ward().fit(rows, ks, Settings(), Passes(), Path())
+    return Ward().labeller(fitted)(rows.array)
 
 
 def test_few_rows_are_clustered_exactly():
@@ -49,7 +49,7 @@ def test_micro_clusters_hold_all_rows():
 
 def test_the_tree_is_published_with_its_landmarks():
     rows = Rows(np.random.default_rng(2).standard_normal((80, 3)))
-    (clustering,) = ALGORITHM.fit(rows, [4], Settings(), Passes(), Path())
+    (clustering,) = Ward().fit(rows, [4], Settings(), Passes(), Path())
     shapes = {name: array.shape for name, array in clustering.arrays.items()}
     assert shapes == {
         "landmarks": (80, 3),

@@ -11,7 +11,7 @@ from streamclust.comparison.labelling_yield import (
     known_apart,
     labelling_yield,
 )
-from streamclust.passes.accumulators.contingency import count_pairs
+from streamclust.passes.accumulators.counts import count_pairs
 
 
 def test_it_is_exact_where_all_is_known():

@@ -14,7 +14,7 @@ from streamclust import api
 from streamclust.comparison.mixing_weights import explained, search_weights
 from streamclust.errors import MemoryBudgetError, SettingsError
 from streamclust.passes.blocks import read_rows
-from streamclust.passes.side_by_side import Joined, ScaledBlock
+from streamclust.passes.scaling import Joined, ScaledBlock
 from streamclust.store.descriptors import DescriptorSet
 from streamclust.store.workspace import Workspace
 

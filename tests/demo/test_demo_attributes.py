@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_mutual_info_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from streamclust.demo.demo_case import make_case
+from streamclust.demo import make_case
 
 
 class Case:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streamclust.demo.demo_case import make_case
+from streamclust.demo import make_case
 from streamclust.errors import SettingsError
 
 WIDTHS = {"efficientnet-b7": 2560, "osnet": 512, "vdc_color": 128, "vdc_type": 512}

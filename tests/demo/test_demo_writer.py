@@ -54,7 +54,7 @@ def test_missing_rows_are_noticed(tmp_path):
 PEAK = """
 import resource, sys
 from pathlib import Path
-from streamclust.demo.demo_case import make_case
+from streamclust.demo import make_case
 make_case(sys.argv[1], rows=int(sys.argv[2]), images=False)
 status = Path("/proc/self/status")
 if status.exists():
@@ -80,7 +80,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
 
 def test_importing_the_demo_is_cheap():
     code = (
-        "import sys; from streamclust.demo import make_case\n"
+        "import sys; import streamclust.api, streamclust.demo\n"
         "print('PIL' in sys.modules, 'scipy' in sys.modules)"
     )
     run = [sys.executable, "-c", code]

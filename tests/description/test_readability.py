@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from streamclust.description.readability import readability
+from streamclust.description.contrasts import readability
 
 LABELS = np.repeat(np.arange(12), 50)
 

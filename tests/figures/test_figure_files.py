@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streamclust.figures.curves import metric_curves, panels_of
+from streamclust.figures.curves import metric_curves, panels_of, variance_curve
 from streamclust.figures.density import density_map
-from streamclust.figures.variance import variance_curve
 
 LONG = "a $very$ long_name " + "vit-large-patch16-224_" * 12 + " 漢字\n: 5 clusters"
 

@@ -5,7 +5,6 @@ import pytest
 
 from streamclust.figures import colors as shading
 from streamclust.figures.canvas import TITLE_COLUMNS, percent, printable, title_lines
-from streamclust.figures.cluster_labels import density_middles, spread_labels
 from streamclust.figures.colors import (
     DEUTERANOPIA,
     FULL_DEPTH,
@@ -15,10 +14,14 @@ from streamclust.figures.colors import (
     dot_radius,
     dotted,
 )
-from streamclust.figures.curves import series
-from streamclust.figures.density import legend_entry, outside_in_words
+from streamclust.figures.curves import series, variance_in_words
+from streamclust.figures.density import (
+    density_middles,
+    legend_entry,
+    outside_in_words,
+    spread_labels,
+)
 from streamclust.figures.files import caption, figure_file
-from streamclust.figures.variance import variance_in_words
 from streamclust.images.colour import oklab
 from streamclust.language import LANGUAGES, words
 

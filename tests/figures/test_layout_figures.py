@@ -5,17 +5,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streamclust.figures.cluster_labels import level_of, outline, spread_labels
 from streamclust.figures.density import (
     MOST_PANELS,
     PANEL_BINS,
     VIEW_ANGLES,
     _coarse,
     cluster_panels,
+    level_of,
+    outline,
     projection,
     space_views,
+    spread_labels,
 )
-from streamclust.passes.accumulators.histogram import Density, DensityMap
+from streamclust.passes.accumulators.counts import Density, DensityMap
 
 
 def spots(n_clusters, bins=48, n_rows=400, spread=1.5):

@@ -12,7 +12,7 @@ from streamclust.events import Message
 from streamclust.images import row_groups as step
 from streamclust.images.row_groups import group_sizes, groups, most_siblings, typical_size
 from streamclust.images.row_paths import StorePaths
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 from streamclust.settings import Settings
 from streamclust.store.images import GROUP, PATH
 from streamclust.store.job import Job

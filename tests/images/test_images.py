@@ -16,8 +16,8 @@ from tracing import traced
 from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
 from streamclust.images import archive as images
 from streamclust.images.archive import MOST_BYTES, Images, ImageStore
-from streamclust.sources.case_folder import find_case, iter_paths
-from streamclust.sources.paths import PathNumbers, path_digests
+from streamclust.sources.case_folder import find_case
+from streamclust.sources.paths import PathNumbers, iter_paths, path_digests
 
 NAMES = [f"veriwild/{i % 3}/{i:04d}.jpg" for i in range(40)]
 

@@ -14,7 +14,7 @@ from streamclust import api
 from streamclust.cli import commands
 from streamclust.errors import SettingsError, SourceError
 from streamclust.outliers.scores import RobustScale, root_mean_square
-from streamclust.settings import ALGORITHMS
+from streamclust.registries import ALGORITHMS
 from streamclust.store.workspace import Workspace
 
 pytestmark = pytest.mark.usefixtures("all_unrendered")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from streamclust.labelling.names import MARK, NAME, Naming, match_names
-from streamclust.passes.accumulators.contingency import count_pairs
+from streamclust.passes.accumulators.counts import count_pairs
 
 
 def carry(naming, old, new):

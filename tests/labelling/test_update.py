@@ -19,8 +19,9 @@ from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.images.archive import ImageStore, stored_images
 from streamclust.labelling.names import applied_names
 from streamclust.passes.accumulators.clusters import Assignment
-from streamclust.passes.local import LocalExecutor
-from streamclust.settings import ALGORITHMS, Settings
+from streamclust.passes.executors import LocalExecutor
+from streamclust.registries import ALGORITHMS
+from streamclust.settings import Settings
 from streamclust.store.clusterings import StoredClustering
 from streamclust.store.job import Job
 from streamclust.store.links import extend_array

@@ -6,7 +6,7 @@ from cases import write_case
 
 from streamclust import api
 from streamclust.layouts.pictures import _NoiseLast, _planes
-from streamclust.passes.accumulators.histogram import DensityMaps
+from streamclust.passes.accumulators.counts import DensityMaps
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes
 from streamclust.store.layouts import layouts_of

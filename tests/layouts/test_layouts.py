@@ -13,9 +13,10 @@ from streamclust.layouts import umap as umap_layout
 from streamclust.layouts.base import RowSums, load_layout
 from streamclust.layouts.step import layout_quality
 from streamclust.passes.blocks import Rows
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 from streamclust.passes.verbs import Passes
-from streamclust.settings import LAYOUTS, Settings
+from streamclust.registries import LAYOUTS
+from streamclust.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from streamclust.errors import SettingsError
 from streamclust.events import Events, Message
-from streamclust.neighbors import bundles, cells, shuffle
+from streamclust.neighbors import bundles, cells, search
 from streamclust.neighbors import graph as graph_module
 from streamclust.neighbors.candidates import Members, nearest_columns
 from streamclust.neighbors.graph import GraphSettings, neighbor_graph, recall_of
@@ -57,7 +57,7 @@ def small_cells(monkeypatch):
     """Many cells and bundles of few rows."""
     monkeypatch.setattr(cells, "ALL_WITH_ALL", 100)
     monkeypatch.setattr(cells, "ROWS_A_CELL", 50)
-    monkeypatch.setattr(shuffle, "BUNDLE_ROWS", 300)
+    monkeypatch.setattr(bundles, "BUNDLE_ROWS", 300)
 
 
 def graph(folder, values, *, groups=None, valid=None, passes=None, k=K, scratch=None, **settings):
@@ -252,7 +252,7 @@ def test_identical_rows(tmp_path, vehicles, algorithm):
     those of one part some of the first part, so that all hang together."""
     values = np.concatenate([vehicles[0][:1000], np.repeat(vehicles[0][:1], 1500, axis=0)])
     (indices, distances), report = graph(tmp_path, values, algorithm=algorithm)
-    assert report.largest_cell > shuffle.BUNDLE_ROWS
+    assert report.largest_cell > bundles.BUNDLE_ROWS
     own, few = np.repeat(np.arange(1000, 2500), 4), indices[1000:, :4].ravel()
     edges = coo_array((np.ones(6000), (own, few)), (2500, 2500))
     assert connected_components(edges, directed=False)[0] == 1000
@@ -335,3 +335,22 @@ def test_the_smallest_columns(n_columns):
 def test_settings_without_sense(wrong):
     with pytest.raises(SettingsError):
         GraphSettings(**wrong)
+
+
+@pytest.mark.parametrize("n_columns", [3, 64, 256, 1000, 5000])
+def test_rounding_of_products_stays_below_its_bound(n_columns):
+    chance = np.random.default_rng(n_columns)
+    rows, queries = (chance.gamma(2, 1, (400, n_columns)).astype(np.float32) for _ in range(2))
+    factors = search._factors(rows)
+    keys = np.concatenate([queries, np.ones((400, 1), np.float32)], axis=1) @ factors.T
+    exact = (rows.astype(np.float64) ** 2).sum(axis=1) - 2.0 * queries.astype(np.float64) @ rows.T
+    lengths = (queries.astype(np.float64) ** 2).sum(axis=1)
+    bound = search.rounding(factors) * (lengths[:, None] + factors[:, -1].max())
+    assert (np.abs(keys - exact) < bound).all()
+
+
+def test_rounding_of_the_usual_widths_is_sixteen_epsilons():
+    factors = np.zeros((1, 257), np.float32)
+    assert search.rounding(factors) == 16 * np.finfo(np.float32).eps
+    assert search.rounding(factors).dtype == np.float32
+    assert search.rounding(np.zeros((1, 1025), np.float32)) == 32 * np.finfo(np.float32).eps

@@ -13,7 +13,7 @@ from streamclust.neighbors.graph import GraphSettings, neighbor_graph
 from streamclust.neighbors.search import exact_neighbors
 from streamclust.neighbors.shards import candidates_a_row, descend
 from streamclust.passes.blocks import Rows
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 from streamclust.passes.verbs import Passes
 
 pytestmark = pytest.mark.slow

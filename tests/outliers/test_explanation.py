@@ -7,7 +7,7 @@ from streamclust.images.pixels import MEASURES
 from streamclust.outliers import explanation
 from streamclust.outliers.explanation import KINDS, FlaggedRows, Reason, load_reasons, tell_kinds
 from streamclust.outliers.image_faults import Reasons
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
 from streamclust.store import outliers as stored

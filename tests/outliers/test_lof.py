@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from sklearn.neighbors import LocalOutlierFactor as Theirs
 
-from streamclust.outliers.measures.lof import LocalOutlierFactor, ReachabilityDensity
-from streamclust.outliers.measures.neighbor_distance import NeighborDistances
+from streamclust.outliers.measures.neighbors import (
+    LocalOutlierFactor,
+    NeighborDistances,
+    ReachabilityDensity,
+)
 
 K = 10
 ROWS = np.random.default_rng(0).standard_normal((400, 5)) ** 3

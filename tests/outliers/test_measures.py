@@ -14,16 +14,15 @@ from cases import write_case
 from streamclust import api
 from streamclust.errors import SettingsError
 from streamclust.events import Events, StepFinished
-from streamclust.outliers.measures import registry
-from streamclust.outliers.measures.base import Inductive
-from streamclust.outliers.measures.registry import (
-    MEASURES,
+from streamclust.outliers.measures.base import (
+    Inductive,
     inductive_measures,
     load_measures,
     measures_mark,
 )
 from streamclust.outliers.new_rows import new_row_scorer
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
+from streamclust.registries import MEASURES
 from streamclust.settings import Settings
 from streamclust.store.job import Job
 from streamclust.store.outliers import SetOutliers
@@ -34,7 +33,7 @@ N_ROWS = 200
 
 @pytest.fixture
 def toy(monkeypatch):
-    """The module of docs/outliers.md; what is returned enters its name in the registry."""
+    """The module of docs/outliers.md; what is returned enters it in the registry."""
     text = Path(__file__, "../../../docs/outliers.md").resolve().read_text()
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     name = "streamclust.outliers.measures.median_distance"
@@ -43,7 +42,7 @@ def toy(monkeypatch):
     exec(textwrap.dedent(code), module.__dict__)
 
     def register():
-        monkeypatch.setattr(registry, "MEASURES", (*MEASURES, "median_distance"))
+        monkeypatch.setitem(MEASURES, "median_distance", f"{name}:MedianDistance")
 
     return register
 

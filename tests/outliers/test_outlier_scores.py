@@ -11,8 +11,7 @@ from streamclust.outliers.measures.mahalanobis import (
     CORE_NEAR,
     core_rows,
 )
-from streamclust.outliers.measures.micro_cluster import MEASURE as MICRO_CLUSTER
-from streamclust.outliers.measures.reference import reference_gap
+from streamclust.outliers.measures.reference import MicroCluster, reference_gap
 from streamclust.outliers.scores import (
     RobustScale,
     far_out,
@@ -114,10 +113,10 @@ def test_a_micro_cluster_is_both_far_and_in_company():
     near, far = np.exp([[6, 1, NAN], [9, 4, 9]])
     names = ("reference", "reference_far", "reference_gap")
     scales = dict.fromkeys(names, RobustScale(1e-9, 0.0, 1.0))
-    z = MICRO_CLUSTER.z({"reference": near, "reference_far": far}, scales)
+    z = MicroCluster().z({"reference": near, "reference_far": far}, scales)
     np.testing.assert_allclose(z, [3, 3, NAN], rtol=1e-6)
     far[1] = np.exp(2)
-    np.testing.assert_allclose(MICRO_CLUSTER.z({names[0]: near, names[1]: far}, scales)[1], 1)
+    np.testing.assert_allclose(MicroCluster().z({names[0]: near, names[1]: far}, scales)[1], 1)
 
 
 def test_the_score_is_a_root_weighted_mean_square():

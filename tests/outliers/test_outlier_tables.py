@@ -14,7 +14,7 @@ from streamclust.outliers import tables as outlier_tables
 from streamclust.outliers.explanation import KINDS, FlaggedRows
 from streamclust.outliers.flagging import load_flagged
 from streamclust.outliers.tables import LEAST_GROUP, WriteOutliers
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 from streamclust.settings import Settings
 from streamclust.store import images
 from streamclust.store.job import Job

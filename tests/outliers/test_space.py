@@ -9,7 +9,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler, normalize
 from streamclust import api
 from streamclust.outliers import score_space as space_module
 from streamclust.outliers.score_space import ScoreSpace
-from streamclust.passes.accumulators.sample import priorities
+from streamclust.passes.accumulators.kept_rows import priorities
 from streamclust.pipeline import working
 from streamclust.settings import Settings
 from streamclust.store.workspace import Workspace

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streamclust.passes.accumulators.picks import ClusterPicks
+from streamclust.passes.accumulators.kept_rows import ClusterPicks
 
 MEANS = np.array([[0.0, 0.0], [10.0, 0.0], [np.nan, np.nan], [0.0, 8.0]])
 

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.metrics.cluster import contingency_matrix
 
-from streamclust.passes.accumulators.contingency import Contingency
+from streamclust.passes.accumulators.counts import Contingency
 
 
 def test_blocks_count_as_all_rows_do():

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from streamclust.passes.accumulators.histogram import Density, DensityMap, DensityMaps, map_edges
+from streamclust.passes.accumulators.counts import Density, DensityMap, DensityMaps, map_edges
 
 N_ROWS, N_CLUSTERS = 5000, 4
 

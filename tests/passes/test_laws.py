@@ -20,14 +20,11 @@ from streamclust.passes.accumulators.clusters import (
     DistanceSums,
     LloydStep,
 )
-from streamclust.passes.accumulators.contingency import Contingency
-from streamclust.passes.accumulators.covariance import Covariance
+from streamclust.passes.accumulators.counts import Contingency, DensityMap, DensityMaps
+from streamclust.passes.accumulators.covariance import Covariance, CovarianceSketch
 from streamclust.passes.accumulators.gaussians import EMStep, Mixture, PosteriorMoments, Units
-from streamclust.passes.accumulators.histogram import DensityMap, DensityMaps
+from streamclust.passes.accumulators.kept_rows import ClusterPicks, UniformSample
 from streamclust.passes.accumulators.moments import Moments
-from streamclust.passes.accumulators.picks import ClusterPicks
-from streamclust.passes.accumulators.sample import UniformSample
-from streamclust.passes.accumulators.sketch import CovarianceSketch
 
 N_ROWS = 60
 

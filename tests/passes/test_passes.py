@@ -9,10 +9,10 @@ import zarr
 from streamclust.errors import ClusterError, SourceError
 from streamclust.events import Events, PassAdvanced, PassStarted
 from streamclust.passes.accumulators.clusters import Assignment
+from streamclust.passes.accumulators.kept_rows import UniformSample
 from streamclust.passes.accumulators.moments import Moments
-from streamclust.passes.accumulators.sample import UniformSample
 from streamclust.passes.blocks import Columns, Rows, Shape, block_rows
-from streamclust.passes.local import LocalExecutor, in_order
+from streamclust.passes.executors import LocalExecutor, in_order
 from streamclust.passes.verbs import Passes
 
 
@@ -163,7 +163,7 @@ def _own_error(_):
 
 
 def test_no_scheduler_is_said_in_words():
-    from streamclust.passes.dask import DaskExecutor
+    from streamclust.passes.executors import DaskExecutor
 
     with pytest.raises(ClusterError, match=r"no dask scheduler at tcp://127\.0\.0\.1:1"):
         DaskExecutor("tcp://127.0.0.1:1", timeout=0.5)

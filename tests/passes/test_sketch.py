@@ -4,7 +4,7 @@ from rounding import rounding
 from tracing import traced
 
 from streamclust.errors import SettingsError
-from streamclust.passes.accumulators.sketch import CovarianceSketch
+from streamclust.passes.accumulators.covariance import CovarianceSketch
 
 
 def decaying_rows(n_rows: int = 2000, n_features: int = 120, decay: float = 0.7) -> np.ndarray:

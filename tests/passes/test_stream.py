@@ -5,7 +5,7 @@ import pytest
 
 from streamclust.events import Events, PassAdvanced, PassFinished, PassStarted
 from streamclust.passes.blocks import Span, spans_of
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 from streamclust.passes.verbs import Passes
 
 

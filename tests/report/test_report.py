@@ -19,7 +19,7 @@ from streamclust.events import Message, PassStarted, StepFinished
 from streamclust.images.archive import ImageStore, stored_images
 from streamclust.images.pixels import MEASURES
 from streamclust.outliers.explanation import KINDS
-from streamclust.passes.local import LocalExecutor
+from streamclust.passes.executors import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.report.page import PATH_BYTES, as_json, content_policy
 from streamclust.report.pictures import fewer, thumbnails

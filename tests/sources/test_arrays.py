@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from streamclust.errors import SourceError
-from streamclust.sources.readers import READERS, fingerprint, open_source
+from streamclust.registries import FORMATS
+from streamclust.sources.readers import fingerprint, open_source
 
 
 @pytest.mark.parametrize("dtype", ["f2", "<f4", ">f4", "f8", ">i2", "u1", "i8"])
@@ -134,7 +135,7 @@ def test_random_damage_never_surprises(tmp_path):
     assert min(outcomes.values()) > 20
 
 
-@pytest.mark.parametrize("ending", READERS)
+@pytest.mark.parametrize("ending", FORMATS)
 def test_files_that_are_none(tmp_path, ending):
     path = tmp_path / f"a{ending}"
     with pytest.raises(SourceError, match="does not exist"):

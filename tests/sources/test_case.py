@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from streamclust.errors import SourceError
-from streamclust.sources.case_folder import (
-    check_rows,
+from streamclust.sources.case_folder import check_rows, find_case
+from streamclust.sources.paths import (
     column_names,
     count_paths,
-    find_case,
     iter_column,
     iter_paths,
     normalise_path,

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from streamclust.errors import SourceError
+from streamclust.registries import FORMATS
 from streamclust.sources.case_folder import find_case
-from streamclust.sources.readers import READERS, fingerprint, open_source
+from streamclust.sources.readers import fingerprint, open_source
 
 PAGE = Path(__file__).parents[2] / "docs/sources.md"
 
@@ -19,11 +20,12 @@ PAGE = Path(__file__).parents[2] / "docs/sources.md"
 def parts(monkeypatch):
     """The page, followed to the letter: the module is there, and the line in the registry."""
     code, line = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    (ending, name), *_none = eval(f"{{{line}}}").items()
+    ((ending, place),) = eval(f"{{{line}}}").items()
+    name = place.partition(":")[0]
     module = ModuleType(name)
     monkeypatch.setitem(sys.modules, name, module)
     exec(code, module.__dict__)
-    monkeypatch.setitem(READERS, ending, name)
+    monkeypatch.setitem(FORMATS, ending, place)
 
 
 @pytest.fixture

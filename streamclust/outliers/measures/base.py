@@ -1,5 +1,9 @@
 """What an outlier measure is: it writes columns of values, one of each row, which then are made
-comparable and count for the score of the set."""
+comparable and count for the score of the set.
+
+To add one, write a module with a class that is a `Measure`, and enter it in
+`streamclust.registries.MEASURES`; docs/outliers.md tells the rest.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +13,13 @@ import numpy as np
 
 from streamclust.outliers.scores import RobustScale
 from streamclust.passes import Passes, Rows, Transform
+from streamclust.registries import MEASURES, instance_of
 from streamclust.settings import Settings
+
+# The measures that the scores were made of when they were first stored: they have no mark then.
+_FIRST = dict.fromkeys(
+    ("reference", "mahalanobis", "residual", "neighbor_distance", "lof", "micro_cluster"), 1
+)
 
 
 class MeasureColumn(NamedTuple):
@@ -183,3 +193,28 @@ class InductiveColumns(ScaledColumns):
 
     def transform(self, fitted: FittedMeasure) -> Transform:
         raise NotImplementedError
+
+
+def load_measures() -> dict[str, Measure]:
+    """All measures by name, in their order."""
+    return {name: instance_of(place) for name, place in MEASURES.items()}
+
+
+def inductive_measures() -> dict[str, Measure]:
+    """The measures that rows which come later have, too: such as tell rows by themselves, and such
+    as are made of the columns of these alone."""
+    chosen: dict[str, Measure] = {}
+    known = {"residual"}
+    for name, measure in load_measures().items():
+        if (isinstance(measure, Inductive) or not measure.columns) and known.issuperset(
+            measure.reads
+        ):
+            chosen[name] = measure
+            known |= {column.name for column in measure.columns if column.is_kept}
+    return chosen
+
+
+def measures_mark(measures: dict[str, Measure]) -> list[dict[str, int]]:
+    """What scores of these measures are made of beside the rows; empty for the first measures."""
+    versions = {name: measure.version for name, measure in measures.items()}
+    return [] if versions == _FIRST else [versions]

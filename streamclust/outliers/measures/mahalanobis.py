@@ -1,4 +1,5 @@
-"""Mahalanobis distance of every row, by the covariance of the rows that are not far out."""
+"""Mahalanobis distance of every row, by the covariance of the rows that are not far out; and length
+of what the components leave of it, which its projection has told already."""
 
 from typing import Self
 
@@ -10,6 +11,7 @@ from streamclust.outliers.measures.base import (
     InductiveColumns,
     MeasureColumn,
     MeasureInputs,
+    ScaledColumns,
 )
 from streamclust.outliers.measures.reference import FAR, NEAR, reference_gap
 from streamclust.outliers.scores import RobustScale
@@ -98,7 +100,7 @@ class Mahalanobis(InductiveColumns):
     title = "Mahalanobis"
 
     def block_bytes(self, rows: Rows, n_neighbors: int) -> int:
-        return rows.rows_a_block * rows.n_columns * np.dtype(rows.array.dtype).itemsize
+        return rows.block_bytes
 
     def fit(self, inputs: MeasureInputs, settings: Settings, passes: Passes) -> FittedMeasure:
         core = inputs.rows.having(valid=_core(inputs))
@@ -117,4 +119,9 @@ def _core(inputs: MeasureInputs) -> np.ndarray:
     return core_rows(scale.z(near), far, RobustScale.of(far).z(far), RobustScale.of(gap).z(gap))
 
 
-MEASURE = Mahalanobis()
+class Residual(ScaledColumns):
+    """The residual: large for what is unlike all others in no usual way."""
+
+    version = 1
+    reads = ("residual",)
+    weight = 1 / 9

@@ -1,7 +1,8 @@
-"""Distances to random reference samples: groups of alike outliers cannot hide from them."""
+"""Distances to random reference samples: groups of alike outliers cannot hide from them; and
+membership in a small group far from the others, which these tell."""
 
-from collections.abc import Iterator
-from typing import Self
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
 
 import numpy as np
 
@@ -10,7 +11,9 @@ from streamclust.outliers.measures.base import (
     InductiveColumns,
     MeasureColumn,
     MeasureInputs,
+    ScaledColumns,
 )
+from streamclust.outliers.scores import RobustScale
 from streamclust.passes import Passes, Rows, Transform
 from streamclust.passes.accumulators import UniformSample
 from streamclust.settings import Settings
@@ -23,6 +26,8 @@ N_SAMPLES = 10
 NEAR_SHARE, FAR_SHARE = 0.01, 0.05
 
 PIECE_ROWS = 512
+
+GAP = "reference_gap"
 
 
 class ReferenceSamples:
@@ -148,7 +153,7 @@ class Reference(InductiveColumns):
     title = "reference distances"
 
     def block_bytes(self, rows: Rows, n_neighbors: int) -> int:
-        return ReferenceDistances.nbytes(rows.n_columns, np.dtype(rows.array.dtype).itemsize)
+        return ReferenceDistances.nbytes(rows.n_columns, rows.itemsize)
 
     def fit(self, inputs: MeasureInputs, settings: Settings, passes: Passes) -> FittedMeasure:
         samples = ReferenceSamples(seed=settings.random_state)
@@ -164,4 +169,20 @@ class Reference(InductiveColumns):
         return ReferenceDistances([(rows[part], numbers[part]) for part in parts])
 
 
-MEASURE = Reference()
+class MicroCluster(ScaledColumns):
+    """Far from 5 % of all rows, yet in company: the lesser of the robust z of the far reference
+    distance, and of its ratio to the near one."""
+
+    version = 1
+    reads = (NEAR, FAR)
+    weight = 1 / 9
+
+    def scales(self, columns: Mapping[str, Any]) -> dict[str, RobustScale]:
+        near, far = columns[NEAR][...], columns[FAR][...]
+        return {GAP: RobustScale.of(reference_gap(near, far, RobustScale.of(near).floor))}
+
+    def z(self, columns: Mapping[str, np.ndarray], scales: Mapping[str, RobustScale]) -> np.ndarray:
+        near, far = columns[NEAR], columns[FAR]
+        gap = scales[GAP].z(reference_gap(near, far, scales[NEAR].floor))
+        near, far = scales[NEAR].z(near), scales[FAR].z(far)
+        return np.where(np.isnan(near), near, np.minimum(far, gap))

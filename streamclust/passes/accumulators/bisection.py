@@ -67,12 +67,7 @@ class Descent:
 
 
 class SplitSums:
-    """Sizes and means of the two sides of every split, of the rows that come to it.
-
-    Parameters
-    ----------
-    descent : Descent
-    """
+    """Sizes and means of the two sides of every split, of the rows that come to it."""
 
     def __init__(self, descent: Descent) -> None:
         self.descent = descent
