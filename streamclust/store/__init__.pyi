@@ -78,6 +78,7 @@ from .outputs import file_digest as file_digest
 from .outputs import number_cell as number_cell
 from .outputs import plain_cell as plain_cell
 from .outputs import safe_cell as safe_cell
+from .outputs import write_table as write_table
 from .record import RunRecord as RunRecord
 from .record import records as records
 from .record import settings_of_last as settings_of_last
