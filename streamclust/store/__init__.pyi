@@ -92,6 +92,9 @@ from .staged_clusterings import extended_clustering as extended_clustering
 from .staged_clusterings import label_changes as label_changes
 from .staged_clusterings import staged_clustering as staged_clustering
 from .sums import StoredComponents as StoredComponents
+from .tables import Line as Line
+from .tables import StoredTables as StoredTables
+from .tables import stored_tables as stored_tables
 from .workspace import FORMAT as FORMAT
 from .workspace import Workspace as Workspace
 from .workspace import fingerprint as fingerprint
