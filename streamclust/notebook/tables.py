@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # Of every table what is text whatever it looks like: a set may be called 7, a cluster None.
 _TEXT = {
     *("set", "clustering", "clusterings", "labels", "space", "algorithm", "same_algorithm"),
-    *("mixture", "mixed_set", "best_set", "sets", "attribute", "measure"),
+    *("mixed_set", "best_set", "sets", "attribute", "measure"),
     *("path", "kind", "name", "text", "what"),
     *("typical", "varied", "borderline", "worst"),
 }

@@ -41,7 +41,7 @@ _SETS = (
     "same_davies_bouldin",
     "same_calinski_harabasz",
 )
-_MIXING = ("mixture", "measure", "attribute", "mixed", "best_set", "best", "gain")
+_MIXING = ("mixed_set", "measure", "attribute", "mixed", "best_set", "best", "gain")
 
 _MADE_BY = ("run", "cluster", "mix")
 _NONE: dict[str, Any] = {"name": "", "n_clusters": ""}

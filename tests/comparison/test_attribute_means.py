@@ -10,9 +10,7 @@ from streamclust.store.tables import Line
 
 AMI = {"a": {2: 0.1, 3: 0.2, 4: 0.6, 9: 0.9}, "b": {2: 0.3, 3: 0.5, 4: 0.7, 30: 0.8}}
 BEST = {"a": 9, "b": 30}
-SETS: dict[str, Line] = {
-    name: {"algorithm": "kmeans", "n_clusters": k} for name, k in BEST.items()
-}
+SETS: dict[str, Line] = {name: {"algorithm": "kmeans", "n_clusters": k} for name, k in BEST.items()}
 
 
 def lines() -> list[Line]:
