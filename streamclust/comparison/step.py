@@ -15,8 +15,9 @@ Stored, and written for people, are:
 - ``yield.csv``: what naming the clusters of every clustering gives.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from streamclust.choice import measured, of_same_number, sound
@@ -88,7 +89,7 @@ AGREEMENT = (
     *("calinski_harabasz", "davies_bouldin", "silhouette_simplified"),
 )
 # Columns and lines.
-Table = tuple[Sequence[str], list[dict[str, Any]]]
+Table = tuple[Sequence[str], Iterable[dict[str, Any]]]
 
 
 def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None) -> None:
@@ -165,7 +166,7 @@ def _tables(
                 lines.agreement += consistency_lines(job, str(group), stored[...], clusterings)
             named = attributes is not None and attributes.columns is not None
             gains = gain_lines(job.workspace, unrefused, lines.agreement, footing, named=named)
-    tables[CONTINGENCY_FILE] = CONTINGENCY, [*set_cells(chosen, shared), *lines.cells]
+    tables[CONTINGENCY_FILE] = CONTINGENCY, chain(set_cells(chosen, shared), lines.cells)
     tables[ATTRIBUTES_FILE] = ATTRIBUTES, lines.agreement
     tables[MIXING_FILE] = MIXING, gains
     if known is not None:

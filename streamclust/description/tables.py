@@ -65,14 +65,10 @@ def write_descriptions(
             for line in _descriptions(clustering, description, cluster_texts(description, language))
         )
         numbers = (line for one in each for line in _evidence(*one))
+        shares = ((clustering, description.readability) for clustering, description in each)
         readable = (
-            {
-                **_about(clustering),
-                "k": clustering.n_clusters,
-                **description.readability,
-                "rows": int(description.readability["rows"]),
-            }
-            for clustering, description in each
+            {**_about(own), "k": own.n_clusters, **told, "rows": int(told["rows"])}
+            for own, told in shares
         )
         tables = {
             DESCRIPTIONS_FILE: (DESCRIPTIONS, in_words),

@@ -7,12 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamclust.choice import measured, stored_choice
-from streamclust.comparison import (
-    ATTRIBUTES_FILE,
-    COMPARISON_FILE,
-    MIXING_FILE,
-    compared_tables,
-)
+from streamclust.comparison import ATTRIBUTES_FILE, COMPARISON_FILE, MIXING_FILE, compared_tables
 from streamclust.images import stored_images
 from streamclust.report.page import CLUSTERING_LINES, LINES
 from streamclust.report.words import Words
@@ -236,10 +231,8 @@ def _known_attributes(
         clustering = chosen.get(line["set"])
         if clustering is None or math.isnan(line["ami"]):
             continue
-        if (line["algorithm"], line["n_clusters"]) == (
-            clustering.algorithm,
-            clustering.n_clusters,
-        ):
+        own = clustering.algorithm, clustering.n_clusters
+        if (line["algorithm"], line["n_clusters"]) == own:
             values.setdefault(clustering.set_name, {})[line["attribute"]] = line["ami"]
     names = list(dict.fromkeys(name for of_set in values.values() for name in of_set))[:LINES]
     return Table(

@@ -1,6 +1,7 @@
 """Tables that a step makes: typed, for whatever reads them later, and as CSV files for people."""
 
 import math
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any
@@ -37,10 +38,9 @@ class StoredTables(StoredResult):
         if table is None:
             return
         kinds, words = table.attrs[_KINDS], table.attrs[_WORDS]
-        numbers = table[_CELLS][...].T.tolist()
-        cells = [_read(*column, words) for column in zip(numbers, kinds.values(), strict=True)]
-        for line in zip(*cells, strict=True):
-            yield dict(zip(kinds, line, strict=True))
+        for numbers in table[_CELLS][...]:
+            cells = zip(kinds.items(), numbers.tolist(), strict=True)
+            yield {column: _read(number, kind, words) for (column, kind), number in cells}
 
     def publish(
         self, tables: Mapping[str, tuple[Sequence[str], Iterable[Mapping[str, Any]]]], mark: str
@@ -49,7 +49,7 @@ class StoredTables(StoredResult):
         no cell at all are not known."""
         with self.staged(mark) as group:
             for file, (columns, lines) in tables.items():
-                _stage(group.create_group(file), columns, list(lines))
+                _stage(group.create_group(file), columns, lines)
             group.attrs["files"] = list(tables)
 
     def write(self, outputs: Outputs, safe: Collection[str] = ()) -> None:
@@ -73,35 +73,35 @@ def stored_tables(workspace: Workspace, step: str) -> StoredTables:
     return StoredTables(workspace, f"tables/{step}")
 
 
-def _stage(group: Any, columns: Sequence[str], lines: Sequence[Mapping[str, Any]]) -> None:
+def _stage(group: Any, columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> None:
     """Write a table as one array: in place of texts it has their numbers among the words."""
-    cells = np.full((len(lines), len(columns)), math.nan)
-    kinds, words = {}, dict[str, int]()
-    for number, column in enumerate(columns):
-        values = [line.get(column) for line in lines]
-        kinds[column] = kind = _kind(values)
-        if kind == _TEXT:
-            values = [words.setdefault(value, len(words)) if value else None for value in values]
-        elif kind == _NUMBER:
-            values = [value and float(f"{value:.6g}") for value in values]
-        cells[:, number] = values
-    store_array(group, _CELLS, cells)
+    cells = array("d")
+    kinds, words = dict[str, str](), dict[str, int]()
+    for line in lines:
+        for column in columns:
+            value = line.get(column)
+            if value is None or value != value or value == "":
+                cells.append(math.nan)
+            elif isinstance(value, str):
+                cells.append(words.setdefault(value, len(words)))
+                kinds[column] = _TEXT
+            elif isinstance(value, Integral):
+                cells.append(int(value))
+                kinds.setdefault(column, _WHOLE)
+            else:
+                cells.append(float(number_cell(value)))
+                kinds[column] = _NUMBER
+    store_array(group, _CELLS, np.array(cells).reshape(-1, len(columns)))
+    kinds = {column: kinds.get(column, _NUMBER) for column in columns}
     group.attrs.update({_KINDS: kinds, _WORDS: list(words)})
 
 
-def _kind(values: Sequence[Any]) -> str:
-    if any(isinstance(value, str) for value in values):
-        return _TEXT
-    known = [value for value in values if value is not None and value == value]
-    return _WHOLE if known and all(isinstance(value, Integral) for value in known) else _NUMBER
-
-
-def _read(numbers: list[float], kind: str, words: Sequence[str]) -> list[Any]:
+def _read(number: float, kind: str, words: Sequence[str]) -> Any:
+    if math.isnan(number):
+        return None if kind == _TEXT else number
     if kind == _NUMBER:
-        return numbers
-    if kind == _WHOLE:
-        return [number if math.isnan(number) else int(number) for number in numbers]
-    return [None if math.isnan(number) else words[int(number)] for number in numbers]
+        return number
+    return words[int(number)] if kind == _TEXT else int(number)
 
 
 def _written(line: Line, safe: Collection[str]) -> Line:
