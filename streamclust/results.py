@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamclust.errors import SettingsError
-from streamclust.notebook import Picture, Pictures, stored_table
+from streamclust.notebook import Picture, Pictures, stored_table, table_file
 from streamclust.store import Workspace
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from streamclust.store import StoredClustering
 
 _ASSIGN = "streamclust assign OUT NEW --to OUT/new.csv"
-_COMPARE = "streamclust compare OUT"
-_DESCRIBE = "streamclust describe OUT"
 _LABEL = "streamclust label OUT --names names.csv"
 _OUTLIERS = "streamclust outliers OUT"
 
@@ -65,23 +63,21 @@ class Results:
 
         return _frame(clusters_table(self._workspace, self.descriptors), CLUSTERS)
 
-    descriptions = stored_table("descriptions.csv", _DESCRIBE, "A line a cluster, in sentences.")
+    descriptions = stored_table("describe", "descriptions.csv", "A line a cluster, in sentences.")
     readability = stored_table(
-        "readability.csv", _DESCRIBE, "How readable each set's clusters are."
+        "describe", "readability.csv", "How readable each set's clusters are."
     )
-    comparison = stored_table("comparison.csv", _COMPARE, "A line a set, side by side.")
+    comparison = stored_table("compare", "comparison.csv", "A line a set, side by side.")
     agreement = stored_table(
-        "agreement.csv", _COMPARE, "A line a pair of sets, or labels in a space."
+        "compare", "agreement.csv", "A line a pair of sets, or labels in a space."
     )
-    attributes = stored_table("attributes.csv", _COMPARE, "A line a clustering and attribute.")
-    mixing = stored_table("mixing.csv", _COMPARE, "What a mixture gains on the best of its sets.")
-    outlier_table = stored_table("outliers.csv", _OUTLIERS, "A line an outlier, by score.")
-    outlier_reasons = stored_table(
-        "outlier_reasons.csv", _OUTLIERS, "A line a reason of an outlier."
-    )
-    duplicates = stored_table("duplicates.csv", _OUTLIERS, "A line an image that is there twice.")
-    named = stored_table("named.csv", _LABEL, "A line a row, by names.", numbers=("row", "outlier"))
-    drift = stored_table("drift.csv", _ASSIGN, "A line a cluster: its share before and now.")
+    attributes = stored_table("compare", "attributes.csv", "A line a clustering and attribute.")
+    mixing = stored_table("compare", "mixing.csv", "What a mixture gains on the best of its sets.")
+    outlier_table = table_file("outliers.csv", _OUTLIERS, "A line an outlier, by score.")
+    outlier_reasons = table_file("outlier_reasons.csv", _OUTLIERS, "A line a reason of an outlier.")
+    duplicates = table_file("duplicates.csv", _OUTLIERS, "A line an image that is there twice.")
+    named = table_file("named.csv", _LABEL, "A line a row, by names.", numbers=("row", "outlier"))
+    drift = table_file("drift.csv", _ASSIGN, "A line a cluster: its share before and now.")
 
     @property
     def figures(self) -> Pictures:

@@ -7,7 +7,9 @@ import sys
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
+from cases import write_case
 
 import streamclust
 from streamclust import api
@@ -20,6 +22,10 @@ from streamclust.progress import PlainLines
 from streamclust.store.workspace import Workspace
 
 EVIL = "<script>alert('x')&"
+STORED = {
+    **dict.fromkeys(("comparison", "agreement", "attributes", "mixing"), "compare"),
+    **dict.fromkeys(("descriptions", "readability"), "describe"),
+}
 
 
 class Page(HTMLParser):
@@ -47,6 +53,18 @@ def case(blobs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("display")
     np.save(folder / f"{EVIL}.npy", blobs[0])
     return streamclust.run(folder / f"{EVIL}.npy", folder / "out", n_clusters=(4, 5))
+
+
+@pytest.fixture(scope="module")
+def two_sets(blobs, tmp_path_factory):
+    """Two sets that were described, and compared with an attribute called 7."""
+    folder = tmp_path_factory.mktemp("two")
+    case = write_case(folder / "case", **{EVIL: blobs[0], "08": blobs[0][:, :9] ** 2})
+    (folder / "known.csv").write_text(
+        "row,7\n" + "".join(f"{row},{row % 3}\n" for row in range(99))
+    )
+    case = api.ingest(case, folder / "out").reduce().cluster(n_clusters=(4, 5)).measure()
+    return case.compare(folder / "known.csv").describe()
 
 
 def test_a_case_is_a_table_with_reasons_and_a_map(case):
@@ -118,6 +136,22 @@ def test_outliers_are_a_table(case):
     outliers = case.outlier_table
     assert outliers.score.is_monotonic_decreasing
     assert len(case.duplicates) == 0
+
+
+def test_frames_of_the_store_are_what_the_files_tell(two_sets):
+    for name in STORED:
+        file = two_sets.folder / f"{name}.csv"
+        pd.testing.assert_frame_equal(getattr(two_sets, name), read_table(file, "it"))
+    assert two_sets.attributes.attribute.tolist()[0] == "7"
+    assert len(two_sets.mixing) == 0
+
+
+@pytest.mark.parametrize(("table", "command"), STORED.items())
+def test_files_of_an_earlier_streamclust_are_not_read(two_sets, tmp_path, table, command):
+    out = shutil.copytree(two_sets.folder, tmp_path / "out")
+    shutil.rmtree(out / "workspace.zarr" / "tables")
+    with pytest.raises(WorkspaceError, match=rf"earlier streamclust: streamclust {command} OUT "):
+        getattr(streamclust.open(out), table)
 
 
 def test_text_stays_text(tmp_path):

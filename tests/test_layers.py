@@ -31,7 +31,7 @@ def module_name(path: Path) -> str:
 
 
 # What stands in the store begins so.
-PLACES = ("descriptors/", "outliers/", "images/", "names/")
+PLACES = ("descriptors/", "outliers/", "images/", "names/", "tables/")
 MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 

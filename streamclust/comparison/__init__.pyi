@@ -10,5 +10,8 @@ from .mixed_sets import MixedSet as MixedSet
 from .mixed_sets import mix as mix
 from .mixed_sets import mixed_shape as mixed_shape
 from .pictures import draw_comparison as draw_comparison
+from .step import ATTRIBUTES_FILE as ATTRIBUTES_FILE
 from .step import COMPARISON_FILE as COMPARISON_FILE
+from .step import MIXING_FILE as MIXING_FILE
 from .step import compare as compare
+from .step import compared_tables as compared_tables

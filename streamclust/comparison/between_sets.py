@@ -149,11 +149,12 @@ def set_cells(chosen: dict[str, StoredClustering], tables: Tables) -> Iterator[d
     """Lines of each clustering with those of other sets, of the rows that the two share."""
     for (name, other), table in tables.items():
         if name != other:
-            yield from cells("set", chosen[name], other, table, range(table.shape[1]))
+            clusters = [*map(str, range(table.shape[1]))]
+            yield from cells("set", chosen[name], other, table, clusters)
 
 
 def cells(
-    kind: str, clustering: StoredClustering, other: str, table: np.ndarray, values: Sequence[Any]
+    kind: str, clustering: StoredClustering, other: str, table: np.ndarray, values: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """Lines of contingency.csv: the cells of a table (clusters, values) that are not empty.
 

@@ -1,10 +1,9 @@
 """The pictures of the comparison, made from its tables: agreement, attributes, yield, flows."""
 
-import csv
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,11 +14,12 @@ from streamclust.comparison.step import (
     COMPARISON_FILE,
     CONTINGENCY_FILE,
     YIELD_FILE,
+    compared_tables,
 )
 from streamclust.errors import SettingsError
 from streamclust.figures import COMPARISON, FIGURE_BYTES, figure_file
 from streamclust.memory import Need
-from streamclust.store import Job, Outputs, file_digest, fingerprint
+from streamclust.store import Job, Line, Outputs, fingerprint
 
 STEP = "draw comparison"
 # Pairs of sets of which the flows are drawn: those whose recommended clusterings have the largest
@@ -31,14 +31,11 @@ _LONGEST_STEM = 200  # bytes; file systems allow 255
 _AGREEMENT, _ATTRIBUTES, _YIELD = (
     figure_file(COMPARISON, kind) for kind in ("agreement", "attributes", "yield")
 )
-_TABLES = (COMPARISON_FILE, AGREEMENT_FILE, ATTRIBUTES_FILE, CONTINGENCY_FILE)
 
 # Numbers of clusters that are listed one by one.
 _LISTED = 4
 
 Pair = tuple[str, str]
-# A line of a table, as it is read.
-Line = dict[str, str]
 
 
 class AttributeMeans(NamedTuple):
@@ -76,27 +73,26 @@ def draw_comparison(job: Job, outputs: Outputs) -> None:
     Raises
     ------
     SettingsError
-        When there is a table too few.
+        When there are no tables.
     MemoryBudgetError
         When it does not fit the budget.
     """
-    folder = outputs.folder
-    missing = [name for name in _TABLES if not (folder / name).exists()]
-    if missing:
-        raise SettingsError(f"no {missing[0]} in {folder}: run streamclust compare first")
-    sets = {line["set"]: line for line in _lines(folder / COMPARISON_FILE) if line["algorithm"]}
-    agreement = _agreement(folder, sets)
+    stored = compared_tables(job.workspace)
+    if not stored.exists:
+        raise SettingsError(
+            f"no {COMPARISON_FILE} in {outputs.folder}: run streamclust compare first"
+        )
+    sets = {line["set"]: line for line in stored.lines(COMPARISON_FILE) if line["algorithm"]}
+    agreement = _agreement(stored.lines(AGREEMENT_FILE), sets)
     parts = {name: job.set(name).parts for name in sets}
     pairs = {_pair_file(pair, list(sets)): pair for pair in _closest(agreement, parts)}
     unrefused = {name: sound(job.workspace, name) for name in sets}
-    means = attribute_means(list(_lines(folder / ATTRIBUTES_FILE)), sets, unrefused)
-    tables = [folder / name for name in (*_TABLES, YIELD_FILE)]
-    digests = [file_digest(table) if table.exists() else None for table in tables]
-    mark = fingerprint(STEP, 5, digests, means.algorithm, means.n_clusters)
-    yields = _yields(folder, sets)
+    means = attribute_means(list(stored.lines(ATTRIBUTES_FILE)), sets, unrefused)
+    mark = fingerprint(STEP, 6, stored.fingerprint, means.algorithm, means.n_clusters)
+    yields = _yields(stored.lines(YIELD_FILE), sets)
     wanted = [*([_AGREEMENT] if pairs else []), *([_ATTRIBUTES] if means.values else [])]
     wanted += [*([_YIELD] if yields else []), *pairs]
-    for stale in _drawn(folder) - set(wanted):
+    for stale in _drawn(outputs.folder) - set(wanted):
         outputs.remove(stale)
     if all(outputs.is_current(file, mark) for file in wanted):
         job.skip(STEP, None)
@@ -108,7 +104,8 @@ def draw_comparison(job: Job, outputs: Outputs) -> None:
             _draw_attributes(outputs, sets, _named(sets, agreement), means, mark)
         if yields:
             _draw_yields(outputs, yields, mark)
-        _draw_pairs(outputs, pairs, _shared(folder, sets, pairs.values()), mark)
+        shared = _shared(stored.lines(CONTINGENCY_FILE), sets, pairs.values())
+        _draw_pairs(outputs, pairs, shared, mark)
     if len(pairs) < (n_pairs := math.comb(len(sets), 2)):
         job.events.note(
             f"flows are drawn of the {len(pairs)} of {n_pairs} pairs of sets that agree most; "
@@ -119,17 +116,6 @@ def draw_comparison(job: Job, outputs: Outputs) -> None:
 def draw_comparison_needs() -> list[Need]:
     """Memory of the largest figure; the tables are small beside it."""
     return [Need(STEP, fixed=FIGURE_BYTES)]
-
-
-def number(text: str | None) -> float:
-    """A cell of a table; NaN where it is empty."""
-    return float(text) if text else math.nan
-
-
-def _lines(path: Path) -> Iterator[Line]:
-    if path.exists():
-        with open(path, newline="", encoding="utf-8") as file:
-            yield from csv.DictReader(file)
 
 
 def _drawn(folder: Path) -> set[str]:
@@ -147,11 +133,11 @@ def _pair_file(pair: Pair, names: Sequence[str]) -> str:
     return figure_file(COMPARISON, stem)
 
 
-def _agreement(folder: Path, sets: dict[str, Line]) -> dict[Pair, Line]:
+def _agreement(lines: Iterable[Line], sets: dict[str, Line]) -> dict[Pair, Line]:
     """Lines of agreement.csv by sets of the labels and the space, of recommended clusterings."""
     return {
         (line["labels"], line["space"]): line
-        for line in _lines(folder / AGREEMENT_FILE)
+        for line in lines
         if line["clusterings"] == "recommended" and {line["labels"], line["space"]} <= set(sets)
     }
 
@@ -165,31 +151,26 @@ def _closest(agreement: dict[Pair, Line], parts: dict[str, set[str]]) -> list[Pa
     known: dict[Pair, float] = {}
     for (a, b), line in agreement.items():
         if a != b and (b, a) not in known:
-            ami = number(line["ami"])
-            known[a, b] = -math.inf if math.isnan(ami) else ami
+            known[a, b] = -math.inf if math.isnan(line["ami"]) else line["ami"]
     shared = {(a, b): bool(parts[a] & parts[b]) for a, b in known}
     kept = set(sorted(known, key=lambda pair: (shared[pair], -known[pair]))[:MOST_PAIRS])
     return [pair for pair in known if pair in kept]
 
 
-def _yields(folder: Path, sets: dict[str, Line]) -> list[dict[str, Any]]:
+def _yields(lines: Iterable[Line], sets: dict[str, Line]) -> list[Line]:
     """Lines of yield.csv of the algorithm that each set is recommended with."""
     return [
-        {
-            **line,
-            "names": int(line["names"]),
-            **{column: number(line[column]) for column in ("yield", "low", "high", "baseline")},
-        }
-        for line in _lines(folder / YIELD_FILE)
+        line
+        for line in lines
         if line["set"] in sets and line["algorithm"] == sets[line["set"]]["algorithm"]
     ]
 
 
 def _named(sets: dict[str, Line], agreement: dict[Pair, Line]) -> list[str]:
     """The names of the sets, with the rows in clusters where some of the valid ones are noise."""
-    labelled = {name: int(agreement[name, name]["rows"]) for name in sets}
+    labelled = {name: agreement[name, name]["rows"] for name in sets}
     return [
-        name if labelled[name] == int(line["rows"]) else f"{name} ({labelled[name]:,} rows)"
+        name if labelled[name] == line["rows"] else f"{name} ({labelled[name]:,} rows)"
         for name, line in sets.items()
     ]
 
@@ -201,10 +182,10 @@ def _draw_agreement(
 
     names = list(sets)
     ami, ari = (
-        np.array([[number(agreement[a, b][column]) for b in names] for a in names])
+        np.array([[agreement[a, b][column] for b in names] for a in names])
         for column in ("ami", "ari")
     )
-    n_clusters = [int(line["n_clusters"]) for line in sets.values()]
+    n_clusters = [line["n_clusters"] for line in sets.values()]
     title = "Agreement of the sets' recommended clusterings"
     with outputs.writing(_AGREEMENT, mark) as path:
         agreement_heatmap(path, _named(sets, agreement), ami, ari, n_clusters, title)
@@ -236,7 +217,7 @@ def _draw_attributes(
         attribute_heatmap(path, names, attributes, values, title, words)
 
 
-def _draw_yields(outputs: Outputs, yields: list[dict[str, Any]], mark: str) -> None:
+def _draw_yields(outputs: Outputs, yields: list[Line], mark: str) -> None:
     from streamclust.figures import yield_curves
 
     with outputs.writing(_YIELD, mark) as path:
@@ -255,14 +236,16 @@ def _draw_pairs(
             draw(path, tables[pair], pair, f"Clusters of {pair[0]} in those of {pair[1]}")
 
 
-def _shared(folder: Path, sets: dict[str, Line], pairs: Iterable[Pair]) -> dict[Pair, np.ndarray]:
+def _shared(
+    lines: Iterable[Line], sets: dict[str, Line], pairs: Iterable[Pair]
+) -> dict[Pair, np.ndarray]:
     """Rows that the clusters of each pair share, (clusters, clusters)."""
-    k = {name: int(line["n_clusters"]) for name, line in sets.items()}
+    k = {name: line["n_clusters"] for name, line in sets.items()}
     tables = {(a, b): np.zeros((k[a], k[b]), np.int64) for a, b in pairs}
-    for line in _lines(folder / CONTINGENCY_FILE):
+    for line in lines:
         pair = line["set"], line["with"]
         if line["kind"] == "set" and pair in tables:
-            tables[pair][int(line["cluster"]), int(line["value"])] = int(line["rows"])
+            tables[pair][line["cluster"], int(line["value"])] = line["rows"]
     return tables
 
 
@@ -306,15 +289,15 @@ def attribute_means(
 
 
 def _key(line: Line) -> Key:
-    return line["algorithm"], int(line["n_clusters"])
+    return line["algorithm"], line["n_clusters"]
 
 
 def _value(line: Line) -> tuple[str, float]:
     """The attribute, and how well the clusters agree with it."""
-    if not line["consistency"]:
-        return line["attribute"], number(line["ami"])
-    chance = number(line["consistency_by_chance"])
-    above = number(line["consistency"]) - chance
+    if math.isnan(line["consistency"]):
+        return line["attribute"], line["ami"]
+    chance = line["consistency_by_chance"]
+    above = line["consistency"] - chance
     return f"within a {line['attribute']} *", above / (1 - chance) if chance < 1 else math.nan
 
 

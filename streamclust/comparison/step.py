@@ -1,6 +1,6 @@
 """Descriptor sets compared: their clusterings, on equal footing, with each other, with attributes.
 
-Written are, through `Outputs`:
+Stored, and written for people, are:
 
 - ``comparison.csv``: a line a set, its recommended clustering with the indices of `measure`, its
   readability where it was described, and on equal footing (`equal_footing`).
@@ -15,7 +15,9 @@ Written are, through `Outputs`:
 - ``yield.csv``: what naming the clusters of every clustering gives.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from streamclust.choice import measured, of_same_number, sound
@@ -56,16 +58,18 @@ from streamclust.store import (
     Job,
     Outputs,
     StoredClustering,
+    StoredTables,
+    Workspace,
     description_fingerprint,
     fingerprint,
     load_description,
-    number_cell,
     paths_fingerprint,
     planned,
     recommended_clusterings,
     sources,
     stored_clusterings,
     stored_groups,
+    stored_tables,
 )
 
 STEP = "compare"
@@ -84,6 +88,8 @@ AGREEMENT = (
     *("clusterings", "labels", "space", "algorithm", "n_clusters", "rows", "ami", "ari"),
     *("calinski_harabasz", "davies_bouldin", "silhouette_simplified"),
 )
+# Columns and lines.
+Table = tuple[Sequence[str], Iterable[dict[str, Any]]]
 
 
 def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None) -> None:
@@ -118,14 +124,34 @@ def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None
             "cluster and measure first"
         )
     clusterings = [one for name in names for one in stored_clusterings(job.workspace, name)]
-    group = None if paths_fingerprint(job.workspace) is None else job.settings.group
     if attributes is None:
         outputs.remove(YIELD_FILE)
     unrefused = {name: sound(job.workspace, name) for name in names}
+    stored = compared_tables(job.workspace)
     mark = _mark(job, unrefused, chosen, clusterings, attributes)
-    if all(outputs.is_current(file, mark) for file in _files(attributes)):
+    if stored.restore(mark):
         job.skip(STEP, None)
-        return
+    else:
+        tables = _tables(job, names, chosen, unrefused, clusterings, attributes)
+        stored.publish(tables, mark)
+    stored.write(outputs)
+
+
+def compared_tables(workspace: Workspace) -> StoredTables:
+    """What the last comparison told."""
+    return stored_tables(workspace, STEP)
+
+
+def _tables(
+    job: Job,
+    names: list[str],
+    chosen: dict[str, StoredClustering],
+    unrefused: dict[str, set[tuple[str, int]]],
+    clusterings: list[StoredClustering],
+    attributes: AttributeTable | None,
+) -> dict[str, Table]:
+    """Compare: columns and lines of each file."""
+    group = None if paths_fingerprint(job.workspace) is None else job.settings.group
     same = of_same_number(job.workspace, chosen, unrefused)
     scored = [*chosen.values(), *same.values()]
     needs = compare_needs(job, scored, clusterings, attributes)
@@ -134,18 +160,17 @@ def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None
         known = None if attributes is None else stage_attributes(job, attributes, staged)
         stored = None if group in (None, "none") else _groups(job)
         with job.step(STEP, None, needs, clusterings[0].labels.shape[0]) as passes:
-            tables, footing = _compare_sets(passes, job, outputs, names, chosen, same, mark)
+            tables, shared, footing = _compare_sets(passes, job, names, chosen, same)
             lines = _attribute_lines(passes, clusterings, chosen, known)
             if stored is not None:
                 lines.agreement += consistency_lines(job, str(group), stored[...], clusterings)
-            shared = [*set_cells(chosen, tables), *lines.cells]
-            outputs.table(CONTINGENCY_FILE, CONTINGENCY, shared, mark)
-            outputs.table(ATTRIBUTES_FILE, ATTRIBUTES, map(_written, lines.agreement), mark)
-            if known is not None:
-                outputs.table(YIELD_FILE, YIELD, map(_written, lines.yields), mark)
             named = attributes is not None and attributes.columns is not None
             gains = gain_lines(job.workspace, unrefused, lines.agreement, footing, named=named)
-            outputs.table(MIXING_FILE, MIXING, map(_written, gains), mark)
+    tables[CONTINGENCY_FILE] = CONTINGENCY, chain(set_cells(chosen, shared), lines.cells)
+    tables[ATTRIBUTES_FILE] = ATTRIBUTES, lines.agreement
+    tables[MIXING_FILE] = MIXING, gains
+    if known is not None:
+        tables[YIELD_FILE] = YIELD, lines.yields
     if lines.elsewhere:
         which = " or ".join(dict.fromkeys(lines.elsewhere))
         job.events.warn(
@@ -154,11 +179,7 @@ def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None
         )
     for sentence in gains_in_words(gains):
         job.events.note(sentence)
-
-
-def _files(attributes: AttributeTable | None) -> list[str]:
-    files = [COMPARISON_FILE, AGREEMENT_FILE, CONTINGENCY_FILE, ATTRIBUTES_FILE, MIXING_FILE]
-    return files if attributes is None else [*files, YIELD_FILE]
+    return tables
 
 
 def _groups(job: Job) -> Any:
@@ -213,21 +234,18 @@ def compare_needs(
 def _compare_sets(
     passes: Passes,
     job: Job,
-    outputs: Outputs,
     names: list[str],
     chosen: dict[str, StoredClustering],
     same: dict[str, StoredClustering],
-    mark: str,
-) -> tuple[Tables, dict[str, dict[str, Any]]]:
-    """Write what is compared of sets alone; returned are the rows that recommended clusterings
-    share, and the indices on equal footing."""
+) -> tuple[dict[str, Table], Tables, dict[str, dict[str, Any]]]:
+    """The tables of sets alone, the rows that recommended clusterings share, and the indices on
+    equal footing."""
     if not same:
         job.events.warn(
             "the sets have no number of clusters in common: none is compared on equal footing"
         )
     footing = equal_footing(passes, job, same)
-    lines = (_comparison(job, name, chosen.get(name), footing.get(name, {})) for name in names)
-    outputs.table(COMPARISON_FILE, COMPARISON, map(_written, lines), mark)
+    lines = [_comparison(job, name, chosen.get(name), footing.get(name, {})) for name in names]
     kinds = {"recommended": chosen, "same": same}
     tables = {kind: count_shared(passes, clusterings) for kind, clusterings in kinds.items()}
     both = [(kind, one) for kind, clusterings in kinds.items() for one in clusterings.values()]
@@ -236,13 +254,16 @@ def _compare_sets(
         in_space = indices_in_space(passes, job, space, [one for _, one in both])
         for (kind, one), indices in zip(both, in_space, strict=True):
             scores[kind][one.set_name, space] = indices
-    agreed = (
+    agreed = [
         line
         for kind, clusterings in kinds.items()
         for line in agreement_lines(kind, clusterings, tables[kind], scores[kind])
-    )
-    outputs.table(AGREEMENT_FILE, AGREEMENT, map(_written, agreed), mark)
-    return tables["recommended"], footing
+    ]
+    told: dict[str, Table] = {
+        COMPARISON_FILE: (COMPARISON, lines),
+        AGREEMENT_FILE: (AGREEMENT, agreed),
+    }
+    return told, tables["recommended"], footing
 
 
 def _comparison(
@@ -268,7 +289,7 @@ def _comparison(
 
 @dataclass
 class _AttributeLines:
-    """Lines about attributes and groups, for three files."""
+    """Lines about attributes and groups, for three tables."""
 
     agreement: list[dict[str, Any]] = field(default_factory=list)
     yields: list[dict[str, Any]] = field(default_factory=list)
@@ -295,11 +316,3 @@ def _attribute_lines(
                     values = known.values[name]
                     lines.cells += cells("attribute", clustering, name, table.T, values)
     return lines
-
-
-def _written(line: dict[str, Any]) -> dict[str, Any]:
-    """Numbers as text of six digits, those that are not known as none."""
-    return {
-        name: number_cell(value) if isinstance(value, float) else value
-        for name, value in line.items()
-    }

@@ -20,8 +20,7 @@ from streamclust.store import (
     StoredClustering,
     description_fingerprint,
     fingerprint,
-    number_cell,
-    safe_cell,
+    stored_tables,
 )
 
 # Parts of a name, and with those that are needed to tell it from those of other clusters.
@@ -49,6 +48,8 @@ READABILITY = (
     *("set", "clustering", "k", "readability", "accuracy", "chance", "rows", "consistency"),
     "consistency_by_chance",
 )
+# Text that people wrote, or that is made of it.
+_SAFE = ("name", "text", "value")
 
 
 @dataclass(frozen=True)
@@ -265,23 +266,27 @@ def write_descriptions(
     """
     made_of = [description_fingerprint(clustering) for clustering in chosen.values()]
     mark = fingerprint("descriptions", 1, made_of, language)
-    files = (DESCRIPTIONS_FILE, EVIDENCE_FILE, READABILITY_FILE)
-    if all(outputs.is_current(file, mark) for file in files):
-        return
-    each = [(chosen[name], description) for name, description in descriptions.items()]
-    in_words = (
-        line
-        for clustering, description in each
-        for line in _descriptions(clustering, description, cluster_texts(description, language))
-    )
-    outputs.table(DESCRIPTIONS_FILE, DESCRIPTIONS, in_words, mark)
-    numbers = (line for one in each for line in _evidence(*one))
-    outputs.table(EVIDENCE_FILE, EVIDENCE, numbers, mark)
-    lines = (
-        {**_about(clustering), "k": clustering.n_clusters, **_cells(description.readability)}
-        for clustering, description in each
-    )
-    outputs.table(READABILITY_FILE, READABILITY, lines, mark)
+    stored = stored_tables(job.workspace, "describe")
+    if not stored.restore(mark):
+        each = [(chosen[name], description) for name, description in descriptions.items()]
+        in_words = (
+            line
+            for clustering, description in each
+            for line in _descriptions(clustering, description, cluster_texts(description, language))
+        )
+        numbers = (line for one in each for line in _evidence(*one))
+        shares = ((clustering, description.readability) for clustering, description in each)
+        readable = (
+            {**_about(own), "k": own.n_clusters, **told, "rows": int(told["rows"])}
+            for own, told in shares
+        )
+        tables = {
+            DESCRIPTIONS_FILE: (DESCRIPTIONS, in_words),
+            EVIDENCE_FILE: (EVIDENCE, numbers),
+            READABILITY_FILE: (READABILITY, readable),
+        }
+        stored.publish(tables, mark)
+    stored.write(outputs, safe=_SAFE)
 
 
 def _about(clustering: StoredClustering) -> dict[str, Any]:
@@ -293,18 +298,18 @@ def _descriptions(
 ) -> Iterator[dict[str, Any]]:
     sizes, nearest = description.sizes, description.nearest
     total = max(1, int(sizes.sum()))
-    for cluster, told in enumerate(texts):
+    for cluster, text in enumerate(texts):
         rows = {kind: description.rows[kind][cluster].tolist() for kind in EXAMPLES}
         yield {
             **_about(clustering),
             "cluster": cluster,
             "rows": sizes[cluster],
-            "share": number_cell(sizes[cluster] / total),
-            "name": safe_cell(told.name),
-            "text": safe_cell(told.text),
-            "nearest": nearest[cluster] if nearest[cluster] >= 0 else "",
-            "outlier_share": number_cell(description.outlier_shares[cluster]),
-            "readability": number_cell(description.cluster_readability[cluster]),
+            "share": sizes[cluster] / total,
+            "name": text.name,
+            "text": text.text,
+            "nearest": nearest[cluster] if nearest[cluster] >= 0 else None,
+            "outlier_share": description.outlier_shares[cluster],
+            "readability": description.cluster_readability[cluster],
             **{kind: " ".join(map(str, numbers)) for kind, numbers in rows.items()},
         }
 
@@ -319,15 +324,11 @@ def _numbers(finding: Finding) -> dict[str, Any]:
     return {
         "cluster": finding.cluster,
         "claim": finding.kind,
-        "name": safe_cell(finding.name),
-        "value": safe_cell(finding.value),
-        "in_cluster": number_cell(finding.inside),
-        "elsewhere": number_cell(finding.outside),
-        "effect": number_cell(finding.effect),
-        "p": f"{finding.p:.2g}",
+        "name": finding.name,
+        "value": finding.value,
+        "in_cluster": finding.inside,
+        "elsewhere": finding.outside,
+        "effect": finding.effect,
+        "p": float(f"{finding.p:.2g}"),
         "n": finding.n,
     }
-
-
-def _cells(numbers: dict[str, float]) -> dict[str, str]:
-    return {name: number_cell(value) for name, value in numbers.items()}

@@ -3,7 +3,6 @@
 drift.csv: the shares of the clusters and of outliers, of the stored rows and of new ones.
 """
 
-import csv
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import numpy as np
 
 from streamclust.labelling.row_assignment import NamedClustering
 from streamclust.outliers import Fence
-from streamclust.store import safe_cell
+from streamclust.store import safe_cell, write_table
 
 # Siddiqi, N. (2006). Credit Risk Scorecards. Wiley: below the first, no change worth acting on;
 # from the second on, another population.
@@ -196,15 +195,12 @@ def write_drift(
     limits : Fence, optional
         What flagged them; without it there is no line of outliers.
     """
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, DRIFT, restval="")
-        writer.writeheader()
-        for count in sets:
-            writer.writerows(count.lines())
-        if limits is not None:
-            now = f"{n_flagged / n_rows:.6f}"
-            before = f"{limits.share:.6f}"
-            writer.writerow({"what": OUTLIERS, "rows": n_flagged, "before": before, "now": now})
+    lines = [line for count in sets for line in count.lines()]
+    if limits is not None:
+        now = f"{n_flagged / n_rows:.6f}"
+        before = f"{limits.share:.6f}"
+        lines.append({"what": OUTLIERS, "rows": n_flagged, "before": before, "now": now})
+    write_table(path, DRIFT, lines)
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:

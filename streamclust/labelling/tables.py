@@ -1,8 +1,8 @@
 """The tables for people: labels.csv, metrics.csv, clusters.csv; named.csv and a names.csv to fill
 in."""
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from streamclust.store import (
     recommended_clusterings,
     safe_cell,
     stored_outliers,
+    write_table,
 )
 
 STEP, NAMES_STEP = "export", "names"
@@ -221,14 +222,9 @@ def write_template(job: Job, outputs: Outputs, file: Path, *, overwrite: bool = 
     clusterings = recommended_clusterings(job.workspace, job.chosen())
     if not clusterings:
         raise SettingsError("no set has a recommended clustering: run streamclust cluster first")
-    with (
-        outputs.elsewhere(file, NAMES_STEP, overwrite=overwrite) as staged,
-        open(staged, "w", newline="", encoding="utf-8") as text,
-    ):
-        writer = csv.DictWriter(text, TEMPLATE)
-        writer.writeheader()
-        for clustering in clusterings.values():
-            writer.writerows(_template_lines(clustering))
+    lines = chain.from_iterable(map(_template_lines, clusterings.values()))
+    with outputs.elsewhere(file, NAMES_STEP, overwrite=overwrite) as staged:
+        write_table(staged, TEMPLATE, lines)
     job.events.note(f"{file}: names of clusters go into the column name, equal ones merge them")
 
 

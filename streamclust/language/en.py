@@ -402,7 +402,7 @@ NAMES = {
     "davies_bouldin": "Davies-Bouldin",
     "same_davies_bouldin": "Davies-Bouldin",
     "same_calinski_harabasz": "Calinski-Harabasz",
-    "mixture": "mixed set",
+    "mixed_set": "mixed set",
     "mixed": "of the mixture",
     "best_set": "best of its sets",
     "best": "of that",

@@ -426,7 +426,7 @@ NAMES = {
     "davies_bouldin": "Дэвис — Болдин",
     "same_davies_bouldin": "Дэвис — Болдин",
     "same_calinski_harabasz": "Калински — Харабаш",
-    "mixture": "смесь",
+    "mixed_set": "смесь",
     "measure": "мера",
     "attribute": "признак",
     "mixed": "у смеси",

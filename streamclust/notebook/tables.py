@@ -1,11 +1,11 @@
-"""The CSV tables of a results folder as data frames."""
+"""The tables of a results folder as data frames: from the store, or from the largest CSV files."""
 
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamclust.errors import WorkspaceError
-from streamclust.store import plain_cell
+from streamclust.store import Workspace, plain_cell, stored_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # Of every table what is text whatever it looks like: a set may be called 7, a cluster None.
 _TEXT = {
     *("set", "clustering", "clusterings", "labels", "space", "algorithm", "same_algorithm"),
-    *("mixture", "mixed_set", "best_set", "sets", "attribute", "measure"),
+    *("mixed_set", "best_set", "sets", "attribute", "measure"),
     *("path", "kind", "name", "text", "what"),
     *("typical", "varied", "borderline", "worst"),
 }
@@ -21,10 +21,41 @@ _TEXT = {
 _WHOLE = {"cluster", "nearest"}
 
 
-def stored_table(
+def stored_table(step: str, file: str, about: str) -> property:
+    """A property of a class with a `folder`: a table that a step stored.
+
+    Parameters
+    ----------
+    step : str
+        Called as its command.
+    file : str
+        That which people have of it.
+    about : str
+        What a line of it is.
+    """
+    made_by = f"streamclust {step} OUT"
+
+    def read(owner: Any) -> "pd.DataFrame":
+        import pandas as pd
+
+        stored = stored_tables(Workspace(owner.folder), step)
+        if file not in stored.files:
+            raise _absent(owner.folder / file, made_by)
+        table = pd.DataFrame(list(stored.lines(file)), columns=stored.columns(file))
+        for name in _TEXT.intersection(table):
+            # Older versions of pandas write out what is missing.
+            table[name] = table[name].astype(str).where(table[name].notna())
+        return table.astype(dict.fromkeys(_WHOLE.intersection(table), "Int64"))
+
+    read.__doc__ = f"{about} ``{file}`` as `{made_by}` wrote it."
+    return property(read)
+
+
+def table_file(
     file: str, made_by: str, about: str, numbers: Collection[str] | None = None
 ) -> property:
-    """A property of a class with a `folder`: one of its CSV tables, read when it is asked for.
+    """A property of a class with a `folder`: one of its CSV tables that has a line a row, read when
+    it is asked for.
 
     Parameters
     ----------
@@ -55,7 +86,7 @@ def read_table(file: Path, made_by: str, numbers: Collection[str] | None = None)
     import pandas as pd
 
     if not file.is_file():
-        raise WorkspaceError(f"there is no {file.name} in {file.parent}: {made_by} makes it")
+        raise _absent(file, made_by)
     try:
         columns = pd.read_csv(file, nrows=0).columns
         text = [name for name in columns if _is_text(name, numbers)]
@@ -69,6 +100,12 @@ def read_table(file: Path, made_by: str, numbers: Collection[str] | None = None)
     for name in text:
         table[name] = table[name].map(plain_cell, na_action="ignore")
     return table
+
+
+def _absent(file: Path, made_by: str) -> WorkspaceError:
+    if file.is_file():
+        return WorkspaceError(f"{file} is of an earlier streamclust: {made_by} makes it again")
+    return WorkspaceError(f"there is no {file.name} in {file.parent}: {made_by} makes it")
 
 
 def _is_text(column: str, numbers: Collection[str] | None) -> bool:

@@ -2,20 +2,19 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from streamclust.choice import measured, stored_choice
-from streamclust.errors import SourceError
+from streamclust.comparison import ATTRIBUTES_FILE, COMPARISON_FILE, MIXING_FILE, compared_tables
 from streamclust.images import stored_images
 from streamclust.report.page import CLUSTERING_LINES, LINES
 from streamclust.report.words import Words
-from streamclust.sources import csv_lines
 from streamclust.store import (
     DescriptorSet,
     Job,
+    Line,
     StoredClustering,
     Workspace,
     flagged_rows,
@@ -37,7 +36,7 @@ _SETS = (
     "same_davies_bouldin",
     "same_calinski_harabasz",
 )
-_MIXING = ("mixture", "measure", "attribute", "mixed", "best_set", "best", "gain")
+_MIXING = ("mixed_set", "measure", "attribute", "mixed", "best_set", "best", "gain")
 
 _MADE_BY = ("run", "cluster", "mix")
 _NONE: dict[str, Any] = {"name": "", "n_clusters": ""}
@@ -187,67 +186,60 @@ class Table:
 
 
 def comparison_tables(
-    folder: Path, chosen: Mapping[str, StoredClustering], words: Words
+    job: Job, chosen: Mapping[str, StoredClustering], words: Words
 ) -> list[Table]:
-    """What the files of the results folder tell, as they stand there; none without them.
+    """What the last comparison told; none without one.
 
     Parameters
     ----------
-    folder : Path
+    job : Job
     chosen : mapping of str to StoredClustering
         The recommended clustering of each set: of the known attributes these are told.
     words : Words
     """
-    sets = _table(_read(folder / "comparison.csv"), _SETS, "compared", words)
-    mixing = _table(_read(folder / "mixing.csv"), _MIXING, "mixing", words)
-    known = _known_attributes(_read(folder / "attributes.csv"), chosen, words)
+    stored, folder = compared_tables(job.workspace), job.workspace.folder
+    if not stored.exists and (folder / COMPARISON_FILE).exists():
+        job.events.warn(
+            f"{COMPARISON_FILE} is of an earlier streamclust, and left out: run streamclust "
+            f"compare {folder} again"
+        )
+    sets = _table(list(stored.lines(COMPARISON_FILE)), _SETS, "compared", words)
+    mixing = _table(list(stored.lines(MIXING_FILE)), _MIXING, "mixing", words)
+    known = _known_attributes(stored.lines(ATTRIBUTES_FILE), chosen, words)
     return [table for table in (sets, known, mixing) if table.lines]
 
 
-def _read(file: Path) -> list[dict[str, str]]:
-    """The lines of a CSV by column; none where it is not there, or no such file any more."""
-    if not file.exists():
-        return []
-    try:
-        lines = csv_lines(file)
-        header = next(lines, [])
-        return [dict(zip(header, fields, strict=False)) for fields in lines]
-    except SourceError:
-        return []
-
-
-def _table(lines: list[dict[str, str]], wanted: Sequence[str], caption: str, words: Words) -> Table:
-    there = [name for name in wanted if any(line.get(name) for line in lines)]
+def _table(lines: list[Line], wanted: Sequence[str], caption: str, words: Words) -> Table:
+    there = [name for name in wanted if any(words.cell(line.get(name)) for line in lines)]
     cells = [[_table_cell(line, name, words) for name in there] for line in lines[:LINES]]
     return Table(words.told(caption), [words.name(name) for name in there], cells)
 
 
-def _table_cell(line: dict[str, str], name: str, words: Words) -> str:
-    text = line.get(name, "")
-    text = words.name(f"measure {text}").removeprefix("measure ") if name == "measure" else text
-    return words.cell(text)
+def _table_cell(line: Line, name: str, words: Words) -> str:
+    cell = line[name]
+    if name == "measure":
+        cell = words.name(f"measure {cell}").removeprefix("measure ")
+    return words.cell(cell)
 
 
 def _known_attributes(
-    lines: list[dict[str, str]], chosen: Mapping[str, StoredClustering], words: Words
+    lines: Iterable[Line], chosen: Mapping[str, StoredClustering], words: Words
 ) -> Table:
     """Adjusted mutual information of each set's recommended clustering with each attribute."""
-    values: dict[str, dict[str, str]] = {}
+    values: dict[str, dict[str, float]] = {}
     for line in lines:
-        clustering = chosen.get(line.get("set", ""))
-        if clustering is None or not line.get("ami"):
+        clustering = chosen.get(line["set"])
+        if clustering is None or math.isnan(line["ami"]):
             continue
-        if (line.get("algorithm"), line.get("n_clusters")) == (
-            clustering.algorithm,
-            str(clustering.n_clusters),
-        ):
-            values.setdefault(clustering.set_name, {})[line.get("attribute", "")] = line["ami"]
+        own = clustering.algorithm, clustering.n_clusters
+        if (line["algorithm"], line["n_clusters"]) == own:
+            values.setdefault(clustering.set_name, {})[line["attribute"]] = line["ami"]
     names = list(dict.fromkeys(name for of_set in values.values() for name in of_set))[:LINES]
     return Table(
         words.told("known"),
         [words.name("set"), *map(words.cell, names)],
         [
-            [one, *(words.cell(of_set.get(name, "")) for name in names)]
+            [one, *(words.cell(of_set.get(name)) for name in names)]
             for one, of_set in values.items()
         ],
     )

@@ -127,7 +127,7 @@ def _contents(
         "outliers": told,
         "sheets": sheets,
         "outlier_figures": _embedded(of_outliers),
-        "tables": comparison_tables(folder, recommended_clusterings(job.workspace, sets), words),
+        "tables": comparison_tables(job, recommended_clusterings(job.workspace, sets), words),
         "comparison_figures": _embedded(of_comparison),
         "left_out": _left_out([*figures, *of_outliers, *of_comparison]),
     }

@@ -68,12 +68,12 @@ class Words:
         """``1 set``, ``2,003 sets``."""
         return f"{self.whole(count)} {self._own.PLURALS[noun][self._own.plural(count)]}"
 
-    def cell(self, text: str) -> str:
-        """A cell of a table file: numbers with two decimals, long texts cut."""
-        try:
-            return self.whole(int(text)) if text.isdecimal() else self.number(float(text))
-        except ValueError:
-            return text if len(text) <= CELL_CHARACTERS else text[: CELL_CHARACTERS - 1] + "…"
+    def cell(self, value: Any) -> str:
+        """A cell of a table: numbers with two decimals unless they are whole, long texts cut."""
+        if not isinstance(value, str):
+            whole = value is not None and value == value and float(value).is_integer()
+            return self.whole(value) if whole else self.number(value)
+        return value if len(value) <= CELL_CHARACTERS else value[: CELL_CHARACTERS - 1] + "…"
 
     def local(self, number: str) -> str:
         """A number as Python writes it with the language's separators."""

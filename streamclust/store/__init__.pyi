@@ -81,6 +81,7 @@ from .outputs import file_digest as file_digest
 from .outputs import number_cell as number_cell
 from .outputs import plain_cell as plain_cell
 from .outputs import safe_cell as safe_cell
+from .outputs import write_table as write_table
 from .record import RunRecord as RunRecord
 from .record import records as records
 from .record import settings_of_last as settings_of_last
@@ -94,6 +95,9 @@ from .staged_clusterings import extended_clustering as extended_clustering
 from .staged_clusterings import label_changes as label_changes
 from .staged_clusterings import staged_clustering as staged_clustering
 from .sums import StoredComponents as StoredComponents
+from .tables import Line as Line
+from .tables import StoredTables as StoredTables
+from .tables import stored_tables as stored_tables
 from .workspace import FORMAT as FORMAT
 from .workspace import Workspace as Workspace
 from .workspace import fingerprint as fingerprint

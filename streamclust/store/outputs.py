@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from streamclust.errors import SettingsError
 
@@ -110,15 +110,6 @@ class Outputs:
         (self.folder / name).unlink(missing_ok=True)
         _write_json(self._record, {k: v for k, v in self._written().items() if k != name})
 
-    @contextmanager
-    def text(self, name: str, mark: str | None = None) -> Iterator[TextIO]:
-        """Open a text file for writing."""
-        with (
-            self.writing(name, mark) as staged,
-            open(staged, "w", newline="", encoding="utf-8") as file,
-        ):
-            yield file
-
     def table(
         self,
         name: str,
@@ -127,16 +118,13 @@ class Outputs:
         mark: str | None = None,
     ) -> None:
         """Write a CSV with a header."""
-        with self.text(name, mark) as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(lines)
+        with self.writing(name, mark) as staged:
+            write_table(staged, columns, lines)
 
     def json(self, name: str, content: Any) -> None:
         """Write JSON, indented."""
-        with self.text(name) as file:
-            json.dump(content, file, indent=1)
-            file.write("\n")
+        with self.writing(name) as staged:
+            staged.write_text(f"{json.dumps(content, indent=1)}\n", encoding="utf-8")
 
     def _written(self) -> dict[str, Any]:
         try:
@@ -162,6 +150,14 @@ class Outputs:
             number += 1
         os.replace(target, kept)
         self._warn(f"{name} had been changed since it was written: kept as {kept.name}")
+
+
+def write_table(path: Path, columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> None:
+    """Write a CSV with a header; cells that a line has not are empty."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(lines)
 
 
 def safe_cell(text: str) -> str:

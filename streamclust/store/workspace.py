@@ -8,6 +8,7 @@ Layout of the results folder::
       descriptors/<set>/clusterings/<algorithm>-<k>/{labels, sizes, means, ...}
       descriptors/<set>/{space, neighbors, outliers}
       outliers/{score, flagged, kind}
+      tables/<step>/<file>
     .streamclust/staging/           what is being written; swept when the next run begins
     .streamclust/pending/           what is published together, until all of it is
     .streamclust/scratch/           parts of results that a killed run goes on from

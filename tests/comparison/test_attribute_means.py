@@ -5,24 +5,23 @@ import math
 import pytest
 
 from streamclust.choice.compared_clusterings import Key
-from streamclust.comparison.pictures import Line, attribute_means
+from streamclust.comparison.pictures import attribute_means
+from streamclust.store.tables import Line
 
 AMI = {"a": {2: 0.1, 3: 0.2, 4: 0.6, 9: 0.9}, "b": {2: 0.3, 3: 0.5, 4: 0.7, 30: 0.8}}
 BEST = {"a": 9, "b": 30}
-SETS: dict[str, Line] = {
-    name: {"algorithm": "kmeans", "n_clusters": str(k)} for name, k in BEST.items()
-}
+SETS: dict[str, Line] = {name: {"algorithm": "kmeans", "n_clusters": k} for name, k in BEST.items()}
 
 
 def lines() -> list[Line]:
-    empty = {"ami": "", "consistency": "", "consistency_by_chance": ""}
+    unknown = dict.fromkeys(("ami", "consistency", "consistency_by_chance"), math.nan)
     told = []
     for name, own in AMI.items():
         for k, ami in own.items():
-            key = {"set": name, "algorithm": "kmeans", "n_clusters": str(k)}
-            told.append({**empty, **key, "attribute": "type", "ami": str(ami)})
-            within = {"consistency": str(ami), "consistency_by_chance": "0.1"}
-            told.append({**empty, **key, "attribute": "folder", **within})
+            key = {"set": name, "algorithm": "kmeans", "n_clusters": k}
+            told.append({**unknown, **key, "attribute": "type", "ami": ami})
+            within = {"consistency": ami, "consistency_by_chance": 0.1}
+            told.append({**unknown, **key, "attribute": "folder", **within})
     return told
 
 
@@ -57,6 +56,6 @@ def test_clusterings_that_are_not_in_the_table_do_not_count():
 
 
 def test_nothing_above_chance_to_be_had():
-    sure = [{**line, "consistency_by_chance": "1"} for line in lines() if line["consistency"]]
+    sure = [{**line, "consistency_by_chance": 1.0} for line in lines() if math.isnan(line["ami"])]
     told = attribute_means(sure, SETS, unrefused())
     assert all(math.isnan(value) for value in told.values["within a folder *"].values())

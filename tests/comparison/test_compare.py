@@ -1,6 +1,7 @@
 """Sets compared: the tables against scikit-learn's figures from the label arrays."""
 
 import csv
+import math
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from sklearn import metrics
 
 from streamclust import api
 from streamclust.comparison import attributes
-from streamclust.comparison.step import compare
+from streamclust.comparison.step import compare, compared_tables
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import PassStarted, StepFinished
 from streamclust.pipeline import working
@@ -212,12 +213,44 @@ def test_nothing_is_done_twice(compared, colours, tmp_path):
     file = attribute_file(tmp_path, colours)
     run(compared, file)
     assert [event.skipped for event in run(compared, file)] == [True]
+    content = (compared.folder / "yield.csv").read_bytes()
     (compared.folder / "yield.csv").unlink()
-    assert [event.skipped for event in run(compared, file)] == [False]
+    assert [event.skipped for event in run(compared, file)] == [True]
+    assert (compared.folder / "yield.csv").read_bytes() == content
     assert [event.skipped for event in run(compared, file, ("colour",))] == [False]
     assert [event.skipped for event in run(compared, file, ("colour",))] == [True]
     run(compared)
     assert not (compared.folder / "yield.csv").exists()
+    assert [event.skipped for event in run(compared, file)] == [True]
+    assert (compared.folder / "yield.csv").read_bytes() == content
+
+
+def test_files_without_what_they_were_written_from_are_not_enough(compared, colours, tmp_path):
+    """As of an earlier streamclust, which stored no tables."""
+    file = attribute_file(tmp_path, colours)
+    run(compared, file)
+    shutil.rmtree(compared.store / "tables")
+    before = {name: (compared.folder / name).stat().st_mtime_ns for name in TABLES}
+    assert [event.skipped for event in run(compared, file)] == [False]
+    assert compared_tables(compared).exists
+    assert before == {name: (compared.folder / name).stat().st_mtime_ns for name in TABLES}
+
+
+def test_the_stored_tables_are_those_of_the_files(compared, colours, tmp_path):
+    run(compared, attribute_file(tmp_path, colours))
+    stored = compared_tables(compared)
+    for name in TABLES:
+        written = table(compared, name)
+        assert stored.columns(name) == list(written[0])
+        lines = list(stored.lines(name))
+        assert len(lines) == len(written)
+        for own, told in zip(lines, written, strict=True):
+            for column, cell in told.items():
+                value = own[column]
+                if not cell:
+                    assert value is None or math.isnan(value)
+                else:
+                    assert value == type(value)(cell)
 
 
 def test_the_tables_are_the_same_however_they_are_made(
@@ -229,6 +262,7 @@ def test_the_tables_are_the_same_however_they_are_made(
     before = [file.read_bytes() for file in files]
     monkeypatch.setattr(attributes, "MOST_CELLS", 40)
     for ways in ({"workers": 1, "memory": "600MiB"}, {"scheduler": dask_address}):
+        shutil.rmtree(compared.store / "tables")
         files[0].unlink()
         (told,) = run(compared, file, **ways)
         assert not told.skipped

@@ -1,6 +1,6 @@
 """The figures of the comparison: which there are, and when they are drawn."""
 
-import csv
+import math
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,12 @@ from streamclust.comparison import pictures as drawing
 from streamclust.comparison.pictures import (
     MOST_PAIRS,
     _closest,
-    _lines,
     _named,
     _pair_file,
     _shared,
     draw_comparison,
 )
-from streamclust.comparison.step import compare
+from streamclust.comparison.step import compare, compared_tables
 from streamclust.errors import SettingsError
 from streamclust.pipeline import working
 from streamclust.settings import Settings
@@ -83,24 +82,24 @@ def test_figures_follow_the_tables(workspace, attributes):
 
 def test_flows_are_those_of_the_labels(workspace, attributes):
     run(workspace, compared=True, file=attributes)
-    with open(workspace.folder / "comparison.csv", newline="") as file:
-        sets = {line["set"]: line for line in csv.DictReader(file)}
+    stored = compared_tables(workspace)
+    sets = {line["set"]: line for line in stored.lines("comparison.csv")}
     labels = {
         name: workspace.root[f"descriptors/{name}/clusterings/kmeans-{own['n_clusters']}/labels"]
         for name, own in sets.items()
     }
-    table = _shared(workspace.folder, sets, [("a", "a+b")])["a", "a+b"]
+    cells = list(stored.lines("contingency.csv"))
+    table = _shared(cells, sets, [("a", "a+b")])["a", "a+b"]
     expected = np.zeros_like(table)
     np.add.at(expected, (labels["a"][...], labels["a+b"][...]), 1)
     np.testing.assert_array_equal(table, expected)
-    values = {line["value"] for line in _lines(workspace.folder / "contingency.csv")}
-    assert values >= {"0", "1"}
+    assert {line["value"] for line in cells} >= {"0", "1"}
 
 
 def test_the_pairs_that_agree_most_are_drawn():
     names = [f"s{i}" for i in range(6)]
-    lines = {(a, b): {"ami": f"{i + j}"} for i, a in enumerate(names) for j, b in enumerate(names)}
-    lines["s4", "s5"] = lines["s5", "s4"] = {"ami": ""}
+    lines = {(a, b): {"ami": i + j} for i, a in enumerate(names) for j, b in enumerate(names)}
+    lines["s4", "s5"] = lines["s5", "s4"] = {"ami": math.nan}
     parts = {name: {name} for name in names}
     pairs = _closest(lines, parts)
     assert len(pairs) == MOST_PAIRS
@@ -123,8 +122,8 @@ def test_pairs_that_are_left_out_are_told(workspace, monkeypatch):
 
 
 def test_sets_with_noise_tell_their_rows():
-    sets = {"a": {"rows": "3000"}, "b": {"rows": "3000"}}
-    lines = {("a", "a"): {"rows": "3000"}, ("b", "b"): {"rows": "1200"}}
+    sets = {"a": {"rows": 3000}, "b": {"rows": 3000}}
+    lines = {("a", "a"): {"rows": 3000}, ("b", "b"): {"rows": 1200}}
     assert _named(sets, lines) == ["a", "b (1,200 rows)"]
 
 

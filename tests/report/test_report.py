@@ -1,6 +1,7 @@
 """`streamclust report`: what is on the page, with what there is, and how large it gets."""
 
 import json
+import math
 import re
 import shutil
 import zipfile
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 
 from streamclust import api
 from streamclust.cli import commands
+from streamclust.comparison.step import compared_tables
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import Message, PassStarted, StepFinished
 from streamclust.images.archive import ImageStore, stored_images
@@ -21,6 +23,7 @@ from streamclust.images.pixels import MEASURES
 from streamclust.outliers.explanation import KINDS
 from streamclust.passes.executors import LocalExecutor
 from streamclust.passes.verbs import Passes
+from streamclust.report.overview import Table, comparison_tables
 from streamclust.report.page import PATH_BYTES, as_json, content_policy
 from streamclust.report.pictures import fewer, thumbnails
 from streamclust.report.points import sample_points
@@ -229,14 +232,43 @@ def test_the_steps_keep_to_their_plan(out):
 
 
 def test_a_gone_folder_of_images_and_broken_files_leave_a_page(out):
-    for name in ("comparison.csv", "mixing.csv"):
-        (out / name).write_bytes(b"\xff\xfe\x00")
     (out / "run.json").write_text('["no record"]')
     (out / "figures" / "osnet-metrics.png").write_text("no picture")
     api.open(out).report(descriptors="osnet")
     text = (out / "report.html").read_text("utf-8")
     assert "no picture" not in text
     assert "osnet-metrics.png" in text  # named as left out
+
+
+def told_tables(out: Path) -> list[Table]:
+    return comparison_tables(job_of(out), {}, Words("en"))
+
+
+def test_the_tables_of_the_comparison_are_those_of_the_store(plain, tmp_path):
+    out = shutil.copytree(plain, tmp_path / "out")
+    assert told_tables(out) == []
+    sets = [
+        {"set": "2024", "n_clusters": 1234, "silhouette": 1.0, "same_rows": math.nan},
+        {"set": "b", "n_clusters": 5, "silhouette": 0.123},
+    ]
+    gain = {"mixed_set": "2024+b", "measure": "ami", "attribute": None, "gain": -0.5}
+    columns = ("set", "n_clusters", "silhouette", "same_rows")
+    tables = {"comparison.csv": (columns, sets), "mixing.csv": (tuple(gain), [gain])}
+    compared_tables(Workspace(out)).publish(tables, "mark")
+    of_sets, of_mixing = told_tables(out)
+    assert of_sets.header == ["set", "clusters", "silhouette"]
+    assert of_sets.lines == [["2024", "1,234", "1"], ["b", "5", "0.12"]]
+    assert of_mixing.header[0] == "mixed set"
+    assert of_mixing.lines == [["2024+b", "adjusted mutual information", "-0.50"]]
+
+
+def test_a_comparison_of_an_earlier_streamclust_is_left_out(plain, tmp_path):
+    out = shutil.copytree(plain, tmp_path / "out")
+    (out / "comparison.csv").write_bytes(b"\xff\xfe\x00")
+    said: list[str] = []
+    api.open(out).report(observers=[lambda event: said.append(getattr(event, "text", ""))])
+    (words,) = (text for text in said if "earlier streamclust" in text)
+    assert words.endswith(f"left out: run streamclust compare {out} again")
 
 
 def test_data_cannot_end_their_element():

@@ -17,8 +17,8 @@ def outputs(tmp_path, said):
 
 
 def write(outputs, text, name="labels.csv"):
-    with outputs.text(name) as file:
-        file.write(text)
+    with outputs.writing(name) as path:
+        path.write_text(text)
 
 
 def test_its_own_file_is_replaced(outputs, said):

@@ -25,7 +25,21 @@ from streamclust.store.layouts import (
     stage_layout,
     stored_layouts,
 )
+from streamclust.store.outputs import Outputs
+from streamclust.store.tables import stored_tables
 from streamclust.store.workspace import Workspace, stage_array
+
+TABLES = {
+    "a.csv": (
+        ("set", "n", "of", "score", "name"),
+        [
+            {"set": "2024", "n": 5_000_001, "of": np.int64(3), "score": 0.12345678, "name": "=1"},
+            {"set": "b", "n": 2, "score": math.nan, "name": ""},
+            {"set": None, "n": 0, "of": None, "score": 1.0, "name": "'x"},
+        ],
+    ),
+    "empty.csv": (("set", "n"), []),
+}
 
 
 @pytest.fixture
@@ -38,6 +52,43 @@ def workspace(tmp_path) -> Workspace:
         clustering.create_array("sizes", data=np.array([2, 1]))
         made.publish(clustering, "descriptors/a/clusterings/kmeans-2", "of kmeans-2")
     return made
+
+
+def test_cells_of_tables_are_read_with_their_types(workspace):
+    stored = stored_tables(workspace, "compare")
+    assert (stored.files, list(stored.lines("a.csv"))) == ([], [])
+    stored.publish(TABLES, "first")
+    assert (stored.fingerprint, stored.files) == ("first", list(TABLES))
+    assert list(stored.columns("empty.csv")) == ["set", "n"]
+    assert list(stored.lines("empty.csv")) == list(stored.lines("none.csv")) == []
+    first, second, third = stored.lines("a.csv")
+    assert first == {"set": "2024", "n": 5_000_001, "of": 3, "score": 0.123457, "name": "=1"}
+    assert [type(first[column]) for column in ("n", "of", "score")] == [int, int, float]
+    assert (second["set"], second["n"], second["name"]) == ("b", 2, None)
+    assert math.isnan(second["of"])
+    assert math.isnan(second["score"])
+    assert third["set"] is None
+    assert (third["score"], type(third["score"])) == (1, float)
+
+
+def test_tables_are_written_where_they_do_not_stand(workspace):
+    stored, outputs = stored_tables(workspace, "compare"), Outputs(workspace.folder, pytest.fail)
+    stored.publish(TABLES, "first")
+    stored.write(outputs, safe=("name",))
+    file = workspace.folder / "a.csv"
+    assert file.read_text().split() == [
+        "set,n,of,score,name", "2024,5000001,3,0.123457,'=1", "b,2,,,", ",0,,1,'x",
+    ]  # fmt: skip
+    written = file.stat().st_mtime_ns
+    (workspace.folder / "empty.csv").unlink()
+    stored.write(outputs)
+    assert file.stat().st_mtime_ns == written
+    assert (workspace.folder / "empty.csv").read_text() == "set,n\n"
+    stored.publish({"a.csv": (("n",), [{"n": 1}])}, "second")
+    stored.write(outputs)
+    assert file.read_text() == "n\n1\n"
+    assert stored.restore("first")
+    assert len(list(stored.lines("a.csv"))) == 3
 
 
 def described() -> Description:
