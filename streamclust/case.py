@@ -92,7 +92,7 @@ class Case(Results):
 
         with self._working("outliers", observers, settings) as job:
             pipeline.find_outliers(job)
-            pipeline.export(job, job.outputs)
+            pipeline.export(job)
         return self
 
     @with_settings
@@ -282,7 +282,7 @@ class Case(Results):
 
         _check_language(language)
         with self._working("report", observers, settings) as job:
-            report(job, job.outputs, _path(to), language, overwrite=overwrite)
+            report(job, _path(to), language, overwrite=overwrite)
         return self
 
     @with_settings
@@ -307,7 +307,7 @@ class Case(Results):
         from streamclust.outliers import evaluate
 
         with self._working("evaluate", observers, settings) as job:
-            return evaluate(job, Path(truth), job.outputs)
+            return evaluate(job, Path(truth))
 
     @with_settings
     def label(
@@ -349,7 +349,7 @@ class Case(Results):
             if names is not None:
                 pipeline.name_clusters(job, Path(names))
             if template is not None:
-                write_template(job, job.outputs, Path(template), overwrite=overwrite)
+                write_template(job, Path(template), overwrite=overwrite)
         return self
 
     @with_settings
@@ -398,9 +398,9 @@ class Case(Results):
             elsewhere = ExportOptions(*chosen)
         with self._working("export", observers, settings) as job:
             if elsewhere is not None:
-                export_rows(job, job.outputs, elsewhere)
+                export_rows(job, elsewhere)
                 return self
-            pipeline.export(job, job.outputs)
+            pipeline.export(job)
             for name in job.chosen():
                 if job.set(name).reduced is not None:
                     job.run([pipeline.Draw(name)])
@@ -446,7 +446,7 @@ class Case(Results):
 
         wanted = AssignOptions(new, Path(to), _text(clustering), outliers, overwrite)
         with self._working("assign", observers, settings) as job:
-            assign(job, job.outputs, wanted)
+            assign(job, wanted)
         return self
 
     @with_settings

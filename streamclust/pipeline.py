@@ -161,7 +161,7 @@ def run_case(
             reduce_set(job, name)
         cluster_sets(job, sets)
         find_outliers(job)
-        export(job, job.outputs)
+        export(job)
         job.run(Draw(name) for name in sets)
         for name in sets:
             tell_choice(job, name)
@@ -225,7 +225,7 @@ def mix_sets(job: Job, mixture: MixedSet) -> None:
     reduce_set(job, name)
     cluster_sets(job, [name])
     _tell_other_algorithms(job, name, mixture)
-    export(job, job.outputs)
+    export(job)
     job.run([Draw(name)])
     tell_choice(job, name)
 
@@ -249,16 +249,16 @@ def compare_sets(job: Job, attributes: Path | None, columns: Sequence[str] | Non
         When columns are named of a table that is not known, or that does not have them.
     """
     table = named_or_last(job, attributes, columns)
-    compare(job, job.outputs, table)
+    compare(job, table)
     if table is not None:
         remember_table(job.workspace, table)
-    draw_comparison(job, job.outputs)
+    draw_comparison(job)
 
 
 def name_clusters(job: Job, file: Path) -> None:
     """Store the names of a table, and give them to all rows."""
     store_names(job, file)
-    write_named(job, job.outputs)
+    write_named(job)
 
 
 def describe_sets(
@@ -281,7 +281,7 @@ def describe_sets(
     told = describe_clusterings(job, chosen, table)
     if table is not None:
         remember_table(job.workspace, table)
-    write_descriptions(job, job.outputs, chosen, told, language)
+    write_descriptions(job, chosen, told, language)
     for name, description in told.items():
         readable = description.readability["readability"]
         if readable == readable:
@@ -322,7 +322,7 @@ def find_outliers(job: Job) -> None:
     """Score the rows of all chosen sets, flag outliers, and tell their kinds and duplicates."""
     sets = [name for name in _scored_sets(job) if _has_enough_rows(job, name)]
     if not sets:
-        forget_outliers(job, job.outputs)
+        forget_outliers(job)
         return
     for name in sets:
         check_scored(job, name)
@@ -394,11 +394,11 @@ def update(job: Job, new: str | Path | Sequence[str | Path]) -> None:
     if outliers.exists:
         scored = tuple(name for name in outliers.sets if name in sets)
         find_outliers(replace(job, settings=settings.having(descriptors=scored or None)))
-    export(of_sets, job.outputs)
+    export(of_sets)
     of_sets.run(Draw(name) for name in sets)
     for name in sets:
         tell_choice(of_sets, name)
-    tell_changes(of_sets, job.outputs, sets)
+    tell_changes(of_sets, sets)
     for stored in descriptor_sets(job.workspace):
         if words := stored.stale_words:
             job.events.warn(words)

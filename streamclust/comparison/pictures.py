@@ -65,7 +65,7 @@ class AttributeMeans(NamedTuple):
         return f"clusters ({self.algorithm}, {over})"
 
 
-def draw_comparison(job: Job, outputs: Outputs) -> None:
+def draw_comparison(job: Job) -> None:
     """Draw what the tables of `streamclust.comparison.step` say, unless that is done.
 
     Figures that they say nothing of any more, as of attributes when none are known, are removed.
@@ -80,7 +80,7 @@ def draw_comparison(job: Job, outputs: Outputs) -> None:
     stored = compared_tables(job.workspace)
     if not stored.exists:
         raise SettingsError(
-            f"no {COMPARISON_FILE} in {outputs.folder}: run streamclust compare first"
+            f"no {COMPARISON_FILE} in {job.outputs.folder}: run streamclust compare first"
         )
     sets = {line["set"]: line for line in stored.lines(COMPARISON_FILE) if line["algorithm"]}
     agreement = _agreement(stored.lines(AGREEMENT_FILE), sets)
@@ -92,20 +92,20 @@ def draw_comparison(job: Job, outputs: Outputs) -> None:
     yields = _yields(stored.lines(YIELD_FILE), sets)
     wanted = [*([_AGREEMENT] if pairs else []), *([_ATTRIBUTES] if means.values else [])]
     wanted += [*([_YIELD] if yields else []), *pairs]
-    for stale in _drawn(outputs.folder) - set(wanted):
-        outputs.remove(stale)
-    if all(outputs.is_current(file, mark) for file in wanted):
+    for stale in _drawn(job.outputs.folder) - set(wanted):
+        job.outputs.remove(stale)
+    if all(job.outputs.is_current(file, mark) for file in wanted):
         job.skip(STEP, None)
         return
     with job.step(STEP, None, draw_comparison_needs(), 0):
         if pairs:
-            _draw_agreement(outputs, sets, agreement, mark)
+            _draw_agreement(job.outputs, sets, agreement, mark)
         if means.values:
-            _draw_attributes(outputs, sets, _named(sets, agreement), means, mark)
+            _draw_attributes(job.outputs, sets, _named(sets, agreement), means, mark)
         if yields:
-            _draw_yields(outputs, yields, mark)
+            _draw_yields(job.outputs, yields, mark)
         shared = _shared(stored.lines(CONTINGENCY_FILE), sets, pairs.values())
-        _draw_pairs(outputs, pairs, shared, mark)
+        _draw_pairs(job.outputs, pairs, shared, mark)
     if len(pairs) < (n_pairs := math.comb(len(sets), 2)):
         job.events.note(
             f"flows are drawn of the {len(pairs)} of {n_pairs} pairs of sets that agree most; "

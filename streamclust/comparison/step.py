@@ -56,7 +56,6 @@ from streamclust.sources import fingerprint as file_fingerprint
 from streamclust.store import (
     AttributeTable,
     Job,
-    Outputs,
     StoredClustering,
     StoredTables,
     Workspace,
@@ -92,13 +91,12 @@ AGREEMENT = (
 Table = tuple[Sequence[str], Iterable[dict[str, Any]]]
 
 
-def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None) -> None:
+def compare(job: Job, attributes: AttributeTable | None = None) -> None:
     """Compare the chosen descriptor sets and write the tables, unless that is done.
 
     Parameters
     ----------
     job : Job
-    outputs : Outputs
     attributes : AttributeTable, optional
         What is known of images: `streamclust.sources.attributes.read_attributes`. Without it
         ``yield.csv`` is removed, and ``attributes.csv`` tells of groups of rows alone.
@@ -125,7 +123,7 @@ def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None
         )
     clusterings = [one for name in names for one in stored_clusterings(job.workspace, name)]
     if attributes is None:
-        outputs.remove(YIELD_FILE)
+        job.outputs.remove(YIELD_FILE)
     unrefused = {name: sound(job.workspace, name) for name in names}
     stored = compared_tables(job.workspace)
     mark = _mark(job, unrefused, chosen, clusterings, attributes)
@@ -134,7 +132,7 @@ def compare(job: Job, outputs: Outputs, attributes: AttributeTable | None = None
     else:
         tables = _tables(job, names, chosen, unrefused, clusterings, attributes)
         stored.publish(tables, mark)
-    stored.write(outputs)
+    stored.write(job.outputs)
 
 
 def compared_tables(workspace: Workspace) -> StoredTables:

@@ -16,7 +16,6 @@ from streamclust.store import (
     Description,
     Finding,
     Job,
-    Outputs,
     StoredClustering,
     description_fingerprint,
     fingerprint,
@@ -247,7 +246,6 @@ def _numbered(name: str, template: str, cluster: int) -> str:
 
 def write_descriptions(
     job: Job,
-    outputs: Outputs,
     chosen: dict[str, StoredClustering],
     descriptions: dict[str, Description],
     language: str,
@@ -257,7 +255,6 @@ def write_descriptions(
     Parameters
     ----------
     job : Job
-    outputs : Outputs
     chosen : dict of str to StoredClustering
         The clusterings, by set.
     descriptions : dict of str to Description
@@ -286,7 +283,7 @@ def write_descriptions(
             READABILITY_FILE: (READABILITY, readable),
         }
         stored.publish(tables, mark)
-    stored.write(outputs, safe=_SAFE)
+    stored.write(job.outputs, safe=_SAFE)
 
 
 def _about(clustering: StoredClustering) -> dict[str, Any]:

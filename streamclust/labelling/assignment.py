@@ -43,7 +43,6 @@ from streamclust.store import (
     DESCRIPTORS,
     DescriptorSet,
     Job,
-    Outputs,
     descriptor_sets,
     stored_outliers,
 )
@@ -282,7 +281,7 @@ class AssignOptions:
     overwrite: bool = False
 
 
-def assign(job: Job, outputs: Outputs, wanted: AssignOptions) -> None:
+def assign(job: Job, wanted: AssignOptions) -> None:
     """Assign new rows to stored clusters, score them, and tell how they differ from the old ones.
 
     Raises
@@ -312,8 +311,8 @@ def assign(job: Job, outputs: Outputs, wanted: AssignOptions) -> None:
     drift_file = wanted.file.parent / DRIFT_FILE
     counts = [SetDrift(by_set[name], job.n_valid(name)) for name in by_set]
     with (
-        outputs.elsewhere(wanted.file, STEP, overwrite=wanted.overwrite) as staged,
-        outputs.elsewhere(drift_file, STEP, overwrite=wanted.overwrite) as staged_drift,
+        job.outputs.elsewhere(wanted.file, STEP, overwrite=wanted.overwrite) as staged,
+        job.outputs.elsewhere(drift_file, STEP, overwrite=wanted.overwrite) as staged_drift,
         row_file(staged, batch_columns(clusterings, REASONS), ending) as write,
         _paths(new) as paths,
         job.step(STEP, None, new_row_needs(STEP, sets), new.n_rows) as passes,

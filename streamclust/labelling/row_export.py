@@ -23,7 +23,7 @@ from streamclust.labelling.row_assignment import (
 from streamclust.labelling.row_writers import check_ending, row_file
 from streamclust.memory import MIB, Need
 from streamclust.passes import Rows, Span
-from streamclust.store import Job, Outputs, RowPaths, stored_outliers
+from streamclust.store import Job, RowPaths, stored_outliers
 
 STEP = "labels to take away"
 # float64 copies of a piece, distances to all means, and the columns of a span.
@@ -65,7 +65,7 @@ class ExportOptions:
             raise SettingsError(f"{self.file}: the format {self.form} is JSON: name it .json")
 
 
-def export_rows(job: Job, outputs: Outputs, wanted: ExportOptions) -> None:
+def export_rows(job: Job, wanted: ExportOptions) -> None:
     """Write the rows of the chosen sets as `wanted` says.
 
     Raises
@@ -84,7 +84,7 @@ def export_rows(job: Job, outputs: Outputs, wanted: ExportOptions) -> None:
     with ExitStack() as stack:
         writers: list[Callable[[RowBatch], None]] = []
         if wanted.file is not None:
-            opened = _file(job, outputs, wanted, clusterings, batches.reasons)
+            opened = _file(job, wanted, clusterings, batches.reasons)
             writers.append(stack.enter_context(opened))
         if wanted.folders is not None:
             opened = label_folders(job, wanted.folders, clusterings[0])
@@ -115,13 +115,12 @@ def export_needs(rows: Sequence[Rows]) -> list[Need]:
 @contextmanager
 def _file(
     job: Job,
-    outputs: Outputs,
     wanted: ExportOptions,
     clusterings: Sequence[NamedClustering],
     reasons: tuple[str, ...],
 ) -> Iterator[Callable[[RowBatch], None]]:
     assert wanted.file is not None
-    with outputs.elsewhere(wanted.file, STEP, overwrite=wanted.overwrite) as staged:
+    with job.outputs.elsewhere(wanted.file, STEP, overwrite=wanted.overwrite) as staged:
         if wanted.form is not None:
             with image_labels(job, staged, wanted.form, clusterings[0]) as write:
                 yield write

@@ -20,7 +20,6 @@ from streamclust.passes import Passes, Span, spans_of
 from streamclust.store import (
     DescriptorSet,
     Job,
-    Outputs,
     RowPaths,
     StoredClustering,
     case_outliers,
@@ -42,7 +41,7 @@ NEED = Need(STEP, fixed=64 * MIB)
 NAMES_NEED = Need(NAMES_STEP, fixed=64 * MIB)
 
 
-def export(job: Job, outputs: Outputs) -> None:
+def export(job: Job) -> None:
     """Write the tables from all that is in the workspace.
 
     labels.csv has a column a set, with the labels of its recommended clustering; rows that were
@@ -62,26 +61,24 @@ def export(job: Job, outputs: Outputs) -> None:
         )
         return
     if stored_outliers(workspace) is None:
-        forget_outliers(job, outputs)
+        forget_outliers(job)
     names, n_rows = [one.name for one in sets], sets[0].n_rows
     with job.step(STEP, None, [NEED], n_rows) as passes:
-        outputs.table("metrics.csv", METRICS, metrics_table(workspace, names))
-        outputs.table("costs.csv", COSTS, costs_table(workspace, names))
-        outputs.table("clusters.csv", CLUSTERS, clusters_table(workspace, names))
-        _write_labels(job, passes, outputs, sets, n_rows)
-    write_named(job, outputs)
+        job.outputs.table("metrics.csv", METRICS, metrics_table(workspace, names))
+        job.outputs.table("costs.csv", COSTS, costs_table(workspace, names))
+        job.outputs.table("clusters.csv", CLUSTERS, clusters_table(workspace, names))
+        _write_labels(job, passes, sets, n_rows)
+    write_named(job)
 
 
-def forget_outliers(job: Job, outputs: Outputs) -> None:
+def forget_outliers(job: Job) -> None:
     """Put aside the outliers, tables and figures of rows that are no more."""
     case_outliers(job.workspace).archive()
     for file in (*OUTLIER_TABLES, DUPLICATES, *outlier_figures()):
-        outputs.remove(file)
+        job.outputs.remove(file)
 
 
-def _write_labels(
-    job: Job, passes: Passes, outputs: Outputs, sets: Sequence[DescriptorSet], n_rows: int
-) -> None:
+def _write_labels(job: Job, passes: Passes, sets: Sequence[DescriptorSet], n_rows: int) -> None:
     labels = {}
     for stored in sets:
         if not stored.clusterings:
@@ -99,7 +96,6 @@ def _write_labels(
     _write_rows(
         job,
         passes,
-        outputs,
         LABELS_FILE,
         columns,
         n_rows,
@@ -110,7 +106,6 @@ def _write_labels(
 def _write_rows(
     job: Job,
     passes: Passes,
-    outputs: Outputs,
     name: str,
     columns: Sequence[Column],
     n_rows: int,
@@ -123,12 +118,12 @@ def _write_rows(
     def values(span: Span) -> list[Any]:
         return [np.arange(span.start, span.stop), paths[span.part], *read(span.part)]
 
-    with outputs.writing(name) as staged, row_file(staged, columns, ".csv") as write:
+    with job.outputs.writing(name) as staged, row_file(staged, columns, ".csv") as write:
         for _, part in passes.in_turn.stream(name, spans_of(n_rows, _ROWS), values):
             write(part)
 
 
-def write_named(job: Job, outputs: Outputs) -> None:
+def write_named(job: Job) -> None:
     """Write the names of all rows, and what was matched to none of the clusters now.
 
     named.csv has a column for each named clustering: it is called as the set, or
@@ -138,14 +133,14 @@ def write_named(job: Job, outputs: Outputs) -> None:
     named = named_clusterings(job.workspace)
     if not named:
         for name in (NAMED_FILE, LOST_FILE):
-            outputs.remove(name)
+            job.outputs.remove(name)
         return
     for words in filter(None, map(why_unused, named)):
         job.events.warn(words)
     applied = [names for names in map(applied_names, named) if names is not None]
-    _write_lost(job, outputs, applied)
+    _write_lost(job, applied)
     if not applied:
-        outputs.remove(NAMED_FILE)
+        job.outputs.remove(NAMED_FILE)
         return
     columns = [
         Column(heading, CODE, names.naming.names)
@@ -166,7 +161,7 @@ def write_named(job: Job, outputs: Outputs) -> None:
 
     n_rows = int(labels[0].shape[0])
     with job.step(NAMES_STEP, None, [NAMES_NEED], n_rows) as passes:
-        _write_rows(job, passes, outputs, NAMED_FILE, columns, n_rows, read)
+        _write_rows(job, passes, NAMED_FILE, columns, n_rows, read)
 
 
 def _headings(applied: Sequence[AppliedNames]) -> list[str]:
@@ -178,12 +173,12 @@ def _headings(applied: Sequence[AppliedNames]) -> list[str]:
     ]
 
 
-def _write_lost(job: Job, outputs: Outputs, applied: Sequence[AppliedNames]) -> None:
+def _write_lost(job: Job, applied: Sequence[AppliedNames]) -> None:
     """Write and say what was lost; where nothing is, the table goes."""
     if not any(names.lost for names in applied):
-        outputs.remove(LOST_FILE)
+        job.outputs.remove(LOST_FILE)
         return
-    outputs.table(LOST_FILE, LOST, _lost_lines(applied))
+    job.outputs.table(LOST_FILE, LOST, _lost_lines(applied))
     for names in applied:
         if names.lost:
             listed = ", ".join(repr(lost.name) for lost in names.lost[:_SHOWN])
@@ -210,7 +205,7 @@ def _lost_lines(applied: Sequence[AppliedNames]) -> Iterator[dict[str, Any]]:
             }
 
 
-def write_template(job: Job, outputs: Outputs, file: Path, *, overwrite: bool = False) -> None:
+def write_template(job: Job, file: Path, *, overwrite: bool = False) -> None:
     """Write a names.csv to fill in: a line a cluster of each set's recommended clustering, largest
     cluster first, with the names that there are.
 
@@ -223,7 +218,7 @@ def write_template(job: Job, outputs: Outputs, file: Path, *, overwrite: bool = 
     if not clusterings:
         raise SettingsError("no set has a recommended clustering: run streamclust cluster first")
     lines = chain.from_iterable(map(_template_lines, clusterings.values()))
-    with outputs.elsewhere(file, NAMES_STEP, overwrite=overwrite) as staged:
+    with job.outputs.elsewhere(file, NAMES_STEP, overwrite=overwrite) as staged:
         write_table(staged, TEMPLATE, lines)
     job.events.note(f"{file}: names of clusters go into the column name, equal ones merge them")
 

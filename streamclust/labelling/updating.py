@@ -31,7 +31,6 @@ from streamclust.store import (
     DescriptorSet,
     Job,
     LabelChanges,
-    Outputs,
     StagedSet,
     StoredClustering,
     Workspace,
@@ -248,7 +247,7 @@ def settings_of_outliers(workspace: Workspace) -> dict[str, Any]:
     return then
 
 
-def tell_changes(job: Job, outputs: Outputs, sets: list[str]) -> None:
+def tell_changes(job: Job, sets: list[str]) -> None:
     """Write the tables of the last update of some sets, and say what they come to.
 
     Every clustering has a line of label_changes.csv; cluster_changes.csv is of the recommended
@@ -257,7 +256,7 @@ def tell_changes(job: Job, outputs: Outputs, sets: list[str]) -> None:
     old ones, both by the labels that they have now.
     """
     updated = list(map(job.set, sets))
-    outputs.table(CHANGES_FILE, LABEL_CHANGES, _label_lines(updated))
+    job.outputs.table(CHANGES_FILE, LABEL_CHANGES, _label_lines(updated))
     recommended = [(stored, find_clustering(job.workspace, stored.name)) for stored in updated]
     changed = [
         (stored, clustering, changes)
@@ -265,7 +264,7 @@ def tell_changes(job: Job, outputs: Outputs, sets: list[str]) -> None:
         if clustering is not None and (changes := label_changes(clustering)) is not None
     ]
     lines = chain.from_iterable(starmap(_cluster_lines, changed))
-    outputs.table(CLUSTERS_FILE, CLUSTER_CHANGES, lines)
+    job.outputs.table(CLUSTERS_FILE, CLUSTER_CHANGES, lines)
     for stored, clustering, changes in changed:
         _tell(job, stored, clustering, changes)
         _tell_choice(job, stored, clustering)

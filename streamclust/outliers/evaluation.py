@@ -18,7 +18,6 @@ from streamclust.passes.accumulators import count_pairs
 from streamclust.sources import Truth, read_truth, truth_bytes
 from streamclust.store import (
     Job,
-    Outputs,
     SetOutliers,
     StoredOutliers,
     Workspace,
@@ -217,7 +216,7 @@ def _shown(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
 
 
-def evaluate(job: Job, truth_file: Path, outputs: Outputs) -> Evaluation:
+def evaluate(job: Job, truth_file: Path) -> Evaluation:
     """Compare what is in the workspace with a truth table, and write ``evaluation.csv``.
 
     Raises
@@ -242,7 +241,7 @@ def evaluate(job: Job, truth_file: Path, outputs: Outputs) -> Evaluation:
                 f"nothing in {workspace.folder} can be compared with {truth_file}: that takes "
                 "outlier scores and a column outlier_kind, or clusterings and attributes"
             )
-        outputs.table(FILE, COLUMNS, map(_written, lines))
+        job.outputs.table(FILE, COLUMNS, map(_written, lines))
     return Evaluation(lines, len(truth.rows), truth.skipped)
 
 

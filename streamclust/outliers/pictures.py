@@ -12,7 +12,7 @@ from streamclust.memory import Need
 from streamclust.outliers.explanation import BAD_PICTURES, KINDS, FlaggedRows, load_reasons
 from streamclust.outliers.flagging import flagged_now, set_scores
 from streamclust.passes import Passes
-from streamclust.store import Job, Outputs, Shapes, Step, case_outliers, fingerprint, paths_of
+from streamclust.store import Job, Shapes, Step, case_outliers, fingerprint, paths_of
 
 if TYPE_CHECKING:
     from streamclust.figures import Tile
@@ -45,9 +45,9 @@ class DrawOutliers(Step):
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:
         outliers, images = flagged_now(job), _images(job)
-        _draw_scores(job, job.outputs, outliers, mark)
+        _draw_scores(job, outliers, mark)
         if images is not None:
-            _draw_sheets(job, job.outputs, outliers, images, _sheets(outliers), mark)
+            _draw_sheets(job, outliers, images, _sheets(outliers), mark)
 
 
 def _images(job: Job) -> Images | None:
@@ -55,13 +55,13 @@ def _images(job: Job) -> Images | None:
     return None if case_outliers(job.workspace).yardstick is None else stored_images(job)
 
 
-def _draw_scores(job: Job, outputs: Outputs, outliers: FlaggedRows, mark: str) -> None:
+def _draw_scores(job: Job, outliers: FlaggedRows, mark: str) -> None:
     from streamclust.figures import count_scores, score_histogram
 
     arrays = set_scores(job.workspace, case_outliers(job.workspace).sets)
     combined = count_scores("score of all sets", outliers.score, outliers.threshold)
     by_set = [count_scores(name, array[...]) for name, array in arrays.items()]
-    with outputs.writing(_SCORES, mark) as staged:
+    with job.outputs.writing(_SCORES, mark) as staged:
         score_histogram(
             staged, combined, by_set, outliers.threshold, _words_of(outliers), "Outlier scores"
         )
@@ -108,7 +108,6 @@ def _sheets(outliers: FlaggedRows) -> dict[str, tuple[str, np.ndarray]]:
 
 def _draw_sheets(
     job: Job,
-    outputs: Outputs,
     outliers: FlaggedRows,
     images: Images,
     sheets: dict[str, tuple[str, np.ndarray]],
@@ -119,7 +118,7 @@ def _draw_sheets(
     store = _opened(images)
     if store is None:
         for file in sheets:
-            outputs.remove(file)
+            job.outputs.remove(file)
         return
     words = _words(job, np.concatenate([rows[:MOST_TILES] for _, rows in sheets.values()]))
     for file, (title, rows) in job.events.track(
@@ -127,7 +126,7 @@ def _draw_sheets(
     ):
         tiles = _tiles(job, store, outliers, rows[:MOST_TILES], words)
         subtitle = _subtitle(len(rows), MOST_TILES)
-        with outputs.writing(file, mark) as staged:
+        with job.outputs.writing(file, mark) as staged:
             contact_sheet(staged, tiles, title, subtitle)
 
 

@@ -30,7 +30,6 @@ PAGE_NEED = 128 * MIB
 
 def report(
     job: Job,
-    outputs: Outputs,
     file: Path | None = None,
     language: str = "en",
     *,
@@ -41,7 +40,6 @@ def report(
     Parameters
     ----------
     job : Job
-    outputs : Outputs
     file : Path, optional
         Where to; ``report.html`` in the results folder by default.
     language : str
@@ -61,7 +59,7 @@ def report(
     sets = [n for n in job.chosen() if job.set(n).reduced is not None]
     if not sets:
         raise SettingsError("there is no reduced set to report on: run streamclust run first")
-    with _place(outputs, file, overwrite) as staged:
+    with _place(job.outputs, file, overwrite) as staged:
         words, shown = Words(language), _shown(job, sets)
         made = [SetParts(job, name, words, len(shown)) for name in shown]
         n_rows = job.rows_of(sets[0], "reduced").n_rows

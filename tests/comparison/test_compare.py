@@ -59,7 +59,7 @@ def run(workspace: Workspace, file: Path | None = None, columns=None, **settings
     """Compare; what the steps told of themselves is returned."""
     told: list = []
     with working(workspace, Settings(**settings), "compare", told.append) as job:
-        compare(job, job.outputs, file and AttributeTable(file, columns))
+        compare(job, file and AttributeTable(file, columns))
     return [event for event in told if getattr(event, "step", "") == "compare"]
 
 
@@ -201,7 +201,7 @@ def test_values_that_are_known_in_some_clusters_alone_are_told(compared, colours
         told: list = []
         named = AttributeTable(attribute_file(tmp_path, known))
         with working(compared, Settings(), "compare", told.append) as job:
-            compare(job, job.outputs, named)
+            compare(job, named)
         return [own.text for own in told if "lie in other clusters" in getattr(own, "text", "")]
 
     (words,) = warned(np.where(blobs[1] < 2, colours, ""))
@@ -287,7 +287,7 @@ def test_an_unknown_column_is_told_before_any_pass(workspace, colours, tmp_path)
         working(workspace, Settings(), "compare", told.append) as job,
         pytest.raises(SettingsError, match=r"no column 'shade' of attributes: there are colour$"),
     ):
-        compare(job, job.outputs, named)
+        compare(job, named)
     assert not [event for event in told if isinstance(event, PassStarted | StepFinished)]
 
 

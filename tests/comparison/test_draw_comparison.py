@@ -54,8 +54,8 @@ def run(workspace: Workspace, *, compared: bool = False, file: Path | None = Non
     told: list = []
     with working(workspace, Settings(), "compare", told.append) as job:
         if compared:
-            compare(job, job.outputs, file and AttributeTable(file))
-        draw_comparison(job, job.outputs)
+            compare(job, file and AttributeTable(file))
+        draw_comparison(job)
     return [event.skipped for event in told if getattr(event, "step", "") == "draw comparison"]
 
 
@@ -115,8 +115,8 @@ def test_pairs_that_are_left_out_are_told(workspace, monkeypatch):
     monkeypatch.setattr(drawing, "MOST_PAIRS", 0)
     told: list = []
     with working(workspace, Settings(), "compare", told.append) as job:
-        compare(job, job.outputs)
-        draw_comparison(job, job.outputs)
+        compare(job)
+        draw_comparison(job)
     (note,) = (event.text for event in told if "flows" in getattr(event, "text", ""))
     assert "of the 0 of 1 pairs of sets that agree most; streamclust compare OUT --desc" in note
 

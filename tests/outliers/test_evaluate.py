@@ -57,7 +57,7 @@ def truth_file(folder: Path, rows: np.ndarray, **columns: np.ndarray) -> Path:
 
 def compare(workspace: Workspace, truth: Path) -> Evaluation:
     with working(workspace, Settings(), "evaluate") as job:
-        return evaluate(job, truth, job.outputs)
+        return evaluate(job, truth)
 
 
 def value(evaluation: Evaluation, **wanted: str) -> float:
@@ -190,7 +190,7 @@ def test_many_columns_are_planned_before_they_are_read(workspace, tmp_path):
         pytest.raises(MemoryBudgetError, match="evaluate needs"),
         working(workspace, settings, "evaluate") as job,
     ):
-        evaluate(job, truth, job.outputs)
+        evaluate(job, truth)
     assert least > LIBRARIES + 64 * MIB + 200 * 3000 * 4
 
 
