@@ -4,7 +4,7 @@ import ctypes
 import re
 import resource
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,19 +41,16 @@ def format_bytes(size: float) -> str:
 
 @dataclass(frozen=True)
 class Need:
-    """What a step holds at its peak, beyond the libraries.
+    """What a step holds at one of its peaks, beyond the libraries.
 
     Parameters
     ----------
-    step : str
-        The step's name, for messages.
     fixed : int
         Bytes held whatever the number of blocks in flight.
     per_block : int
         Bytes held for each block in flight.
     """
 
-    step: str
     fixed: int = 0
     per_block: int = 0
 
@@ -73,13 +70,15 @@ class Budget:
 
     total: int
 
-    def check(self, needs: Iterable[Need], least: Callable[[], int] | None = None) -> None:
+    def check(
+        self, needs: Mapping[str, Sequence[Need]], least: Callable[[], int] | None = None
+    ) -> None:
         """Refuse what does not fit: the one place where a budget is refused.
 
         Parameters
         ----------
-        needs : iterable of Need
-            Of one step or of many; the largest is named.
+        needs : mapping of str to sequence of Need
+            Of steps by what they are called; that with the largest is named.
         least : callable, optional
             Tells the bytes that would do for all, where that is more than the largest need.
 
@@ -88,26 +87,21 @@ class Budget:
         MemoryBudgetError
             When a need exceeds the budget even with one block in flight.
         """
-        most = max(needs, key=lambda need: need.smallest, default=None)
-        if most is None or most.smallest <= self.total:
+        each = ((need, step) for step, of_step in needs.items() for need in of_step)
+        most, step = max(each, key=lambda one: one[0].smallest, default=(Need(), ""))
+        if most.smallest <= self.total or not step:
             return
         enough = most.smallest if least is None else least()
         raise MemoryBudgetError(
-            f"{most.step} needs {format_bytes(most.smallest)} at least "
+            f"{step} needs {format_bytes(most.smallest)} at least "
             f"(libraries {format_bytes(LIBRARIES)}, held {format_bytes(most.fixed)}, "
             f"a block {format_bytes(most.per_block)}) but --memory is "
             f"{format_bytes(self.total)}: give it --memory {-(-enough // MIB)}MiB or more"
         )
 
     def in_flight(self, need: Need, wanted: int, left: int = 0) -> int:
-        """How many of the blocks `wanted` in flight fit, where `left` bytes are taken already.
-
-        Raises
-        ------
-        MemoryBudgetError
-            When not even one does.
-        """
-        self.check([need])
+        """How many of the blocks `wanted` in flight fit, where `left` bytes are taken already; one
+        at least."""
         if need.per_block == 0:
             return wanted
         spare = self.total - left - need.peak(0)

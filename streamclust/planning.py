@@ -192,7 +192,8 @@ def check_budget(on: Shapes, steps: Sequence[Step], least: Callable[[], int] | N
         It names the step that needs most, and the `least` that would do for all: by default what
         this step needs, for what is stored does not follow the budget.
     """
-    Budget(on.settings.memory_bytes).check((n for step in steps for n in step.needs(on)), least)
+    needs = {step.title: step.needs(on) for step in steps}
+    Budget(on.settings.memory_bytes).check(needs, least)
 
 
 def check_n_clusters(settings: Settings, n_rows: int) -> None:
@@ -247,7 +248,7 @@ def plan_steps(inputs: Inputs, settings: Settings, steps: Sequence[Step]) -> lis
     budget = Budget(settings.memory_bytes)
     n_threads = settings.workers or available_cpus()
     return [
-        planned(step.name, step.of[0], needs, budget, n_threads)
+        planned(step.name, step.of, needs, budget, n_threads)
         for step in steps
         if (needs := step.needs(expected))
     ]

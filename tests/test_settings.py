@@ -155,16 +155,16 @@ def test_a_size_without_a_unit_is_told():
 
 
 def test_a_budget_gives_as_many_blocks_as_fit():
-    need = Need("a step", fixed=100 * MIB, per_block=50 * MIB)
+    need = Need(fixed=100 * MIB, per_block=50 * MIB)
     assert Budget(need.peak(3)).in_flight(need, 8) == 3
     assert Budget(10**12).in_flight(need, 8) == 8
     # What earlier steps left behind takes blocks, and is no reason to refuse.
     assert Budget(need.peak(3)).in_flight(need, 8, left=need.per_block) == 2
     assert Budget(need.peak(3)).in_flight(need, 8, left=10**12) == 1
     with pytest.raises(MemoryBudgetError, match=r"a step needs .* give it --memory") as error:
-        Budget(need.smallest - 1).in_flight(need, 8)
+        Budget(need.smallest - 1).check({"small": [Need()], "a step": [Need(), need]})
     told = str(error.value).split("--memory ")[-1].split()[0]
-    assert Budget(parse_bytes(told)).in_flight(need, 8) == 1
+    Budget(parse_bytes(told)).check({"a step": [need]})
     assert format_bytes(need.smallest) in str(error.value)
 
 

@@ -66,9 +66,9 @@ class Evidence(Step):
         means = sum(self.n_clusters) * row_bytes
         work = max(drawn, borders + sample, products) + 8 * MIB
         return [
-            Need(self.title, fixed=sample, per_block=2 * block),
-            Need(self.title, fixed=sample + means, per_block=work),
-            Need(self.title, fixed=sample + means + products, per_block=borders),
+            Need(fixed=sample, per_block=2 * block),
+            Need(fixed=sample + means, per_block=work),
+            Need(fixed=sample + means + products, per_block=borders),
         ]
 
     def is_done(self, job: Job, mark: str) -> bool:

@@ -59,11 +59,11 @@ class Stability(Step):
         half = Rows(Shape((max(1, n_half), rows.n_columns), np.dtype(rows.array.dtype)))
         row_bytes = rows.n_columns * half.array.dtype.itemsize
         sample = 2 * n_half * (row_bytes + 4 * len(self.n_clusters))
-        fits = algorithm.needs(self.name, half, self.n_clusters, on.settings)
+        fits = algorithm.needs(half, self.n_clusters, on.settings)
         fit = max(need.fixed + need.per_block for need in fits)
         return [
-            Need(self.title, fixed=2 * sample, per_block=2 * rows.rows_a_block * row_bytes),
-            Need(self.title, fixed=2 * sample, per_block=fit + 2 * sample + 4 * MIB),
+            Need(fixed=2 * sample, per_block=2 * rows.rows_a_block * row_bytes),
+            Need(fixed=2 * sample, per_block=fit + 2 * sample + 4 * MIB),
         ]
 
     def is_done(self, job: Job, mark: str) -> bool:

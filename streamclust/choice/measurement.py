@@ -67,8 +67,8 @@ class Measure(Step):
         products = SLICE_ROWS * (2 * most + 2 * rows.n_columns + 8 * len(n_clusters))
         sample = SILHOUETTE_ROWS * (2 * rows.n_columns + 2 * most + 3 * SLICE_ROWS)
         return [
-            Need(self.title, fixed=8 * SILHOUETTE_ROWS * most, per_block=block + 8 * products),
-            Need(self.title, fixed=8 * SILHOUETTE_ROWS * most, per_block=block + 8 * sample),
+            Need(fixed=8 * SILHOUETTE_ROWS * most, per_block=block + 8 * products),
+            Need(fixed=8 * SILHOUETTE_ROWS * most, per_block=block + 8 * sample),
         ]
 
     def is_done(self, job: Job, mark: str) -> bool:

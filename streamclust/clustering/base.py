@@ -95,10 +95,8 @@ class Continuing(Protocol):
             In the order of `clusterings`.
         """
 
-    def partial_fit_needs(
-        self, name: str, rows: Rows, ks: Sequence[int], settings: Settings
-    ) -> list[Need]:
-        """Memory of it, a `Need` called `name` for each stage."""
+    def partial_fit_needs(self, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
+        """Memory of it, a `Need` for each stage."""
 
 
 class Algorithm(Protocol):
@@ -118,8 +116,8 @@ class Algorithm(Protocol):
     depends_on: tuple[str, ...]
     takes_k: bool
 
-    def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
-        """Memory of fitting and labelling, a `Need` called `name` for each stage."""
+    def needs(self, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
+        """Memory of fitting and labelling, a `Need` for each stage."""
 
     def fit(
         self, rows: Rows, ks: Sequence[int], settings: Settings, passes: Passes, scratch: Path

@@ -192,18 +192,18 @@ class Birch:
     takes_k = True
     labeller = NearestLandmark
 
-    def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
+    def needs(self, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
         most = min(MOST_TIMES * sampled_subclusters(ks), rows.n_rows)
         sample = min(SAMPLE_ROWS, rows.n_rows) * rows.row_bytes
         window = min(BLOCKS_A_WINDOW * rows.rows_a_block, rows.n_rows) * rows.row_bytes
         # Each subcluster has a sum and a centre; nodes, half of them empty, have room for more.
         tree = most * (6 * rows.n_columns * 8 + _SUBCLUSTER_BYTES)
         tree += (BATCH_ROWS + sample // rows.row_bytes) * rows.n_columns * 8
-        labelling = labelling_need(name, rows, most, len(ks))
+        labelling = labelling_need(rows, most, len(ks))
         return [
-            Need(name, fixed=sample, per_block=2 * rows.block_bytes),
-            Need(name, fixed=sample + tree + 2 * window),
-            Need(name, fixed=tree + labelling.fixed + 12 * most**2),
+            Need(fixed=sample, per_block=2 * rows.block_bytes),
+            Need(fixed=sample + tree + 2 * window),
+            Need(fixed=tree + labelling.fixed + 12 * most**2),
             labelling,
         ]
 

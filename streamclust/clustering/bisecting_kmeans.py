@@ -302,16 +302,16 @@ class BisectingKMeans:
     takes_k = True
     labeller = TreeLabels
 
-    def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
+    def needs(self, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
         sample = min(SAMPLE_ROWS, rows.n_rows) * rows.row_bytes
         sides = rows.rows_a_block * (2 * max(ks) + 8 * 4)
         labelled = rows.rows_a_block * len(ks) * 8
         products = SLICE_ROWS * (rows.n_columns * 4 + max(ks) * 2) * 8
         sums = max(ks) * 2 * rows.n_columns * 8 * 6
         return [
-            Need(name, fixed=2 * sample, per_block=2 * sample),
-            Need(name, fixed=2 * sample, per_block=2 * rows.block_bytes + sides + products + sums),
-            Need(name, per_block=2 * rows.block_bytes + sides + 2 * labelled + products),
+            Need(fixed=2 * sample, per_block=2 * sample),
+            Need(fixed=2 * sample, per_block=2 * rows.block_bytes + sides + products + sums),
+            Need(per_block=2 * rows.block_bytes + sides + 2 * labelled + products),
         ]
 
     def fit(
@@ -347,13 +347,11 @@ class BisectingKMeans:
                 found[i] = replace(clusterings[i], arrays={**arrays, "split_centers": own})
         return found
 
-    def partial_fit_needs(
-        self, name: str, rows: Rows, ks: Sequence[int], settings: Settings
-    ) -> list[Need]:
+    def partial_fit_needs(self, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
         sides = rows.rows_a_block * (max(ks) * (2 + 4) + 4)
         products = SLICE_ROWS * (rows.n_columns * 4 + max(ks) * 4) * 8
         sums = max(ks) * 2 * rows.n_columns * 8 * 6
-        return [Need(name, per_block=2 * rows.block_bytes + sides + products + sums)]
+        return [Need(per_block=2 * rows.block_bytes + sides + products + sums)]
 
 
 # Sizes and means of the sides of each split.

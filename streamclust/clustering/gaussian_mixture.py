@@ -399,30 +399,23 @@ class GaussianMixture:
     labeller = HighestPosterior
     posterior = LabelPosterior
 
-    def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
+    def needs(self, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
         n_columns = rows.n_columns
         sample = min(sample_size(max(ks)), rows.n_rows) * rows.row_bytes
         full = settings.covariance_type == "full"
         a_component = 8 * n_columns * (n_columns if full else 1)
         all_of_them, largest = sum(ks) * a_component, max(ks) * a_component
         worked = _worked(rows, ks, full)
-        seeding = [
-            Need(n.step, n.fixed + sample, n.per_block) for n in seeding_needs(name, rows, ks)
-        ]
-        labelling = [
-            Need(n.step, 3 * all_of_them, n.per_block + worked)
-            for n in passing_needs(name, rows, ks)
-        ]
+        seeding = [Need(n.fixed + sample, n.per_block) for n in seeding_needs(rows, ks)]
+        labelling = [Need(3 * all_of_them, n.per_block + worked) for n in passing_needs(rows, ks)]
         return [
             *seeding,
-            Need(name, 2 * sample + all_of_them, 5 * sample + 6 * largest + worked),
-            *self.partial_fit_needs(name, rows, ks, settings),
+            Need(2 * sample + all_of_them, 5 * sample + 6 * largest + worked),
+            *self.partial_fit_needs(rows, ks, settings),
             *labelling,
         ]
 
-    def partial_fit_needs(
-        self, name: str, rows: Rows, ks: Sequence[int], settings: Settings
-    ) -> list[Need]:
+    def partial_fit_needs(self, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
         full = settings.covariance_type == "full"
         a_component = 8 * rows.n_columns * (rows.n_columns if full else 1)
         all_of_them = sum(ks) * a_component
@@ -430,11 +423,10 @@ class GaussianMixture:
         # A group's covariances as they were and become, whitened, and summed.
         return [
             Need(
-                n.step,
                 all_of_them + 4 * group,
                 n.per_block + _worked(rows, ks, full) + 2 * group,
             )
-            for n in passing_needs(name, rows, ks)
+            for n in passing_needs(rows, ks)
         ]
 
     def fit(

@@ -194,7 +194,7 @@ class HDBSCAN:
     takes_k = False
     labeller = ByDensity
 
-    def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
+    def needs(self, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
         landmarks = min(n_landmarks(rows.n_columns), rows.n_rows)
         values = landmarks * rows.n_columns
         pieces = PIECE_ROWS * landmarks
@@ -204,9 +204,9 @@ class HDBSCAN:
         held = values * (8 + 2 * rows.itemsize) + landmarks * 256
         held += pieces * (2 * rows.itemsize + 1) + rows.rows_a_block * 16
         return [
-            Need(name, fixed=values * 3 * rows.itemsize, per_block=2 * rows.block_bytes),
-            Need(name, fixed=fitting),
-            Need(name, fixed=2 * values * rows.itemsize, per_block=2 * rows.block_bytes + held),
+            Need(fixed=values * 3 * rows.itemsize, per_block=2 * rows.block_bytes),
+            Need(fixed=fitting),
+            Need(fixed=2 * values * rows.itemsize, per_block=2 * rows.block_bytes + held),
         ]
 
     def fit(

@@ -60,10 +60,8 @@ class ContinuingCenters:
             for clustering, after in zip(clusterings, moved, strict=True)
         ]
 
-    def partial_fit_needs(
-        self, name: str, rows: Rows, ks: Sequence[int], settings: Settings
-    ) -> list[Need]:
-        return passing_needs(name, rows, ks)
+    def partial_fit_needs(self, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
+        return passing_needs(rows, ks)
 
 
 def moved_centers(
@@ -146,22 +144,22 @@ def clustering_of(fit: FittedKMeans) -> Clustering:
     )
 
 
-def seeding_needs(name: str, rows: Rows, ks: Sequence[int]) -> list[Need]:
+def seeding_needs(rows: Rows, ks: Sequence[int]) -> list[Need]:
     """Memory of the sample, its k-means runs, and the mini-batch windows."""
     # Each worker's k-means run copies its part of the sample.
     sample = sample_size(max(ks)) * rows.row_bytes
     window = min(BLOCKS_A_WINDOW * rows.rows_a_block, rows.n_rows) * rows.row_bytes
     return [
-        Need(name, fixed=2 * sample, per_block=3 * sample),
-        Need(name, fixed=sample, per_block=2 * window),
+        Need(fixed=2 * sample, per_block=3 * sample),
+        Need(fixed=sample, per_block=2 * window),
     ]
 
 
-def passing_needs(name: str, rows: Rows, ks: Sequence[int], fixed: int = 0) -> list[Need]:
+def passing_needs(rows: Rows, ks: Sequence[int], fixed: int = 0) -> list[Need]:
     """Memory of a block, its labels by all k, and the products with all centres."""
     labelled = rows.rows_a_block * len(ks) * 8
     products = SLICE_ROWS * (sum(ks) * 2 + rows.n_columns * 2 + 16 * len(ks)) * 8
-    return [Need(name, fixed=fixed, per_block=2 * rows.block_bytes + 2 * labelled + products)]
+    return [Need(fixed=fixed, per_block=2 * rows.block_bytes + 2 * labelled + products)]
 
 
 class KMeans(ContinuingCenters):
@@ -172,9 +170,9 @@ class KMeans(ContinuingCenters):
     takes_k = True
     labeller = NearestCenter
 
-    def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
+    def needs(self, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
         sample = sample_size(max(ks)) * rows.row_bytes
-        return [*seeding_needs(name, rows, ks), *passing_needs(name, rows, ks, fixed=sample)]
+        return [*seeding_needs(rows, ks), *passing_needs(rows, ks, fixed=sample)]
 
     def fit(
         self, rows: Rows, ks: Sequence[int], settings: Settings, passes: Passes, scratch: Path
@@ -191,8 +189,8 @@ class MiniBatchKMeans(ContinuingCenters):
     takes_k = True
     labeller = NearestCenter
 
-    def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
-        return [*seeding_needs(name, rows, ks), *passing_needs(name, rows, ks)]
+    def needs(self, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
+        return [*seeding_needs(rows, ks), *passing_needs(rows, ks)]
 
     def fit(
         self, rows: Rows, ks: Sequence[int], settings: Settings, passes: Passes, scratch: Path

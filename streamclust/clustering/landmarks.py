@@ -64,14 +64,13 @@ def largest_first(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.where(inside, ranks[labels] if len(ranks) else -1, labels).astype(np.int32)
 
 
-def labelling_need(name: str, rows: Rows, n_landmarks: int, n_clusterings: int) -> Need:
+def labelling_need(rows: Rows, n_landmarks: int, n_clusterings: int) -> Need:
     """Memory of blocks, their labels, and the products with all landmarks."""
     labelled = rows.rows_a_block * n_clusterings * 8
     products = SLICE_ROWS * (n_landmarks * rows.itemsize + rows.n_columns * 16)
     # Kept once in the rows' dtype and once as float64, and turned for the product by each task.
     landmarks = n_landmarks * rows.n_columns
     return Need(
-        name,
         fixed=landmarks * (rows.itemsize + 8) + n_landmarks * n_clusterings * 4,
         per_block=2 * rows.block_bytes + 2 * labelled + products + landmarks * (8 + rows.itemsize),
     )

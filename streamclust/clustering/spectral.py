@@ -203,7 +203,7 @@ class SpectralClustering:
     takes_k = True
     labeller = EmbeddedCenters
 
-    def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
+    def needs(self, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
         sample = SAMPLE_ROWS * (rows.row_bytes + 8 * max(ks))
         # Square matrices of all landmarks, and of rows and landmarks while the bandwidth is found.
         squares = 10 * 8 * LANDMARKS**2 + 5 * 8 * 2048 * LANDMARKS
@@ -211,8 +211,8 @@ class SpectralClustering:
         block = rows.rows_a_block * (2 * rows.row_bytes + 8 * len(ks))
         products = SLICE_ROWS * (3 * LANDMARKS + 4 * max(ks) + 2 * rows.n_columns) * 8
         return [
-            Need(name, fixed=2 * sample + squares, per_block=2 * sample + 8 * MIB),
-            Need(name, fixed=held, per_block=block + products),
+            Need(fixed=2 * sample + squares, per_block=2 * sample + 8 * MIB),
+            Need(fixed=held, per_block=block + products),
         ]
 
     def fit(

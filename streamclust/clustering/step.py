@@ -47,7 +47,7 @@ class Cluster(Step):
     def needs(self, on: Shapes) -> list[Need]:
         """An algorithm's, fitting and labelling."""
         rows = on.reduced(self.set_name)
-        return load_algorithm(self.part).needs(self.title, rows, self.n_clusters, on.settings)
+        return load_algorithm(self.part).needs(rows, self.n_clusters, on.settings)
 
     def fingerprint(self, job: Job) -> str:
         """Of the sweep."""

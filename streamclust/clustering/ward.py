@@ -42,16 +42,16 @@ class Ward:
     takes_k = True
     labeller = NearestLandmark
 
-    def needs(self, name: str, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
+    def needs(self, rows: Rows, ks: Sequence[int], settings: Settings) -> list[Need]:
         most = min(n_micro_clusters(ks), rows.n_rows)
         sample = min(sampled_rows(most), rows.n_rows) * rows.row_bytes
-        labelling = labelling_need(name, rows, most, len(ks))
+        labelling = labelling_need(rows, most, len(ks))
         sums = 2 * most * rows.n_columns * 8
         return [
-            Need(name, fixed=3 * sample, per_block=2 * sample),
-            Need(name, fixed=labelling.fixed + sample, per_block=labelling.per_block + 2 * sums),
+            Need(fixed=3 * sample, per_block=2 * sample),
+            Need(fixed=labelling.fixed + sample, per_block=labelling.per_block + 2 * sums),
             # The square matrix, and half as much again while it is made.
-            Need(name, fixed=labelling.fixed + 12 * most**2),
+            Need(fixed=labelling.fixed + 12 * most**2),
             labelling,
         ]
 

@@ -107,7 +107,7 @@ def stage_attributes(job: Job, named: AttributeTable, staged: Any) -> KnownAttri
     """
     n_rows = n_rows_of_case(job.workspace)
     taken = attributes_bytes(named.file, n_rows, named.columns)
-    needs = [Need(STEP, fixed=64 * MIB + taken)]
+    needs = [Need(fixed=64 * MIB + taken)]
     with job.step(STEP, None, needs, n_rows):
         table = read_attributes(named.file, n_rows, path_blocks(job.workspace), named.columns)
         _warn_of(job, named, table)
@@ -238,7 +238,7 @@ def _about(clustering: StoredClustering, attribute: str) -> dict[str, Any]:
 
 
 def attribute_needs(
-    step: str, table: AttributeTable | None, n_rows: int, clusterings: Sequence[StoredClustering]
+    table: AttributeTable | None, n_rows: int, clusterings: Sequence[StoredClustering]
 ) -> list[Need]:
     """Memory of the groups of all rows, of blocks of labels, and of their tables.
 
@@ -247,12 +247,12 @@ def attribute_needs(
     SettingsError, SourceError
         When the table's header cannot be used.
     """
-    needs = [Need(f"{step} of groups", fixed=n_rows * BYTES_A_ROW + FIXED_BYTES)]
+    needs = [Need(fixed=n_rows * BYTES_A_ROW + FIXED_BYTES)]
     if table is not None:
         bunch = clusterings[:MOST_CLUSTERINGS]
         block = 3 * Rows(Columns([one.labels for one in bunch])).rows_a_block * 4 * len(bunch)
         values = most_values(table.file, table.columns)
         most = max(one.n_clusters for one in clusterings) * values
         tables = 8 * max(MOST_CELLS, most)
-        needs.append(Need(f"{step} of labels", fixed=3 * tables, per_block=block + tables))
+        needs.append(Need(fixed=3 * tables, per_block=block + tables))
     return needs

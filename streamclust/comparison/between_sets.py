@@ -128,20 +128,17 @@ def indices(
     }
 
 
-def crosswise_needs(
-    step: str, spaces: dict[str, Rows], clusterings: Sequence[StoredClustering]
-) -> list[Need]:
+def crosswise_needs(spaces: dict[str, Rows], clusterings: Sequence[StoredClustering]) -> list[Need]:
     """Memory of a block of each space, its labels, and its distances to the means of all."""
     n_clusters = [one.n_clusters for one in clusterings]
     total, labels = sum(n_clusters), 4 * len(n_clusters)
     needs = []
-    for descriptor, rows in spaces.items():
+    for rows in spaces.values():
         row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
         block = rows.rows_a_block * (2 * row_bytes + 2 * labels)
         products = 8 * SLICE_ROWS * (2 * total + 2 * rows.n_columns + 8 * len(n_clusters))
         sums = 16 * total * rows.n_columns
-        name = f"{step} of labels in {descriptor}"
-        needs.append(Need(name, fixed=2 * sums, per_block=block + products + sums))
+        needs.append(Need(fixed=2 * sums, per_block=block + products + sums))
     return needs
 
 
@@ -206,7 +203,7 @@ def equal_footing(
         }
 
 
-def footing_needs(step: str, spaces: dict[str, Rows]) -> list[Need]:
+def footing_needs(spaces: dict[str, Rows]) -> list[Need]:
     """Memory of the sample of every set, and of one set's structureless rows."""
     # In float64 of the columns that all have; three sets of them are made in a task.
     columns = [rows.n_columns for rows in spaces.values()]
@@ -215,7 +212,7 @@ def footing_needs(step: str, spaces: dict[str, Rows]) -> list[Need]:
     joined = 4 * 4 * SAMPLE_ROWS * max(columns)
     task = 8 * 6 * SAMPLE_ROWS * min(columns)
     a_block = max(*blocks, task) + joined
-    return [Need(f"{step} of samples", fixed=held + joined + 64 * MIB, per_block=a_block)]
+    return [Need(fixed=held + joined + 64 * MIB, per_block=a_block)]
 
 
 def _sample(

@@ -166,7 +166,7 @@ class Mix(Step):
         total = 8 * n_columns * (2 * n_vectors(settings, n_columns) if sketched else n_columns)
         block = self.rows.rows_a_block * n_columns * self.rows.array.dtype.itemsize
         sums = sums_bytes(self.rows, settings, sketched)
-        return [Need(self.title, fixed=total + 32 * MIB, per_block=3 * block + sums)]
+        return [Need(fixed=total + 32 * MIB, per_block=3 * block + sums)]
 
     def fingerprint(self, job: Job) -> str:
         mixture = self.mixture

@@ -160,8 +160,8 @@ def weight_needs(rows: Sequence[Rows]) -> list[Need]:
     sample = sum(SAMPLE_ROWS * of_set.n_columns * 8 for of_set in rows)
     block = max(of_set.rows_a_block * of_set.n_columns * 8 for of_set in rows)
     return [
-        Need(STEP, fixed=2 * sample, per_block=2 * block),
-        Need(STEP, fixed=sample, per_block=2 * sample + 8 * MIB),
+        Need(fixed=2 * sample, per_block=2 * block),
+        Need(fixed=sample, per_block=2 * sample + 8 * MIB),
     ]
 
 

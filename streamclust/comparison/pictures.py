@@ -115,7 +115,7 @@ def draw_comparison(job: Job) -> None:
 
 def draw_comparison_needs() -> list[Need]:
     """Memory of the largest figure; the tables are small beside it."""
-    return [Need(STEP, fixed=FIGURE_BYTES)]
+    return [Need(fixed=FIGURE_BYTES)]
 
 
 def _drawn(folder: Path) -> set[str]:

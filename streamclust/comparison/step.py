@@ -63,7 +63,6 @@ from streamclust.store import (
     fingerprint,
     load_description,
     paths_fingerprint,
-    planned,
     recommended_clusterings,
     sources,
     stored_clusterings,
@@ -153,7 +152,7 @@ def _tables(
     same = of_same_number(job.workspace, chosen, unrefused)
     scored = [*chosen.values(), *same.values()]
     needs = compare_needs(job, scored, clusterings, attributes)
-    planned(STEP, None, needs, job.budget, job.executor.threads_a_process)
+    job.budget.check({STEP: needs})
     with job.workspace.staging() as staged:
         known = None if attributes is None else stage_attributes(job, attributes, staged)
         stored = None if group in (None, "none") else _groups(job)
@@ -223,9 +222,9 @@ def compare_needs(
     """
     spaces = {one.set_name: job.set(one.set_name).rows() for one in scored}
     return [
-        *crosswise_needs(STEP, spaces, scored),
-        *footing_needs(STEP, spaces),
-        *attribute_needs(STEP, attributes, clusterings[0].labels.shape[0], clusterings),
+        *crosswise_needs(spaces, scored),
+        *footing_needs(spaces),
+        *attribute_needs(attributes, clusterings[0].labels.shape[0], clusterings),
     ]
 
 

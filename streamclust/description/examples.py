@@ -158,13 +158,13 @@ def _by_cluster(picks: Picks, n_clusters: int) -> Examples:
     )
 
 
-def examples_need(step: str, job: Job, clustering: StoredClustering) -> Need:
+def examples_need(job: Job, clustering: StoredClustering) -> Need:
     """Memory of the rows that are kept, and of a block with its distances."""
     rows, k = job.set(clustering.set_name).rows(), clustering.n_clusters
     kept = ClusterPicks.nbytes(k, rows.n_columns, rows.itemsize, _sample_rows(k), SHOWN)
     pieces = 8 * SLICE_ROWS * (2 * k + 6 * rows.n_columns)
     block = 3 * rows.rows_a_block * (rows.row_bytes + 16)
-    return Need(f"{step} of {clustering.set_name}", fixed=kept, per_block=block + pieces + kept)
+    return Need(fixed=kept, per_block=block + pieces + kept)
 
 
 def cluster_sheet(

@@ -52,12 +52,12 @@ def count_pictures(
     return passes.reduce("kinds of pictures", _rows(pixels, clusterings), counts).tables
 
 
-def picture_need(step: str, pixels: Any, clusterings: Sequence[StoredClustering]) -> Need:
+def picture_need(pixels: Any, clusterings: Sequence[StoredClustering]) -> Need:
     """Memory of a block of measures, of the rules it breaks, and of labels."""
     rows = _rows(pixels, clusterings)
     measures = rows.n_columns * np.dtype(pixels.dtype).itemsize
     a_row = 3 * measures + 4 * len(RULES) + 4 * len(clusterings) + 32
-    return Need(f"{step} of pictures", per_block=rows.rows_a_block * a_row)
+    return Need(per_block=rows.rows_a_block * a_row)
 
 
 def _rows(pixels: Any, clusterings: Sequence[StoredClustering]) -> Rows:

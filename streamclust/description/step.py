@@ -35,7 +35,6 @@ from streamclust.store import (
     fingerprint,
     load_description,
     paths_fingerprint,
-    planned,
     publish_description,
     recommended_clusterings,
     restore_description,
@@ -103,7 +102,7 @@ def describe_clusterings(
         job.skip(STEP, None)
     else:
         needs = describe_needs(job, chosen, table)
-        planned(STEP, None, needs, job.budget, job.executor.threads_a_process)
+        job.budget.check({STEP: needs})
         with job.workspace.staging() as staged:
             known = None if table is None else stage_attributes(job, table, staged)
             descriptions = _described(job, chosen, known, images, groups_of_rows)
@@ -151,8 +150,8 @@ def describe_needs(
     clusterings = list(chosen.values())
     n_rows = clusterings[0].labels.shape[0]
     return [
-        *(examples_need(STEP, job, clustering) for clustering in clusterings),
-        *attribute_needs(STEP, table, n_rows, clusterings),
+        *(examples_need(job, clustering) for clustering in clusterings),
+        *attribute_needs(table, n_rows, clusterings),
     ]
 
 
@@ -187,17 +186,17 @@ def _described(
     n_rows = clusterings[0].labels.shape[0]
     examples: dict[str, Examples] = {}
     for name, clustering in chosen.items():
-        needs = [examples_need(STEP, job, clustering)]
+        needs = [examples_need(job, clustering)]
         with job.step(STEP, name, needs, n_rows) as passes:
             examples[name] = find_examples(passes, job, clustering)
     measures, pixels = None, None
-    needs = attribute_needs(STEP, None, n_rows, clusterings)
+    needs = attribute_needs(None, n_rows, clusterings)
     if images is not None:
         rows = np.unique(np.concatenate([of_set.to_measure()[0] for of_set in examples.values()]))
         measures = ImageMeasures(rows, *image_features(job, images.place, rows, images.mark))
         pixels = images.pixels
     if pixels is not None:
-        needs.append(picture_need(STEP, pixels, clusterings))
+        needs.append(picture_need(pixels, clusterings))
     with job.step(STEP, None, needs, n_rows) as passes:
         counts = Counts(passes, job, clusterings, known, measures, pixels, groups_of_rows)
         names = job.events.track(chosen, "descriptions", len(chosen), "sets")

@@ -36,8 +36,8 @@ class Draw(Step):
         sample = 2 * _SAMPLE_ROWS * row_bytes
         block = 3 * rows.rows_a_block * row_bytes
         return [
-            Need(self.title, fixed=counts + sample, per_block=block + counts),
-            Need(self.title, fixed=2 * counts + FIGURE_BYTES),
+            Need(fixed=counts + sample, per_block=block + counts),
+            Need(fixed=2 * counts + FIGURE_BYTES),
         ]
 
     def fingerprint(self, job: Job) -> str:

@@ -86,7 +86,7 @@ def features_need(job: Job) -> Need:
     """Memory of reading images."""
     paths = stored_paths(job.workspace)
     need = scan_need(0 if paths is None else paths.shape[0])
-    return Need(STEP, fixed=need.fixed, per_block=need.per_block)
+    return Need(fixed=need.fixed, per_block=need.per_block)
 
 
 def _tell(job: Job, images: Images, colours: np.ndarray, n_missing: int) -> None:

@@ -141,7 +141,7 @@ class GroupRows(Step):
 
     def needs(self, on: Shapes) -> list[Need]:
         """The groups of all rows while they are counted, and a chunk of names."""
-        return [Need(self.title, fixed=64 * MIB + on.n_rows * BYTES_A_ROW)]
+        return [Need(fixed=64 * MIB + on.n_rows * BYTES_A_ROW)]
 
     def fingerprint(self, job: Job) -> str:
         # A column is read from the files, which may have been edited since.

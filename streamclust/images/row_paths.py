@@ -36,7 +36,7 @@ class StorePaths(Step):
         return self.n_listed
 
     def needs(self, on: Shapes) -> list[Need]:
-        return [Need(self.title, fixed=PATHS_BYTES)]
+        return [Need(fixed=PATHS_BYTES)]
 
     def fingerprint(self, job: Job) -> str:
         return fingerprint(self.name, 1, file_fingerprint(self.file))

@@ -50,7 +50,7 @@ def scan_need(n_rows: int = 0) -> Need:
     """Memory of paths and the index of a zip file with an image a row, of the place of each path,
     and of the largest image a task may meet."""
     fixed = 48 * MIB + (BYTES_A_MEMBER + BYTES_A_PATH) * n_rows
-    return Need(f"{ScanImages.name} of the images", fixed=fixed, per_block=PEAK_BYTES + MOST_BYTES)
+    return Need(fixed=fixed, per_block=PEAK_BYTES + MOST_BYTES)
 
 
 def measure_rows(

@@ -53,7 +53,7 @@ from streamclust.store import (
     fingerprint,
 )
 
-STEP, LEARN_STEP = "add rows", "continue clusters"
+ADD_ROWS, LEARN_STEP = "add rows", "continue clusters"
 # Of the variance of all rows, held by the stored components less than by new ones: from so many
 # on it is worth a run on all rows from scratch.
 CLEARLY_LESS = 0.02
@@ -79,7 +79,7 @@ def add_rows(job: Job, made: StagedSet, old: DescriptorSet, source: ArraySource)
         When it does not fit the budget.
     """
     needs = add_needs(old, source, job.settings)
-    with job.step(STEP, old.name, needs, len(source)) as passes:
+    with job.step(ADD_ROWS, old.name, needs, len(source)) as passes:
         _add_raw(passes, made, old, source)
         n_invalid = _add_sums(passes, made, old)
         _check_invalid(job, made, old, source, n_invalid)
@@ -107,11 +107,10 @@ def add_needs(old: DescriptorSet, source: ArraySource, settings: Settings) -> li
     total, most = old.scatter_bytes, old.reduced.shape[1]
     out = reduced_chunk(rows, most) * most * compute_dtype(source.dtype).itemsize
     sums = sums_bytes(rows, settings, old.is_sketched)
-    name = f"{STEP} of {source.path.name}"
     return [
-        Need(name, fixed=2 * total, per_block=3 * block + sums),
-        Need(name, fixed=4 * 8 * n_columns * most, per_block=2 * block + 4 * out + 8 * MIB),
-        Need(name, fixed=3 * total + 4 * 8 * n_columns * most),
+        Need(fixed=2 * total, per_block=3 * block + sums),
+        Need(fixed=4 * 8 * n_columns * most, per_block=2 * block + 4 * out + 8 * MIB),
+        Need(fixed=3 * total + 4 * 8 * n_columns * most),
     ]
 
 
@@ -231,7 +230,7 @@ def continue_clusterings(job: Job, made: StagedSet, old: DescriptorSet, reduced:
     marks = str(old.reduced_fingerprint), reduced
     for name, clusterings in _sweeps(old):
         algorithm = load_algorithm(name)
-        needs = _continue_needs(job, old.name, made.reduced, name, clusterings)
+        needs = _continue_needs(job, made.reduced, name, clusterings)
         with job.step(LEARN_STEP, old.name, needs, made.reduced.shape[0], name) as passes:
             started = time.perf_counter()
             if isinstance(algorithm, Continuing):
@@ -248,31 +247,31 @@ def continues(name: str) -> bool:
     return isinstance(load_algorithm(name), Continuing)
 
 
-def continue_needs(job: Job, old: DescriptorSet, reduced: Any) -> list[Need]:
-    """Memory of going on with all clusterings of a set of these reduced rows."""
-    return [
-        need
-        for name, clusterings in _sweeps(old)
-        for need in _continue_needs(job, old.name, reduced, name, clusterings)
-    ]
+def continue_needs(job: Job, old: DescriptorSet, reduced: Any) -> dict[str, list[Need]]:
+    """Memory of going on with all clusterings of a set of these reduced rows, by step."""
+    needs: dict[str, list[Need]] = {}
+    for name, clusterings in _sweeps(old):
+        title = f"{LEARN_STEP} of {old.name} by {name}"
+        needs.setdefault(title, []).extend(_continue_needs(job, reduced, name, clusterings))
+    return needs
 
 
 def _continue_needs(
-    job: Job, set_name: str, reduced: Any, name: str, clusterings: list[StoredClustering]
+    job: Job, reduced: Any, name: str, clusterings: list[StoredClustering]
 ) -> list[Need]:
     """Memory of learning and labelling by an algorithm, and of all labels before and after."""
     algorithm = load_algorithm(name)
     ks = [clustering.n_clusters for clustering in clusterings]
     settings = job.settings.having(**clusterings[0].settings)
-    rows, step = Rows(reduced), f"{LEARN_STEP} of {set_name} by {name}"
+    rows = Rows(reduced)
     # Labelling is the last of an algorithm's stages.
-    needs = [algorithm.needs(step, rows, ks or [2], settings)[-1]]
+    needs = [algorithm.needs(rows, ks or [2], settings)[-1]]
     if isinstance(algorithm, Continuing):
-        needs += algorithm.partial_fit_needs(step, rows, ks, settings)
+        needs += algorithm.partial_fit_needs(rows, ks, settings)
         columns = Rows(Columns([clustering.labels for clustering in clusterings] * 2))
         tables = Contingency.nbytes(ks, [(i, i) for i in range(len(ks))])
         block = columns.rows_a_block * 4 * columns.n_columns
-        needs.append(Need(step, fixed=2 * tables, per_block=3 * block + 2 * tables))
+        needs.append(Need(fixed=2 * tables, per_block=3 * block + 2 * tables))
     return needs
 
 

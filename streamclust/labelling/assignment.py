@@ -199,7 +199,7 @@ class AssignNew:
         self.rows = rows.having(rows_a_block=min(rows.rows_a_block, SPAN_ROWS))
         self.scorer = scorer
         self.is_assigned = clustering is not None
-        self.labelling = Need("")
+        self.labelling = Need()
         if clustering is not None:
             stored = job.set(set_name)
             self.projection = projection_of(stored.components)
@@ -210,7 +210,7 @@ class AssignNew:
             settings = job.settings.having(**clustering.stored.settings)
             span = Rows(shape, rows_a_block=SPAN_ROWS)
             # Labelling is the last of an algorithm's stages.
-            self.labelling = algorithm.needs("", span, [clustering.n_clusters], settings)[-1]
+            self.labelling = algorithm.needs(span, [clustering.n_clusters], settings)[-1]
 
     def __call__(self, span: Span) -> SetRows:
         assigned = Assigned.to_none(len(span)) if self.is_assigned else None
@@ -237,13 +237,13 @@ class AssignNew:
         return valid
 
 
-def new_row_needs(step: str, sets: Sequence[AssignNew]) -> list[Need]:
+def new_row_needs(sets: Sequence[AssignNew]) -> list[Need]:
     """Memory of a block of the widest set with what becomes of it, and of the columns that wait
     to be written: none of it depends on the number of rows."""
     fixed = 64 * MIB + sum(one.labelling.fixed + 16 * one.rows.n_columns * 256 for one in sets)
     block = max(map(_block_bytes, sets)) + _WORK
     columns = SPAN_ROWS * 40 * len(sets)
-    return [Need(step, fixed, block + columns)]
+    return [Need(fixed, block + columns)]
 
 
 def _block_bytes(of_set: AssignNew) -> int:
@@ -315,7 +315,7 @@ def assign(job: Job, wanted: AssignOptions) -> None:
         job.outputs.elsewhere(drift_file, STEP, overwrite=wanted.overwrite) as staged_drift,
         row_file(staged, batch_columns(clusterings, REASONS), ending) as write,
         _paths(new) as paths,
-        job.step(STEP, None, new_row_needs(STEP, sets), new.n_rows) as passes,
+        job.step(STEP, None, new_row_needs(sets), new.n_rows) as passes,
     ):
         table = _Table(clusterings, limits, counts, write)
         spans = spans_of(new.n_rows, SPAN_ROWS)

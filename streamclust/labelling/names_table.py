@@ -35,7 +35,7 @@ _TRUE, _FALSE = ("1", "true", "yes"), ("", "0", "false", "no")
 _UNSEEN = ("Cc", "Zl", "Zp")
 
 _SHOWN = 3
-NEED = Need(LABEL_STEP, fixed=64 * MIB)
+NEED = Need(fixed=64 * MIB)
 
 
 @dataclass(frozen=True)

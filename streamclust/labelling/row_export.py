@@ -109,7 +109,7 @@ def export_needs(rows: Sequence[Rows]) -> list[Need]:
         for of_set in rows
     )
     columns = size * (12 * len(rows) + 16)
-    return [Need(STEP, fixed=64 * MIB + size * 200, per_block=2 * block + columns + _WORK)]
+    return [Need(fixed=64 * MIB + size * 200, per_block=2 * block + columns + _WORK)]
 
 
 @contextmanager

@@ -37,8 +37,8 @@ LOST = ("set", "clustering", "what", "name", "clusters", "rows", "into", "share"
 TEMPLATE = (*COLUMNS, "size", "share")
 _ROWS = 65_536
 _SHOWN = 3
-NEED = Need(STEP, fixed=64 * MIB)
-NAMES_NEED = Need(NAMES_STEP, fixed=64 * MIB)
+NEED = Need(fixed=64 * MIB)
+NAMES_NEED = Need(fixed=64 * MIB)
 
 
 def export(job: Job) -> None:

@@ -12,6 +12,7 @@ from streamclust.comparison import COMPARISON_FILE
 from streamclust.errors import SettingsError, SourceError
 from streamclust.images import PATHS_BYTES, check_group
 from streamclust.labelling.add_rows import (
+    ADD_ROWS,
     add_needs,
     add_rows,
     check_clusterings,
@@ -153,12 +154,13 @@ def _add_to_set(job: Job, made: StagedSet, old: DescriptorSet, source: ArraySour
 
 def _check_budget(job: Job, sets: Sequence[DescriptorSet], new: NewCase) -> None:
     """Refuse a budget that any step of adding exceeds, before the first."""
-    needs = _path_needs(job.workspace, new.n_rows)
+    needs = {ADD_PATHS: _path_needs(job.workspace, new.n_rows)}
     for stored in sets:
-        needs += add_needs(stored, new.sources[stored.name], job.settings)
+        source = new.sources[stored.name]
+        needs[f"{ADD_ROWS} of {source.path.name}"] = add_needs(stored, source, job.settings)
         n_rows, n_components = stored.reduced.shape
         shape = Shape((n_rows + new.n_rows, n_components), stored.reduced.dtype)
-        needs += continue_needs(job, stored, shape)
+        needs |= continue_needs(job, stored, shape)
     job.budget.check(needs)
 
 
@@ -166,7 +168,7 @@ def _path_needs(workspace: Workspace, n_new: int) -> list[Need]:
     """Memory of a chunk of paths, and of a digest of each stored and each new one."""
     paths = stored_paths(workspace)
     n_old = 0 if paths is None else int(paths.shape[0])
-    return [Need(ADD_PATHS, fixed=PATHS_BYTES + 4 * DIGEST_BYTES * (n_old + n_new) + MIB)]
+    return [Need(fixed=PATHS_BYTES + 4 * DIGEST_BYTES * (n_old + n_new) + MIB)]
 
 
 def _check_paths(job: Job, new: NewCase) -> None:

@@ -93,8 +93,8 @@ class Layout(Protocol):
             When these are too few, or a library is not installed.
         """
 
-    def needs(self, name: str, rows: Rows, n_dimensions: int) -> list[Need]:
-        """Memory of fitting and placing, a `Need` called `name` for each stage."""
+    def needs(self, rows: Rows, n_dimensions: int) -> list[Need]:
+        """Memory of fitting and placing, a `Need` for each stage."""
 
     def fit(
         self, rows: Rows, sums: RowSums, n_dimensions: int, settings: Settings, passes: Passes

@@ -41,12 +41,12 @@ class LinearLayout:
     def check(self, n_rows: int) -> None:
         """Whatever the rows, they have axes; those that they lack are 0."""
 
-    def needs(self, name: str, rows: Rows, n_dimensions: int) -> list[Need]:
+    def needs(self, rows: Rows, n_dimensions: int) -> list[Need]:
         """Memory of scatter matrices and their decomposition, and of blocks and positions."""
         square = 8 * rows.n_columns**2
         placed = 2 * 4 * rows.rows_a_block * n_dimensions + 2 * 8 * PIECE_ROWS * rows.n_columns
         summed = 4 * square + 8 * PIECE_ROWS * rows.n_columns
-        return [Need(name, fixed=8 * square, per_block=2 * rows.block_bytes + max(placed, summed))]
+        return [Need(fixed=8 * square, per_block=2 * rows.block_bytes + max(placed, summed))]
 
     def placement(self, fitted: FittedLayout) -> AxesProjection:
         return AxesProjection(fitted)

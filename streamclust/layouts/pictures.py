@@ -68,8 +68,8 @@ class DrawLayout(Step):
         counts = DensityMaps.nbytes(n_clusters, n_bins**2, n_maps, chunk)
         block = chunk * (4 * dimensions + 16)
         return [
-            Need(self.title, fixed=counts, per_block=block + counts),
-            Need(self.title, fixed=2 * counts + FIGURE_BYTES),
+            Need(fixed=counts, per_block=block + counts),
+            Need(fixed=2 * counts + FIGURE_BYTES),
         ]
 
     def fingerprint(self, job: Job) -> str:

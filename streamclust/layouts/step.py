@@ -92,9 +92,9 @@ class LayOut(Step):
         block = rows.rows_a_block * (2 * row_bytes + 2 * 4 * dimensions)
         sample = SAMPLED_ROWS * (row_bytes + 32) + LIMIT_ROWS * (4 * dimensions + 24)
         return [
-            *load_layout(self.method).needs(self.title, rows, dimensions),
-            Need(self.title, fixed=4 * sample, per_block=block + 2 * sample),
-            Need(self.title, fixed=sample + quality_bytes(rows.n_columns)),
+            *load_layout(self.method).needs(rows, dimensions),
+            Need(fixed=4 * sample, per_block=block + 2 * sample),
+            Need(fixed=sample + quality_bytes(rows.n_columns)),
         ]
 
     def fingerprint(self, job: Job) -> str:

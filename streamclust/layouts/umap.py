@@ -171,16 +171,16 @@ class UMAP:
             )
         _check_landmarks(n_rows)
 
-    def needs(self, name: str, rows: Rows, n_dimensions: int) -> list[Need]:
+    def needs(self, rows: Rows, n_dimensions: int) -> list[Need]:
         count = min(LANDMARKS, rows.n_rows)
         sample = count * (rows.row_bytes + 16)
         block = rows.rows_a_block * (2 * rows.row_bytes + 2 * 4 * n_dimensions)
         fitting = 4 * count * rows.row_bytes + count * HELD_A_LANDMARK + 2 * PRODUCT_BYTES
         placing = LandmarkMap.nbytes(rows.n_columns)
         return [
-            Need(name, fixed=2 * sample, per_block=block + 2 * sample),
-            Need(name, fixed=COMPILED + fitting),
-            Need(name, fixed=COMPILED + 4 * sample, per_block=block + placing),
+            Need(fixed=2 * sample, per_block=block + 2 * sample),
+            Need(fixed=COMPILED + fitting),
+            Need(fixed=COMPILED + 4 * sample, per_block=block + placing),
         ]
 
     def fit(

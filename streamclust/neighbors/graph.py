@@ -121,7 +121,7 @@ class GraphSettings:
         return efforts
 
 
-def graph_needs(name: str, rows: Rows, settings: GraphSettings, *, grouped: bool) -> list[Need]:
+def graph_needs(rows: Rows, settings: GraphSettings, *, grouped: bool) -> list[Need]:
     """Memory of the sample that cells are learned from, of sorting blocks, and of searching.
 
     Parameters
@@ -152,9 +152,9 @@ def graph_needs(name: str, rows: Rows, settings: GraphSettings, *, grouped: bool
         bundle += 8 * bundle_rows * candidates_a_row(k, grouped=grouped)
     else:
         bundle += bundle_rows * k * lists * HELD_A_NEIGHBOR
-    seeding = Need(name, fixed=4 * sample, per_block=2 * block)
-    sorting = Need(name, fixed=tables, per_block=block)
-    return [seeding, sorting, Need(name, fixed=tables, per_block=bundle)]
+    seeding = Need(fixed=4 * sample, per_block=2 * block)
+    sorting = Need(fixed=tables, per_block=block)
+    return [seeding, sorting, Need(fixed=tables, per_block=bundle)]
 
 
 class Recall(NamedTuple):

@@ -30,7 +30,7 @@ class ClusterDistances(Step):
         rows = on.reduced(self.set_name)
         block = rows.rows_a_block * rows.n_columns * np.dtype(rows.array.dtype).itemsize
         held = rows.n_rows * BYTES_A_ROW + 16 * MIB
-        return [Need(self.title, fixed=held, per_block=4 * block)]
+        return [Need(fixed=held, per_block=4 * block)]
 
     def fingerprint(self, job: Job) -> str:
         clustering = recommended_clustering(job.workspace, self.set_name)

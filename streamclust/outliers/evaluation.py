@@ -248,7 +248,7 @@ def evaluate(job: Job, truth_file: Path) -> Evaluation:
 def evaluate_needs(truth_file: Path, n_rows: int) -> list[Need]:
     """Memory of the truth as codes, and of what scikit-learn holds for one ranking."""
     compared = n_rows * RANKING_BYTES
-    return [Need(STEP, fixed=64 * MIB + truth_bytes(truth_file, n_rows) + compared)]
+    return [Need(fixed=64 * MIB + truth_bytes(truth_file, n_rows) + compared)]
 
 
 def _written(line: dict[str, Any]) -> dict[str, Any]:

@@ -53,10 +53,10 @@ class FlagOutliers(Step):
         """Whole columns, a reason a row, and the images in work if any are read."""
         held = on.n_rows * (FLAGGING_BYTES_A_ROW + BYTES_A_REASON) + 16 * MIB
         if not on.has_images or on.settings.scan_images:
-            return [Need(self.title, fixed=held, per_block=_BLOCK_BYTES)]
+            return [Need(fixed=held, per_block=_BLOCK_BYTES)]
         scan = scan_need(on.n_rows)
         work = max(scan.per_block, _BLOCK_BYTES)
-        return [Need(self.title, fixed=held + scan.fixed, per_block=work)]
+        return [Need(fixed=held + scan.fixed, per_block=work)]
 
     def fingerprint(self, job: Job) -> str:
         made_of = list(case_outliers(job.workspace).inputs(self.sets).values())

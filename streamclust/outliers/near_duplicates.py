@@ -336,7 +336,7 @@ class FindDuplicates(Step):
         """The pairs, were every row a duplicate, and the graph's blocks."""
         block = graph_chunk(on, self.sets) * on.settings.n_neighbors * (8 + 4 + 16)
         held = on.n_rows * BYTES_A_ROW + 16 * MIB
-        return [Need(self.title, fixed=held, per_block=2 * block)]
+        return [Need(fixed=held, per_block=2 * block)]
 
     def fingerprint(self, job: Job) -> str:
         graphs = [SetOutliers(job.workspace, name).neighbors for name in self.sets]

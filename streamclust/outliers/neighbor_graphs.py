@@ -29,7 +29,7 @@ class Neighbors(Step):
     def needs(self, on: Shapes) -> list[Need]:
         """The graph's parts."""
         rows, settings = score_rows(on, self.set_name), graph_settings(on.settings)
-        return graph_needs(self.title, rows, settings, grouped=is_grouped(on))
+        return graph_needs(rows, settings, grouped=is_grouped(on))
 
     def fingerprint(self, job: Job) -> str:
         space = SetOutliers(job.workspace, self.set_name).space

@@ -69,7 +69,7 @@ class FitScorer(Step):
         block = rows.rows_a_block * rows.n_columns * itemsize
         sums = Covariance.nbytes(rows.n_columns, rows.rows_a_block, itemsize)
         held = rows.n_rows * BYTES_A_ROW + 16 * MIB
-        return [Need(self.title, fixed=held, per_block=2 * block + sums)]
+        return [Need(fixed=held, per_block=2 * block + sums)]
 
     def fingerprint(self, job: Job) -> str:
         scores = SetOutliers(job.workspace, self.set_name).scores

@@ -30,7 +30,7 @@ class DrawOutliers(Step):
         """The scores of all rows, a figure, and an image."""
         image = scan_need(on.n_rows)
         work = max(FIGURE_BYTES, image.per_block + image.fixed)
-        return [Need(self.title, fixed=24 * on.n_rows + work)]
+        return [Need(fixed=24 * on.n_rows + work)]
 
     def fingerprint(self, job: Job) -> str:
         return fingerprint(self.name, 3, case_outliers(job.workspace).fingerprint)

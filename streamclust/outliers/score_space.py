@@ -39,7 +39,7 @@ class ScoreSpace(Step):
         """A reduction's, and the squares of a block's piece."""
         raw, sketched = on.raw(self.set_name), on.is_sketched(self.set_name)
         settings = space_settings(on.settings, min(raw.n_columns, SCORED_COMPONENTS))
-        needs = reduce_needs(self.title, raw, settings, sketched)
+        needs = reduce_needs(raw, settings, sketched)
         return [replace(need, per_block=need.per_block + 8 * MIB) for need in needs]
 
     def fingerprint(self, job: Job) -> str:

@@ -37,7 +37,7 @@ class ScoreRows(Step):
         block = rows.rows_a_block * rows.n_columns * np.dtype(rows.array.dtype).itemsize
         work = max(measure.block_bytes(rows, k) for measure in load_measures().values())
         held = rows.n_rows * BYTES_A_ROW + 16 * MIB
-        return [Need(self.title, fixed=held, per_block=2 * block + work)]
+        return [Need(fixed=held, per_block=2 * block + work)]
 
     def fingerprint(self, job: Job) -> str:
         stored, measures = SetOutliers(job.workspace, self.set_name), load_measures()

@@ -52,7 +52,7 @@ class WriteOutliers(Step):
         """Whole columns, were every row flagged, and a chunk of the graph."""
         block = graph_chunk(on, self.sets) * on.settings.n_neighbors * 12
         held = on.n_rows * BYTES_A_ROW + block + 32 * MIB
-        return [Need(self.title, fixed=held, per_block=2 * block)]
+        return [Need(fixed=held, per_block=2 * block)]
 
     def fingerprint(self, job: Job) -> str:
         stored = case_outliers(job.workspace)

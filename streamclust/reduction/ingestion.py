@@ -44,7 +44,7 @@ class Ingest(Step):
         sketched = is_sketched(n_columns, Budget(settings.memory_bytes))
         total = 8 * n_columns * (2 * n_vectors(settings, n_columns) if sketched else n_columns)
         sums = sums_bytes(rows, settings, sketched)
-        return [Need(self.title, fixed=total, per_block=2 * block + sums)]
+        return [Need(fixed=total, per_block=2 * block + sums)]
 
     def fingerprint(self, job: Job) -> str:
         settings, n_columns = job.settings, self.source.shape[1]

@@ -43,7 +43,7 @@ class Reduce(Step):
 
     def needs(self, on: Shapes) -> list[Need]:
         raw, sketched = on.raw(self.set_name), on.is_sketched(self.set_name)
-        return reduce_needs(self.title, raw, on.settings, sketched)
+        return reduce_needs(raw, on.settings, sketched)
 
     def fingerprint(self, job: Job) -> str:
         stored = job.set(self.set_name)
@@ -110,21 +110,21 @@ def _chosen(settings: Settings) -> dict[str, Any]:
     }
 
 
-def reduce_needs(name: str, raw: Rows, settings: Settings, sketched: bool) -> list[Need]:
+def reduce_needs(raw: Rows, settings: Settings, sketched: bool) -> list[Need]:
     """Memory of the decomposition, and of the blocks and their projections."""
     n_columns = raw.n_columns
     most = expected_components(settings, n_columns)
     vectors = 8 * n_columns * (n_vectors(settings, n_columns) if sketched else most)
     square = 8 * n_columns**2
-    decomposition = Need(name, fixed=8 * vectors if sketched else 2 * square + 4 * vectors)
+    decomposition = Need(fixed=8 * vectors if sketched else 2 * square + 4 * vectors)
     block = raw.rows_a_block * n_columns * np.dtype(raw.array.dtype).itemsize
     out = reduced_chunk(raw, most) * most * compute_dtype(raw.array.dtype).itemsize
-    projection = Need(name, fixed=4 * vectors, per_block=2 * block + 4 * out + 8 * MIB)
+    projection = Need(fixed=4 * vectors, per_block=2 * block + 4 * out + 8 * MIB)
     needs = [decomposition, projection]
     if sketched or settings.scaling == "l2":
         fixed = 4 * vectors if sketched else square
         sums = sums_bytes(raw, settings, sketched)
-        needs.append(Need(name, fixed=fixed, per_block=2 * block + sums))
+        needs.append(Need(fixed=fixed, per_block=2 * block + sums))
     return needs
 
 

@@ -103,7 +103,7 @@ def point_needs(job: Job, descriptor: str, n_clusterings: int) -> list[Need]:
     row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize + 16
     sample = 3 * POINTS * row_bytes + 4 * POINTS * n_clusterings
     block = 2 * rows.rows_a_block * row_bytes
-    return [Need(f"report on {descriptor}", fixed=sample, per_block=block + sample)]
+    return [Need(fixed=sample, per_block=block + sample)]
 
 
 def packed(numbers: np.ndarray, dtype: str) -> str:

@@ -76,9 +76,9 @@ def page_needs(n_rows: int, with_images: bool) -> list[Need]:
     """Memory of the page, of the outliers' columns, and of images in work."""
     held = PAGE_NEED + FLAGGING_BYTES_A_ROW * n_rows
     if not with_images:
-        return [Need(STEP, fixed=held)]
+        return [Need(fixed=held)]
     image = scan_need(n_rows)
-    return [Need(STEP, fixed=held + image.fixed, per_block=image.per_block)]
+    return [Need(fixed=held + image.fixed, per_block=image.per_block)]
 
 
 def _place(outputs: Outputs, file: Path | None, overwrite: bool) -> AbstractContextManager[Path]:

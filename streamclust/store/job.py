@@ -55,6 +55,11 @@ class Shapes(Protocol):
         None where there is none."""
 
 
+def step_title(name: str, set_name: str | None = None, part: str | None = None) -> str:
+    """What a step is called in messages."""
+    return f"{name}{f' of {set_name}' if set_name else ''}{f' by {part}' if part else ''}"
+
+
 class Step(ABC):
     """A piece of work of a run, with a result that is kept whole.
 
@@ -81,9 +86,7 @@ class Step(ABC):
     @property
     def title(self) -> str:
         """Its name in messages."""
-        set_name, part = self.of
-        of_set = f" of {set_name}" if set_name else ""
-        return f"{self.name}{of_set}" + (f" by {part}" if part else "")
+        return step_title(self.name, *self.of)
 
     @abstractmethod
     def needs(self, on: Shapes) -> list[Need]:
@@ -119,8 +122,8 @@ class Planned:
 
 
 def planned(
-    step: str,
-    descriptor: str | None,
+    name: str,
+    of: tuple[str | None, str | None],
     needs: Sequence[Need],
     budget: Budget,
     n_threads: int,
@@ -130,6 +133,12 @@ def planned(
 
     Parameters
     ----------
+    name : str
+    of : (set, part)
+    needs : sequence of Need
+    budget : Budget
+    n_threads : int
+        Of each process.
     left : int
         Bytes that earlier steps of the process left behind: they leave less to the blocks.
 
@@ -138,11 +147,12 @@ def planned(
     MemoryBudgetError
         When the step does not fit, in a process where nothing is left.
     """
+    budget.check({step_title(name, *of): needs})
     needs = sorted(needs, key=lambda need: -need.smallest)
     in_flight = min(budget.in_flight(need, n_threads + 1, left) for need in needs)
     peak = max(need.peak(in_flight) for need in needs)
     peak = max(peak, min(peak + left, budget.total))
-    return Planned(step, descriptor, tuple(needs), in_flight, peak)
+    return Planned(name, of[0], tuple(needs), in_flight, peak)
 
 
 @dataclass(frozen=True)
@@ -244,7 +254,7 @@ class Job:
         reset_peak()
         left = max(0, resident() - LIBRARIES)
         n_threads = self.executor.threads_a_process
-        plan = planned(name, set_name, needs, self.budget, n_threads, left)
+        plan = planned(name, (set_name, part), needs, self.budget, n_threads, left)
         started = time.perf_counter()
         about = ", ".join(name for name in (set_name, part) if name)
         yield Passes(self.executor, self.events, plan.in_flight, about)

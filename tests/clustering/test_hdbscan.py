@@ -112,7 +112,7 @@ def test_degenerate_rows(kind, dtype):
 def test_the_plan_does_not_grow_with_the_rows():
     def peak(n_rows: int) -> float:
         rows = Rows(np.broadcast_to(np.float32(0), (n_rows, 128)))
-        needs = hdbscan.HDBSCAN().needs("x", rows, [], Settings())
+        needs = hdbscan.HDBSCAN().needs(rows, [], Settings())
         return max(need.smallest for need in needs)
 
     assert peak(400_000) == peak(40_000_000) < 500 * 2**20

@@ -136,8 +136,7 @@ def test_the_plan_does_not_grow_with_the_rows():
     few, many_rows = (Rows(np.broadcast_to(np.float32(0), (n, 128))) for n in (400_000, 40_000_000))
     for name in NAMES:
         needs = [
-            load_algorithm(name).needs("x", rows, range(2, 31), SETTINGS)
-            for rows in (few, many_rows)
+            load_algorithm(name).needs(rows, range(2, 31), SETTINGS) for rows in (few, many_rows)
         ]
         assert [n.peak(3) for n in needs[0]] == [n.peak(3) for n in needs[1]]
         assert max(need.smallest for need in needs[0]) < 600 * 2**20

@@ -140,5 +140,5 @@ def test_unknown_methods_are_refused():
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_the_plan_does_not_grow_with_the_rows(name):
     few, many = (Rows(np.broadcast_to(np.float32(0), (n, 128))) for n in (400_000, 40_000_000))
-    peaks = [[need.peak(3) for need in load_layout(name).needs("x", r, 2)] for r in (few, many)]
+    peaks = [[need.peak(3) for need in load_layout(name).needs(r, 2)] for r in (few, many)]
     assert peaks[0] == peaks[1]
