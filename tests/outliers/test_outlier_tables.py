@@ -75,7 +75,7 @@ def job(tmp_path) -> Job:
         workspace.publish(paths, "images/path", "0")
     for number, name in enumerate(SETS):
         rows = {"raw": np.zeros((N_ROWS, 3), np.float32), "valid": np.ones(N_ROWS, bool)}
-        publish(workspace, f"descriptors/{name}", "0", **rows)
+        publish(workspace, f"descriptors/{name}", "0", {"n_invalid": 0}, **rows)
         publish(workspace, f"descriptors/{name}/neighbors", "0", **graph(number))
         publish(workspace, f"descriptors/{name}/outliers", "0", score=score[:: 1 - 2 * number])
     return Job(workspace, Settings(), LocalExecutor(1))
