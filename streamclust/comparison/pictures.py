@@ -265,7 +265,7 @@ def attribute_means(
     sets : mapping of str to dict
         The lines of ``comparison.csv`` of the sets that are shown.
     unrefused : mapping of str to set of (str, int)
-        `choice.compared_clusterings.sound` of each of them.
+        `choice.sound` of each of them.
     """
     compared: dict[str, set[Key]] = {name: set() for name in sets}
     for line in lines:

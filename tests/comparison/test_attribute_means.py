@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from streamclust.choice.compared_clusterings import Key
+from streamclust.choice.stored_recommendation import Key
 from streamclust.comparison.pictures import attribute_means
 from streamclust.store.tables import Line
 
