@@ -1,4 +1,4 @@
-"""Clusterings of all rows for every k of a sweep, one file an algorithm."""
+"""Clusterings of all rows for every k of a sweep: `streamclust.registries.ALGORITHMS`."""
 
 import lazy_loader
 

@@ -37,32 +37,12 @@ SAMPLE_ROWS_A_CLUSTER = 256
 # Covariances of the mixtures that go through the rows together: a pass holds a few times this.
 GROUP_BYTES = 24 * 2**20
 _SAMPLE_PASSES = 100
+# k-means of the sample that seed a mixture.
+_RESTARTS = 3
+# A mixture has converged when a pass raises its mean log-likelihood by less than the tolerance for
+# each column (scikit-learn's 1e-3 whatever the columns is the same at 10 of them), or, of full
+# covariances, whose passes cost ten times as much, by less than ten times this.
 _FULL_TOLERANCE = 10
-
-
-@dataclass(frozen=True)
-class MixtureSettings:
-    """How mixtures are fitted.
-
-    Parameters
-    ----------
-    covariance_type : {"diag", "full"}
-    n_init : int
-        As of `SweepSettings`, whose k-means of the sample makes the seeds.
-    max_iter : int
-        Exact passes at most.
-    tol : float
-        A mixture has converged when a pass raises its mean log-likelihood by less than this for
-        each column (scikit-learn's 1e-3 whatever the columns is the same at 10 of them), or, of
-        full covariances, whose passes cost ten times as much, by less than ten times this.
-    seed : int
-    """
-
-    covariance_type: str = "diag"
-    n_init: int = 3
-    max_iter: int = 100
-    tol: float = 1e-4
-    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +95,7 @@ def sample_size(n_components: int) -> int:
 
 
 def fit_mixtures(
-    rows: Rows, n_components: Sequence[int], settings: MixtureSettings, passes: Passes
+    rows: Rows, n_components: Sequence[int], settings: Settings, passes: Passes
 ) -> dict[int, FittedMixture]:
     """Fit a Gaussian mixture for each k of `n_components`.
 
@@ -124,7 +104,7 @@ def fit_mixtures(
     rows : Rows
         Of shape (n_rows, n_columns), without extras.
     n_components : sequence of int
-    settings : MixtureSettings
+    settings : Settings
     passes : Passes
 
     Raises
@@ -163,14 +143,14 @@ def grouped(mixtures: dict[int, Mixture]) -> list[list[int]]:
 
 
 def _begin(
-    rows: Rows, ks: list[int], units: Units, settings: MixtureSettings, passes: Passes
+    rows: Rows, ks: list[int], units: Units, settings: Settings, passes: Passes
 ) -> dict[int, Mixture]:
     """Each mixture as EM on a sample leaves it."""
-    empty = UniformSample(sample_size(ks[-1]), settings.seed)
+    empty = UniformSample(sample_size(ks[-1]), settings.random_state)
     drawn = passes.reduce("sampling rows", rows.having(numbered=True), empty).result()
     sample = drawn[0] if drawn else np.empty((0, rows.n_columns), np.float32)
     sample = units.of(sample).astype(np.result_type(sample.dtype, np.float32))
-    seeding = SweepSettings(n_init=settings.n_init, max_iter=0, seed=settings.seed)
+    seeding = SweepSettings(n_init=_RESTARTS, max_iter=0, seed=settings.random_state)
     seeds = fit_sweep(Rows(sample), ks, seeding, passes)
     task = _Begin(sample, settings)
     centers = [seeds[k].centers for k in reversed(ks)]
@@ -186,7 +166,7 @@ class _Begin:
     """
 
     sample: np.ndarray
-    settings: MixtureSettings
+    settings: Settings
 
     def __call__(self, centers: np.ndarray) -> Mixture:
         values = self.sample[: sample_size(len(centers))]
@@ -252,7 +232,7 @@ def _finish(
     mixtures: dict[int, Mixture],
     units: Units,
     n_rows: int,
-    settings: MixtureSettings,
+    settings: Settings,
     passes: Passes,
 ) -> dict[int, FittedMixture]:
     """Exact passes; each mixture is left as the last of its passes measured it."""
@@ -432,13 +412,7 @@ class GaussianMixture:
     def fit(
         self, rows: Rows, ks: Sequence[int], settings: Settings, passes: Passes, scratch: Path
     ) -> list[Clustering]:
-        chosen = MixtureSettings(
-            settings.covariance_type,
-            max_iter=settings.max_iter,
-            tol=settings.tol,
-            seed=settings.random_state,
-        )
-        fitted = fit_mixtures(rows, ks, chosen, passes)
+        fitted = fit_mixtures(rows, ks, settings, passes)
         return [_clustering_of(fitted[k]) for k in ks]
 
     def partial_fit(

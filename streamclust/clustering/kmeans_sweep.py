@@ -214,7 +214,7 @@ def fit_sweep(
         )
     values = sample[0]
     seeds = _seeds(values, ks, settings, passes)
-    learners = [MiniBatches(seeds[k], _state(settings.seed, k)) for k in ks]
+    learners = [MiniBatches(seeds[k], state(settings.seed, k)) for k in ks]
     learned = passes.fold(
         "mini-batches", rows, learners, batch_rows=settings.batch_size, seed=settings.seed
     )
@@ -233,10 +233,6 @@ def fit_sweep(
 def sample_size(n_clusters: int) -> int:
     """Rows of the sample that seeds a clustering."""
     return max(SAMPLE_ROWS, SAMPLE_ROWS_A_CLUSTER * n_clusters)
-
-
-def _state(seed: int, k: int) -> int:
-    return int(np.random.SeedSequence((seed, k)).generate_state(1)[0] >> 1)
 
 
 def _seeds(
@@ -262,7 +258,7 @@ class _Seed:
         init = self.settings.init
         if not isinstance(init, str) and not callable(init):
             return self._run(slice(size), k, np.asarray(init)).cluster_centers_
-        random = np.random.RandomState(_state(self.settings.seed, k))
+        random = np.random.RandomState(state(self.settings.seed, k))
         starts = [self._start(k, size, number, random) for number in range(self.settings.n_init)]
         starts.sort(key=lambda start: start[0])
         refined = [self._run(slice(size), k, centers) for _, centers in starts[:_REFINED]]

@@ -11,9 +11,8 @@ import json
 import os
 import pickle
 import zipfile
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,6 +38,7 @@ from streamclust.demo.fleet import (
     stream,
 )
 from streamclust.errors import SettingsError
+from streamclust.passes import in_order
 
 Progress = Callable[[int, int, str], None]
 Made = TypeVar("Made")
@@ -401,15 +401,5 @@ def _append(pickles: dict[str, PickledArray], blocks: dict[str, np.ndarray]) -> 
 def _in_order(make: Callable[[int], Made], chunks: int) -> Iterator[Made]:
     """Make chunks in threads, a few ahead of the reader, and give them out in order."""
     threads = min(MOST_THREADS, os.cpu_count() or 1)
-    pending: deque[Future[Made]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        try:
-            for chunk in range(chunks):
-                pending.append(pool.submit(make, chunk))
-                if len(pending) > threads:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
+        yield from in_order(lambda chunk: pool.submit(make, chunk), range(chunks), threads + 1)

@@ -199,9 +199,7 @@ class StreamingKMeans(
     def _rows_of(self, X: Any) -> Any:
         if not is_lazy(X):
             return validate_data(self, X, dtype=[np.float64, np.float32], order="C")
-        for batch in _first_batch(self, X):
-            return CheckedRows(X, batch.dtype)
-        raise ValueError("X has no rows")
+        return CheckedRows(X, next(validated_batches(self, X, None, reset=True)).dtype)
 
     def _initial(self, X: Any) -> Any:
         if isinstance(self.init, str) or callable(self.init):
@@ -242,7 +240,3 @@ class StreamingKMeans(
 def _print_name(event: Event) -> None:
     if isinstance(event, PassStarted):
         print(event.name)
-
-
-def _first_batch(estimator: StreamingKMeans, X: Any) -> Iterator[np.ndarray]:
-    return validated_batches(estimator, X, None, reset=True)

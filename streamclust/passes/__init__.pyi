@@ -11,6 +11,7 @@ from .blocks import spans_of as spans_of
 from .executors import DaskExecutor as DaskExecutor
 from .executors import LocalExecutor as LocalExecutor
 from .executors import available_cpus as available_cpus
+from .executors import in_order as in_order
 from .scaling import SCALINGS as SCALINGS
 from .scaling import Indicators as Indicators
 from .scaling import Joined as Joined

@@ -161,15 +161,6 @@ class PrincipalComponents:
         matrix = np.ascontiguousarray(matrix)
         return Projection(self.mean, matrix, self.scaling == "l2", normalize)
 
-    def project(
-        self, values: np.ndarray, *, whiten: bool = False, normalize: bool = False
-    ) -> np.ndarray:
-        """Reduce rows of shape (n_rows, n_features) to (n_rows, n_components).
-
-        For many blocks, make the `projection` once and call it.
-        """
-        return self.projection(whiten=whiten, normalize=normalize)(values)
-
     def restore(self, reduced: np.ndarray, *, whiten: bool = False) -> np.ndarray:
         """Give the rows, (n_rows, n_features), whose reduction is `reduced`.
 
@@ -186,22 +177,24 @@ class PrincipalComponents:
 
 
 def principal_components(
-    covariance: Scatter,
+    seen: Scatter | ScatterSketch,
     moments: ColumnMoments,
     *,
     n_components: int | float | None = 0.9,
     scaling: str = "none",
     max_components: int | None = 128,
 ) -> PrincipalComponents:
-    """Decompose an accumulated scatter matrix, exact to the rounding of its products.
+    """Decompose an accumulated scatter matrix, or a sketch of it.
 
-    Any scaling but "l2" is served by the same sums; for "l2", and only for it, these must have
-    been taken over unit rows. Besides the scatter, one more matrix of its size is held.
+    Of the matrix this is exact to the rounding of its products, and one more of its size is held.
+    By a sketch components are approximate, and variances never above the true ones, but for their
+    total: with C ≈ F Fᵀ, columns scaled by S have S C S ≈ (S F)(S F)ᵀ. Any scaling but "l2" is
+    served by the same sums; for "l2", and only for it, these must have been taken over unit rows.
 
     Parameters
     ----------
-    covariance : Scatter
-        The result of `Covariance`.
+    seen : Scatter or ScatterSketch
+        The result of `Covariance` or `CovarianceSketch`.
     moments : ColumnMoments
         The result of `Moments` on the same rows.
     n_components : int, float in (0, 1] or None
@@ -215,66 +208,41 @@ def principal_components(
     Raises
     ------
     SettingsError
-        Fewer than two rows were seen, or fewer rows or columns than components; or the values
-        are too large or too small for their squares.
+        Fewer than two rows were seen, or fewer rows, columns or vectors of a sketch than
+        components; or the values are too large or too small for their squares.
     """
-    most = most_components(n_components, max_components, covariance.count, len(covariance.mean))
-    check_range(moments, float(np.trace(covariance.scatter)))
-    scale = column_scale(scaling, moments)
-    scaled = covariance.scatter / scale[:, None]
-    scaled /= scale
-    total = float(np.trace(scaled))
+    most = most_components(n_components, max_components, seen.count, len(seen.mean))
+    if isinstance(seen, ScatterSketch):
+        n_vectors = seen.product.shape[1]
+        if most > n_vectors:
+            raise SettingsError(
+                f"a sketch of {n_vectors} vectors cannot give {most} components: "
+                "set n_components, or max_components for a share of variance"
+            )
+        check_range(moments, float(np.abs(seen.product).max()))
+        scale = column_scale(scaling, moments)
+        factor = seen.factor() / scale[:, None]
+        vectors, roots, _ = linalg.svd(
+            factor, full_matrices=False, overwrite_a=True, check_finite=False
+        )
+        eigenvalues, axes = roots[:most] ** 2, vectors.T[:most]
+        total = float(np.sum(moments.m2 / scale**2))
+    else:
+        check_range(moments, float(np.trace(seen.scatter)))
+        scale = column_scale(scaling, moments)
+        scaled = seen.scatter / scale[:, None]
+        scaled /= scale
+        total = float(np.trace(scaled))
+        eigenvalues, axes = _leading(scaled, most)
     return _select(
-        *_leading(scaled, most),
+        eigenvalues,
+        axes,
         total,
         share=_share(n_components),
         scaling=scaling,
-        mean=covariance.mean,
+        mean=seen.mean,
         scale=scale,
-        n_samples=covariance.count,
-    )
-
-
-def principal_components_from_sketch(
-    sketch: ScatterSketch,
-    moments: ColumnMoments,
-    *,
-    n_components: int | float | None = 0.9,
-    scaling: str = "none",
-    max_components: int | None = 128,
-) -> PrincipalComponents:
-    """Decompose a sketch of the scatter matrix: approximate components, exact total variance.
-
-    With C ≈ F Fᵀ, columns scaled by S have S C S ≈ (S F)(S F)ᵀ. Variances are never above the
-    true ones. Parameters and errors as for `principal_components`, but the number of components
-    must be limited to the number of vectors of the sketch.
-
-    Raises
-    ------
-    SettingsError
-        As `principal_components`, or more components may be wanted than the sketch has vectors.
-    """
-    n_features, n_vectors = sketch.product.shape
-    most = most_components(n_components, max_components, sketch.count, n_features)
-    if most > n_vectors:
-        raise SettingsError(
-            f"a sketch of {n_vectors} vectors cannot give {most} components: "
-            "set n_components, or max_components for a share of variance"
-        )
-    check_range(moments, float(np.abs(sketch.product).max()))
-    scale = column_scale(scaling, moments)
-    vectors, roots, _ = linalg.svd(
-        sketch.factor() / scale[:, None], full_matrices=False, overwrite_a=True, check_finite=False
-    )
-    return _select(
-        roots[:most] ** 2,
-        vectors.T[:most],
-        float(np.sum(moments.m2 / scale**2)),
-        share=_share(n_components),
-        scaling=scaling,
-        mean=sketch.mean,
-        scale=scale,
-        n_samples=sketch.count,
+        n_samples=seen.count,
     )
 
 

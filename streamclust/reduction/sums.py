@@ -23,7 +23,6 @@ from streamclust.reduction.components import (
     PrincipalComponents,
     check_range,
     principal_components,
-    principal_components_from_sketch,
     refined_test_matrix,
 )
 from streamclust.settings import Settings
@@ -118,29 +117,15 @@ class PCASums:
         if self._principal is None or self._settings != settings:
             if self.unit != (scaling == "l2"):
                 raise SettingsError('changing to or from scaling="l2" needs the rows: fit again')
-            self._principal = self._decompose(n_components, scaling, max_components)
-            self._settings = settings
-        return self._principal
-
-    def _decompose(
-        self, n_components: int | float | None, scaling: str, max_components: int | None
-    ) -> PrincipalComponents:
-        moments = self.moments.result()
-        if isinstance(self.scatter, Covariance):
-            return principal_components(
+            self._principal = principal_components(
                 self.scatter.result(),
-                moments,
+                self.moments.result(),
                 n_components=n_components,
                 scaling=scaling,
                 max_components=max_components,
             )
-        return principal_components_from_sketch(
-            self.scatter.result(),
-            moments,
-            n_components=n_components,
-            scaling=scaling,
-            max_components=max_components,
-        )
+            self._settings = settings
+        return self._principal
 
 
 def refined_sums(sketch: ScatterSketch, moments: ColumnMoments, scaling: str) -> PCASums:

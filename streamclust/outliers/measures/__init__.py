@@ -1,4 +1,4 @@
-"""Measures of how unusual each row of a set is, one module each."""
+"""Measures of how unusual each row of a set is: `streamclust.registries.MEASURES`."""
 
 import lazy_loader
 

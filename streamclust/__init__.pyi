@@ -1,0 +1,9 @@
+from ._version import __version__ as __version__
+from .api import ingest as ingest
+from .api import open as open
+from .api import plan as plan
+from .api import run as run
+from .case import Case as Case
+from .estimators import IncrementalPCA as IncrementalPCA
+from .estimators import KNNOutlierDetector as KNNOutlierDetector
+from .estimators import StreamingKMeans as StreamingKMeans
