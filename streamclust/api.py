@@ -13,7 +13,7 @@ from streamclust.store import Workspace
 
 if TYPE_CHECKING:
     from streamclust.settings import Settings
-    from streamclust.store import Planned
+    from streamclust.steps import Planned
 
 PathLike = str | Path
 CaseLike = PathLike | Sequence[PathLike]

@@ -24,7 +24,7 @@ from streamclust.settings.keywords import (
 
 if TYPE_CHECKING:
     from streamclust.outliers import Evaluation
-    from streamclust.store import Job
+    from streamclust.steps import Job
 
 PathLike = str | Path
 Observers = Iterable[Observer]

@@ -50,13 +50,11 @@ from streamclust.planning import (
 )
 from streamclust.reduction import Ingest, Reduce, check_invalid
 from streamclust.settings import AUTO, Settings
+from streamclust.steps import Job, Step, StoredShapes
 from streamclust.store import (
-    Job,
     RunRecord,
     SetOutliers,
-    Step,
     StoredClustering,
-    StoredShapes,
     Workspace,
     case_outliers,
     case_paths,

@@ -33,7 +33,7 @@ from streamclust.sources import (
     find_case,
     open_source,
 )
-from streamclust.store import Job, Planned, Shapes, Step, planned
+from streamclust.steps import Job, Planned, Shapes, Step, planned
 
 
 @dataclass(frozen=True)

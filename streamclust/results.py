@@ -119,7 +119,7 @@ class Results:
         from streamclust.description import cluster_sheet
         from streamclust.passes import LocalExecutor
         from streamclust.settings import Settings
-        from streamclust.store import Job
+        from streamclust.steps import Job
 
         described = self._clustering(set_name, clustering)
         job = Job(self._workspace, Settings(), LocalExecutor(1))

@@ -19,7 +19,8 @@ from streamclust.clustering import ignore_convergence, sample_centers
 from streamclust.memory import MIB, Need
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import Contingency, UniformSample
-from streamclust.store import EVIDENCE, SCORES, DescriptorSet, Job, Shapes, Step, StoredClustering
+from streamclust.steps import Job, Shapes, Step
+from streamclust.store import EVIDENCE, SCORES, DescriptorSet, StoredClustering
 
 VERSION = 4
 SAMPLE_ROWS = 16_384

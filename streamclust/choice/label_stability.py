@@ -14,7 +14,8 @@ from streamclust.memory import MIB, Need
 from streamclust.passes import LocalExecutor, Passes, Rows, Shape
 from streamclust.passes.accumulators import UniformSample, count_pairs
 from streamclust.settings import Settings
-from streamclust.store import STABILITY, DescriptorSet, Job, Shapes, Step, StoredClustering
+from streamclust.steps import Job, Shapes, Step
+from streamclust.store import STABILITY, DescriptorSet, StoredClustering
 
 VERSION = 1
 # Rows of each half, at most: two k-means of so many rows differ by what they happened to draw as

@@ -19,7 +19,8 @@ from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import SLICE_ROWS, ClusterSpread, DistanceSums, UniformSample
-from streamclust.store import SCORES, DescriptorSet, Job, Shapes, Step, StoredClustering
+from streamclust.steps import Job, Shapes, Step
+from streamclust.store import SCORES, DescriptorSet, StoredClustering
 
 VERSION = 2
 # Rows whose true silhouettes are taken: the mean is known to about 0.01.

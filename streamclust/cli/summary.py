@@ -11,7 +11,7 @@ from streamclust.report import in_line
 
 if TYPE_CHECKING:
     from streamclust.outliers import Evaluation
-    from streamclust.store import Planned
+    from streamclust.steps import Planned
 
 
 # Below the indices of several sets.

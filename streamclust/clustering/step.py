@@ -14,11 +14,9 @@ from streamclust.memory import Need
 from streamclust.passes import Passes, Rows, Span
 from streamclust.passes.accumulators import ClusterSums
 from streamclust.settings import AUTO
+from streamclust.steps import Job, Shapes, Step
 from streamclust.store import (
-    Job,
-    Shapes,
     StagedClustering,
-    Step,
     StoredClustering,
     clustering_name,
     fingerprint,

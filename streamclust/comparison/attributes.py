@@ -21,9 +21,9 @@ from streamclust.memory import MIB, Need
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import Contingency
 from streamclust.sources import Truth, attributes_bytes, most_values, read_attributes
+from streamclust.steps import Job
 from streamclust.store import (
     AttributeTable,
-    Job,
     StoredClustering,
     last_table,
     n_rows_of_case,

@@ -29,7 +29,8 @@ from streamclust.passes.accumulators import (
     Contingency,
     UniformSample,
 )
-from streamclust.store import Job, StoredClustering
+from streamclust.steps import Job
+from streamclust.store import StoredClustering
 
 CONTINGENCY = ("set", "algorithm", "n_clusters", "kind", "cluster", "with", "value", "rows")
 SAMPLE_ROWS = 16_384

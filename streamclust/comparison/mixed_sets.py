@@ -31,15 +31,13 @@ from streamclust.reduction import (
     sums_bytes,
 )
 from streamclust.settings import AUTO
+from streamclust.steps import Job, Shapes, Step
 from streamclust.store import (
     DESCRIPTORS,
     LABELS,
     DescriptorSet,
-    Job,
     LabelColumn,
-    Shapes,
     StagedSet,
-    Step,
     StoredClustering,
     fingerprint,
     recommended_clustering,

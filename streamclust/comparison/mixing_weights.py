@@ -10,7 +10,8 @@ from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Need
 from streamclust.passes import Rows
 from streamclust.passes.accumulators import UniformSample
-from streamclust.store import Job, recommended_clustering
+from streamclust.steps import Job
+from streamclust.store import recommended_clustering
 
 STEP = "mixing weights"
 SAMPLE_ROWS = 8192

@@ -19,7 +19,8 @@ from streamclust.comparison.step import (
 from streamclust.errors import SettingsError
 from streamclust.figures import COMPARISON, FIGURE_BYTES, figure_file
 from streamclust.memory import Need
-from streamclust.store import Job, Line, Outputs, fingerprint
+from streamclust.steps import Job
+from streamclust.store import Line, Outputs, fingerprint
 
 STEP = "draw comparison"
 # Pairs of sets of which the flows are drawn: those whose recommended clusterings have the largest

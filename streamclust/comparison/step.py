@@ -53,9 +53,9 @@ from streamclust.images import files_mark, groups
 from streamclust.memory import Need
 from streamclust.passes import Passes
 from streamclust.sources import fingerprint as file_fingerprint
+from streamclust.steps import Job
 from streamclust.store import (
     AttributeTable,
-    Job,
     StoredClustering,
     StoredTables,
     Workspace,

@@ -15,14 +15,8 @@ from streamclust.memory import Need
 from streamclust.outliers import image_or_problem, load_flagged
 from streamclust.passes import Passes
 from streamclust.passes.accumulators import SLICE_ROWS, ClusterPicks, Picks
-from streamclust.store import (
-    EXAMPLES,
-    Description,
-    Job,
-    StoredClustering,
-    load_description,
-    paths_of,
-)
+from streamclust.steps import Job
+from streamclust.store import EXAMPLES, Description, StoredClustering, load_description, paths_of
 
 if TYPE_CHECKING:
     from streamclust.figures import Tile

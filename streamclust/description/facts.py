@@ -20,10 +20,10 @@ from streamclust.memory import Need
 from streamclust.outliers import IMAGE_KINDS, RULES, Yardstick
 from streamclust.passes import Columns, Passes, Rows, rows_at
 from streamclust.passes.accumulators import Contingency, count_pairs
+from streamclust.steps import Job
 from streamclust.store import (
     MEASURED_ROWS,
     Description,
-    Job,
     StoredClustering,
     StoredGroups,
     stored_outliers,

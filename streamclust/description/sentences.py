@@ -11,11 +11,11 @@ import numpy as np
 
 from streamclust.description.findings import SAID_CHANCE
 from streamclust.language import words
+from streamclust.steps import Job
 from streamclust.store import (
     EXAMPLES,
     Description,
     Finding,
-    Job,
     StoredClustering,
     description_fingerprint,
     fingerprint,

@@ -25,10 +25,10 @@ from streamclust.images import (
 )
 from streamclust.memory import Need
 from streamclust.sources import fingerprint as file_fingerprint
+from streamclust.steps import Job
 from streamclust.store import (
     AttributeTable,
     Description,
-    Job,
     StoredClustering,
     StoredGroups,
     find_clustering,

@@ -11,7 +11,8 @@ from streamclust.memory import Need
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import DensityMap, DensityMaps, UniformSample, map_edges
 from streamclust.reduction import discriminant_axes
-from streamclust.store import Job, Shapes, Step, StoredClustering, fingerprint
+from streamclust.steps import Job, Shapes, Step
+from streamclust.store import StoredClustering, fingerprint
 
 MAP_BINS = 320
 _SAMPLE_ROWS = 20_000

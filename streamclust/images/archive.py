@@ -14,7 +14,8 @@ from typing import TypeVar
 from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
 from streamclust.images.zip_index import ZipIndex, is_hidden, is_image_name
 from streamclust.sources import PathNumbers, fingerprint, normalise_path
-from streamclust.store import Job, has_images, image_places, place_of_paths
+from streamclust.steps import Job
+from streamclust.store import has_images, image_places, place_of_paths
 
 T = TypeVar("T")
 

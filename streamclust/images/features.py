@@ -10,8 +10,8 @@ from streamclust.images.colour import BODY, body_colour
 from streamclust.images.pixels import MEASURES, measure_picture, small_picture
 from streamclust.images.scan import scan_need
 from streamclust.memory import Need
+from streamclust.steps import Job
 from streamclust.store import (
-    Job,
     fingerprint,
     paths_fingerprint,
     paths_of,

@@ -14,12 +14,9 @@ from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
 from streamclust.sources import column_names, iter_column, normalise_path
 from streamclust.sources import fingerprint as file_fingerprint
+from streamclust.steps import Job, Shapes, Step, StoredShapes
 from streamclust.store import (
-    Job,
-    Shapes,
-    Step,
     StoredGroups,
-    StoredShapes,
     Workspace,
     fingerprint,
     path_blocks,

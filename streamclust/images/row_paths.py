@@ -6,7 +6,8 @@ from pathlib import Path
 from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
 from streamclust.sources import fingerprint as file_fingerprint
-from streamclust.store import Job, Shapes, Step, batched_paths, case_paths, fingerprint
+from streamclust.steps import Job, Shapes, Step
+from streamclust.store import batched_paths, case_paths, fingerprint
 
 # A chunk of long paths as Python strings, twice: as they are read, and as they are stored.
 PATHS_BYTES = 64 * MIB

@@ -18,16 +18,8 @@ from streamclust.images.zip_index import BYTES_A_MEMBER
 from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
 from streamclust.sources import BYTES_A_PATH, fingerprint
-from streamclust.store import (
-    PROBLEMS,
-    Job,
-    Shapes,
-    Step,
-    StoredScan,
-    paths_fingerprint,
-    stored_paths,
-    stored_scan,
-)
+from streamclust.steps import Job, Shapes, Step
+from streamclust.store import PROBLEMS, StoredScan, paths_fingerprint, stored_paths, stored_scan
 from streamclust.store import fingerprint as digest
 
 VERSION = 2

@@ -40,10 +40,10 @@ from streamclust.reduction import (
 )
 from streamclust.settings import Settings
 from streamclust.sources import ArraySource
+from streamclust.steps import Job
 from streamclust.store import (
     AddedRows,
     DescriptorSet,
-    Job,
     LabelChanges,
     StagedClustering,
     StagedSet,

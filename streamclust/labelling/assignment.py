@@ -39,13 +39,8 @@ from streamclust.sources import (
     iter_paths,
     open_source,
 )
-from streamclust.store import (
-    DESCRIPTORS,
-    DescriptorSet,
-    Job,
-    descriptor_sets,
-    stored_outliers,
-)
+from streamclust.steps import Job
+from streamclust.store import DESCRIPTORS, DescriptorSet, descriptor_sets, stored_outliers
 
 STEP = "assign"
 DRIFT_FILE = "drift.csv"

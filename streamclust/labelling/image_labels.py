@@ -15,7 +15,8 @@ from streamclust.errors import ImageError, SettingsError
 from streamclust.images import MEASURES, ImageStore, stored_images
 from streamclust.labelling.row_assignment import NamedClustering, RowBatch
 from streamclust.sources import normalise_path
-from streamclust.store import Job, stored_scan
+from streamclust.steps import Job
+from streamclust.store import stored_scan
 
 NO_CLUSTER = "in no cluster"
 _LONGEST = 100

@@ -12,10 +12,10 @@ from streamclust.labelling.names import Naming
 from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
 from streamclust.sources import csv_lines
+from streamclust.steps import Job
 from streamclust.store import (
     LABEL_STEP,
     DescriptorSet,
-    Job,
     NamedClusters,
     StoredClustering,
     Workspace,

@@ -11,7 +11,8 @@ from streamclust.errors import SettingsError
 from streamclust.labelling.names import Naming, cluster_names
 from streamclust.labelling.row_writers import CODE, FLAG, FLOAT, INT, TEXT, Column
 from streamclust.passes import Rows, Span
-from streamclust.store import Job, StoredClustering, find_clustering
+from streamclust.steps import Job
+from streamclust.store import StoredClustering, find_clustering
 
 # The reason of a row whose cluster a person marked.
 NAMED_OUTLIER = "named an outlier"

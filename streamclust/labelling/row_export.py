@@ -23,7 +23,8 @@ from streamclust.labelling.row_assignment import (
 from streamclust.labelling.row_writers import check_ending, row_file
 from streamclust.memory import MIB, Need
 from streamclust.passes import Rows, Span
-from streamclust.store import Job, RowPaths, stored_outliers
+from streamclust.steps import Job
+from streamclust.store import RowPaths, stored_outliers
 
 STEP = "labels to take away"
 # float64 copies of a piece, distances to all means, and the columns of a span.

@@ -17,9 +17,9 @@ from streamclust.memory import MIB, Need
 from streamclust.outliers import DUPLICATES_FILE as DUPLICATES
 from streamclust.outliers import OUTLIER_TABLES, outlier_figures
 from streamclust.passes import Passes, Span, spans_of
+from streamclust.steps import Job
 from streamclust.store import (
     DescriptorSet,
-    Job,
     RowPaths,
     StoredClustering,
     case_outliers,

@@ -27,10 +27,10 @@ from streamclust.memory import MIB, Need
 from streamclust.passes import Shape
 from streamclust.reduction import reduced_mark, settings_of, source_attributes
 from streamclust.sources import DIGEST_BYTES, ArraySource, iter_paths, path_digests
+from streamclust.steps import Job
 from streamclust.store import (
     PATH,
     DescriptorSet,
-    Job,
     LabelChanges,
     StagedSet,
     StoredClustering,

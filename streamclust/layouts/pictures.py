@@ -9,11 +9,9 @@ from streamclust.figures import FIGURE_BYTES, MAP_BINS, figure_file
 from streamclust.memory import Need
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import Density, DensityMap, DensityMaps
+from streamclust.steps import Job, Shapes, Step
 from streamclust.store import (
-    Job,
     Outputs,
-    Shapes,
-    Step,
     StoredClustering,
     StoredLayout,
     find_clustering,

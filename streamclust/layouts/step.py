@@ -11,10 +11,8 @@ from streamclust.layouts.base import DIMENSIONS, Layout, Placement, RowSums, loa
 from streamclust.memory import Need
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import Covariance, UniformSample, map_edges
+from streamclust.steps import Job, Shapes, Step
 from streamclust.store import (
-    Job,
-    Shapes,
-    Step,
     StoredClustering,
     StoredLayout,
     find_clustering,

@@ -6,7 +6,8 @@ import numpy as np
 
 from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
-from streamclust.store import Job, SetOutliers, Shapes, Step, fingerprint, recommended_clustering
+from streamclust.steps import Job, Shapes, Step
+from streamclust.store import SetOutliers, fingerprint, recommended_clustering
 
 BYTES_A_ROW = 16
 

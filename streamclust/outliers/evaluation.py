@@ -16,8 +16,8 @@ from streamclust.markup import table as html_table
 from streamclust.memory import MIB, Need
 from streamclust.passes.accumulators import count_pairs
 from streamclust.sources import Truth, read_truth, truth_bytes
+from streamclust.steps import Job
 from streamclust.store import (
-    Job,
     SetOutliers,
     StoredOutliers,
     Workspace,

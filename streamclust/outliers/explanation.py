@@ -12,7 +12,8 @@ from streamclust.images import MEASURES, Images, ImageStore, Problem, measure_ro
 from streamclust.outliers.image_faults import IMAGE_KINDS, Reasons, Yardstick
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import Collected, UniformSample
-from streamclust.store import PROBLEMS, Job, case_outliers, paths_of, stored_scan
+from streamclust.steps import Job
+from streamclust.store import PROBLEMS, case_outliers, paths_of, stored_scan
 
 UNUSUAL, INVALID = "unusual content", "invalid descriptor"
 # The codes of kinds: pixels tell the first, then what nothing but the descriptor tells.

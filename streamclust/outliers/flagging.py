@@ -19,11 +19,9 @@ from streamclust.outliers.image_faults import Reasons, Yardstick
 from streamclust.outliers.scores import fence_of_one, root_mean_square, threshold
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import Collected
+from streamclust.steps import Job, Shapes, Step
 from streamclust.store import (
-    Job,
     SetOutliers,
-    Shapes,
-    Step,
     Workspace,
     case_outliers,
     fingerprint,

@@ -42,15 +42,8 @@ from streamclust.memory import MIB, Need
 from streamclust.outliers.neighbor_graphs import usual_distance
 from streamclust.outliers.score_space import graph_chunk
 from streamclust.passes import Passes
-from streamclust.store import (
-    Job,
-    SetOutliers,
-    Shapes,
-    Step,
-    fingerprint,
-    parts_with_paths,
-    paths_fingerprint,
-)
+from streamclust.steps import Job, Shapes, Step
+from streamclust.store import SetOutliers, fingerprint, parts_with_paths, paths_fingerprint
 
 NEAR = 0.25
 NEAR_IN_SEVERAL = 0.4

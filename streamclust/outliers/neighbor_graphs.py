@@ -12,7 +12,8 @@ from streamclust.outliers.score_space import score_rows
 from streamclust.passes import Passes
 from streamclust.passes.accumulators import Collected
 from streamclust.settings import Settings
-from streamclust.store import Job, SetOutliers, Shapes, Step, StoredNeighbors, fingerprint
+from streamclust.steps import Job, Shapes, Step
+from streamclust.store import SetOutliers, StoredNeighbors, fingerprint
 
 
 @dataclass(frozen=True)

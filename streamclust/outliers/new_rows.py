@@ -32,7 +32,8 @@ from streamclust.outliers.step import SetScore, rows_of_columns
 from streamclust.passes import Passes, Transform
 from streamclust.passes.accumulators import Collected, Covariance
 from streamclust.reduction import Projection, components_of
-from streamclust.store import Job, SetOutliers, Shapes, Step, fingerprint
+from streamclust.steps import Job, Shapes, Step
+from streamclust.store import SetOutliers, fingerprint
 
 BYTES_A_ROW = 64
 

@@ -12,7 +12,8 @@ from streamclust.memory import Need
 from streamclust.outliers.explanation import BAD_PICTURES, KINDS, FlaggedRows, load_reasons
 from streamclust.outliers.flagging import flagged_now, set_scores
 from streamclust.passes import Passes
-from streamclust.store import Job, Shapes, Step, case_outliers, fingerprint, paths_of
+from streamclust.steps import Job, Shapes, Step
+from streamclust.store import case_outliers, fingerprint, paths_of
 
 if TYPE_CHECKING:
     from streamclust.figures import Tile

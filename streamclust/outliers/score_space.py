@@ -20,7 +20,8 @@ from streamclust.reduction import (
     stored_components,
 )
 from streamclust.settings import Settings
-from streamclust.store import DescriptorSet, Job, SetOutliers, Shapes, Step, fingerprint
+from streamclust.steps import Job, Shapes, Step
+from streamclust.store import DescriptorSet, SetOutliers, fingerprint
 
 # Unit rows' components are learned from about so many: their covariance is a product of its own,
 # as dear as the one of all rows that ingest makes, and with a sample 25 times the columns, as

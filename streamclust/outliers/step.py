@@ -11,7 +11,8 @@ from streamclust.outliers.measures import Measure, MeasureInputs, load_measures,
 from streamclust.outliers.score_space import score_rows
 from streamclust.outliers.scores import RobustScale, root_mean_square
 from streamclust.passes import Passes, Rows
-from streamclust.store import Job, ScoreWriter, SetOutliers, Shapes, Step, fingerprint
+from streamclust.steps import Job, Shapes, Step
+from streamclust.store import ScoreWriter, SetOutliers, fingerprint
 
 VERSION = 3
 # Fewer rows have no tail to speak of.

@@ -16,11 +16,9 @@ from streamclust.outliers.neighbor_graphs import usual_distance
 from streamclust.outliers.score_space import graph_chunk
 from streamclust.outliers.scores import far_out
 from streamclust.passes import Passes
+from streamclust.steps import Job, Shapes, Step
 from streamclust.store import (
-    Job,
     SetOutliers,
-    Shapes,
-    Step,
     Workspace,
     case_outliers,
     fingerprint,

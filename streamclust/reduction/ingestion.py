@@ -11,7 +11,8 @@ from streamclust.memory import Budget, Need
 from streamclust.passes import Passes, Rows, spans_of
 from streamclust.reduction.sums import PCASums, empty_sums, is_sketched, n_vectors, sums_bytes
 from streamclust.sources import ArraySource, fingerprint
-from streamclust.store import DescriptorSet, Job, Shapes, Step
+from streamclust.steps import Job, Shapes, Step
+from streamclust.store import DescriptorSet
 from streamclust.store import fingerprint as digest
 
 BLOCKS_A_TASK = 4

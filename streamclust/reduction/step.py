@@ -20,15 +20,8 @@ from streamclust.reduction.sums import (
     sums_bytes,
 )
 from streamclust.settings import Settings
-from streamclust.store import (
-    DescriptorSet,
-    Job,
-    Shapes,
-    StagedSet,
-    Step,
-    StoredComponents,
-    fingerprint,
-)
+from streamclust.steps import Job, Shapes, Step
+from streamclust.store import DescriptorSet, StagedSet, StoredComponents, fingerprint
 
 
 @dataclass(frozen=True)

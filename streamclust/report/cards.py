@@ -20,9 +20,9 @@ from streamclust.report.page import (
     TEXT_CHARACTERS,
 )
 from streamclust.report.points import Points
+from streamclust.steps import Job
 from streamclust.store import (
     Description,
-    Job,
     StoredClustering,
     Workspace,
     load_description,

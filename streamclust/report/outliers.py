@@ -8,7 +8,8 @@ import numpy as np
 from streamclust.outliers import KINDS, FlaggedRows, load_flagged, load_reasons
 from streamclust.report.page import WORST, WORST_OF_KIND
 from streamclust.report.words import Words
-from streamclust.store import Job, paths_of
+from streamclust.steps import Job
+from streamclust.store import paths_of
 
 
 @dataclass(frozen=True, eq=False)

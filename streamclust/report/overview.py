@@ -11,9 +11,9 @@ from streamclust.comparison import ATTRIBUTES_FILE, COMPARISON_FILE, MIXING_FILE
 from streamclust.images import stored_images
 from streamclust.report.page import CLUSTERING_LINES, LINES
 from streamclust.report.words import Words
+from streamclust.steps import Job
 from streamclust.store import (
     DescriptorSet,
-    Job,
     Line,
     StoredClustering,
     Workspace,

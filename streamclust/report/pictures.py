@@ -20,7 +20,8 @@ from streamclust.report.page import (
     THUMBNAILS,
 )
 from streamclust.report.words import Words
-from streamclust.store import Job, paths_of
+from streamclust.steps import Job
+from streamclust.store import paths_of
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Of a set, by how soon they are let go.

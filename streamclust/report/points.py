@@ -9,7 +9,8 @@ from streamclust.memory import Need
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import UniformSample
 from streamclust.report.page import LAYOUTS, POINTS
-from streamclust.store import Job, StoredClustering, StoredLayout, layouts_of
+from streamclust.steps import Job
+from streamclust.store import StoredClustering, StoredLayout, layouts_of
 
 # Positions are whole numbers from 0 to this, between the limits of their axis.
 _TOP = 2**16 - 1

@@ -29,8 +29,8 @@ from streamclust.report.page import (
 from streamclust.report.pictures import figures_of_set, thumbnails
 from streamclust.report.points import Points, packed, point_needs, sample_points
 from streamclust.report.words import Words
+from streamclust.steps import Job
 from streamclust.store import (
-    Job,
     StoredClustering,
     Workspace,
     fingerprint,

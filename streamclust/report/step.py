@@ -21,7 +21,8 @@ from streamclust.report.pictures import (
 )
 from streamclust.report.script_data import STEP, SetParts, script_data
 from streamclust.report.words import Words
-from streamclust.store import Job, Outputs, recommended_clusterings
+from streamclust.steps import Job
+from streamclust.store import Outputs, recommended_clusterings
 
 FILE = "report.html"
 # The page's parts, the page, and what the template engine holds of both.

@@ -50,12 +50,6 @@ from .images import stored_features as stored_features
 from .images import stored_groups as stored_groups
 from .images import stored_paths as stored_paths
 from .images import stored_scan as stored_scan
-from .job import Job as Job
-from .job import Planned as Planned
-from .job import Shapes as Shapes
-from .job import Step as Step
-from .job import StoredShapes as StoredShapes
-from .job import planned as planned
 from .layouts import StoredLayout as StoredLayout
 from .layouts import layout_sources as layout_sources
 from .layouts import layouts_of as layouts_of

@@ -14,8 +14,8 @@ from streamclust.images.row_groups import group_sizes, groups, most_siblings, ty
 from streamclust.images.row_paths import StorePaths
 from streamclust.passes.executors import LocalExecutor
 from streamclust.settings import Settings
+from streamclust.steps import Job
 from streamclust.store.images import GROUP, PATH
-from streamclust.store.job import Job
 from streamclust.store.workspace import Workspace
 
 PATHS = [f"city\\{row // 4:03}\\{row}.jpg" for row in range(100)]

@@ -20,8 +20,8 @@ from streamclust.images.scan import ScanImages, measure_rows, scan_need
 from streamclust.passes.executors import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
+from streamclust.steps import Job
 from streamclust.store.images import PATH, PIXELS, PROBLEM, PROBLEMS, paths_of
-from streamclust.store.job import Job
 from streamclust.store.workspace import Workspace
 
 pytestmark = pytest.mark.usefixtures("all_unrendered")

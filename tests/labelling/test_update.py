@@ -22,8 +22,8 @@ from streamclust.passes.accumulators.clusters import Assignment
 from streamclust.passes.executors import LocalExecutor
 from streamclust.registries import ALGORITHMS
 from streamclust.settings import Settings
+from streamclust.steps import Job
 from streamclust.store.clusterings import StoredClustering
-from streamclust.store.job import Job
 from streamclust.store.links import extend_array
 from streamclust.store.workspace import Workspace, stage_array
 

@@ -10,9 +10,9 @@ from streamclust.outliers.image_faults import Reasons
 from streamclust.passes.executors import LocalExecutor
 from streamclust.passes.verbs import Passes
 from streamclust.settings import Settings
+from streamclust.steps import Job
 from streamclust.store import outliers as stored
 from streamclust.store.images import PIXELS, PROBLEM, PROBLEMS
-from streamclust.store.job import Job
 from streamclust.store.outliers import case_outliers
 from streamclust.store.workspace import Workspace, store_array
 

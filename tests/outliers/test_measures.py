@@ -24,7 +24,7 @@ from streamclust.outliers.new_rows import new_row_scorer
 from streamclust.passes.executors import LocalExecutor
 from streamclust.registries import MEASURES
 from streamclust.settings import Settings
-from streamclust.store.job import Job
+from streamclust.steps import Job
 from streamclust.store.outliers import SetOutliers
 from streamclust.store.workspace import Workspace
 

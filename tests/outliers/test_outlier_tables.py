@@ -16,8 +16,8 @@ from streamclust.outliers.flagging import load_flagged
 from streamclust.outliers.tables import LEAST_GROUP, WriteOutliers
 from streamclust.passes.executors import LocalExecutor
 from streamclust.settings import Settings
+from streamclust.steps import Job
 from streamclust.store import images
-from streamclust.store.job import Job
 from streamclust.store.workspace import Workspace, stage_array, store_array
 
 pytestmark = pytest.mark.usefixtures("all_unrendered")

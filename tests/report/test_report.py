@@ -29,8 +29,8 @@ from streamclust.report.pictures import fewer, thumbnails
 from streamclust.report.points import sample_points
 from streamclust.report.words import Words
 from streamclust.settings import Settings
+from streamclust.steps import Job
 from streamclust.store.clusterings import recommended_clusterings
-from streamclust.store.job import Job
 from streamclust.store.workspace import Workspace
 
 

@@ -12,11 +12,15 @@ from streamclust.events import Events, StepFinished
 from streamclust.memory import LIBRARIES, Budget, Need, reset_peak, resident, return_freed_memory
 from streamclust.passes import Executor, Passes, Rows
 from streamclust.settings import Settings
-from streamclust.store.clusterings import recommended_clustering
-from streamclust.store.descriptors import DescriptorSet, n_rows_of_case
-from streamclust.store.images import has_images, stored_paths
-from streamclust.store.outputs import Outputs
-from streamclust.store.workspace import Workspace
+from streamclust.store import (
+    DescriptorSet,
+    Outputs,
+    Workspace,
+    has_images,
+    n_rows_of_case,
+    recommended_clustering,
+    stored_paths,
+)
 
 
 class Shapes(Protocol):
