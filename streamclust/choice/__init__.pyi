@@ -5,12 +5,6 @@ from .choice_evidence import overlap as overlap
 from .choice_evidence import separated as separated
 from .gap_statistic import Structureless as Structureless
 from .gap_statistic import gap as gap
-from .indices import calinski_harabasz as calinski_harabasz
-from .indices import davies_bouldin as davies_bouldin
-from .label_agreement import adjusted_mutual_information as adjusted_mutual_information
-from .label_agreement import adjusted_rand as adjusted_rand
-from .label_agreement import agreement as agreement
-from .label_agreement import occupied as occupied
 from .label_stability import Stability as Stability
 from .measurement import Measure as Measure
 from .recommendation_rule import is_degenerate as is_degenerate

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from streamclust.choice.indices import Scores, algorithm_of, is_known, of_all_rows
 from streamclust.choice.remarks import Remark, remark
+
+Scores = dict[str, Any]
 
 _SAMPLED = ("silhouette", "silhouette_low", "silhouette_high")
 _EXACT = ("silhouette_simplified",) * 3
@@ -125,3 +127,21 @@ def _pair(what: str, compared: _Comparison, number: int) -> Remark:
     if math.isnan(mine + other):
         return remark(f"{what}-unknown")
     return remark(what, own=float(mine), other=float(other))
+
+
+def is_known(scores: Scores, column: str) -> bool:
+    """Whether there is a number in a column."""
+    value = scores.get(column)
+    return value is not None and not math.isnan(value)
+
+
+def algorithm_of(scores: Scores) -> str:
+    """The algorithm's name; k-means where none is told."""
+    return str(scores.get("algorithm", "kmeans"))
+
+
+def of_all_rows(scores: Scores, column: str) -> float:
+    """A mean silhouette of all rows, noise counting 0; the least there is where it is not known."""
+    if not is_known(scores, column):
+        return -1.0
+    return float(scores[column]) * (1 - (scores.get("noise") or 0.0))

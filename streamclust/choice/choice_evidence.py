@@ -8,15 +8,15 @@ from typing import Any, Self
 
 import numpy as np
 
+from streamclust.choice.best_algorithm import Scores, algorithm_of
 from streamclust.choice.borders import Borders
 from streamclust.choice.gap_statistic import MOST_ROWS, Structureless, gap
-from streamclust.choice.indices import Scores, algorithm_of
-from streamclust.choice.label_agreement import adjusted_mutual_information, occupied
 from streamclust.choice.mixture_group_count import COLUMNS, MOST_COMPONENTS, MixtureGroups
 from streamclust.choice.recommendation_rule import clearest, is_degenerate
 from streamclust.choice.stored_recommendation import measured
 from streamclust.clustering import ignore_convergence, sample_centers
 from streamclust.memory import MIB, Need
+from streamclust.metrics import adjusted_mutual_information, occupied
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import Contingency, UniformSample
 from streamclust.steps import Job, Shapes, Step

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.choice.label_agreement import adjusted_rand
 from streamclust.clustering import load_algorithm
 from streamclust.memory import MIB, Need
+from streamclust.metrics import adjusted_rand
 from streamclust.passes import LocalExecutor, Passes, Rows, Shape
 from streamclust.passes.accumulators import UniformSample, count_pairs
 from streamclust.settings import Settings

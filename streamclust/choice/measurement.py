@@ -7,7 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.choice.indices import (
+from streamclust.errors import SettingsError
+from streamclust.memory import Need
+from streamclust.metrics import (
     calinski_harabasz,
     davies_bouldin,
     effective_clusters,
@@ -15,8 +17,6 @@ from streamclust.choice.indices import (
     explained_share,
     silhouettes,
 )
-from streamclust.errors import SettingsError
-from streamclust.memory import Need
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import SLICE_ROWS, ClusterSpread, DistanceSums, UniformSample
 from streamclust.steps import Job, Shapes, Step

@@ -6,9 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from streamclust.choice.best_algorithm import best_algorithm
+from streamclust.choice.best_algorithm import (
+    Scores,
+    algorithm_of,
+    best_algorithm,
+    is_known,
+    of_all_rows,
+)
 from streamclust.choice.gap_statistic import is_gap
-from streamclust.choice.indices import Scores, algorithm_of, is_known, of_all_rows
 from streamclust.choice.remarks import Remark, remark
 
 LARGEST_SHARE = 0.90

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice import agreement
 from streamclust.comparison.labelling_yield import (
     BYTES_A_ROW,
     FIXED_BYTES,
@@ -18,6 +17,7 @@ from streamclust.comparison.labelling_yield import (
 )
 from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Need
+from streamclust.metrics import agreement
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import Contingency
 from streamclust.sources import Truth, attributes_bytes, most_values, read_attributes

@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from streamclust.choice import (
-    Structureless,
+from streamclust.choice import Structureless, gap
+from streamclust.clustering import sample_centers, squared_distances, state
+from streamclust.memory import MIB, Need
+from streamclust.metrics import (
     adjusted_mutual_information,
     adjusted_rand,
     calinski_harabasz,
     davies_bouldin,
-    gap,
     occupied,
 )
-from streamclust.clustering import sample_centers, squared_distances, state
-from streamclust.memory import MIB, Need
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import (
     SLICE_ROWS,

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice import adjusted_rand
 from streamclust.clustering import (
     Algorithm,
     Continuing,
@@ -22,6 +21,7 @@ from streamclust.clustering import (
 from streamclust.errors import SettingsError, SourceError
 from streamclust.labelling.row_assignment import fitted_clustering
 from streamclust.memory import MIB, Need
+from streamclust.metrics import adjusted_rand
 from streamclust.passes import Columns, Part, Passes, Rows, Shape, Stacked
 from streamclust.passes.accumulators import ClusterSums, Contingency, Covariance, compute_dtype
 from streamclust.reduction import (

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.choice import agreement
 from streamclust.errors import SettingsError
 from streamclust.markup import bullets
 from streamclust.markup import table as html_table
 from streamclust.memory import MIB, Need
+from streamclust.metrics import agreement
 from streamclust.passes.accumulators import count_pairs
 from streamclust.sources import Truth, read_truth, truth_bytes
 from streamclust.steps import Job

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_samples, silhouette_score
 
-from streamclust.choice.indices import estimated_mean, silhouettes
+from streamclust.metrics.internal_indices import estimated_mean, silhouettes
 from streamclust.passes.accumulators.clusters import DistanceSums
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes

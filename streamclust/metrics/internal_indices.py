@@ -1,11 +1,8 @@
 """Internal indices of a clustering: exact ones of sums over clusters, silhouettes of a sample."""
 
-import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-
-Scores = dict[str, Any]
 
 
 def calinski_harabasz(sizes: np.ndarray, means: np.ndarray, within: float) -> float:
@@ -163,21 +160,3 @@ def estimated_mean(values: np.ndarray, n_rows: int) -> Silhouette:
     left = max(0.0, 1 - len(values) / n_rows)
     margin = STANDARD_ERRORS * float(values.std(ddof=1)) * np.sqrt(left / len(values))
     return Silhouette(mean, max(-1.0, mean - margin), min(1.0, mean + margin))
-
-
-def is_known(scores: Scores, column: str) -> bool:
-    """Whether there is a number in a column."""
-    value = scores.get(column)
-    return value is not None and not math.isnan(value)
-
-
-def algorithm_of(scores: Scores) -> str:
-    """The algorithm's name; k-means where none is told."""
-    return str(scores.get("algorithm", "kmeans"))
-
-
-def of_all_rows(scores: Scores, column: str) -> float:
-    """A mean silhouette of all rows, noise counting 0; the least there is where it is not known."""
-    if not is_known(scores, column):
-        return -1.0
-    return float(scores[column]) * (1 - (scores.get("noise") or 0.0))

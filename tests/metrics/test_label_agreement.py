@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics
 from sklearn.metrics.cluster import expected_mutual_information as theirs
 
-from streamclust.choice.label_agreement import agreement, expected_mutual_information, occupied
+from streamclust.metrics.label_agreement import agreement, expected_mutual_information, occupied
 from streamclust.passes.accumulators.counts import count_pairs
 
 RNG = np.random.default_rng(5)

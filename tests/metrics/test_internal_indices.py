@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 
-from streamclust.choice.indices import calinski_harabasz, davies_bouldin, explained_share
+from streamclust.metrics.internal_indices import calinski_harabasz, davies_bouldin, explained_share
 from streamclust.passes.accumulators.clusters import ClusterSpread, ClusterSums
 from streamclust.passes.blocks import Rows
 from streamclust.passes.verbs import Passes

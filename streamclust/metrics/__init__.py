@@ -1,0 +1,5 @@
+"""Measures of clusterings: internal indices, and the agreement of two labellings."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

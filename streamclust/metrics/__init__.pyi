@@ -1,0 +1,11 @@
+from .internal_indices import Silhouette as Silhouette
+from .internal_indices import calinski_harabasz as calinski_harabasz
+from .internal_indices import davies_bouldin as davies_bouldin
+from .internal_indices import effective_clusters as effective_clusters
+from .internal_indices import estimated_mean as estimated_mean
+from .internal_indices import explained_share as explained_share
+from .internal_indices import silhouettes as silhouettes
+from .label_agreement import adjusted_mutual_information as adjusted_mutual_information
+from .label_agreement import adjusted_rand as adjusted_rand
+from .label_agreement import agreement as agreement
+from .label_agreement import occupied as occupied
