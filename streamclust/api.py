@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 from streamclust.case import Case, Observers
 from streamclust.errors import SettingsError
 from streamclust.last_settings import settings_of
-from streamclust.settings.keywords import Ingest, Run, with_settings
+from streamclust.settings.keywords import IngestKeywords, RunKeywords, with_settings
 from streamclust.store import Workspace
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ CaseLike = PathLike | Sequence[PathLike]
 
 @with_settings
 def run(
-    case: CaseLike, out: PathLike, *, observers: Observers = (), **settings: Unpack[Run]
+    case: CaseLike, out: PathLike, *, observers: Observers = (), **settings: Unpack[RunKeywords]
 ) -> Case:
     """Run everything on a case: from descriptor files to labels, tables and pictures.
 
@@ -58,7 +58,7 @@ def _run(case: CaseLike, out: PathLike, observers: Observers, settings: "Setting
 
 @with_settings
 def ingest(
-    case: CaseLike, out: PathLike, *, observers: Observers = (), **settings: Unpack[Ingest]
+    case: CaseLike, out: PathLike, *, observers: Observers = (), **settings: Unpack[IngestKeywords]
 ) -> Case:
     """Convert a case's descriptor files to Zarr and sum their moments and covariances.
 
@@ -77,7 +77,7 @@ def ingest(
 
 
 @with_settings
-def plan(case: CaseLike, **settings: Unpack[Run]) -> "list[Planned]":
+def plan(case: CaseLike, **settings: Unpack[RunKeywords]) -> "list[Planned]":
     """What a run would do and the memory each step would take; does nothing.
 
     Raises
@@ -99,7 +99,7 @@ def demo(
     rows: int = 3000,
     images: bool = True,
     observers: Observers = (),
-    **settings: Unpack[Run],
+    **settings: Unpack[RunKeywords],
 ) -> Case:
     """Make a case out of nothing in ``folder/case`` and run it into ``folder/out``.
 

@@ -11,14 +11,14 @@ from streamclust.last_settings import settings_of
 from streamclust.results import Results
 from streamclust.settings import AUTO
 from streamclust.settings.keywords import (
-    Cluster,
-    Grouped,
-    Mix,
-    OfSets,
-    Outliers,
-    Reading,
-    Reduce,
-    Seeded,
+    ClusterKeywords,
+    GroupedKeywords,
+    MixKeywords,
+    OutlierKeywords,
+    ReadingKeywords,
+    ReduceKeywords,
+    SeededKeywords,
+    SetKeywords,
     with_settings,
 )
 
@@ -50,7 +50,7 @@ class Case(Results):
     """
 
     @with_settings
-    def reduce(self, *, observers: Observers = (), **settings: Unpack[Reduce]) -> "Case":
+    def reduce(self, *, observers: Observers = (), **settings: Unpack[ReduceKeywords]) -> "Case":
         """Reduce the ingested sets to their principal components."""
         from streamclust import pipeline
 
@@ -59,7 +59,7 @@ class Case(Results):
         return self
 
     @with_settings
-    def cluster(self, *, observers: Observers = (), **settings: Unpack[Cluster]) -> "Case":
+    def cluster(self, *, observers: Observers = (), **settings: Unpack[ClusterKeywords]) -> "Case":
         """Cluster the reduced sets for every k of the sweep that is not there yet.
 
         An automatic sweep is measured on the way, to know where it ends.
@@ -72,7 +72,7 @@ class Case(Results):
         return self
 
     @with_settings
-    def measure(self, *, observers: Observers = (), **settings: Unpack[Seeded]) -> "Case":
+    def measure(self, *, observers: Observers = (), **settings: Unpack[SeededKeywords]) -> "Case":
         """Measure the clusterings that have not been measured, and refit halves for their
         stability."""
         from streamclust import pipeline
@@ -82,7 +82,7 @@ class Case(Results):
         return self
 
     @with_settings
-    def outliers(self, *, observers: Observers = (), **settings: Unpack[Outliers]) -> "Case":
+    def outliers(self, *, observers: Observers = (), **settings: Unpack[OutlierKeywords]) -> "Case":
         """Score every row, flag outliers with a kind and its reason, and list duplicates.
 
         Writes ``outliers.csv``, ``outlier_reasons.csv``, ``outlier_groups.csv`` and
@@ -104,7 +104,7 @@ class Case(Results):
         consensus: bool = False,
         name: str | None = None,
         observers: Observers = (),
-        **settings: Unpack[Mix],
+        **settings: Unpack[MixKeywords],
     ) -> "Case":
         """Mix descriptor sets into one, and reduce, cluster and measure it like any other.
 
@@ -146,11 +146,11 @@ class Case(Results):
         *,
         clustering: str | int | None = None,
         observers: Observers = (),
-        **settings: Unpack[Seeded],
+        **settings: Unpack[SeededKeywords],
     ) -> "Case":
         """Place all rows of the chosen sets on a plane or in space.
 
-        Positions and how well they keep neighbours are stored, see `streamclust.layouts.step`, and
+        Positions and how well they keep neighbours are stored, see docs/layouts.md, and
         drawn.
 
         Parameters
@@ -180,7 +180,7 @@ class Case(Results):
         *,
         columns: str | Sequence[str] | None = None,
         observers: Observers = (),
-        **settings: Unpack[Grouped],
+        **settings: Unpack[GroupedKeywords],
     ) -> "Case":
         """Compare the clustered sets with each other, and with what is known of the images.
 
@@ -220,7 +220,7 @@ class Case(Results):
         clustering: str | int | None = None,
         language: str = "en",
         observers: Observers = (),
-        **settings: Unpack[Grouped],
+        **settings: Unpack[GroupedKeywords],
     ) -> "Case":
         """Describe clusters: rows to look at, what sets each apart, in sentences and numbers.
 
@@ -259,7 +259,7 @@ class Case(Results):
         language: str = "en",
         overwrite: bool = False,
         observers: Observers = (),
-        **settings: Unpack[Seeded],
+        **settings: Unpack[SeededKeywords],
     ) -> "Case":
         """Write one HTML page to look at results, and to name clusters in.
 
@@ -287,7 +287,7 @@ class Case(Results):
 
     @with_settings
     def evaluate(
-        self, truth: PathLike, *, observers: Observers = (), **settings: Unpack[OfSets]
+        self, truth: PathLike, *, observers: Observers = (), **settings: Unpack[SetKeywords]
     ) -> "Evaluation":
         """Compare outliers and clusterings with a truth table; writes ``evaluation.csv``.
 
@@ -317,7 +317,7 @@ class Case(Results):
         template: PathLike | None = None,
         overwrite: bool = False,
         observers: Observers = (),
-        **settings: Unpack[OfSets],
+        **settings: Unpack[SetKeywords],
     ) -> "Case":
         """Give names to clusters, and with them to all rows; or write the table to fill in.
 
@@ -362,7 +362,7 @@ class Case(Results):
         clustering: str | int | None = None,
         overwrite: bool = False,
         observers: Observers = (),
-        **settings: Unpack[Seeded],
+        **settings: Unpack[SeededKeywords],
     ) -> "Case":
         """Write labels.csv, metrics.csv, clusters.csv and the clusterings' figures from what is
         stored.
@@ -403,7 +403,7 @@ class Case(Results):
             pipeline.export(job)
             for name in job.chosen():
                 if job.set(name).reduced is not None:
-                    job.run([pipeline.Draw(name)])
+                    job.run([pipeline.DrawSet(name)])
         return self
 
     @with_settings
@@ -416,7 +416,7 @@ class Case(Results):
         outliers: bool = True,
         overwrite: bool = False,
         observers: Observers = (),
-        **settings: Unpack[Seeded],
+        **settings: Unpack[SeededKeywords],
     ) -> "Case":
         """Assign rows that come later to the stored clusters, and tell how they differ from the
         old.
@@ -455,7 +455,7 @@ class Case(Results):
         new: PathLike | Sequence[PathLike],
         *,
         observers: Observers = (),
-        **settings: Unpack[Reading],
+        **settings: Unpack[ReadingKeywords],
     ) -> "Case":
         """Add rows to results: their clusterings go on learning, and what changed is told.
 

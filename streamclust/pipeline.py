@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from streamclust.choice import (
-    Evidence,
-    Measure,
-    Stability,
+    GatherEvidence,
+    MeasureClusterings,
+    MeasureStability,
     decide,
     decide_all,
     decide_missing,
@@ -23,7 +23,7 @@ from streamclust.description import chosen_clusterings, describe_clusterings, wr
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.estimators import largest_spread
 from streamclust.events import Events, Observer
-from streamclust.figures import Draw
+from streamclust.figures import DrawSet
 from streamclust.images import ScanImages, check_group, groups, stored_images
 from streamclust.labelling import (
     add_new_rows,
@@ -125,9 +125,9 @@ def measure_set(job: Job, set_name: str) -> None:
     stored = job.set(set_name)
     algorithms = list(dict.fromkeys(one.algorithm for one in stored.clusterings))
     try:
-        job.run(Measure.remaining(stored, algorithm) for algorithm in algorithms)
-        job.run(Stability.remaining(stored, algorithm) for algorithm in algorithms)
-        job.run([Evidence.remaining(stored)])
+        job.run(MeasureClusterings.remaining(stored, algorithm) for algorithm in algorithms)
+        job.run(MeasureStability.remaining(stored, algorithm) for algorithm in algorithms)
+        job.run([GatherEvidence.remaining(stored)])
     finally:
         decide(job.workspace, set_name)
 
@@ -160,7 +160,7 @@ def run_case(
         cluster_sets(job, sets)
         find_outliers(job)
         export(job)
-        job.run(Draw(name) for name in sets)
+        job.run(DrawSet(name) for name in sets)
         for name in sets:
             tell_choice(job, name)
 
@@ -224,7 +224,7 @@ def mix_sets(job: Job, mixture: MixedSet) -> None:
     cluster_sets(job, [name])
     _tell_other_algorithms(job, name, mixture)
     export(job)
-    job.run([Draw(name)])
+    job.run([DrawSet(name)])
     tell_choice(job, name)
 
 
@@ -393,7 +393,7 @@ def update(job: Job, new: str | Path | Sequence[str | Path]) -> None:
         scored = tuple(name for name in outliers.sets if name in sets)
         find_outliers(replace(job, settings=settings.having(descriptors=scored or None)))
     export(of_sets)
-    of_sets.run(Draw(name) for name in sets)
+    of_sets.run(DrawSet(name) for name in sets)
     for name in sets:
         tell_choice(of_sets, name)
     tell_changes(of_sets, sets)

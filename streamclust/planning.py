@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streamclust.choice import Evidence, Measure, Stability
+from streamclust.choice import GatherEvidence, MeasureClusterings, MeasureStability
 from streamclust.clustering import Cluster
 from streamclust.comparison import Mix, MixedSet, mixed_shape
 from streamclust.errors import SettingsError, SourceError
-from streamclust.figures import Draw
+from streamclust.figures import DrawSet
 from streamclust.images import GroupRows, ScanImages, StorePaths, check_group
 from streamclust.memory import Budget
 from streamclust.outliers import (
-    ClusterDistances,
     DrawOutliers,
     FindDuplicates,
+    FindNeighbors,
     FlagOutliers,
-    Neighbors,
+    MeasureClusterDistances,
+    ReduceForScores,
     ScoreRows,
-    ScoreSpace,
     WriteOutliers,
 )
 from streamclust.passes import Rows, available_cpus
@@ -33,7 +33,7 @@ from streamclust.sources import (
     find_case,
     open_source,
 )
-from streamclust.steps import Job, Planned, Shapes, Step, planned
+from streamclust.steps import CaseShapes, Job, Planned, Step, planned
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _opened(path: Path, case: CaseFolder) -> ArraySource:
         raise SourceError(f"{error}; or leave it out: --descriptors {','.join(others)}") from error
 
 
-class Expected:
+class ExpectedShapes:
     """Sets before anything of them is stored.
 
     Parameters
@@ -116,19 +116,19 @@ def clustering_steps(set_name: str, algorithms: Sequence[str], ks: Sequence[int]
     """Cluster a set by every algorithm into every k, and measure what that gives."""
     return [
         *(Cluster(set_name, algorithm, ks) for algorithm in algorithms),
-        *(Measure(set_name, algorithm, ks) for algorithm in algorithms),
-        *(Stability(set_name, algorithm, ks) for algorithm in algorithms),
-        Evidence(set_name, [*ks] * len(algorithms)),
+        *(MeasureClusterings(set_name, algorithm, ks) for algorithm in algorithms),
+        *(MeasureStability(set_name, algorithm, ks) for algorithm in algorithms),
+        GatherEvidence(set_name, [*ks] * len(algorithms)),
     ]
 
 
 def scoring_steps(set_name: str) -> list[Step]:
     """Score the rows of a set."""
     return [
-        ScoreSpace(set_name),
-        Neighbors(set_name),
+        ReduceForScores(set_name),
+        FindNeighbors(set_name),
         ScoreRows(set_name),
-        ClusterDistances(set_name),
+        MeasureClusterDistances(set_name),
     ]
 
 
@@ -167,7 +167,7 @@ def run_steps(inputs: Inputs, settings: Settings) -> list[Step]:
     for name in sets:
         steps += clustering_steps(name, settings.algorithms, settings.ks)
     steps += outlier_steps(sets, settings, case.paths_file, case.images)
-    return [*steps, *(Draw(name) for name in sets)]
+    return [*steps, *(DrawSet(name) for name in sets)]
 
 
 def ingesting_steps(inputs: Inputs) -> list[Step]:
@@ -183,7 +183,9 @@ def path_steps(inputs: Inputs) -> list[Step]:
     return [StorePaths(case.paths_file, case.images, inputs.n_rows)]
 
 
-def check_budget(on: Shapes, steps: Sequence[Step], least: Callable[[], int] | None = None) -> None:
+def check_budget(
+    on: CaseShapes, steps: Sequence[Step], least: Callable[[], int] | None = None
+) -> None:
     """Refuse a budget that any of the steps exceeds.
 
     Raises
@@ -225,7 +227,7 @@ def check_mixed_set(job: Job, mixture: MixedSet) -> None:
     check_n_clusters(settings, raw.n_rows)
     steps = [Mix(mixture, raw), Reduce(name)]
     steps += clustering_steps(name, settings.algorithms, settings.ks)
-    check_budget(Expected({name: raw}, settings), steps)
+    check_budget(ExpectedShapes({name: raw}, settings), steps)
 
 
 def plan_steps(inputs: Inputs, settings: Settings, steps: Sequence[Step]) -> list[Planned]:
@@ -266,6 +268,6 @@ def least_memory(inputs: Inputs, settings: Settings, steps: Sequence[Step]) -> i
         least = needed
 
 
-def _expected(inputs: Inputs, settings: Settings) -> Expected:
+def _expected(inputs: Inputs, settings: Settings) -> ExpectedShapes:
     raw = {name: Rows(source) for name, source in inputs.sources.items()}
-    return Expected(raw, settings, has_images=inputs.case.images is not None)
+    return ExpectedShapes(raw, settings, has_images=inputs.case.images is not None)

@@ -28,7 +28,7 @@ LAYOUTS = {
 }
 # See docs/outliers.md. In the order that they are taken in: a measure reads columns of those
 # before it.
-MEASURES = {
+OUTLIER_MEASURES = {
     "reference": "streamclust.outliers.measures.reference:Reference",
     "mahalanobis": "streamclust.outliers.measures.mahalanobis:Mahalanobis",
     "residual": "streamclust.outliers.measures.mahalanobis:Residual",
@@ -38,10 +38,10 @@ MEASURES = {
 }
 # See docs/sources.md. By the ending of a file, or of a folder, which a slash follows.
 FORMATS = {
-    ".npy": "streamclust.sources.arrays:open_array",
-    ".pickle": "streamclust.sources.pickles:open_array",
-    ".pkl": "streamclust.sources.pickles:open_array",
-    ".p": "streamclust.sources.pickles:open_array",
+    ".npy": "streamclust.sources.npy_files:open_array",
+    ".pickle": "streamclust.sources.pickle_files:open_array",
+    ".pkl": "streamclust.sources.pickle_files:open_array",
+    ".p": "streamclust.sources.pickle_files:open_array",
 }
 
 

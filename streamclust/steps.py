@@ -23,7 +23,7 @@ from streamclust.store import (
 )
 
 
-class Shapes(Protocol):
+class CaseShapes(Protocol):
     """What steps reckon their memory from: sets that are stored, or only expected of a case.
 
     Attributes
@@ -93,7 +93,7 @@ class Step(ABC):
         return step_title(self.name, *self.of)
 
     @abstractmethod
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """What it holds at its peaks, beyond the libraries; nothing where there is no work."""
 
     def fingerprint(self, job: "Job") -> str:
@@ -109,7 +109,7 @@ class Step(ABC):
     def work(self, job: "Job", passes: Passes, mark: str) -> None:
         """Make the result, and keep it under its fingerprint."""
 
-    def n_rows(self, on: Shapes) -> int:
+    def n_rows(self, on: CaseShapes) -> int:
         """How many rows it works on, for the record."""
         return on.n_rows
 

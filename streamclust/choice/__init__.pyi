@@ -1,12 +1,12 @@
 from .choice_evidence import SAMPLE_ROWS as SAMPLE_ROWS
-from .choice_evidence import Evidence as Evidence
+from .choice_evidence import GatherEvidence as GatherEvidence
 from .choice_evidence import groups as groups
 from .choice_evidence import overlap as overlap
 from .choice_evidence import separated as separated
-from .gap_statistic import Structureless as Structureless
+from .gap_statistic import NullReference as NullReference
 from .gap_statistic import gap as gap
-from .label_stability import Stability as Stability
-from .measurement import Measure as Measure
+from .label_stability import MeasureStability as MeasureStability
+from .measurement import MeasureClusterings as MeasureClusterings
 from .recommendation_rule import is_degenerate as is_degenerate
 from .recommendation_rule import recommend as recommend
 from .stored_recommendation import CLUSTERS as CLUSTERS

@@ -10,7 +10,7 @@ import numpy as np
 
 from streamclust.choice.best_algorithm import Scores, algorithm_of
 from streamclust.choice.borders import Borders
-from streamclust.choice.gap_statistic import MOST_ROWS, Structureless, gap
+from streamclust.choice.gap_statistic import MOST_ROWS, NullReference, gap
 from streamclust.choice.mixture_group_count import COLUMNS, MOST_COMPONENTS, MixtureGroups
 from streamclust.choice.recommendation_rule import clearest, is_degenerate
 from streamclust.choice.stored_recommendation import measured
@@ -19,7 +19,7 @@ from streamclust.memory import MIB, Need
 from streamclust.metrics import adjusted_mutual_information, occupied
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import Contingency, UniformSample
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import EVIDENCE, SCORES, DescriptorSet, StoredClustering
 
 VERSION = 4
@@ -34,7 +34,7 @@ _MOST_NOISE = 0.001
 
 
 @dataclass(frozen=True)
-class Evidence(Step):
+class GatherEvidence(Step):
     """Gather the evidence of the measured clusterings of one set that have none yet.
 
     Parameters
@@ -53,7 +53,7 @@ class Evidence(Step):
         """Of what is stored, that which has none yet."""
         return cls(stored.name, [one.n_clusters for one in _unknown(stored)])
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """The sample, and the rows that are drawn and clustered beside it."""
         rows = on.reduced(self.set_name)
         k = max(MOST_COMPONENTS, *self.n_clusters)
@@ -152,7 +152,7 @@ def _gaps(
         for of in scores
     ]
     ks = sorted({k for k in numbers if k is not None})
-    reference = Structureless(np.atleast_2d(scatter) / n_valid, n_valid, job.settings.random_state)
+    reference = NullReference(np.atleast_2d(scatter) / n_valid, n_valid, job.settings.random_state)
     with warnings.catch_warnings():
         ignore_convergence()
         within = dict(zip(ks, passes.map("structureless data", reference, ks, "k"), strict=True))

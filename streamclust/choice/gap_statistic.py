@@ -25,7 +25,7 @@ Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Structureless:
+class NullReference:
     """Clusters of structureless rows that have a given covariance.
 
     Parameters
@@ -90,7 +90,7 @@ def gap(reference: tuple[float, float], inertia: float, n_rows: int) -> tuple[fl
     Parameters
     ----------
     reference : (float, float)
-        What `Structureless` gives for as many clusters.
+        What `NullReference` gives for as many clusters.
     inertia : float
         Sum over the rows of the squared distance to the mean of their cluster.
     n_rows : int

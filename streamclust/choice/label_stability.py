@@ -14,7 +14,7 @@ from streamclust.metrics import adjusted_rand
 from streamclust.passes import LocalExecutor, Passes, Rows, Shape
 from streamclust.passes.accumulators import UniformSample, count_pairs
 from streamclust.settings import Settings
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import STABILITY, DescriptorSet, StoredClustering
 
 VERSION = 1
@@ -27,7 +27,7 @@ _LEAST_ROWS_A_CLUSTER = 4
 
 
 @dataclass(frozen=True)
-class Stability(Step):
+class MeasureStability(Step):
     """Refit the clusterings of one set by one algorithm, on two halves of a sample.
 
     Stability is the adjusted Rand index of the labels that the two fits give to all rows of the
@@ -53,7 +53,7 @@ class Stability(Step):
         """Of what is stored, that which has none yet."""
         return cls(stored.name, algorithm, [one.n_clusters for one in _unknown(stored, algorithm)])
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """The sample, and a fit of one half."""
         rows, algorithm = on.reduced(self.set_name), load_algorithm(self.part)
         n_half = min(HALF_ROWS, rows.n_rows // 2)

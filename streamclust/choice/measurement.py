@@ -19,7 +19,7 @@ from streamclust.metrics import (
 )
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import SLICE_ROWS, ClusterSpread, DistanceSums, UniformSample
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import SCORES, DescriptorSet, StoredClustering
 
 VERSION = 2
@@ -30,7 +30,7 @@ MOST_CLUSTERS = 1024
 
 
 @dataclass(frozen=True)
-class Measure(Step):
+class MeasureClusterings(Step):
     """Measure the clusterings of one set by one algorithm that have not been measured.
 
     Parameters
@@ -58,7 +58,7 @@ class Measure(Step):
             stored.name, algorithm, [one.n_clusters for one in _unmeasured(stored, algorithm)]
         )
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """A block, its labels in every clustering, its distances to all means, and the sums of the
         sampled rows' distances."""
         rows, n_clusters = on.reduced(self.set_name), self.n_clusters

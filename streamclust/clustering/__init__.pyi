@@ -3,6 +3,13 @@ from .base import Clustering as Clustering
 from .base import Confidence as Confidence
 from .base import Continuing as Continuing
 from .base import load_algorithm as load_algorithm
+from .cluster_rows import Cluster as Cluster
+from .cluster_rows import LabelsOf as LabelsOf
+from .cluster_rows import check_rows as check_rows
+from .cluster_rows import fitting_n_clusters as fitting_n_clusters
+from .cluster_rows import label_rows as label_rows
+from .cluster_rows import staged_fit as staged_fit
+from .cluster_rows import sweep_mark as sweep_mark
 from .kmeans import largest_move as largest_move
 from .kmeans import moved_centers as moved_centers
 from .kmeans_sweep import SweepSettings as SweepSettings
@@ -11,10 +18,3 @@ from .kmeans_sweep import ignore_convergence as ignore_convergence
 from .kmeans_sweep import sample_centers as sample_centers
 from .kmeans_sweep import squared_distances as squared_distances
 from .kmeans_sweep import state as state
-from .step import Cluster as Cluster
-from .step import LabelsOf as LabelsOf
-from .step import check_rows as check_rows
-from .step import fitting_n_clusters as fitting_n_clusters
-from .step import label_rows as label_rows
-from .step import staged_fit as staged_fit
-from .step import sweep_mark as sweep_mark

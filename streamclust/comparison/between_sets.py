@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from streamclust.choice import Structureless, gap
+from streamclust.choice import NullReference, gap
 from streamclust.clustering import sample_centers, squared_distances, state
 from streamclust.memory import MIB, Need
 from streamclust.metrics import (
@@ -277,6 +277,6 @@ class _Gap:
         centers = sample_centers(values, self.k, state(self.seed, self.k))
         inertia = float(squared_distances(values, centers).min(axis=1).sum())
         covariance = np.atleast_2d(np.cov(values, rowvar=False))
-        reference = Structureless(covariance, len(values), self.seed)
+        reference = NullReference(covariance, len(values), self.seed)
         value, error = gap(reference(self.k), inertia, len(values))
         return {"same_gap": value, "same_gap_error": error}

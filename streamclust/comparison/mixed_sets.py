@@ -31,7 +31,7 @@ from streamclust.reduction import (
     sums_bytes,
 )
 from streamclust.settings import AUTO
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import (
     DESCRIPTORS,
     LABELS,
@@ -157,7 +157,7 @@ class Mix(Step):
         self.mixture = mixture
         self.rows = rows
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """The scatter of all columns, and a block that is put together."""
         n_columns, settings = self.rows.n_columns, on.settings
         sketched = is_sketched(n_columns, Budget(settings.memory_bytes))

@@ -15,9 +15,8 @@ from streamclust.description.findings import (
     nearest_clusters,
     nearest_findings,
 )
-from streamclust.images import MEASURES
+from streamclust.images import IMAGE_KINDS, MEASURES, RULES, Yardstick
 from streamclust.memory import Need
-from streamclust.outliers import IMAGE_KINDS, RULES, Yardstick
 from streamclust.passes import Columns, Passes, Rows, rows_at
 from streamclust.passes.accumulators import Contingency, count_pairs
 from streamclust.steps import Job

@@ -19,8 +19,7 @@ from streamclust.description.contrasts import (
     contrast_levels,
     contrast_shares,
 )
-from streamclust.images import COLOURS, IMAGE_FEATURES, MEASURES
-from streamclust.outliers import IMAGE_KINDS
+from streamclust.images import COLOURS, IMAGE_FEATURES, IMAGE_KINDS, MEASURES
 from streamclust.store import Finding
 
 LEVEL = 0.01
@@ -67,7 +66,7 @@ class MeasuredImages:
     colours : ndarray of int, shape (n_images,)
         Index in `COLOURS`.
     kinds : ndarray of int, shape (n_images,)
-        What is wrong with a picture, an index in `streamclust.outliers.image_faults.KINDS`, or -1.
+        What is wrong with a picture, an index in `streamclust.images.quality_rules.KINDS`, or -1.
     rows : ndarray of int, shape (n_images,)
         Whose images they are.
     """

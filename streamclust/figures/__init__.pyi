@@ -21,5 +21,5 @@ from .image_sheets import MOST_TILES as MOST_TILES
 from .image_sheets import Tile as Tile
 from .image_sheets import contact_sheet as contact_sheet
 from .image_sheets import thumbnail as thumbnail
-from .set_pictures import MAP_BINS as MAP_BINS
-from .set_pictures import Draw as Draw
+from .set_plots import MAP_BINS as MAP_BINS
+from .set_plots import DrawSet as DrawSet

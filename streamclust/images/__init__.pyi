@@ -15,6 +15,10 @@ from .pixels import MEASURES as MEASURES
 from .pixels import averageable as averageable
 from .pixels import grey_levels as grey_levels
 from .pixels import open_bounded as open_bounded
+from .quality_rules import IMAGE_KINDS as IMAGE_KINDS
+from .quality_rules import RULES as RULES
+from .quality_rules import Reasons as Reasons
+from .quality_rules import Yardstick as Yardstick
 from .row_groups import GroupRows as GroupRows
 from .row_groups import check_group as check_group
 from .row_groups import files_mark as files_mark

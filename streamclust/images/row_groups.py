@@ -14,7 +14,7 @@ from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
 from streamclust.sources import column_names, iter_column, normalise_path
 from streamclust.sources import fingerprint as file_fingerprint
-from streamclust.steps import Job, Shapes, Step, StoredShapes
+from streamclust.steps import CaseShapes, Job, Step, StoredShapes
 from streamclust.store import (
     StoredGroups,
     Workspace,
@@ -77,7 +77,7 @@ def sibling_groups(job: Job) -> StoredGroups | None:
     return stored if stored.typical_size <= most else None
 
 
-def is_grouped(on: Shapes) -> bool:
+def is_grouped(on: CaseShapes) -> bool:
     """Whether rows are to be grouped, and have paths that tell how."""
     return on.settings.group != "none" and on.has_paths
 
@@ -136,7 +136,7 @@ class GroupRows(Step):
 
     name = "groups"
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """The groups of all rows while they are counted, and a chunk of names."""
         return [Need(fixed=64 * MIB + on.n_rows * BYTES_A_ROW)]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
 from streamclust.sources import fingerprint as file_fingerprint
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import batched_paths, case_paths, fingerprint
 
 # A chunk of long paths as Python strings, twice: as they are read, and as they are stored.
@@ -33,10 +33,10 @@ class StorePaths(Step):
     images: Path | None
     n_listed: int
 
-    def n_rows(self, on: Shapes) -> int:
+    def n_rows(self, on: CaseShapes) -> int:
         return self.n_listed
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         return [Need(fixed=PATHS_BYTES)]
 
     def fingerprint(self, job: Job) -> str:

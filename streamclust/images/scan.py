@@ -18,7 +18,7 @@ from streamclust.images.zip_index import BYTES_A_MEMBER
 from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
 from streamclust.sources import BYTES_A_PATH, fingerprint
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import PROBLEMS, StoredScan, paths_fingerprint, stored_paths, stored_scan
 from streamclust.store import fingerprint as digest
 
@@ -88,7 +88,7 @@ class ScanImages(Step):
     name = "scan"
     images: Path | Images
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         return [scan_need(on.n_rows)]
 
     def fingerprint(self, job: Job) -> str:

@@ -10,6 +10,6 @@ from .tables import export as export
 from .tables import forget_outliers as forget_outliers
 from .tables import write_named as write_named
 from .tables import write_template as write_template
-from .updating import add_new_rows as add_new_rows
-from .updating import settings_of_outliers as settings_of_outliers
-from .updating import tell_changes as tell_changes
+from .update import add_new_rows as add_new_rows
+from .update import settings_of_outliers as settings_of_outliers
+from .update import tell_changes as tell_changes

@@ -13,7 +13,8 @@ import numpy as np
 from streamclust.clustering import load_algorithm
 from streamclust.errors import SettingsError, SourceError
 from streamclust.labelling.drift import SetDrift, write_drift
-from streamclust.labelling.row_assignment import (
+from streamclust.labelling.row_writers import Write, check_ending, row_file
+from streamclust.labelling.stored_labels import (
     NAMED_OUTLIER,
     Assigned,
     NamedClustering,
@@ -23,7 +24,6 @@ from streamclust.labelling.row_assignment import (
     marked_rows,
     named_clusterings,
 )
-from streamclust.labelling.row_writers import Write, check_ending, row_file
 from streamclust.memory import MIB, Need
 from streamclust.outliers import INVALID, UNUSUAL, Fence, NewRowScorer, fence, new_row_scorer
 from streamclust.outliers.measures import ReferenceDistances

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.labelling.row_assignment import NamedClustering
+from streamclust.labelling.stored_labels import NamedClustering
 from streamclust.outliers import Fence
 from streamclust.store import safe_cell, write_table
 

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from streamclust.errors import ImageError, SettingsError
 from streamclust.images import MEASURES, ImageStore, stored_images
-from streamclust.labelling.row_assignment import NamedClustering, RowBatch
+from streamclust.labelling.stored_labels import NamedClustering, RowBatch
 from streamclust.sources import normalise_path
 from streamclust.steps import Job
 from streamclust.store import stored_scan

@@ -9,7 +9,8 @@ import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.labelling.image_labels import FORMATS, image_labels, label_folders
-from streamclust.labelling.row_assignment import (
+from streamclust.labelling.row_writers import check_ending, row_file
+from streamclust.labelling.stored_labels import (
     NAMED_OUTLIER,
     Assigned,
     AssignStored,
@@ -20,7 +21,6 @@ from streamclust.labelling.row_assignment import (
     marked_rows,
     named_clusterings,
 )
-from streamclust.labelling.row_writers import check_ending, row_file
 from streamclust.memory import MIB, Need
 from streamclust.passes import Rows, Span
 from streamclust.steps import Job

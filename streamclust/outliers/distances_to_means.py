@@ -6,14 +6,14 @@ import numpy as np
 
 from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import SetOutliers, fingerprint, recommended_clustering
 
 BYTES_A_ROW = 16
 
 
 @dataclass(frozen=True)
-class ClusterDistances(Step):
+class MeasureClusterDistances(Step):
     """Measure how far the rows of a set lie from the means of its recommended clustering.
 
     Published is the distance of each row to its own cluster's mean as a multiple of the cluster's
@@ -24,7 +24,7 @@ class ClusterDistances(Step):
     name = "cluster distances"
     set_name: str
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """Whole columns, and the blocks with their centres beside them."""
         if on.n_clusters(self.set_name) is None:
             return []

@@ -8,8 +8,16 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from streamclust.errors import MISSING, SourceError
-from streamclust.images import MEASURES, Images, ImageStore, Problem, measure_rows
-from streamclust.outliers.image_faults import IMAGE_KINDS, Reasons, Yardstick
+from streamclust.images import (
+    IMAGE_KINDS,
+    MEASURES,
+    Images,
+    ImageStore,
+    Problem,
+    Reasons,
+    Yardstick,
+    measure_rows,
+)
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import Collected, UniformSample
 from streamclust.steps import Job

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamclust.images import Images, images_mark, scan_need, stored_images
+from streamclust.images import Images, Reasons, Yardstick, images_mark, scan_need, stored_images
 from streamclust.memory import MIB, Need
 from streamclust.outliers.explanation import (
     BLOCK_ROWS,
@@ -15,11 +15,10 @@ from streamclust.outliers.explanation import (
     FlaggedRows,
     tell_kinds,
 )
-from streamclust.outliers.image_faults import Reasons, Yardstick
 from streamclust.outliers.scores import fence_of_one, root_mean_square, threshold
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import Collected
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import (
     SetOutliers,
     Workspace,
@@ -47,7 +46,7 @@ class FlagOutliers(Step):
     name = "suspects"
     sets: Sequence[str]
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """Whole columns, a reason a row, and the images in work if any are read."""
         held = on.n_rows * (FLAGGING_BYTES_A_ROW + BYTES_A_REASON) + 16 * MIB
         if not on.has_images or on.settings.scan_images:

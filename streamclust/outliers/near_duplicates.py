@@ -42,7 +42,7 @@ from streamclust.memory import MIB, Need
 from streamclust.outliers.neighbor_graphs import usual_distance
 from streamclust.outliers.score_space import graph_chunk
 from streamclust.passes import Passes
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import SetOutliers, fingerprint, parts_with_paths, paths_fingerprint
 
 NEAR = 0.25
@@ -325,7 +325,7 @@ class FindDuplicates(Step):
     name = "duplicates"
     sets: Sequence[str]
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """The pairs, were every row a duplicate, and the graph's blocks."""
         block = graph_chunk(on, self.sets) * on.settings.n_neighbors * (8 + 4 + 16)
         held = on.n_rows * BYTES_A_ROW + 16 * MIB

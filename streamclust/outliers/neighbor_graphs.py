@@ -12,12 +12,12 @@ from streamclust.outliers.score_space import score_rows
 from streamclust.passes import Passes
 from streamclust.passes.accumulators import Collected
 from streamclust.settings import Settings
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import SetOutliers, StoredNeighbors, fingerprint
 
 
 @dataclass(frozen=True)
-class Neighbors(Step):
+class FindNeighbors(Step):
     """Find the nearest neighbours of every row of a set.
 
     Beside the plain neighbours, where rows have groups, such are kept of which each group counts
@@ -27,7 +27,7 @@ class Neighbors(Step):
     name = "neighbors"
     set_name: str
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """The graph's parts."""
         rows, settings = score_rows(on, self.set_name), graph_settings(on.settings)
         return graph_needs(rows, settings, grouped=is_grouped(on))

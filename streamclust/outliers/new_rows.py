@@ -21,6 +21,7 @@ from streamclust.outliers.measures import (
     MeasureInputs,
     inductive_measures,
 )
+from streamclust.outliers.score_rows import SetScore, rows_of_columns
 from streamclust.outliers.score_space import score_rows
 from streamclust.outliers.scores import (
     RobustScale,
@@ -28,11 +29,10 @@ from streamclust.outliers.scores import (
     root_mean_square,
     threshold,
 )
-from streamclust.outliers.step import SetScore, rows_of_columns
 from streamclust.passes import Passes, Transform
 from streamclust.passes.accumulators import Collected, Covariance
 from streamclust.reduction import Projection, components_of
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import SetOutliers, fingerprint
 
 BYTES_A_ROW = 64
@@ -63,7 +63,7 @@ class FitScorer(Step):
     name = "scorer"
     set_name: str
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """Whole columns of the stored rows, and blocks with their sums."""
         rows = score_rows(on, self.set_name)
         itemsize = np.dtype(rows.array.dtype).itemsize

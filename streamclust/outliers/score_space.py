@@ -20,7 +20,7 @@ from streamclust.reduction import (
     stored_components,
 )
 from streamclust.settings import Settings
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import DescriptorSet, SetOutliers, fingerprint
 
 # Unit rows' components are learned from about so many: their covariance is a product of its own,
@@ -30,13 +30,13 @@ SAMPLED_ROWS = 65_536
 
 
 @dataclass(frozen=True)
-class ScoreSpace(Step):
+class ReduceForScores(Step):
     """Reduce a set for its outlier scores, and keep the length of each row's residual."""
 
     name = "space"
     set_name: str
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """A reduction's, and the squares of a block's piece."""
         raw, sketched = on.raw(self.set_name), on.is_sketched(self.set_name)
         settings = space_settings(on.settings, min(raw.n_columns, SCORED_COMPONENTS))
@@ -75,12 +75,12 @@ def _seed(stored: DescriptorSet, settings: Settings) -> int | None:
     return settings.random_state if is_sampled else None
 
 
-def graph_chunk(on: Shapes, sets: Sequence[str]) -> int:
+def graph_chunk(on: CaseShapes, sets: Sequence[str]) -> int:
     """Rows of a chunk of the neighbour graphs of sets, the most."""
     return max(score_rows(on, name).rows_a_block for name in sets)
 
 
-def score_rows(on: Shapes, set_name: str) -> Rows:
+def score_rows(on: CaseShapes, set_name: str) -> Rows:
     """The rows of a set as the outlier scores will see them."""
     raw = on.raw(set_name)
     return reduced_like(raw, min(raw.n_columns, SCORED_COMPONENTS))

@@ -16,7 +16,7 @@ from streamclust.outliers.neighbor_graphs import usual_distance
 from streamclust.outliers.score_space import graph_chunk
 from streamclust.outliers.scores import far_out
 from streamclust.passes import Passes
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import (
     SetOutliers,
     Workspace,
@@ -46,7 +46,7 @@ class WriteOutliers(Step):
     name = "outlier tables"
     sets: Sequence[str]
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """Whole columns, were every row flagged, and a chunk of the graph."""
         block = graph_chunk(on, self.sets) * on.settings.n_neighbors * 12
         held = on.n_rows * BYTES_A_ROW + block + 32 * MIB

@@ -12,6 +12,10 @@ from .executors import DaskExecutor as DaskExecutor
 from .executors import LocalExecutor as LocalExecutor
 from .executors import available_cpus as available_cpus
 from .executors import in_order as in_order
+from .passes import BLOCKS_A_WINDOW as BLOCKS_A_WINDOW
+from .passes import Executor as Executor
+from .passes import Passes as Passes
+from .passes import Transform as Transform
 from .scaling import SCALINGS as SCALINGS
 from .scaling import Indicators as Indicators
 from .scaling import Joined as Joined
@@ -20,7 +24,3 @@ from .scaling import Scaling as Scaling
 from .scaling import column_scale as column_scale
 from .scaling import unit_rows as unit_rows
 from .scaling import weighted_block as weighted_block
-from .verbs import BLOCKS_A_WINDOW as BLOCKS_A_WINDOW
-from .verbs import Executor as Executor
-from .verbs import Passes as Passes
-from .verbs import Transform as Transform

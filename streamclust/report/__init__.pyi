@@ -1,3 +1,3 @@
 from .contents import in_line as in_line
 from .contents import inventory as inventory
-from .step import report as report
+from .write_report import report as report

@@ -1,6 +1,6 @@
 """The settings of a run: a table of them, what they may be, their file, and their keywords."""
 
-from streamclust.settings.table import (
+from streamclust.settings.schema import (
     HEEDED_BY,
     SETTINGS,
     Setting,

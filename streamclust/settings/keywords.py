@@ -1,6 +1,6 @@
 """The settings that each command takes as keywords, with their types, for editors and checkers.
 
-Which these are is told by `streamclust.settings.table`; a test holds that both say the same.
+Which these are is told by `streamclust.settings.schema`; a test holds that both say the same.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,12 +8,12 @@ from inspect import Parameter, signature
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
-from streamclust.settings.table import SETTINGS, heeded
+from streamclust.settings.schema import SETTINGS, heeded
 
 Command = TypeVar("Command", bound=Callable)
 
 
-class Process(TypedDict, total=False):
+class ProcessKeywords(TypedDict, total=False):
     """What every command takes; `config` is a settings file, over which keywords go."""
 
     config: str | Path | None
@@ -22,35 +22,35 @@ class Process(TypedDict, total=False):
     scheduler: str | None
 
 
-class OfSets(Process, total=False):
+class SetKeywords(ProcessKeywords, total=False):
     descriptors: str | Sequence[str] | None
 
 
-class Seeded(OfSets, total=False):
+class SeededKeywords(SetKeywords, total=False):
     random_state: int | None
 
 
-class Grouped(Seeded, total=False):
+class GroupedKeywords(SeededKeywords, total=False):
     group: str | None
 
 
-class Reading(Process, total=False):
+class ReadingKeywords(ProcessKeywords, total=False):
     invalid: str | None
 
 
-class Components(TypedDict, total=False):
+class ComponentsKeywords(TypedDict, total=False):
     n_components: int | float | str | None
     max_components: int | None
     compress: bool | None
 
 
-class Reduction(Components, total=False):
+class ReductionKeywords(ComponentsKeywords, total=False):
     scaling: str | None
     whiten: bool | None
     normalize: bool | None
 
 
-class Clustering(TypedDict, total=False):
+class ClusteringKeywords(TypedDict, total=False):
     algorithms: str | Sequence[str] | None
     n_clusters: int | str | Sequence[int] | None
     covariance_type: str | None
@@ -63,23 +63,23 @@ class Clustering(TypedDict, total=False):
     compress: bool | None
 
 
-class Ingest(Seeded, Reading, Components, total=False):
+class IngestKeywords(SeededKeywords, ReadingKeywords, ComponentsKeywords, total=False):
     """Of `streamclust.api.ingest`."""
 
 
-class Reduce(OfSets, Reduction, total=False):
+class ReduceKeywords(SetKeywords, ReductionKeywords, total=False):
     """Of `Case.reduce`."""
 
 
-class Cluster(OfSets, Clustering, total=False):
+class ClusterKeywords(SetKeywords, ClusteringKeywords, total=False):
     """Of `Case.cluster`."""
 
 
-class Mix(Process, Reduction, Clustering, total=False):
+class MixKeywords(ProcessKeywords, ReductionKeywords, ClusteringKeywords, total=False):
     """Of `Case.mix`."""
 
 
-class Outliers(Grouped, total=False):
+class OutlierKeywords(GroupedKeywords, total=False):
     """Of `Case.outliers`."""
 
     n_neighbors: int | None
@@ -89,7 +89,7 @@ class Outliers(Grouped, total=False):
     scan_images: bool | None
 
 
-class Run(Ingest, Reduce, Cluster, Outliers, total=False):
+class RunKeywords(IngestKeywords, ReduceKeywords, ClusterKeywords, OutlierKeywords, total=False):
     """Of `streamclust.run`, `plan` and `demo`."""
 
 

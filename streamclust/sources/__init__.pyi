@@ -4,6 +4,11 @@ from .attributes import most_values as most_values
 from .attributes import read_attributes as read_attributes
 from .attributes import read_truth as read_truth
 from .attributes import truth_bytes as truth_bytes
+from .base import ArraySource as ArraySource
+from .base import OpenFile as OpenFile
+from .base import fingerprint as fingerprint
+from .base import open_source as open_source
+from .base import opened as opened
 from .case_folder import CaseFolder as CaseFolder
 from .case_folder import check_rows as check_rows
 from .case_folder import find_case as find_case
@@ -17,8 +22,3 @@ from .paths import iter_column as iter_column
 from .paths import iter_paths as iter_paths
 from .paths import normalise_path as normalise_path
 from .paths import path_digests as path_digests
-from .readers import ArraySource as ArraySource
-from .readers import OpenFile as OpenFile
-from .readers import fingerprint as fingerprint
-from .readers import open_source as open_source
-from .readers import opened as opened

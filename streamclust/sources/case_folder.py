@@ -9,7 +9,7 @@ from pathlib import Path
 
 from streamclust.errors import SourceError
 from streamclust.registries import FORMATS
-from streamclust.sources.readers import ArraySource, reader_of
+from streamclust.sources.base import ArraySource, reader_of
 
 PATHS_NAME = "images_paths.csv"
 IMAGE_FOLDERS = ("row_data", "raw_data")

@@ -79,7 +79,7 @@ class StoredLayout:
 
     @property
     def quality(self) -> dict[str, Any]:
-        """How far neighbourhoods are kept: `streamclust.layouts.step.LayoutQuality` by name,
+        """How far neighbourhoods are kept: `LayoutQuality` of `streamclust.layouts` by name,
         None for NaN."""
         return dict(self.group.attrs["quality"])
 

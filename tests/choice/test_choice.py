@@ -11,12 +11,12 @@ from sklearn.datasets import make_blobs
 
 from streamclust.choice import recommendation_rule as rule
 from streamclust.choice.choice_evidence import groups, overlap, separated
-from streamclust.choice.gap_statistic import Structureless, gap
+from streamclust.choice.gap_statistic import NullReference, gap
 from streamclust.choice.recommendation_rule import Choice, is_degenerate
 from streamclust.clustering.kmeans_sweep import SweepSettings, fit_sweep
 from streamclust.passes.accumulators.clusters import Assignment, ClusterSums
 from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 
 
 def recommend(clusterings) -> Choice:
@@ -187,7 +187,7 @@ def measured(rows, ks):
     sums.update(rows, assignment(rows)[0])
     clusters = [(means, sizes) for sizes, means in sums.result()]
     counts = separated(rows, clusters, Passes())
-    reference = Structureless(np.cov(rows, rowvar=False, bias=True), len(rows), 0)
+    reference = NullReference(np.cov(rows, rowvar=False, bias=True), len(rows), 0)
     lines = []
     for k, (means, sizes), number in zip(ks, clusters, counts, strict=True):
         inertia = cdist(rows, means, "sqeuclidean").min(axis=1).sum()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streamclust.choice.choice_evidence import groups, overlap, separated
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 
 RANDOM = np.random.default_rng(0)
 

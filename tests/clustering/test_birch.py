@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 from streamclust.clustering import birch
 from streamclust.clustering.birch import CFTree, find_threshold
 from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 from streamclust.settings import Settings
 
 

@@ -15,7 +15,7 @@ from streamclust.clustering.kmeans_sweep import SweepSettings
 from streamclust.passes.accumulators.bisection import Descent, Splits, SplitStep
 from streamclust.passes.blocks import Rows
 from streamclust.passes.executors import LocalExecutor
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 from streamclust.settings import Settings
 
 ALGORITHM = load_algorithm("bisecting-kmeans")

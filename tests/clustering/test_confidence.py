@@ -10,7 +10,7 @@ from sklearn.mixture import GaussianMixture
 
 from streamclust.clustering.base import Clustering, Confidence, load_algorithm
 from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 from streamclust.settings import Settings
 
 

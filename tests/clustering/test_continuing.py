@@ -13,7 +13,7 @@ from streamclust.passes.accumulators.covariance import Covariance, CovarianceSke
 from streamclust.passes.accumulators.gaussians import Mixture, Units
 from streamclust.passes.accumulators.moments import Moments
 from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 from streamclust.reduction.components import variance_kept
 
 

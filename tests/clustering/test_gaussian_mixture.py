@@ -16,7 +16,7 @@ from streamclust.clustering.gaussian_mixture import n_parameters
 from streamclust.passes.accumulators.gaussians import Densities, EMStep, Mixture, Units
 from streamclust.passes.blocks import Rows
 from streamclust.passes.executors import LocalExecutor
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 from streamclust.settings import Settings
 
 ALGORITHM = load_algorithm("gaussian-mixture")

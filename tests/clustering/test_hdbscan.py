@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 from streamclust.clustering import hdbscan
 from streamclust.clustering.base import Clustering
 from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 from streamclust.settings import Settings
 from streamclust.store.workspace import store_array
 

@@ -11,7 +11,7 @@ from sklearn.datasets import make_blobs
 from streamclust.clustering.base import Clustering, load_algorithm
 from streamclust.clustering.landmarks import NearestLandmark, largest_first
 from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 from streamclust.settings import Settings
 from streamclust.store.workspace import store_array
 

@@ -18,7 +18,7 @@ from streamclust.clustering.spectral import (
 )
 from streamclust.passes.blocks import Rows
 from streamclust.passes.executors import LocalExecutor
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 from streamclust.settings import Settings
 
 ALGORITHM = load_algorithm("spectral")

@@ -11,7 +11,7 @@ from streamclust.clustering import kmeans_sweep as sweep
 from streamclust.clustering.kmeans_sweep import MiniBatches, SweepSettings, fit_sweep
 from streamclust.passes.accumulators.clusters import Assignment, LloydStep
 from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 from streamclust.clustering.landmarks import micro_clusters
 from streamclust.clustering.ward import Ward
 from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 from streamclust.settings import Settings
 
 

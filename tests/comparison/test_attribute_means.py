@@ -5,7 +5,7 @@ import math
 import pytest
 
 from streamclust.choice.stored_recommendation import Key
-from streamclust.comparison.pictures import attribute_means
+from streamclust.comparison.plots import attribute_means
 from streamclust.store.tables import Line
 
 AMI = {"a": {2: 0.1, 3: 0.2, 4: 0.6, 9: 0.9}, "b": {2: 0.3, 3: 0.5, 4: 0.7, 30: 0.8}}

@@ -12,7 +12,7 @@ from sklearn import metrics
 
 from streamclust import api
 from streamclust.comparison import attributes
-from streamclust.comparison.step import compare, compared_tables
+from streamclust.comparison.compare_sets import compare, compared_tables
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import PassStarted, StepFinished
 from streamclust.pipeline import working

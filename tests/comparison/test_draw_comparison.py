@@ -9,8 +9,9 @@ from cases import write_case
 from PIL import Image
 
 from streamclust import api
-from streamclust.comparison import pictures as drawing
-from streamclust.comparison.pictures import (
+from streamclust.comparison import plots as drawing
+from streamclust.comparison.compare_sets import compare, compared_tables
+from streamclust.comparison.plots import (
     MOST_PAIRS,
     _closest,
     _named,
@@ -18,7 +19,6 @@ from streamclust.comparison.pictures import (
     _shared,
     draw_comparison,
 )
-from streamclust.comparison.step import compare, compared_tables
 from streamclust.errors import SettingsError
 from streamclust.pipeline import working
 from streamclust.settings import Settings

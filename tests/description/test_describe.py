@@ -17,7 +17,7 @@ from streamclust.cli import commands
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import Message, PassStarted, StepFinished
 from streamclust.images.pixels import MEASURES
-from streamclust.outliers.image_faults import IMAGE_KINDS, Yardstick
+from streamclust.images.quality_rules import IMAGE_KINDS, Yardstick
 from streamclust.store.clusterings import recommended_clusterings, stored_clusterings
 from streamclust.store.descriptions import load_description
 from streamclust.store.workspace import Workspace

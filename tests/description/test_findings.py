@@ -14,7 +14,7 @@ from streamclust.description.findings import (
 )
 from streamclust.images.colour import COLOURS
 from streamclust.images.features import IMAGE_FEATURES
-from streamclust.outliers.image_faults import IMAGE_KINDS
+from streamclust.images.quality_rules import IMAGE_KINDS
 
 K, N = 5, 60
 LABELS = np.repeat(np.arange(K), N)

@@ -8,8 +8,8 @@ import pytest
 from streamclust.description.findings import DESCRIBED_MEASURES
 from streamclust.description.sentences import cluster_texts
 from streamclust.images.colour import COLOURS
+from streamclust.images.quality_rules import IMAGE_KINDS
 from streamclust.language import LANGUAGES, en, ru, words
-from streamclust.outliers.image_faults import IMAGE_KINDS
 from streamclust.store.descriptions import Description, Finding
 
 

@@ -18,7 +18,7 @@ from streamclust.images.pixels import MEASURES, measure_image
 from streamclust.images.row_paths import StorePaths
 from streamclust.images.scan import ScanImages, measure_rows, scan_need
 from streamclust.passes.executors import LocalExecutor
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 from streamclust.settings import Settings
 from streamclust.steps import Job
 from streamclust.store.images import PATH, PIXELS, PROBLEM, PROBLEMS, paths_of

@@ -1,7 +1,7 @@
 """What the clusters of a clustering are called."""
 
 from streamclust.labelling.names import Naming
-from streamclust.labelling.row_assignment import NamedClustering
+from streamclust.labelling.stored_labels import NamedClustering
 from streamclust.store.clusterings import StoredClustering
 
 

@@ -5,10 +5,10 @@ import pytest
 from cases import write_case
 
 from streamclust import api
-from streamclust.layouts.pictures import _NoiseLast, _planes
+from streamclust.layouts.plots import _NoiseLast, _planes
 from streamclust.passes.accumulators.counts import DensityMaps
 from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 from streamclust.store.layouts import layouts_of
 from streamclust.store.workspace import Workspace
 

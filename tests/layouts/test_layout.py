@@ -7,8 +7,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from streamclust import api
 from streamclust.errors import SettingsError
-from streamclust.layouts import step
-from streamclust.layouts.step import layout
+from streamclust.layouts import lay_out_rows as step
+from streamclust.layouts.lay_out_rows import layout
 from streamclust.pipeline import working
 from streamclust.settings import Settings
 from streamclust.store.layouts import layouts_of

@@ -5,7 +5,7 @@ import pytest
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import NearestNeighbors
 
-from streamclust.layouts.step import PIECE_ROWS, layout_quality
+from streamclust.layouts.lay_out_rows import PIECE_ROWS, layout_quality
 
 
 @pytest.fixture(scope="module")

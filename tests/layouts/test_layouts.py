@@ -11,10 +11,10 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from streamclust.errors import SettingsError
 from streamclust.layouts import umap as umap_layout
 from streamclust.layouts.base import RowSums, load_layout
-from streamclust.layouts.step import layout_quality
+from streamclust.layouts.lay_out_rows import layout_quality
 from streamclust.passes.blocks import Rows
 from streamclust.passes.executors import LocalExecutor
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 from streamclust.registries import LAYOUTS
 from streamclust.settings import Settings
 

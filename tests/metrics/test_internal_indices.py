@@ -7,7 +7,7 @@ from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 from streamclust.metrics.internal_indices import calinski_harabasz, davies_bouldin, explained_share
 from streamclust.passes.accumulators.clusters import ClusterSpread, ClusterSums
 from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 
 
 def indices(values, labels, shift=None):

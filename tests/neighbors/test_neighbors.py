@@ -17,7 +17,7 @@ from streamclust.neighbors.candidates import Members, nearest_columns
 from streamclust.neighbors.graph import GraphSettings, neighbor_graph, recall_of
 from streamclust.neighbors.search import NearestRows, exact_neighbors
 from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 
 K = 7
 CHUNK = 512

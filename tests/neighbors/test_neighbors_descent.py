@@ -14,7 +14,7 @@ from streamclust.neighbors.search import exact_neighbors
 from streamclust.neighbors.shards import candidates_a_row, descend
 from streamclust.passes.blocks import Rows
 from streamclust.passes.executors import LocalExecutor
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 
 pytestmark = pytest.mark.slow
 

@@ -9,15 +9,17 @@ import pytest
 from streamclust.figures.files import FIGURE_BYTES
 from streamclust.images.archive import MOST_BYTES, ImageStore
 from streamclust.images.pixels import PEAK_BYTES
-from streamclust.outliers.pictures import DrawOutliers, image_or_problem
+from streamclust.outliers.plots import DrawOutliers, image_or_problem
 from streamclust.passes import Rows, Shape
-from streamclust.planning import Expected
+from streamclust.planning import ExpectedShapes
 from streamclust.settings import Settings
 
 
 def test_the_need_covers_a_figure_or_an_image_and_grows_with_rows():
     few, many = (
-        DrawOutliers().needs(Expected({"a": Rows(Shape((n_rows, 8), np.float32))}, Settings()))[0]
+        DrawOutliers().needs(
+            ExpectedShapes({"a": Rows(Shape((n_rows, 8), np.float32))}, Settings())
+        )[0]
         for n_rows in (1, 10**6)
     )
     assert few.smallest >= max(FIGURE_BYTES, PEAK_BYTES + MOST_BYTES)

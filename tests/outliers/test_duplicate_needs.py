@@ -13,7 +13,7 @@ from streamclust.outliers.near_duplicates import (
     duplicate_groups,
 )
 from streamclust.passes import Rows, Shape
-from streamclust.planning import Expected
+from streamclust.planning import ExpectedShapes
 from streamclust.settings import Settings
 
 N_ROWS = 60_000
@@ -37,7 +37,7 @@ def test_very_many_pairs_stay_within_what_is_planned(sets):
     def found() -> Any:
         return common_groups(groups_of(exact, seed) for seed, exact in enumerate(sets))
 
-    expected = Expected({"a": Rows(Shape((N_ROWS, 8), np.float32))}, Settings())
+    expected = ExpectedShapes({"a": Rows(Shape((N_ROWS, 8), np.float32))}, Settings())
     (need,) = FindDuplicates(["a"]).needs(expected)
     assert traced(found, repeats=1)[1] <= need.fixed
     groups = found()

@@ -19,7 +19,7 @@ from streamclust.outliers.near_duplicates import (
 )
 from streamclust.outliers.neighbor_graphs import distance_scale
 from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 
 
 @pytest.fixture(scope="module")

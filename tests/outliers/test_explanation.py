@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from streamclust.images.pixels import MEASURES
+from streamclust.images.quality_rules import Reasons
 from streamclust.outliers import explanation
 from streamclust.outliers.explanation import KINDS, FlaggedRows, Reason, load_reasons, tell_kinds
-from streamclust.outliers.image_faults import Reasons
 from streamclust.passes.executors import LocalExecutor
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 from streamclust.settings import Settings
 from streamclust.steps import Job
 from streamclust.store import outliers as stored

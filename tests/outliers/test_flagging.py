@@ -22,7 +22,7 @@ from streamclust.images.pixels import PEAK_BYTES
 from streamclust.outliers.flagging import FlagOutliers
 from streamclust.outliers.scores import far_out
 from streamclust.passes import Rows, Shape
-from streamclust.planning import Expected
+from streamclust.planning import ExpectedShapes
 from streamclust.settings import Settings
 from streamclust.store.workspace import Workspace
 
@@ -337,7 +337,7 @@ def test_images_that_are_replaced_are_looked_at_again(
 def test_images_take_memory_only_where_they_are_read():
     raw = {"a": Rows(Shape((1000, 8), np.float32))}
     without, reading = (
-        FlagOutliers(["a"]).needs(Expected(raw, Settings(), has_images=has_images))[0]
+        FlagOutliers(["a"]).needs(ExpectedShapes(raw, Settings(), has_images=has_images))[0]
         for has_images in (False, True)
     )
     assert without.per_block < 2**23

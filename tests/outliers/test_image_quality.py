@@ -11,7 +11,7 @@ from streamclust.demo.drawing import SPOILERS
 from streamclust.demo.writing import make_case
 from streamclust.images.archive import ImageStore
 from streamclust.images.pixels import MEASURES, measure_image
-from streamclust.outliers.image_faults import FENCE, IMAGE_KINDS, RULES, Reasons, Yardstick
+from streamclust.images.quality_rules import FENCE, IMAGE_KINDS, RULES, Reasons, Yardstick
 from streamclust.sources.case_folder import find_case
 from streamclust.sources.paths import iter_paths
 

@@ -22,7 +22,7 @@ from streamclust.outliers.measures.base import (
 )
 from streamclust.outliers.new_rows import new_row_scorer
 from streamclust.passes.executors import LocalExecutor
-from streamclust.registries import MEASURES
+from streamclust.registries import OUTLIER_MEASURES
 from streamclust.settings import Settings
 from streamclust.steps import Job
 from streamclust.store.outliers import SetOutliers
@@ -42,7 +42,7 @@ def toy(monkeypatch):
     exec(textwrap.dedent(code), module.__dict__)
 
     def register():
-        monkeypatch.setitem(MEASURES, "median_distance", f"{name}:MedianDistance")
+        monkeypatch.setitem(OUTLIER_MEASURES, "median_distance", f"{name}:MedianDistance")
 
     return register
 
@@ -118,12 +118,12 @@ def test_scores_follow_from_the_measures_and_their_versions(toy, monkeypatch):
     monkeypatch.setattr(load_measures()["lof"], "version", 2)
     (changed,) = measures_mark(load_measures())
     assert changed["lof"] == 2
-    n_measures = len(MEASURES)
+    n_measures = len(OUTLIER_MEASURES)
     toy()
     assert len(measures_mark(load_measures())[0]) == n_measures + 1
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", OUTLIER_MEASURES)
 def test_a_measure_reads_what_those_before_it_write(name):
     measures = list(load_measures().values())
     own = load_measures()[name]

@@ -8,7 +8,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler, normalize
 
 from streamclust import api
 from streamclust.outliers import score_space as space_module
-from streamclust.outliers.score_space import ScoreSpace
+from streamclust.outliers.score_space import ReduceForScores
 from streamclust.passes.accumulators.kept_rows import priorities
 from streamclust.pipeline import working
 from streamclust.settings import Settings
@@ -42,7 +42,7 @@ def workspace(values, tmp_path_factory):
 
 def stored_space(workspace, descriptor, scaling):
     with working(workspace, Settings(outlier_scaling=scaling), "outliers") as job:
-        job.run([ScoreSpace(descriptor)])
+        job.run([ReduceForScores(descriptor)])
     group = workspace.root[f"descriptors/{descriptor}/space"]
     return group["reduced"][...], group["residual"][...]
 
@@ -62,7 +62,7 @@ def test_rows_are_those_of_64_components_of_scikit_learn(workspace, values, scal
 def test_of_many_rows_a_sample_is_learned_from(workspace, values, monkeypatch):
     monkeypatch.setattr(space_module, "SAMPLED_ROWS", 400)
     with working(workspace, Settings(random_state=3), "outliers") as job:
-        job.run([ScoreSpace("masked")])
+        job.run([ReduceForScores("masked")])
     group = workspace.root["descriptors/masked/space"]
     drawn = priorities(np.arange(600), 3) < np.uint64(400 / 599 * 2.0**64)
     drawn[5] = False

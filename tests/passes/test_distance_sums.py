@@ -7,7 +7,7 @@ from sklearn.metrics import silhouette_samples, silhouette_score
 from streamclust.metrics.internal_indices import estimated_mean, silhouettes
 from streamclust.passes.accumulators.clusters import DistanceSums
 from streamclust.passes.blocks import Rows
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 
 SEEDS = 3000
 

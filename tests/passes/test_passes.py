@@ -13,7 +13,7 @@ from streamclust.passes.accumulators.kept_rows import UniformSample
 from streamclust.passes.accumulators.moments import Moments
 from streamclust.passes.blocks import Columns, Rows, Shape, block_rows
 from streamclust.passes.executors import LocalExecutor, in_order
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from streamclust.events import Events, PassAdvanced, PassFinished, PassStarted
 from streamclust.passes.blocks import Span, spans_of
 from streamclust.passes.executors import LocalExecutor
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 
 
 @pytest.mark.parametrize(

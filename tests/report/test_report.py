@@ -15,14 +15,14 @@ from click.testing import CliRunner
 
 from streamclust import api
 from streamclust.cli import commands
-from streamclust.comparison.step import compared_tables
+from streamclust.comparison.compare_sets import compared_tables
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.events import Message, PassStarted, StepFinished
 from streamclust.images.archive import ImageStore, stored_images
 from streamclust.images.pixels import MEASURES
 from streamclust.outliers.explanation import KINDS
 from streamclust.passes.executors import LocalExecutor
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 from streamclust.report.overview import Table, comparison_tables
 from streamclust.report.page import PATH_BYTES, as_json, content_policy
 from streamclust.report.pictures import fewer, thumbnails

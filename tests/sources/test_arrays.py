@@ -11,7 +11,7 @@ import pytest
 
 from streamclust.errors import SourceError
 from streamclust.registries import FORMATS
-from streamclust.sources.readers import fingerprint, open_source
+from streamclust.sources.base import fingerprint, open_source
 
 
 @pytest.mark.parametrize("dtype", ["f2", "<f4", ">f4", "f8", ">i2", "u1", "i8"])

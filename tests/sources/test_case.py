@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from streamclust.errors import SourceError
+from streamclust.sources.base import open_source
 from streamclust.sources.case_folder import check_rows, find_case
 from streamclust.sources.paths import (
     column_names,
@@ -14,7 +15,6 @@ from streamclust.sources.paths import (
     iter_paths,
     normalise_path,
 )
-from streamclust.sources.readers import open_source
 
 
 @pytest.fixture

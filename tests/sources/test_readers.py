@@ -10,8 +10,8 @@ import pytest
 
 from streamclust.errors import SourceError
 from streamclust.registries import FORMATS
+from streamclust.sources.base import fingerprint, open_source
 from streamclust.sources.case_folder import find_case
-from streamclust.sources.readers import fingerprint, open_source
 
 PAGE = Path(__file__).parents[2] / "docs/sources.md"
 

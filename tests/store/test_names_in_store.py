@@ -5,7 +5,7 @@ import pytest
 from cases import write_case
 
 from streamclust import api
-from streamclust.passes.verbs import Passes
+from streamclust.passes.passes import Passes
 from streamclust.store.clusterings import StoredClustering
 from streamclust.store.names import (
     archive_names,

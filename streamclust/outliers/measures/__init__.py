@@ -1,4 +1,4 @@
-"""Measures of how unusual each row of a set is: `streamclust.registries.MEASURES`."""
+"""Measures of how unusual each row of a set is: `streamclust.registries.OUTLIER_MEASURES`."""
 
 import lazy_loader
 

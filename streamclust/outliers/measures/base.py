@@ -2,7 +2,7 @@
 comparable and count for the score of the set.
 
 To add one, write a module with a class that is a `Measure`, and enter it in
-`streamclust.registries.MEASURES`; docs/outliers.md tells the rest.
+`streamclust.registries.OUTLIER_MEASURES`; docs/outliers.md tells the rest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ import numpy as np
 
 from streamclust.outliers.scores import RobustScale
 from streamclust.passes import Passes, Rows, Transform
-from streamclust.registries import MEASURES, instance_of
+from streamclust.registries import OUTLIER_MEASURES, instance_of
 from streamclust.settings import Settings
 
 # The measures that the scores were made of when they were first stored: they have no mark then.
@@ -197,7 +197,7 @@ class InductiveColumns(ScaledColumns):
 
 def load_measures() -> dict[str, Measure]:
     """All measures by name, in their order."""
-    return {name: instance_of(place) for name, place in MEASURES.items()}
+    return {name: instance_of(place) for name, place in OUTLIER_MEASURES.items()}
 
 
 def inductive_measures() -> dict[str, Measure]:

@@ -14,7 +14,7 @@ from streamclust.memory import Need
 from streamclust.passes import Passes, Rows, Span
 from streamclust.passes.accumulators import ClusterSums
 from streamclust.settings import AUTO
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import (
     StagedClustering,
     StoredClustering,
@@ -42,7 +42,7 @@ class Cluster(Step):
     part: str
     n_clusters: Sequence[int]
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """An algorithm's, fitting and labelling."""
         rows = on.reduced(self.set_name)
         return load_algorithm(self.part).needs(rows, self.n_clusters, on.settings)

@@ -11,7 +11,7 @@ import numpy as np
 from streamclust.comparison import COMPARISON_FILE
 from streamclust.errors import SettingsError, SourceError
 from streamclust.images import PATHS_BYTES, check_group
-from streamclust.labelling.add_rows import (
+from streamclust.labelling.append_rows import (
     ADD_ROWS,
     add_needs,
     add_rows,

@@ -12,7 +12,7 @@ from streamclust.memory import Need
 from streamclust.outliers.explanation import BAD_PICTURES, KINDS, FlaggedRows, load_reasons
 from streamclust.outliers.flagging import flagged_now, set_scores
 from streamclust.passes import Passes
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import case_outliers, fingerprint, paths_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class DrawOutliers(Step):
 
     name = "draw outliers"
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """The scores of all rows, a figure, and an image."""
         image = scan_need(on.n_rows)
         work = max(FIGURE_BYTES, image.per_block + image.fixed)

@@ -11,7 +11,7 @@ from streamclust.outliers.measures import Measure, MeasureInputs, load_measures,
 from streamclust.outliers.score_space import score_rows
 from streamclust.outliers.scores import RobustScale, root_mean_square
 from streamclust.passes import Passes, Rows
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import ScoreWriter, SetOutliers, fingerprint
 
 VERSION = 3
@@ -32,7 +32,7 @@ class ScoreRows(Step):
     name = "outliers"
     set_name: str
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """Whole columns, and the blocks with what is computed beside them."""
         rows, k = score_rows(on, self.set_name), on.settings.n_neighbors
         block = rows.rows_a_block * rows.n_columns * np.dtype(rows.array.dtype).itemsize

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamclust.choice import Key, in_common, sound
-from streamclust.comparison.step import (
+from streamclust.comparison.compare_sets import (
     AGREEMENT_FILE,
     ATTRIBUTES_FILE,
     COMPARISON_FILE,
@@ -67,7 +67,7 @@ class AttributeMeans(NamedTuple):
 
 
 def draw_comparison(job: Job) -> None:
-    """Draw what the tables of `streamclust.comparison.step` say, unless that is done.
+    """Draw what the tables of `streamclust.comparison.compare_sets` say, unless that is done.
 
     Figures that they say nothing of any more, as of attributes when none are known, are removed.
 

@@ -21,8 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.pickle_machine import WAY_OUT, ByteSpan, Global, Refusal, walk
-from streamclust.sources.readers import (
+from streamclust.sources.base import (
     ArraySource,
     OpenFile,
     Payload,
@@ -31,6 +30,7 @@ from streamclust.sources.readers import (
     opened,
     stored_array,
 )
+from streamclust.sources.pickle_machine import WAY_OUT, ByteSpan, Global, Refusal, walk
 
 # Small enough that a piece and its temporaries stay in the processor's cache.
 _STEP = 1 << 16

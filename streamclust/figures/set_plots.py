@@ -11,7 +11,7 @@ from streamclust.memory import Need
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import DensityMap, DensityMaps, UniformSample, map_edges
 from streamclust.reduction import discriminant_axes
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import StoredClustering, fingerprint
 
 MAP_BINS = 320
@@ -22,13 +22,13 @@ _MAPS = {"map-pca": "principal component", "map-discriminant": "discriminant axi
 
 
 @dataclass(frozen=True)
-class Draw(Step):
+class DrawSet(Step):
     """Draw the figures of one set."""
 
     name = "draw"
     set_name: str
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """The histograms, the pictures made of them, and the blocks."""
         rows = on.reduced(self.set_name)
         row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize

@@ -10,7 +10,7 @@ from streamclust.memory import MIB, Need
 from streamclust.passes import REDUCED_BLOCK_BYTES, Passes, Rows, Shape, block_rows
 from streamclust.passes.accumulators import Covariance, Scatter, ScatterSketch, compute_dtype
 from streamclust.reduction.components import PrincipalComponents, Projection, principal_components
-from streamclust.reduction.ingestion import BLOCKS_A_TASK
+from streamclust.reduction.ingest_rows import BLOCKS_A_TASK
 from streamclust.reduction.sums import (
     EXTRA_PASSES,
     PCASums,
@@ -20,7 +20,7 @@ from streamclust.reduction.sums import (
     sums_bytes,
 )
 from streamclust.settings import Settings
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import DescriptorSet, StagedSet, StoredComponents, fingerprint
 
 
@@ -34,7 +34,7 @@ class Reduce(Step):
     name = "reduce"
     set_name: str
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         raw, sketched = on.raw(self.set_name), on.is_sketched(self.set_name)
         return reduce_needs(raw, on.settings, sketched)
 

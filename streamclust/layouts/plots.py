@@ -9,7 +9,7 @@ from streamclust.figures import FIGURE_BYTES, MAP_BINS, figure_file
 from streamclust.memory import Need
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import Density, DensityMap, DensityMaps
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import (
     Outputs,
     StoredClustering,
@@ -58,7 +58,7 @@ class DrawLayout(Step):
     def part(self) -> str:
         return self.layout.name
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """The histograms and the pictures made of them."""
         chunk, dimensions = self.layout.positions.chunks[0], self.layout.dimensions
         n_maps, n_bins = _shape(dimensions)

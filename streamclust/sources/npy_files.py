@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.readers import ArraySource, RawBytes, check_layout, stored_array
+from streamclust.sources.base import ArraySource, RawBytes, check_layout, stored_array
 
 # numpy reads a header whole before it looks at its length, so it is given no more than this.
 _HEADER_LIMIT = 1 << 16

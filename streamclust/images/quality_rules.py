@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.images import MEASURES
+from streamclust.images.pixels import MEASURES
 
 # Quartile ranges beyond the nearer quartile. Tukey's "far out" is 3; half a one more, as a case
 # has hundreds of thousands of images (of a normal distribution, 1 in 14 million lies beyond).

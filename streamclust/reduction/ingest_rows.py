@@ -11,7 +11,7 @@ from streamclust.memory import Budget, Need
 from streamclust.passes import Passes, Rows, spans_of
 from streamclust.reduction.sums import PCASums, empty_sums, is_sketched, n_vectors, sums_bytes
 from streamclust.sources import ArraySource, fingerprint
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import DescriptorSet
 from streamclust.store import fingerprint as digest
 
@@ -34,10 +34,10 @@ class Ingest(Step):
     set_name: str
     source: ArraySource
 
-    def n_rows(self, on: Shapes) -> int:
+    def n_rows(self, on: CaseShapes) -> int:
         return len(self.source)
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """A read block, its copy on the way to disk, and its statistics."""
         rows, settings = Rows(self.source), on.settings
         n_columns, itemsize = rows.n_columns, self.source.dtype.itemsize

@@ -11,7 +11,7 @@ from streamclust.layouts.base import DIMENSIONS, Layout, Placement, RowSums, loa
 from streamclust.memory import Need
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import Covariance, UniformSample, map_edges
-from streamclust.steps import Job, Shapes, Step
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import (
     StoredClustering,
     StoredLayout,
@@ -83,7 +83,7 @@ class LayOut(Step):
     def part(self) -> str:
         return f"{self.method}-{self.dimensions}"
 
-    def needs(self, on: Shapes) -> list[Need]:
+    def needs(self, on: CaseShapes) -> list[Need]:
         """The layout, the sums it follows from, and the samples it is judged by."""
         rows, dimensions = on.reduced(self.set_name), self.dimensions
         row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize

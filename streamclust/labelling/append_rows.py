@@ -19,7 +19,7 @@ from streamclust.clustering import (
     sweep_mark,
 )
 from streamclust.errors import SettingsError, SourceError
-from streamclust.labelling.row_assignment import fitted_clustering
+from streamclust.labelling.stored_labels import fitted_clustering
 from streamclust.memory import MIB, Need
 from streamclust.metrics import adjusted_rand
 from streamclust.passes import Columns, Part, Passes, Rows, Shape, Stacked
