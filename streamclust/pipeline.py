@@ -40,7 +40,6 @@ from streamclust.passes import Executor, LocalExecutor
 from streamclust.passes.accumulators import compute_dtype
 from streamclust.planning import (
     Inputs,
-    check_budget,
     check_mixed_set,
     clustering_steps,
     flagging_steps,
@@ -50,7 +49,7 @@ from streamclust.planning import (
 )
 from streamclust.reduction import Ingest, Reduce, check_invalid
 from streamclust.settings import AUTO, Settings
-from streamclust.steps import Job, Step, StoredShapes
+from streamclust.steps import Job, Step
 from streamclust.store import (
     RunRecord,
     SetOutliers,
@@ -107,7 +106,7 @@ def _go_on(job: Job, set_name: str) -> bool:
     ks = tuple(job.settings.ks)
     steps = clustering_steps(set_name, job.settings.algorithms, ks)
     try:
-        check_budget(StoredShapes(job), steps)
+        job.check(steps)
     except MemoryBudgetError as error:
         job.events.warn(f"{set_name}: the sweep is not widened: {error}")
         return False
@@ -325,7 +324,7 @@ def find_outliers(job: Job) -> None:
     for name in sets:
         check_scored(job, name)
     paths, images = stored_paths(job.workspace), stored_images(job)
-    check_budget(StoredShapes(job), outlier_steps(sets, job.settings, paths, images))
+    job.check(outlier_steps(sets, job.settings, paths, images))
     groups(job)
     job.run(step for name in sets for step in scoring_steps(name))
     if job.settings.scan_images and not _scanned(job):

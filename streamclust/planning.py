@@ -11,6 +11,7 @@ from streamclust.comparison import Mix, MixedSet, mixed_shape
 from streamclust.errors import SettingsError, SourceError
 from streamclust.figures import DrawSet
 from streamclust.images import GroupRows, ScanImages, StorePaths, check_group
+from streamclust.labelling import WriteTables
 from streamclust.memory import Budget
 from streamclust.outliers import (
     DrawOutliers,
@@ -167,7 +168,7 @@ def run_steps(inputs: Inputs, settings: Settings) -> list[Step]:
     for name in sets:
         steps += clustering_steps(name, settings.algorithms, settings.ks)
     steps += outlier_steps(sets, settings, case.paths_file, case.images)
-    return [*steps, *(DrawSet(name) for name in sets)]
+    return [*steps, WriteTables(sets), *(DrawSet(name) for name in sets)]
 
 
 def ingesting_steps(inputs: Inputs) -> list[Step]:

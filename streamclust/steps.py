@@ -219,6 +219,17 @@ class Job:
         """The ``raw`` or ``reduced`` rows of a set, with the invalid ones masked."""
         return self.set(descriptor).rows(name)
 
+    def check(self, steps: "Iterable[Step]") -> None:
+        """Refuse a budget that any of the steps exceeds, before the first is run.
+
+        Raises
+        ------
+        MemoryBudgetError
+            It names the step that needs most.
+        """
+        on = StoredShapes(self)
+        self.budget.check({step.title: step.needs(on) for step in steps})
+
     def run(self, steps: "Iterable[Step]") -> None:
         """Run steps within the budget, in their order, but for those whose results are there.
 
@@ -231,12 +242,12 @@ class Job:
             When one does not fit the budget.
         """
         for step in steps:
+            set_name, part = step.of
             mark = step.fingerprint(self)
             if step.is_done(self, mark):
-                self.skip(step.name, *step.of)
+                self.events.emit(StepFinished(step.name, set_name, 0.0, part, skipped=True))
             else:
                 on = StoredShapes(self)
-                set_name, part = step.of
                 needs, n_rows = step.needs(on), step.n_rows(on)
                 with self.step(step.name, set_name, needs, n_rows, part) as passes:
                     step.work(self, passes, mark)
@@ -274,10 +285,6 @@ class Job:
                 rows=n_rows,
             )
         )
-
-    def skip(self, step: str, descriptor: str | None, algorithm: str | None = None) -> None:
-        """Tell that a step's result is there already."""
-        self.events.emit(StepFinished(step, descriptor, 0.0, algorithm, skipped=True))
 
 
 class StoredShapes:

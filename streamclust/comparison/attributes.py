@@ -31,7 +31,6 @@ from streamclust.store import (
     stage_codes,
 )
 
-STEP = "attributes"
 ATTRIBUTES = (
     *("set", "algorithm", "n_clusters", "attribute", "rows", "ami", "ari", "homogeneity"),
     *("completeness", "v_measure", "consistency", "consistency_by_chance"),
@@ -102,16 +101,11 @@ def stage_attributes(job: Job, named: AttributeTable, staged: Any) -> KnownAttri
     ------
     SettingsError, SourceError
         As `read_attributes`.
-    MemoryBudgetError
-        When it does not fit the budget.
     """
     n_rows = n_rows_of_case(job.workspace)
-    taken = attributes_bytes(named.file, n_rows, named.columns)
-    needs = [Need(fixed=64 * MIB + taken)]
-    with job.step(STEP, None, needs, n_rows):
-        table = read_attributes(named.file, n_rows, path_blocks(job.workspace), named.columns)
-        _warn_of(job, named, table)
-        return _stage(table, n_rows, staged)
+    table = read_attributes(named.file, n_rows, path_blocks(job.workspace), named.columns)
+    _warn_of(job, named, table)
+    return _stage(table, n_rows, staged)
 
 
 def _warn_of(job: Job, named: AttributeTable, table: Truth) -> None:
@@ -240,7 +234,8 @@ def _about(clustering: StoredClustering, attribute: str) -> dict[str, Any]:
 def attribute_needs(
     table: AttributeTable | None, n_rows: int, clusterings: Sequence[StoredClustering]
 ) -> list[Need]:
-    """Memory of the groups of all rows, of blocks of labels, and of their tables.
+    """Memory of the table of attributes as it is read, of the groups of all rows, of blocks of
+    labels, and of their tables.
 
     Raises
     ------
@@ -249,6 +244,7 @@ def attribute_needs(
     """
     needs = [Need(fixed=n_rows * BYTES_A_ROW + FIXED_BYTES)]
     if table is not None:
+        needs.append(Need(fixed=64 * MIB + attributes_bytes(table.file, n_rows, table.columns)))
         bunch = clusterings[:MOST_CLUSTERINGS]
         block = 3 * Rows(Columns([one.labels for one in bunch])).rows_a_block * 4 * len(bunch)
         values = most_values(table.file, table.columns)

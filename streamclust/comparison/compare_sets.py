@@ -17,10 +17,11 @@ Stored, and written for people, are:
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from streamclust.choice import measured, of_same_number, sound
+from streamclust.choice import Key, measured, of_same_number, sound
 from streamclust.comparison.attributes import (
     ATTRIBUTES,
     YIELD,
@@ -49,11 +50,11 @@ from streamclust.comparison.between_sets import (
 from streamclust.comparison.mixing_gain import COLUMNS as MIXING
 from streamclust.comparison.mixing_gain import gain_lines, gains_in_words
 from streamclust.errors import SettingsError
-from streamclust.images import files_mark, groups
+from streamclust.images import files_mark, groups, is_grouped
 from streamclust.memory import Need
 from streamclust.passes import Passes
 from streamclust.sources import fingerprint as file_fingerprint
-from streamclust.steps import Job
+from streamclust.steps import CaseShapes, Job, Step, StoredShapes
 from streamclust.store import (
     AttributeTable,
     StoredClustering,
@@ -70,7 +71,6 @@ from streamclust.store import (
     stored_tables,
 )
 
-STEP = "compare"
 COMPARISON_FILE, AGREEMENT_FILE = "comparison.csv", "agreement.csv"
 CONTINGENCY_FILE, ATTRIBUTES_FILE, YIELD_FILE = "contingency.csv", "attributes.csv", "yield.csv"
 MIXING_FILE = "mixing.csv"
@@ -124,108 +124,111 @@ def compare(job: Job, attributes: AttributeTable | None = None) -> None:
     if attributes is None:
         job.outputs.remove(YIELD_FILE)
     unrefused = {name: sound(job.workspace, name) for name in names}
-    stored = compared_tables(job.workspace)
-    mark = _mark(job, unrefused, chosen, clusterings, attributes)
-    if stored.restore(mark):
-        job.skip(STEP, None)
-    else:
-        tables = _tables(job, names, chosen, unrefused, clusterings, attributes)
-        stored.publish(tables, mark)
-    stored.write(job.outputs)
+    step = Compare(job.workspace, chosen, unrefused, clusterings, attributes)
+    if not step.is_done(job, step.fingerprint(job)):
+        job.check([step])
+        groups(job)
+    job.run([step])
+    compared_tables(job.workspace).write(job.outputs)
 
 
 def compared_tables(workspace: Workspace) -> StoredTables:
     """What the last comparison told."""
-    return stored_tables(workspace, STEP)
+    return stored_tables(workspace, Compare.name)
 
 
-def _tables(
-    job: Job,
-    names: list[str],
-    chosen: dict[str, StoredClustering],
-    unrefused: dict[str, set[tuple[str, int]]],
-    clusterings: list[StoredClustering],
-    attributes: AttributeTable | None,
-) -> dict[str, Table]:
-    """Compare: columns and lines of each file."""
-    group = None if paths_fingerprint(job.workspace) is None else job.settings.group
-    same = of_same_number(job.workspace, chosen, unrefused)
-    scored = [*chosen.values(), *same.values()]
-    needs = compare_needs(job, scored, clusterings, attributes)
-    job.budget.check({STEP: needs})
-    with job.workspace.staging() as staged:
-        known = None if attributes is None else stage_attributes(job, attributes, staged)
-        stored = None if group in (None, "none") else _groups(job)
-        with job.step(STEP, None, needs, clusterings[0].labels.shape[0]) as passes:
-            tables, shared, footing = _compare_sets(passes, job, names, chosen, same)
-            lines = _attribute_lines(passes, clusterings, chosen, known)
-            if stored is not None:
-                lines.agreement += consistency_lines(job, str(group), stored[...], clusterings)
-            named = attributes is not None and attributes.columns is not None
-            gains = gain_lines(job.workspace, unrefused, lines.agreement, footing, named=named)
-    tables[CONTINGENCY_FILE] = CONTINGENCY, chain(set_cells(chosen, shared), lines.cells)
-    tables[ATTRIBUTES_FILE] = ATTRIBUTES, lines.agreement
-    tables[MIXING_FILE] = MIXING, gains
-    if known is not None:
-        tables[YIELD_FILE] = YIELD, lines.yields
-    if lines.elsewhere:
-        which = " or ".join(dict.fromkeys(lines.elsewhere))
-        job.events.warn(
-            f"the rows whose {which} is known lie in other clusters than all rows (known_apart in "
-            f"{YIELD_FILE}): the yield tells of rows like those"
-        )
-    for sentence in gains_in_words(gains):
-        job.events.note(sentence)
-    return tables
+@dataclass(frozen=True, eq=False)
+class Compare(Step):
+    """Make the tables of a comparison.
 
-
-def _groups(job: Job) -> Any:
-    """The stored groups of all rows, of whatever size."""
-    groups(job)
-    return stored_groups(job.workspace).codes
-
-
-def _mark(
-    job: Job,
-    unrefused: dict[str, set[tuple[str, int]]],
-    chosen: dict[str, StoredClustering],
-    clusterings: list[StoredClustering],
-    attributes: AttributeTable | None,
-) -> str:
-    """What the tables are made of."""
-    workspace, settings = job.workspace, job.settings
-    scores = [clustering.known("scores") for clustering in chosen.values()]
-    by_column = settings.group not in ("none", "folder") and sources(workspace)
-    table = attributes and [file_fingerprint(attributes.file), attributes.columns]
-    return fingerprint(
-        *(STEP, 5, [clustering.path for clustering in chosen.values()], scores),
-        [description_fingerprint(clustering) for clustering in chosen.values()],
-        [(name, sorted(keys)) for name, keys in unrefused.items()],
-        [(clustering.path, clustering.fingerprint) for clustering in clusterings],
-        [settings.group, paths_fingerprint(workspace), by_column and files_mark(by_column)],
-        *(settings.random_state, table),
-    )
-
-
-def compare_needs(
-    job: Job,
-    scored: list[StoredClustering],
-    clusterings: list[StoredClustering],
-    attributes: AttributeTable | None,
-) -> list[Need]:
-    """Memory of each part: clusterings `scored` in all spaces, and all `clusterings` counted.
-
-    Raises
-    ------
-    SettingsError, SourceError
-        When the header of the table of attributes cannot be used.
+    Parameters
+    ----------
+    workspace : Workspace
+    chosen : dict of str to StoredClustering
+        The recommended clustering of each set that has one.
+    unrefused : dict of str to set of (algorithm, n_clusters)
+        By each set, what the rule does not refuse.
+    clusterings : list of StoredClustering
+        All of all sets.
+    attributes : AttributeTable, optional
     """
-    spaces = {one.set_name: job.set(one.set_name).rows() for one in scored}
-    return [
-        *crosswise_needs(spaces, scored),
-        *footing_needs(spaces),
-        *attribute_needs(attributes, clusterings[0].labels.shape[0], clusterings),
-    ]
+
+    name = "compare"
+    workspace: Workspace
+    chosen: dict[str, StoredClustering]
+    unrefused: dict[str, set[Key]]
+    clusterings: list[StoredClustering]
+    attributes: AttributeTable | None
+
+    @cached_property
+    def same(self) -> dict[str, StoredClustering]:
+        """Clusterings of the sets into the same number of clusters."""
+        return of_same_number(self.workspace, self.chosen, self.unrefused)
+
+    def needs(self, on: CaseShapes) -> list[Need]:
+        """Clusterings in all spaces, and all of them counted.
+
+        Raises
+        ------
+        SettingsError, SourceError
+            When the header of the table of attributes cannot be used.
+        """
+        scored = [*self.chosen.values(), *self.same.values()]
+        spaces = {one.set_name: on.reduced(one.set_name) for one in scored}
+        return [
+            *crosswise_needs(spaces, scored),
+            *footing_needs(spaces),
+            *attribute_needs(self.attributes, on.n_rows, self.clusterings),
+        ]
+
+    def fingerprint(self, job: Job) -> str:
+        chosen, settings = self.chosen.values(), job.settings
+        by_column = settings.group not in ("none", "folder") and sources(job.workspace)
+        table = self.attributes and [
+            file_fingerprint(self.attributes.file),
+            self.attributes.columns,
+        ]
+        paths = paths_fingerprint(job.workspace)
+        return fingerprint(
+            *(self.name, 5, [clustering.path for clustering in chosen]),
+            [clustering.known("scores") for clustering in chosen],
+            [description_fingerprint(clustering) for clustering in chosen],
+            [(name, sorted(keys)) for name, keys in self.unrefused.items()],
+            [(clustering.path, clustering.fingerprint) for clustering in self.clusterings],
+            [settings.group, paths, by_column and files_mark(by_column)],
+            *(settings.random_state, table),
+        )
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        return compared_tables(job.workspace).restore(mark)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        attributes, group = self.attributes, job.settings.group
+        with job.workspace.staging() as staged:
+            known = None if attributes is None else stage_attributes(job, attributes, staged)
+            tables, shared, footing = _compare_sets(
+                passes, job, list(self.unrefused), self.chosen, self.same
+            )
+            lines = _attribute_lines(passes, self.clusterings, self.chosen, known)
+        if is_grouped(StoredShapes(job)):
+            codes = stored_groups(job.workspace).codes[...]
+            lines.agreement += consistency_lines(job, str(group), codes, self.clusterings)
+        named = attributes is not None and attributes.columns is not None
+        gains = gain_lines(job.workspace, self.unrefused, lines.agreement, footing, named=named)
+        tables[CONTINGENCY_FILE] = CONTINGENCY, chain(set_cells(self.chosen, shared), lines.cells)
+        tables[ATTRIBUTES_FILE] = ATTRIBUTES, lines.agreement
+        tables[MIXING_FILE] = MIXING, gains
+        if known is not None:
+            tables[YIELD_FILE] = YIELD, lines.yields
+        if lines.elsewhere:
+            which = " or ".join(dict.fromkeys(lines.elsewhere))
+            job.events.warn(
+                f"the rows whose {which} is known lie in other clusters than all rows (known_apart "
+                f"in {YIELD_FILE}): the yield tells of rows like those"
+            )
+        for sentence in gains_in_words(gains):
+            job.events.note(sentence)
+        compared_tables(job.workspace).publish(tables, mark)
 
 
 def _compare_sets(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +20,10 @@ from streamclust.comparison.compare_sets import (
 from streamclust.errors import SettingsError
 from streamclust.figures import COMPARISON, FIGURE_BYTES, figure_file
 from streamclust.memory import Need
-from streamclust.steps import Job
-from streamclust.store import Line, Outputs, fingerprint
+from streamclust.passes import Passes
+from streamclust.steps import CaseShapes, Job, Step
+from streamclust.store import Line, Outputs, StoredTables, fingerprint
 
-STEP = "draw comparison"
 # Pairs of sets of which the flows are drawn: those whose recommended clusterings have the largest
 # adjusted mutual information.
 MOST_PAIRS = 10
@@ -67,9 +68,7 @@ class AttributeMeans(NamedTuple):
 
 
 def draw_comparison(job: Job) -> None:
-    """Draw what the tables of `streamclust.comparison.compare_sets` say, unless that is done.
-
-    Figures that they say nothing of any more, as of attributes when none are known, are removed.
+    """Draw what the tables of a comparison say, unless that is done.
 
     Raises
     ------
@@ -80,43 +79,64 @@ def draw_comparison(job: Job) -> None:
     """
     stored = compared_tables(job.workspace)
     if not stored.exists:
-        raise SettingsError(
-            f"no {COMPARISON_FILE} in {job.outputs.folder}: run streamclust compare first"
-        )
+        folder = job.workspace.folder
+        raise SettingsError(f"no {COMPARISON_FILE} in {folder}: run streamclust compare first")
     sets = {line["set"]: line for line in stored.lines(COMPARISON_FILE) if line["algorithm"]}
     agreement = _agreement(stored.lines(AGREEMENT_FILE), sets)
     parts = {name: job.set(name).parts for name in sets}
     pairs = {_pair_file(pair, list(sets)): pair for pair in _closest(agreement, parts)}
     unrefused = {name: sound(job.workspace, name) for name in sets}
     means = attribute_means(list(stored.lines(ATTRIBUTES_FILE)), sets, unrefused)
-    mark = fingerprint(STEP, 6, stored.fingerprint, means.algorithm, means.n_clusters)
     yields = _yields(stored.lines(YIELD_FILE), sets)
-    wanted = [*([_AGREEMENT] if pairs else []), *([_ATTRIBUTES] if means.values else [])]
-    wanted += [*([_YIELD] if yields else []), *pairs]
-    for stale in _drawn(job.outputs.folder) - set(wanted):
-        job.outputs.remove(stale)
-    if all(job.outputs.is_current(file, mark) for file in wanted):
-        job.skip(STEP, None)
-        return
-    with job.step(STEP, None, draw_comparison_needs(), 0):
+    job.run([DrawComparison(stored, sets, agreement, pairs, means, yields)])
+
+
+@dataclass(frozen=True, eq=False)
+class DrawComparison(Step):
+    """Draw the tables of a comparison.
+
+    Figures that they say nothing of any more, as of attributes when none are known, are removed.
+    """
+
+    name = "draw comparison"
+    stored: StoredTables
+    sets: dict[str, Line]
+    agreement: dict[Pair, Line]
+    pairs: dict[str, Pair]
+    means: AttributeMeans
+    yields: list[Line]
+
+    def needs(self, on: CaseShapes) -> list[Need]:
+        """The largest figure; the tables are small beside it."""
+        return [Need(fixed=FIGURE_BYTES)]
+
+    def fingerprint(self, job: Job) -> str:
+        made_of = self.stored.fingerprint, self.means.algorithm, self.means.n_clusters
+        return fingerprint(self.name, 6, *made_of)
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        wanted = [*([_AGREEMENT] if self.pairs else []), *([_YIELD] if self.yields else [])]
+        wanted += [*([_ATTRIBUTES] if self.means.values else []), *self.pairs]
+        for stale in _drawn(job.workspace.folder) - set(wanted):
+            job.outputs.remove(stale)
+        return all(job.outputs.is_current(file, mark) for file in wanted)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        sets, pairs = self.sets, self.pairs
         if pairs:
-            _draw_agreement(job.outputs, sets, agreement, mark)
-        if means.values:
-            _draw_attributes(job.outputs, sets, _named(sets, agreement), means, mark)
-        if yields:
-            _draw_yields(job.outputs, yields, mark)
-        shared = _shared(stored.lines(CONTINGENCY_FILE), sets, pairs.values())
+            _draw_agreement(job.outputs, sets, self.agreement, mark)
+        if self.means.values:
+            _draw_attributes(job.outputs, sets, _named(sets, self.agreement), self.means, mark)
+        if self.yields:
+            _draw_yields(job.outputs, self.yields, mark)
+        shared = _shared(self.stored.lines(CONTINGENCY_FILE), sets, pairs.values())
         _draw_pairs(job.outputs, pairs, shared, mark)
-    if len(pairs) < (n_pairs := math.comb(len(sets), 2)):
-        job.events.note(
-            f"flows are drawn of the {len(pairs)} of {n_pairs} pairs of sets that agree most; "
-            "streamclust compare OUT --descriptors A,B draws those of two (and compares no others)"
-        )
-
-
-def draw_comparison_needs() -> list[Need]:
-    """Memory of the largest figure; the tables are small beside it."""
-    return [Need(fixed=FIGURE_BYTES)]
+        if len(pairs) < (n_pairs := math.comb(len(sets), 2)):
+            job.events.note(
+                f"flows are drawn of the {len(pairs)} of {n_pairs} pairs of sets that agree most; "
+                "streamclust compare OUT --descriptors A,B draws those of two (and compares no "
+                "others)"
+            )
 
 
 def _drawn(folder: Path) -> set[str]:

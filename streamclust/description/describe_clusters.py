@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.comparison import KnownAttributes, attribute_needs, stage_attributes
-from streamclust.description.examples import Examples, examples_need, find_examples
+from streamclust.comparison import attribute_needs, stage_attributes
+from streamclust.description.examples import examples_need, find_examples
 from streamclust.description.facts import Counts, ImageMeasures, picture_need
 from streamclust.errors import SettingsError
 from streamclust.images import (
@@ -20,12 +20,15 @@ from streamclust.images import (
     groups,
     image_features,
     images_mark,
+    is_grouped,
+    scan_need,
     stored_images,
     stored_pixels,
 )
 from streamclust.memory import Need
+from streamclust.passes import Passes
 from streamclust.sources import fingerprint as file_fingerprint
-from streamclust.steps import Job
+from streamclust.steps import CaseShapes, Job, Step, StoredShapes
 from streamclust.store import (
     AttributeTable,
     Description,
@@ -34,7 +37,6 @@ from streamclust.store import (
     find_clustering,
     fingerprint,
     load_description,
-    paths_fingerprint,
     publish_description,
     recommended_clusterings,
     restore_description,
@@ -42,7 +44,6 @@ from streamclust.store import (
     stored_outliers,
 )
 
-STEP = "describe"
 VERSION = 2
 
 
@@ -95,19 +96,10 @@ def describe_clusterings(
     MemoryBudgetError
         When it does not fit the budget.
     """
-    images, groups_of_rows = _images(job), _groups(job)
-    mark = _mark(job, chosen, table, images, groups_of_rows)
-    marks = {name: fingerprint(mark, clustering.path) for name, clustering in chosen.items()}
-    if all(restore_description(chosen[name], marks[name]) for name in chosen):
-        job.skip(STEP, None)
-    else:
-        needs = describe_needs(job, chosen, table)
-        job.budget.check({STEP: needs})
-        with job.workspace.staging() as staged:
-            known = None if table is None else stage_attributes(job, table, staged)
-            descriptions = _described(job, chosen, known, images, groups_of_rows)
-            for name, clustering in chosen.items():
-                publish_description(staged, clustering, descriptions[name], marks[name])
+    step = Describe(chosen, table)
+    job.check([step])
+    groups(job)
+    job.run([step])
     stored = {name: load_description(clustering) for name, clustering in chosen.items()}
     return {name: description for name, description in stored.items() if description is not None}
 
@@ -131,73 +123,78 @@ def _images(job: Job) -> _Images | None:
 
 def _groups(job: Job) -> StoredGroups | None:
     """The groups of rows, of whatever size; None where there are none."""
-    if job.settings.group == "none" or paths_fingerprint(job.workspace) is None:
-        return None
-    groups(job)
-    return stored_groups(job.workspace)
+    return stored_groups(job.workspace) if is_grouped(StoredShapes(job)) else None
 
 
-def describe_needs(
-    job: Job, chosen: dict[str, StoredClustering], table: AttributeTable | None
-) -> list[Need]:
-    """Memory of the passes: rows to show, values of attributes, and groups of all rows.
+@dataclass(frozen=True, eq=False)
+class Describe(Step):
+    """Describe clusterings, one of each set; each is told of with what it shares with the others.
 
-    Raises
-    ------
-    SettingsError, SourceError
-        When the table's header cannot be used.
+    Parameters
+    ----------
+    chosen : dict of str to StoredClustering
+        By set.
+    table : AttributeTable, optional
+        What is known of images.
     """
-    clusterings = list(chosen.values())
-    n_rows = clusterings[0].labels.shape[0]
-    return [
-        *(examples_need(job, clustering) for clustering in clusterings),
-        *attribute_needs(table, n_rows, clusterings),
-    ]
 
+    name = "describe"
+    chosen: dict[str, StoredClustering]
+    table: AttributeTable | None
 
-def _mark(
-    job: Job,
-    chosen: dict[str, StoredClustering],
-    table: AttributeTable | None,
-    images: _Images | None,
-    groups_of_rows: StoredGroups | None,
-) -> str:
-    """What descriptions are made of: each tells of all clusterings that it is described with."""
-    workspace = job.workspace
-    outliers = stored_outliers(workspace)
-    return fingerprint(
-        *(STEP, VERSION, job.settings.random_state),
-        images and (images.mark, images.pixels is not None),
-        [(clustering.path, clustering.fingerprint) for clustering in chosen.values()],
-        table and [file_fingerprint(table.file), table.columns],
-        groups_of_rows and groups_of_rows.fingerprint,
-        None if outliers is None else outliers.fingerprint,
-    )
+    def needs(self, on: CaseShapes) -> list[Need]:
+        """Rows to show, images, values of attributes, and groups of all rows.
 
+        Raises
+        ------
+        SettingsError, SourceError
+            When the table's header cannot be used.
+        """
+        clusterings = list(self.chosen.values())
+        pictures = [scan_need(on.n_rows), picture_need(on.n_rows, len(clusterings))]
+        return [
+            *(examples_need(on.reduced(one.set_name), one.n_clusters) for one in clusterings),
+            *(pictures if on.has_images else []),
+            *attribute_needs(self.table, on.n_rows, clusterings),
+        ]
 
-def _described(
-    job: Job,
-    chosen: dict[str, StoredClustering],
-    known: KnownAttributes | None,
-    images: _Images | None,
-    groups_of_rows: StoredGroups | None,
-) -> dict[str, Description]:
-    clusterings = list(chosen.values())
-    n_rows = clusterings[0].labels.shape[0]
-    examples: dict[str, Examples] = {}
-    for name, clustering in chosen.items():
-        needs = [examples_need(job, clustering)]
-        with job.step(STEP, name, needs, n_rows) as passes:
-            examples[name] = find_examples(passes, job, clustering)
-    measures, pixels = None, None
-    needs = attribute_needs(None, n_rows, clusterings)
-    if images is not None:
-        rows = np.unique(np.concatenate([of_set.to_measure()[0] for of_set in examples.values()]))
-        measures = ImageMeasures(rows, *image_features(job, images.place, rows, images.mark))
-        pixels = images.pixels
-    if pixels is not None:
-        needs.append(picture_need(pixels, clusterings))
-    with job.step(STEP, None, needs, n_rows) as passes:
-        counts = Counts(passes, job, clusterings, known, measures, pixels, groups_of_rows)
-        names = job.events.track(chosen, "descriptions", len(chosen), "sets")
-        return {name: counts.description(chosen[name], examples[name]) for name in names}
+    def fingerprint(self, job: Job) -> str:
+        images, of_groups = _images(job), _groups(job)
+        outliers = stored_outliers(job.workspace)
+        return fingerprint(
+            *(self.name, VERSION, job.settings.random_state),
+            images and (images.mark, images.pixels is not None),
+            [(clustering.path, clustering.fingerprint) for clustering in self.chosen.values()],
+            self.table and [file_fingerprint(self.table.file), self.table.columns],
+            of_groups and of_groups.fingerprint,
+            None if outliers is None else outliers.fingerprint,
+        )
+
+    def is_done(self, job: Job, mark: str) -> bool:
+        restored = [
+            restore_description(clustering, of_one)
+            for clustering, of_one in self._marks(mark).items()
+        ]
+        return all(restored)
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        clusterings, table = list(self.chosen.values()), self.table
+        with job.workspace.staging() as staged:
+            known = None if table is None else stage_attributes(job, table, staged)
+            examples = [find_examples(passes, job, clustering) for clustering in clusterings]
+            measures, pixels, images = None, None, _images(job)
+            if images is not None:
+                rows = np.unique(np.concatenate([one.to_measure()[0] for one in examples]))
+                features = image_features(job, passes, images.place, rows, images.mark)
+                measures, pixels = ImageMeasures(rows, *features), images.pixels
+            counts = Counts(passes, job, clusterings, known, measures, pixels, _groups(job))
+            pairs = list(zip(clusterings, examples, strict=True))
+            tracked = job.events.track(pairs, "descriptions", len(pairs), "sets")
+            descriptions = [counts.description(*pair) for pair in tracked]
+            marks = self._marks(mark).items()
+            for (clustering, of_one), description in zip(marks, descriptions, strict=True):
+                publish_description(staged, clustering, description, of_one)
+
+    def _marks(self, mark: str) -> dict[StoredClustering, str]:
+        """The fingerprint of each description: each tells of all clusterings."""
+        return {one: fingerprint(mark, one.path) for one in self.chosen.values()}

@@ -13,7 +13,7 @@ from streamclust.errors import SettingsError
 from streamclust.images import ImageStore, stored_images
 from streamclust.memory import Need
 from streamclust.outliers import image_or_problem, load_flagged
-from streamclust.passes import Passes
+from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import SLICE_ROWS, ClusterPicks, Picks
 from streamclust.steps import Job
 from streamclust.store import EXAMPLES, Description, StoredClustering, load_description, paths_of
@@ -152,9 +152,9 @@ def _by_cluster(picks: Picks, n_clusters: int) -> Examples:
     )
 
 
-def examples_need(job: Job, clustering: StoredClustering) -> Need:
+def examples_need(rows: Rows, n_clusters: int) -> Need:
     """Memory of the rows that are kept, and of a block with its distances."""
-    rows, k = job.set(clustering.set_name).rows(), clustering.n_clusters
+    k = n_clusters
     kept = ClusterPicks.nbytes(k, rows.n_columns, rows.itemsize, _sample_rows(k), SHOWN)
     pieces = 8 * SLICE_ROWS * (2 * k + 6 * rows.n_columns)
     block = 3 * rows.rows_a_block * (rows.row_bytes + 16)

@@ -17,7 +17,7 @@ from streamclust.description.findings import (
 )
 from streamclust.images import IMAGE_KINDS, MEASURES, RULES, Yardstick
 from streamclust.memory import Need
-from streamclust.passes import Columns, Passes, Rows, rows_at
+from streamclust.passes import Columns, Passes, Rows, Shape, rows_at
 from streamclust.passes.accumulators import Contingency, count_pairs
 from streamclust.steps import Job
 from streamclust.store import (
@@ -51,11 +51,10 @@ def count_pictures(
     return passes.reduce("kinds of pictures", _rows(pixels, clusterings), counts).tables
 
 
-def picture_need(pixels: Any, clusterings: Sequence[StoredClustering]) -> Need:
+def picture_need(n_rows: int, n_clusterings: int) -> Need:
     """Memory of a block of measures, of the rules it breaks, and of labels."""
-    rows = _rows(pixels, clusterings)
-    measures = rows.n_columns * np.dtype(pixels.dtype).itemsize
-    a_row = 3 * measures + 4 * len(RULES) + 4 * len(clusterings) + 32
+    rows = Rows(Shape((n_rows, len(MEASURES)), np.dtype(np.float32)))
+    a_row = 3 * rows.row_bytes + 4 * len(RULES) + 4 * n_clusterings + 32
     return Need(per_block=rows.rows_a_block * a_row)
 
 

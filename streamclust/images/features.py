@@ -8,15 +8,13 @@ from streamclust.errors import MISSING, ImageError
 from streamclust.images.archive import Images, ImageStore, ZipMarks
 from streamclust.images.colour import BODY, body_colour
 from streamclust.images.pixels import MEASURES, measure_picture, small_picture
-from streamclust.images.scan import scan_need
-from streamclust.memory import Need
+from streamclust.passes import Passes
 from streamclust.steps import Job
 from streamclust.store import (
     fingerprint,
     paths_fingerprint,
     paths_of,
     stored_features,
-    stored_paths,
 )
 
 IMAGE_FEATURES = (*MEASURES, *BODY)
@@ -33,13 +31,14 @@ def features_mark(job: Job, images: Any) -> str:
 
 
 def image_features(
-    job: Job, images: Images, rows: np.ndarray, mark: str
+    job: Job, passes: Passes, images: Images, rows: np.ndarray, mark: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Measure the images of some rows, those that have not been measured yet.
 
     Parameters
     ----------
     job : Job
+    passes : Passes
     images : Images
     rows : ndarray of int64, shape (n_rows,)
         In any order, each once.
@@ -63,14 +62,13 @@ def image_features(
     missing = np.setdiff1d(rows, known)
     if len(missing):
         zips = ZipMarks(images)
-        with job.step(STEP, None, [features_need(job)], len(missing)) as passes:
-            cuts = range(0, len(missing), _BATCH_ROWS)
-            batches = [paths_of(job.workspace, missing[i : i + _BATCH_ROWS]) for i in cuts]
-            task, unit = _Features(ImageStore(images)), f"batches of {_BATCH_ROWS}"
-            try:
-                parts = passes.map("reading images", task, batches, unit)
-            finally:
-                zips.check()
+        cuts = range(0, len(missing), _BATCH_ROWS)
+        batches = [paths_of(job.workspace, missing[i : i + _BATCH_ROWS]) for i in cuts]
+        task, unit = _Features(ImageStore(images)), f"batches of {_BATCH_ROWS}"
+        try:
+            parts = passes.map("reading images", task, batches, unit)
+        finally:
+            zips.check()
         _tell(job, images, np.concatenate([codes for _, codes, _ in parts]),
               sum(n_missing for _, _, n_missing in parts))  # fmt: skip
         order = np.argsort(np.concatenate([known, missing]), kind="stable")
@@ -80,13 +78,6 @@ def image_features(
         stored.save(known, values, colours, IMAGE_FEATURES, mark)
     places = np.searchsorted(known, rows)
     return values[places], colours[places]
-
-
-def features_need(job: Job) -> Need:
-    """Memory of reading images."""
-    paths = stored_paths(job.workspace)
-    need = scan_need(0 if paths is None else paths.shape[0])
-    return Need(fixed=need.fixed, per_block=need.per_block)
 
 
 def _tell(job: Job, images: Images, colours: np.ndarray, n_missing: int) -> None:

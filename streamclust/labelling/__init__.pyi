@@ -6,6 +6,7 @@ from .names_table import clean_name as clean_name
 from .names_table import store_names as store_names
 from .row_export import ExportOptions as ExportOptions
 from .row_export import export_rows as export_rows
+from .tables import WriteTables as WriteTables
 from .tables import export as export
 from .tables import forget_outliers as forget_outliers
 from .tables import write_named as write_named

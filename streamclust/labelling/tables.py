@@ -2,6 +2,7 @@
 in."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from streamclust.memory import MIB, Need
 from streamclust.outliers import DUPLICATES_FILE as DUPLICATES
 from streamclust.outliers import OUTLIER_TABLES, outlier_figures
 from streamclust.passes import Passes, Span, spans_of
-from streamclust.steps import Job
+from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import (
     DescriptorSet,
     RowPaths,
@@ -31,14 +32,13 @@ from streamclust.store import (
     write_table,
 )
 
-STEP, NAMES_STEP = "export", "names"
+NAMES_STEP = "names"
 LABELS_FILE, NAMED_FILE, LOST_FILE = "labels.csv", "named.csv", "names_lost.csv"
 LOST = ("set", "clustering", "what", "name", "clusters", "rows", "into", "share")
 TEMPLATE = (*COLUMNS, "size", "share")
 _ROWS = 65_536
 _SHOWN = 3
 NEED = Need(fixed=64 * MIB)
-NAMES_NEED = Need(fixed=64 * MIB)
 
 
 def export(job: Job) -> None:
@@ -62,13 +62,27 @@ def export(job: Job) -> None:
         return
     if stored_outliers(workspace) is None:
         forget_outliers(job)
-    names, n_rows = [one.name for one in sets], sets[0].n_rows
-    with job.step(STEP, None, [NEED], n_rows) as passes:
-        job.outputs.table("metrics.csv", METRICS, metrics_table(workspace, names))
-        job.outputs.table("costs.csv", COSTS, costs_table(workspace, names))
-        job.outputs.table("clusters.csv", CLUSTERS, clusters_table(workspace, names))
-        _write_labels(job, passes, sets, n_rows)
+    job.run([WriteTables([one.name for one in sets])])
     write_named(job)
+
+
+@dataclass(frozen=True)
+class WriteTables(Step):
+    """Write labels.csv, metrics.csv, costs.csv and clusters.csv of sets, each time."""
+
+    name = "export"
+    sets: Sequence[str]
+
+    def needs(self, on: CaseShapes) -> list[Need]:
+        return [NEED]
+
+    def work(self, job: Job, passes: Passes, mark: str) -> None:
+        workspace, outputs, names = job.workspace, job.outputs, list(self.sets)
+        outputs.table("metrics.csv", METRICS, metrics_table(workspace, names))
+        outputs.table("costs.csv", COSTS, costs_table(workspace, names))
+        outputs.table("clusters.csv", CLUSTERS, clusters_table(workspace, names))
+        sets = list(map(job.set, names))
+        _write_labels(job, passes, sets, sets[0].n_rows)
 
 
 def forget_outliers(job: Job) -> None:
@@ -160,7 +174,7 @@ def write_named(job: Job) -> None:
         return [*parts, np.logical_or.reduce(flagged)]
 
     n_rows = int(labels[0].shape[0])
-    with job.step(NAMES_STEP, None, [NAMES_NEED], n_rows) as passes:
+    with job.step(NAMES_STEP, None, [NEED], n_rows) as passes:
         _write_rows(job, passes, NAMED_FILE, columns, n_rows, read)
 
 

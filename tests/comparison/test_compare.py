@@ -270,7 +270,7 @@ def test_the_tables_are_the_same_however_they_are_made(
 
 
 def test_what_cannot_be_compared_is_told(workspace, tmp_path):
-    with pytest.raises(MemoryBudgetError, match=r"compare of .* needs"):
+    with pytest.raises(MemoryBudgetError, match=r"compare needs"):
         run(workspace, memory="300MiB", random_state=9)
     lines = [f"veriwild/1/{row:05}/{row:06}.jpg,red" for row in range(900, 1900)]
     file = tmp_path / "other.csv"
