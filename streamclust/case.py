@@ -400,10 +400,7 @@ class Case(Results):
             if elsewhere is not None:
                 export_rows(job, elsewhere)
                 return self
-            pipeline.export(job)
-            for name in job.chosen():
-                if job.set(name).reduced is not None:
-                    job.run([pipeline.DrawSet(name)])
+            pipeline.write_tables(job)
         return self
 
     @with_settings

@@ -49,7 +49,7 @@ from streamclust.planning import (
 )
 from streamclust.reduction import Ingest, Reduce, check_invalid
 from streamclust.settings import AUTO, Settings
-from streamclust.steps import Job, Step
+from streamclust.steps import Job, Step, StoredShapes
 from streamclust.store import (
     RunRecord,
     SetOutliers,
@@ -61,7 +61,7 @@ from streamclust.store import (
     flagged_rows,
     remember_table,
     sources,
-    stored_paths,
+    tables_of_sets,
 )
 
 # An automatic sweep ends where clusters would be so many, or so small.
@@ -124,8 +124,8 @@ def measure_set(job: Job, set_name: str) -> None:
     stored = job.set(set_name)
     algorithms = list(dict.fromkeys(one.algorithm for one in stored.clusterings))
     try:
-        job.run(MeasureClusterings.remaining(stored, algorithm) for algorithm in algorithms)
-        job.run(MeasureStability.remaining(stored, algorithm) for algorithm in algorithms)
+        job.run([MeasureClusterings.remaining(stored, algorithm) for algorithm in algorithms])
+        job.run([MeasureStability.remaining(stored, algorithm) for algorithm in algorithms])
         job.run([GatherEvidence.remaining(stored)])
     finally:
         decide(job.workspace, set_name)
@@ -188,7 +188,8 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
     for name in others:
         job.set(name).archive()
     if others:
-        case_outliers(workspace).archive()
+        for result in (case_outliers(workspace), *tables_of_sets(workspace)):
+            result.archive()
     # A file that joins the sets of a case describes their images: the paths stay.
     joins = bool(set(workspace.descriptors) - set(inputs.sources) - mixed)
     if inputs.case.paths_file is None and not joins:
@@ -323,8 +324,7 @@ def find_outliers(job: Job) -> None:
         return
     for name in sets:
         check_scored(job, name)
-    paths, images = stored_paths(job.workspace), stored_images(job)
-    job.check(outlier_steps(sets, job.settings, paths, images))
+    job.check(outlier_steps(StoredShapes(job), sets, stored_images(job)))
     groups(job)
     job.run(step for name in sets for step in scoring_steps(name))
     if job.settings.scan_images and not _scanned(job):
@@ -399,6 +399,12 @@ def update(job: Job, new: str | Path | Sequence[str | Path]) -> None:
     for stored in descriptor_sets(job.workspace):
         if words := stored.stale_words:
             job.events.warn(words)
+
+
+def write_tables(job: Job) -> None:
+    """Write tables and figures anew from what is stored."""
+    export(job)
+    job.run(DrawSet(name) for name in job.chosen() if job.set(name).reduced is not None)
 
 
 def tell_choice(job: Job, descriptor: str) -> None:

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from streamclust.choice import GatherEvidence, MeasureClusterings, MeasureStability
 from streamclust.clustering import Cluster
 from streamclust.comparison import Mix, MixedSet, mixed_shape
 from streamclust.errors import SettingsError, SourceError
 from streamclust.figures import DrawSet
-from streamclust.images import GroupRows, ScanImages, StorePaths, check_group
+from streamclust.images import GroupRows, Images, ScanImages, StorePaths, check_group, is_grouped
 from streamclust.labelling import WriteTables
 from streamclust.memory import Budget
 from streamclust.outliers import (
@@ -83,17 +82,21 @@ class ExpectedShapes:
     raw : mapping of str to Rows
         What each set will hold.
     settings : Settings
-    has_images : bool
+    has_images, has_paths : bool
     """
 
-    has_paths = True
-
     def __init__(
-        self, raw: Mapping[str, Rows], settings: Settings, *, has_images: bool = False
+        self,
+        raw: Mapping[str, Rows],
+        settings: Settings,
+        *,
+        has_images: bool = False,
+        has_paths: bool = True,
     ) -> None:
         self._raw = raw
         self.settings = settings
         self.has_images = has_images
+        self.has_paths = has_paths
 
     @property
     def n_rows(self) -> int:
@@ -133,24 +136,12 @@ def scoring_steps(set_name: str) -> list[Step]:
     ]
 
 
-def outlier_steps(sets: Sequence[str], settings: Settings, paths: Any, images: Any) -> list[Step]:
-    """Score the rows of sets, flag outliers, and tell of them.
-
-    Parameters
-    ----------
-    sets : sequence of str
-    settings : Settings
-    paths : object
-        None where the case has no list of paths.
-    images : Path, Images or None
-        Where its images are.
-    """
-    steps: list[Step] = []
-    if settings.group != "none" and paths is not None:
-        steps.append(GroupRows())
+def outlier_steps(on: CaseShapes, sets: Sequence[str], images: Path | Images | None) -> list[Step]:
+    """Score the rows of sets, flag outliers, and tell of them."""
+    steps: list[Step] = [GroupRows()] if is_grouped(on) else []
     for name in sets:
         steps += scoring_steps(name)
-    if settings.scan_images and images is not None:
+    if on.settings.scan_images and images is not None:
         steps.append(ScanImages(images))
     return [*steps, *flagging_steps(sets)]
 
@@ -162,12 +153,12 @@ def flagging_steps(sets: Sequence[str]) -> list[Step]:
 
 def run_steps(inputs: Inputs, settings: Settings) -> list[Step]:
     """The steps of a run on all sets of a case."""
-    case, sets = inputs.case, list(inputs.sources)
+    sets = list(inputs.sources)
     steps = ingesting_steps(inputs)
     steps += [Reduce(name) for name in sets]
     for name in sets:
         steps += clustering_steps(name, settings.algorithms, settings.ks)
-    steps += outlier_steps(sets, settings, case.paths_file, case.images)
+    steps += outlier_steps(_expected(inputs, settings), sets, inputs.case.images)
     return [*steps, WriteTables(sets), *(DrawSet(name) for name in sets)]
 
 
@@ -226,7 +217,7 @@ def check_mixed_set(job: Job, mixture: MixedSet) -> None:
     raw, name = mixed_shape(job, mixture), mixture.own_name
     settings = job.settings.having(scaling="none")
     check_n_clusters(settings, raw.n_rows)
-    steps = [Mix(mixture, raw), Reduce(name)]
+    steps: list[Step] = [Mix(mixture, raw), Reduce(name)]
     steps += clustering_steps(name, settings.algorithms, settings.ks)
     check_budget(ExpectedShapes({name: raw}, settings), steps)
 
@@ -271,4 +262,6 @@ def least_memory(inputs: Inputs, settings: Settings, steps: Sequence[Step]) -> i
 
 def _expected(inputs: Inputs, settings: Settings) -> ExpectedShapes:
     raw = {name: Rows(source) for name, source in inputs.sources.items()}
-    return ExpectedShapes(raw, settings, has_images=inputs.case.images is not None)
+    case = inputs.case
+    there = {"has_images": case.images is not None, "has_paths": case.paths_file is not None}
+    return ExpectedShapes(raw, settings, **there)

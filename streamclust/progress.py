@@ -213,7 +213,7 @@ def _message(event: Message) -> str:
 
 
 def _step_line(event: StepFinished) -> str:
-    about = ", ".join(part for part in (event.descriptor, event.algorithm) if part)
+    about = ", ".join(part for part in (event.set_name, event.part) if part)
     name = f"{event.step} {about}" if about else event.step
     if event.skipped:
         return f"{name}: done before"

@@ -67,25 +67,21 @@ def step_title(name: str, set_name: str | None = None, part: str | None = None) 
 class Step(ABC):
     """A piece of work of a run, with a result that is kept whole.
 
-    Plan, refusal, skipping, timing and record follow from lists of these: see `Job.run` and
+    Skipping, timing and record follow from lists of these, see `Job.run`; plan and refusal, see
     `streamclust.planning`.
 
     Attributes
     ----------
     name : str
-        In plans and records.
-    set_name : str
-        The set that it works on; steps on all sets together have none.
-    part : str
-        What of the set, such as an algorithm, where it is not the whole.
+        In plans, records and fingerprints.
     """
 
     name: ClassVar[str]
 
     @property
     def of(self) -> tuple[str | None, str | None]:
-        """Set and part that it works on, if any."""
-        return getattr(self, "set_name", None), getattr(self, "part", None)
+        """Set and part that it works on."""
+        return None, None
 
     @property
     def title(self) -> str:
@@ -101,8 +97,9 @@ class Step(ABC):
         where what is stored tells what is left to do."""
         return ""
 
-    def is_done(self, job: "Job", mark: str) -> bool:
-        """Whether the result with this fingerprint is there, or was brought back."""
+    def restore(self, job: "Job", mark: str) -> bool:
+        """Put the result with this fingerprint in its place, if it was ever made, and aside what
+        stands there of other settings; whether it is there now."""
         return False
 
     @abstractmethod
@@ -114,12 +111,45 @@ class Step(ABC):
         return on.n_rows
 
 
+class SetStep(Step):
+    """A step on one descriptor set.
+
+    Attributes
+    ----------
+    set_name : str
+    """
+
+    set_name: str
+
+    @property
+    def of(self) -> tuple[str | None, str | None]:
+        return self.set_name, None
+
+
+class PartStep(SetStep):
+    """A step on a part of a set's results.
+
+    Attributes
+    ----------
+    set_name : str
+    part : str
+        Such as an algorithm, or a layout.
+    """
+
+    part: str
+
+    @property
+    def of(self) -> tuple[str | None, str | None]:
+        return self.set_name, self.part
+
+
 @dataclass(frozen=True)
 class Planned:
-    """The memory plan of a step on one descriptor set."""
+    """The memory plan of a step: on a set, and a part of it, such as an algorithm, if any."""
 
     step: str
-    descriptor: str | None
+    set_name: str | None
+    part: str | None
     needs: tuple[Need, ...]
     in_flight: int
     peak: int
@@ -152,11 +182,11 @@ def planned(
         When the step does not fit, in a process where nothing is left.
     """
     budget.check({step_title(name, *of): needs})
-    needs = sorted(needs, key=lambda need: -need.smallest)
+    needs = sorted(needs or [Need()], key=lambda need: -need.smallest)
     in_flight = min(budget.in_flight(need, n_threads + 1, left) for need in needs)
     peak = max(need.peak(in_flight) for need in needs)
     peak = max(peak, min(peak + left, budget.total))
-    return Planned(name, of[0], tuple(needs), in_flight, peak)
+    return Planned(name, *of, tuple(needs), in_flight, peak)
 
 
 @dataclass(frozen=True)
@@ -219,7 +249,7 @@ class Job:
         """The ``raw`` or ``reduced`` rows of a set, with the invalid ones masked."""
         return self.set(descriptor).rows(name)
 
-    def check(self, steps: "Iterable[Step]") -> None:
+    def check(self, steps: Iterable[Step]) -> None:
         """Refuse a budget that any of the steps exceeds, before the first is run.
 
         Raises
@@ -230,7 +260,7 @@ class Job:
         on = StoredShapes(self)
         self.budget.check({step.title: step.needs(on) for step in steps})
 
-    def run(self, steps: "Iterable[Step]") -> None:
+    def run(self, steps: Iterable[Step]) -> None:
         """Run steps within the budget, in their order, but for those whose results are there.
 
         Of each its time and peak memory are told to the events. Where `steps` is an iterator, its
@@ -244,7 +274,7 @@ class Job:
         for step in steps:
             set_name, part = step.of
             mark = step.fingerprint(self)
-            if step.is_done(self, mark):
+            if step.restore(self, mark):
                 self.events.emit(StepFinished(step.name, set_name, 0.0, part, skipped=True))
             else:
                 on = StoredShapes(self)
@@ -277,7 +307,7 @@ class Job:
             StepFinished(
                 name,
                 set_name,
-                algorithm=part,
+                part=part,
                 seconds=time.perf_counter() - started,
                 planned_peak=plan.peak,
                 measured_peak=self.executor.peak(),

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from streamclust import api
 from streamclust.cli import commands
-from streamclust.events import interrupts
+from streamclust.cli.interrupts import interrupts
 from streamclust.last_settings import settings_of
 from streamclust.settings import Settings, read_settings
 

@@ -4,7 +4,8 @@ import signal
 
 import pytest
 
-from streamclust.events import Events, Interrupts, PassFinished, PassStarted
+from streamclust.cli.interrupts import Interrupts
+from streamclust.events import Events, PassFinished, PassStarted
 
 
 @pytest.fixture

@@ -152,9 +152,9 @@ def steps_of(run, *args, **kwargs):
     seen = []
     run(*args, observers=[seen.append], **kwargs)
     return [
-        (event.step, event.descriptor)
+        (event.step, event.set_name)
         for event in seen
-        if isinstance(event, StepFinished) and not event.skipped and event.descriptor
+        if isinstance(event, StepFinished) and not event.skipped and event.set_name
     ]
 
 

@@ -19,7 +19,7 @@ from streamclust.memory import MIB, Need
 from streamclust.metrics import adjusted_mutual_information, occupied
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import Contingency, UniformSample
-from streamclust.steps import CaseShapes, Job, Step
+from streamclust.steps import CaseShapes, Job, SetStep
 from streamclust.store import EVIDENCE, SCORES, DescriptorSet, StoredClustering
 
 VERSION = 4
@@ -34,7 +34,7 @@ _MOST_NOISE = 0.001
 
 
 @dataclass(frozen=True)
-class GatherEvidence(Step):
+class GatherEvidence(SetStep):
     """Gather the evidence of the measured clusterings of one set that have none yet.
 
     Parameters
@@ -72,7 +72,7 @@ class GatherEvidence(Step):
             Need(fixed=sample + means + products, per_block=borders),
         ]
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return not _unknown(job.set(self.set_name))
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:

@@ -1,8 +1,8 @@
 """Whether independent halves of the rows are clustered alike, by every algorithm and k."""
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from streamclust.metrics import adjusted_rand
 from streamclust.passes import LocalExecutor, Passes, Rows, Shape
 from streamclust.passes.accumulators import UniformSample, count_pairs
 from streamclust.settings import Settings
-from streamclust.steps import CaseShapes, Job, Step
+from streamclust.steps import CaseShapes, Job, PartStep
 from streamclust.store import STABILITY, DescriptorSet, StoredClustering
 
 VERSION = 1
@@ -27,7 +27,7 @@ _LEAST_ROWS_A_CLUSTER = 4
 
 
 @dataclass(frozen=True)
-class MeasureStability(Step):
+class MeasureStability(PartStep):
     """Refit the clusterings of one set by one algorithm, on two halves of a sample.
 
     Stability is the adjusted Rand index of the labels that the two fits give to all rows of the
@@ -41,17 +41,22 @@ class MeasureStability(Step):
         The set and the algorithm.
     n_clusters : sequence of int
         Of each clustering.
+    made_with : mapping, optional
+        The settings that they were made with, whatever the present command was given.
     """
 
     name = "stability"
     set_name: str
     part: str
     n_clusters: Sequence[int]
+    made_with: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def remaining(cls, stored: DescriptorSet, algorithm: str) -> Self:
         """Of what is stored, that which has none yet."""
-        return cls(stored.name, algorithm, [one.n_clusters for one in _unknown(stored, algorithm)])
+        remaining = _unknown(stored, algorithm)
+        made_with = remaining[0].settings if remaining else {}
+        return cls(stored.name, algorithm, [one.n_clusters for one in remaining], made_with)
 
     def needs(self, on: CaseShapes) -> list[Need]:
         """The sample, and a fit of one half."""
@@ -60,22 +65,21 @@ class MeasureStability(Step):
         half = Rows(Shape((max(1, n_half), rows.n_columns), np.dtype(rows.array.dtype)))
         row_bytes = rows.n_columns * half.array.dtype.itemsize
         sample = 2 * n_half * (row_bytes + 4 * len(self.n_clusters))
-        fits = algorithm.needs(half, self.n_clusters, on.settings)
+        fits = algorithm.needs(half, self.n_clusters or [2], on.settings.having(**self.made_with))
         fit = max(need.fixed + need.per_block for need in fits)
         return [
             Need(fixed=2 * sample, per_block=2 * rows.rows_a_block * row_bytes),
             Need(fixed=2 * sample, per_block=fit + 2 * sample + 4 * MIB),
         ]
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return not _unknown(job.set(self.set_name), self.part)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:
         clusterings = _unknown(job.set(self.set_name), self.part)
         rows = job.rows_of(self.set_name, "reduced")
         takes_k = load_algorithm(self.part).takes_k
-        # Those that the clusterings were made with, whatever the present command was given.
-        settings = job.settings.having(**clusterings[0].settings)
+        settings = job.settings.having(**self.made_with)
         settings = settings.having(n_init=min(_RESTARTS, settings.n_init))
         ks = sorted(clustering.n_clusters for clustering in clusterings) if takes_k else []
         drawn = UniformSample(2 * HALF_ROWS, settings.random_state)

@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.metrics import (
     calinski_harabasz,
@@ -19,7 +18,7 @@ from streamclust.metrics import (
 )
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import SLICE_ROWS, ClusterSpread, DistanceSums, UniformSample
-from streamclust.steps import CaseShapes, Job, Step
+from streamclust.steps import CaseShapes, Job, PartStep
 from streamclust.store import SCORES, DescriptorSet, StoredClustering
 
 VERSION = 2
@@ -30,7 +29,7 @@ MOST_CLUSTERS = 1024
 
 
 @dataclass(frozen=True)
-class MeasureClusterings(Step):
+class MeasureClusterings(PartStep):
     """Measure the clusterings of one set by one algorithm that have not been measured.
 
     Parameters
@@ -39,11 +38,6 @@ class MeasureClusterings(Step):
         The set and the algorithm.
     n_clusters : sequence of int
         Of each clustering.
-
-    Raises
-    ------
-    SettingsError
-        When an older version made some of them.
     """
 
     name = "measure"
@@ -53,7 +47,13 @@ class MeasureClusterings(Step):
 
     @classmethod
     def remaining(cls, stored: DescriptorSet, algorithm: str) -> Self:
-        """Of what is stored, that which has none yet."""
+        """Of what is stored, that which has none yet.
+
+        Raises
+        ------
+        SettingsError
+            When an older version made some of them.
+        """
         return cls(
             stored.name, algorithm, [one.n_clusters for one in _unmeasured(stored, algorithm)]
         )
@@ -72,18 +72,12 @@ class MeasureClusterings(Step):
             Need(fixed=8 * SILHOUETTE_ROWS * most, per_block=block + 8 * sample),
         ]
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return not _unmeasured(job.set(self.set_name), self.part)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:
         of_set = job.set(self.set_name)
         clusterings = _unmeasured(of_set, self.part)
-        incomplete = [clustering.name for clustering in clusterings if clustering.is_incomplete]
-        if incomplete:
-            raise SettingsError(
-                f"{self.set_name}: {', '.join(incomplete[:3])} {'…' * (len(incomplete) > 3)} were "
-                "made by an older streamclust: run streamclust cluster again"
-            )
         rows, shift, n_valid = of_set.rows("reduced"), of_set.reduced_mean, of_set.n_valid
         n_clusters = [clustering.n_clusters for clustering in clusterings]
         for bunch in _bunches(clusterings, n_clusters):

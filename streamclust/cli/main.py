@@ -7,8 +7,8 @@ import click
 
 from streamclust._version import __version__
 from streamclust.cli import commands as every
+from streamclust.cli.interrupts import interrupts
 from streamclust.errors import StreamclustError
-from streamclust.events import interrupts
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

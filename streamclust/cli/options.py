@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from streamclust.events import interrupts
+from streamclust.cli.interrupts import interrupts
 from streamclust.language import LANGUAGES
 from streamclust.last_settings import GOES_ON_FROM
 from streamclust.registries import ALGORITHMS

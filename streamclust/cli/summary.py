@@ -52,8 +52,8 @@ def print_plan(plans: "list[Planned]", budget: int) -> None:
     for planned in plans:
         least = max(need.smallest for need in planned.needs)
         table.add_row(
-            planned.descriptor or "",
-            planned.step,
+            planned.set_name or "",
+            f"{planned.step} by {planned.part}" if planned.part else planned.step,
             str(planned.in_flight),
             format_bytes(planned.peak),
             format_bytes(least),

@@ -14,7 +14,7 @@ from streamclust.memory import Need
 from streamclust.passes import Passes, Rows, Span
 from streamclust.passes.accumulators import ClusterSums
 from streamclust.settings import AUTO
-from streamclust.steps import CaseShapes, Job, Step
+from streamclust.steps import CaseShapes, Job, PartStep
 from streamclust.store import (
     StagedClustering,
     StoredClustering,
@@ -26,7 +26,7 @@ from streamclust.store import (
 
 
 @dataclass(frozen=True)
-class Cluster(Step):
+class Cluster(PartStep):
     """Cluster one descriptor set by one algorithm, for every k that is not there yet.
 
     Parameters
@@ -53,7 +53,7 @@ class Cluster(Step):
         reduced = job.set(self.set_name).reduced_fingerprint
         return sweep_mark(reduced, self.part, algorithm, self._chosen(job))
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         marks = self._marks(job, mark)
         # Indices are compared within one sweep only.
         stored = job.set(self.set_name).clusterings

@@ -21,7 +21,7 @@ from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from streamclust.choice import Key, measured, of_same_number, sound
+from streamclust.choice import measured
 from streamclust.comparison.attributes import (
     ATTRIBUTES,
     YIELD,
@@ -47,6 +47,7 @@ from streamclust.comparison.between_sets import (
     indices_in_space,
     set_cells,
 )
+from streamclust.comparison.comparable_clusterings import Key, of_same_number, sound
 from streamclust.comparison.mixing_gain import COLUMNS as MIXING
 from streamclust.comparison.mixing_gain import gain_lines, gains_in_words
 from streamclust.errors import SettingsError
@@ -125,7 +126,7 @@ def compare(job: Job, attributes: AttributeTable | None = None) -> None:
         job.outputs.remove(YIELD_FILE)
     unrefused = {name: sound(job.workspace, name) for name in names}
     step = Compare(job.workspace, chosen, unrefused, clusterings, attributes)
-    if not step.is_done(job, step.fingerprint(job)):
+    if not step.restore(job, step.fingerprint(job)):
         job.check([step])
         groups(job)
     job.run([step])
@@ -199,7 +200,7 @@ class Compare(Step):
             *(settings.random_state, table),
         )
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return compared_tables(job.workspace).restore(mark)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:

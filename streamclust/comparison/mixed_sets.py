@@ -31,7 +31,7 @@ from streamclust.reduction import (
     sums_bytes,
 )
 from streamclust.settings import AUTO
-from streamclust.steps import CaseShapes, Job, Step
+from streamclust.steps import CaseShapes, Job, SetStep
 from streamclust.store import (
     DESCRIPTORS,
     LABELS,
@@ -128,13 +128,13 @@ def mix(job: Job, mixture: MixedSet) -> str:
         When it does not fit the budget.
     """
     step = Mix(mixture, mixed_shape(job, mixture))
-    if mixture.weights == AUTO and not step.is_done(job, step.fingerprint(job)):
+    if mixture.weights == AUTO and not step.restore(job, step.fingerprint(job)):
         step.found = find_weights(job, mixture.sets)
     job.run([step])
     return step.set_name
 
 
-class Mix(Step):
+class Mix(SetStep):
     """Put a mixed set together.
 
     Parameters
@@ -171,13 +171,14 @@ class Mix(Step):
         searched = _searched(job, mixture) if mixture.weights == AUTO else None
         return fingerprint(self.name, 2, _made_of(job, mixture), mixture.weights, searched)
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return job.set(self.set_name).restore(mark)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:
         mixture, n_rows = self.mixture, self.rows.n_rows
         parts, about = _parts(job, mixture), _made_of(job, mixture)
         if self.found is None:
+            assert mixture.weights != AUTO, "a search goes before: see mix"
             weights = list(mixture.weights or (1.0,) * len(mixture.sets))
         else:
             weights, about["searched"] = self.found

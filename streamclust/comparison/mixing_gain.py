@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamclust.choice import Key
+from streamclust.comparison.comparable_clusterings import Key
 from streamclust.store import LABELS, DescriptorSet, Workspace
 
 COLUMNS = (

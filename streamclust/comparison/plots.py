@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamclust.choice import Key, in_common, sound
+from streamclust.comparison.comparable_clusterings import Key, in_common, sound
 from streamclust.comparison.compare_sets import (
     AGREEMENT_FILE,
     ATTRIBUTES_FILE,
@@ -114,7 +114,7 @@ class DrawComparison(Step):
         made_of = self.stored.fingerprint, self.means.algorithm, self.means.n_clusters
         return fingerprint(self.name, 6, *made_of)
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         wanted = [*([_AGREEMENT] if self.pairs else []), *([_YIELD] if self.yields else [])]
         wanted += [*([_ATTRIBUTES] if self.means.values else []), *self.pairs]
         for stale in _drawn(job.workspace.folder) - set(wanted):
@@ -286,7 +286,7 @@ def attribute_means(
     sets : mapping of str to dict
         The lines of ``comparison.csv`` of the sets that are shown.
     unrefused : mapping of str to set of (str, int)
-        `choice.sound` of each of them.
+        `comparable_clusterings.sound` of each of them.
     """
     compared: dict[str, set[Key]] = {name: set() for name in sets}
     for line in lines:

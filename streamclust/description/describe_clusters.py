@@ -1,7 +1,7 @@
 """Clusters described: rows to show, what sets each apart, how easily all are told apart.
 
 Of the recommended clustering of each set, or of one that is named. Stored without words
-(`streamclust.store.descriptions`); written in words by `tables`.
+(`streamclust.store.descriptions`); written in words by `sentences`.
 """
 
 from contextlib import suppress
@@ -170,7 +170,7 @@ class Describe(Step):
             None if outliers is None else outliers.fingerprint,
         )
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         restored = [
             restore_description(clustering, of_one)
             for clustering, of_one in self._marks(mark).items()

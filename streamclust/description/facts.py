@@ -38,7 +38,7 @@ def count_pictures(
     ----------
     passes : Passes
     pixels : array of shape (n_rows, len(MEASURES))
-        As `streamclust.images.scan.scan_images` stores them; NaN where there is no image.
+        As `streamclust.images.ScanImages` stores them; NaN where there is no image.
     yardstick : Yardstick
     clusterings : sequence of StoredClustering
 

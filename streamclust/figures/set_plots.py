@@ -11,7 +11,7 @@ from streamclust.memory import Need
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import DensityMap, DensityMaps, UniformSample, map_edges
 from streamclust.reduction import discriminant_axes
-from streamclust.steps import CaseShapes, Job, Step
+from streamclust.steps import CaseShapes, Job, SetStep
 from streamclust.store import StoredClustering, fingerprint
 
 MAP_BINS = 320
@@ -22,7 +22,7 @@ _MAPS = {"map-pca": "principal component", "map-discriminant": "discriminant axi
 
 
 @dataclass(frozen=True)
-class DrawSet(Step):
+class DrawSet(SetStep):
     """Draw the figures of one set."""
 
     name = "draw"
@@ -49,7 +49,7 @@ class DrawSet(Step):
         shown = [clusterings[line["name"]] for line in table]
         return fingerprint(self.name, 4, name, reasons, shown, table, stored.pca_fingerprint)
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         name, _ = stored_choice(job.workspace, self.set_name)
         table = _table(job, self.set_name)
         kinds = ("variance", "metrics", "dendrogram", *_MAPS)

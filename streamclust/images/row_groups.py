@@ -146,7 +146,7 @@ class GroupRows(Step):
         wanted = job.settings.group
         return fingerprint(self.name, 3, paths_fingerprint(job.workspace), wanted, edited)
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return stored_groups(job.workspace).restore(mark)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:

@@ -25,7 +25,8 @@ class StorePaths(Step):
         The list of paths.
     images : Path, optional
         The folder or zip file of the images.
-    n_rows : int
+    n_listed : int
+        Rows that it lists.
     """
 
     name = "paths"
@@ -42,7 +43,7 @@ class StorePaths(Step):
     def fingerprint(self, job: Job) -> str:
         return fingerprint(self.name, 1, file_fingerprint(self.file))
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         stored = case_paths(job.workspace)
         if is_there := stored.restore(mark):
             stored.note_places(self.file, self.images)

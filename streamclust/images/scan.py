@@ -98,7 +98,7 @@ class ScanImages(Step):
             )
         return _mark(job, images_mark(self.images))
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return stored_scan(job.workspace).restore(mark)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:

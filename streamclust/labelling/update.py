@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.comparison import COMPARISON_FILE
+from streamclust.comparison import compared_tables
 from streamclust.errors import SettingsError, SourceError
 from streamclust.images import PATHS_BYTES, check_group
 from streamclust.labelling.append_rows import (
@@ -235,7 +235,7 @@ def _tell_what_stays(job: Job, sets: Sequence[DescriptorSet]) -> None:
         job.events.note(
             f"descriptions are of the old rows: run streamclust describe {folder} again"
         )
-    if (folder / COMPARISON_FILE).exists():
+    if compared_tables(job.workspace).exists:
         job.events.note(f"comparisons are of the old rows: run streamclust compare {folder} again")
 
 

@@ -80,8 +80,12 @@ class LayOut(Step):
     clustering: StoredClustering | None
 
     @property
-    def part(self) -> str:
+    def layout_name(self) -> str:
         return f"{self.method}-{self.dimensions}"
+
+    @property
+    def of(self) -> tuple[str, str]:
+        return self.set_name, self.layout_name
 
     def needs(self, on: CaseShapes) -> list[Need]:
         """The layout, the sums it follows from, and the samples it is judged by."""
@@ -100,7 +104,7 @@ class LayOut(Step):
         made_of = self._made_of(job)
         return fingerprint(self.name, 1, self.method, version, self.dimensions, settings, made_of)
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return job.workspace.restore(self._stored(job).path, mark)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:
@@ -130,7 +134,7 @@ class LayOut(Step):
             )
 
     def _stored(self, job: Job) -> StoredLayout:
-        return StoredLayout(job.workspace, self.set_name, self.part)
+        return StoredLayout(job.workspace, self.set_name, self.layout_name)
 
     def _made_of(self, job: Job) -> list[str | None]:
         name = None if self.clustering is None else self.clustering.name

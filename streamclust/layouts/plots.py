@@ -51,12 +51,8 @@ class DrawLayout(Step):
     clustering: StoredClustering
 
     @property
-    def set_name(self) -> str:
-        return self.layout.set_name
-
-    @property
-    def part(self) -> str:
-        return self.layout.name
+    def of(self) -> tuple[str, str]:
+        return self.layout.set_name, self.layout.name
 
     def needs(self, on: CaseShapes) -> list[Need]:
         """The histograms and the pictures made of them."""
@@ -74,7 +70,7 @@ class DrawLayout(Step):
         made_of = [self.layout.fingerprint, self.clustering.fingerprint]
         return fingerprint(self.name, 1, made_of)
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return all(job.outputs.is_current(file, mark) for file in self._files)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:
@@ -82,11 +78,11 @@ class DrawLayout(Step):
         positions, sizes = layout.positions, clustering.sizes[...]
         placed = Rows(
             positions,
-            job.rows_of(self.set_name, "reduced").valid,
+            job.rows_of(layout.set_name, "reduced").valid,
             extras=(_NoiseLast(clustering.labels, len(sizes)),),
             rows_a_block=positions.chunks[0],
         )
-        title = f"{self.set_name}: {layout.method} of all rows, by {clustering.name}"
+        title = f"{layout.set_name}: {layout.method} of all rows, by {clustering.name}"
         maps = _planes(layout.limits)
         density = passes.reduce("density", placed, DensityMaps(maps, len(sizes) + 1)).result()
         if layout.dimensions == 2:
@@ -99,9 +95,10 @@ class DrawLayout(Step):
 
     @property
     def _files(self) -> list[str]:
-        whole = figure_file(self.set_name, self.part)
-        panels = figure_file(self.set_name, f"{self.part}-clusters")
-        return [whole, panels] if self.layout.dimensions == 2 else [whole]
+        kinds = [self.layout.name]
+        if self.layout.dimensions == 2:
+            kinds.append(f"{self.layout.name}-clusters")
+        return [figure_file(self.layout.set_name, kind) for kind in kinds]
 
 
 def _shape(dimensions: int) -> tuple[int, int]:

@@ -126,8 +126,6 @@ def graph_needs(rows: Rows, settings: GraphSettings, *, grouped: bool) -> list[N
 
     Parameters
     ----------
-    name : str
-        Of the step, for messages.
     rows : Rows
         Of the blocks that are read, 8 MiB each as a rule.
     settings : GraphSettings

@@ -6,14 +6,14 @@ import numpy as np
 
 from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
-from streamclust.steps import CaseShapes, Job, Step
+from streamclust.steps import CaseShapes, Job, SetStep
 from streamclust.store import SetOutliers, fingerprint, recommended_clustering
 
 BYTES_A_ROW = 16
 
 
 @dataclass(frozen=True)
-class MeasureClusterDistances(Step):
+class MeasureClusterDistances(SetStep):
     """Measure how far the rows of a set lie from the means of its recommended clustering.
 
     Published is the distance of each row to its own cluster's mean as a multiple of the cluster's
@@ -37,7 +37,7 @@ class MeasureClusterDistances(Step):
         clustering = recommended_clustering(job.workspace, self.set_name)
         return "" if clustering is None else fingerprint(self.name, 2, clustering.fingerprint)
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         stored = SetOutliers(job.workspace, self.set_name).cluster_distances
         if not mark:
             stored.archive()

@@ -47,9 +47,10 @@ class FlagOutliers(Step):
     sets: Sequence[str]
 
     def needs(self, on: CaseShapes) -> list[Need]:
-        """Whole columns, a reason a row, and the images in work if any are read."""
+        """Whole columns, a reason a row, and the images in work: a scan that fails has them read
+        here."""
         held = on.n_rows * (FLAGGING_BYTES_A_ROW + BYTES_A_REASON) + 16 * MIB
-        if not on.has_images or on.settings.scan_images:
+        if not on.has_images:
             return [Need(fixed=held, per_block=_BLOCK_BYTES)]
         scan = scan_need(on.n_rows)
         work = max(scan.per_block, _BLOCK_BYTES)
@@ -62,7 +63,7 @@ class FlagOutliers(Step):
         of_images = images and (scan.fingerprint if scanned else images_mark(images))
         return fingerprint(self.name, 5, made_of, job.settings.contamination, scanned, of_images)
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return case_outliers(job.workspace).restore(mark)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:

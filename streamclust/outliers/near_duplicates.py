@@ -336,7 +336,7 @@ class FindDuplicates(Step):
         made_of = [graph.fingerprint for graph in graphs]
         return fingerprint(self.name, 2, made_of, paths_fingerprint(job.workspace))
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return job.outputs.is_current(DUPLICATES_FILE, mark)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:

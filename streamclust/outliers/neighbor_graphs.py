@@ -12,12 +12,12 @@ from streamclust.outliers.score_space import score_rows
 from streamclust.passes import Passes
 from streamclust.passes.accumulators import Collected
 from streamclust.settings import Settings
-from streamclust.steps import CaseShapes, Job, Step
+from streamclust.steps import CaseShapes, Job, SetStep
 from streamclust.store import SetOutliers, StoredNeighbors, fingerprint
 
 
 @dataclass(frozen=True)
-class FindNeighbors(Step):
+class FindNeighbors(SetStep):
     """Find the nearest neighbours of every row of a set.
 
     Beside the plain neighbours, where rows have groups, such are kept of which each group counts
@@ -38,7 +38,7 @@ class FindNeighbors(Step):
         group_mark = None if groups is None else groups.fingerprint
         return fingerprint(self.name, 1, space.fingerprint, settings.__dict__, group_mark)
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return SetOutliers(job.workspace, self.set_name).neighbors.restore(mark)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:

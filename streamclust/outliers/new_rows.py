@@ -32,7 +32,7 @@ from streamclust.outliers.scores import (
 from streamclust.passes import Passes, Transform
 from streamclust.passes.accumulators import Collected, Covariance
 from streamclust.reduction import Projection, components_of
-from streamclust.steps import CaseShapes, Job, Step
+from streamclust.steps import CaseShapes, Job, SetStep
 from streamclust.store import SetOutliers, fingerprint
 
 BYTES_A_ROW = 64
@@ -57,7 +57,7 @@ def new_row_scorer(job: Job, descriptor: str) -> "NewRowScorer":
 
 
 @dataclass(frozen=True)
-class FitScorer(Step):
+class FitScorer(SetStep):
     """Learn from the stored rows of a set what their measures take."""
 
     name = "scorer"
@@ -76,7 +76,7 @@ class FitScorer(Step):
         scores = SetOutliers(job.workspace, self.set_name).scores
         return fingerprint(self.name, 1, scores.fingerprint)
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return SetOutliers(job.workspace, self.set_name).scorer.restore(mark)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:

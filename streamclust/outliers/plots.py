@@ -36,7 +36,7 @@ class DrawOutliers(Step):
     def fingerprint(self, job: Job) -> str:
         return fingerprint(self.name, 3, case_outliers(job.workspace).fingerprint)
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         wanted = [_SCORES]
         if _images(job) is not None:
             wanted += _sheets(flagged_now(job))

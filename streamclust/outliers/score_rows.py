@@ -11,7 +11,7 @@ from streamclust.outliers.measures import Measure, MeasureInputs, load_measures,
 from streamclust.outliers.score_space import score_rows
 from streamclust.outliers.scores import RobustScale, root_mean_square
 from streamclust.passes import Passes, Rows
-from streamclust.steps import CaseShapes, Job, Step
+from streamclust.steps import CaseShapes, Job, SetStep
 from streamclust.store import ScoreWriter, SetOutliers, fingerprint
 
 VERSION = 3
@@ -22,7 +22,7 @@ BYTES_A_ROW = 48
 
 
 @dataclass(frozen=True)
-class ScoreRows(Step):
+class ScoreRows(SetStep):
     """Measure and score every row of one set.
 
     Published are an array for each measure, and the score. A measure is a distance or a ratio,
@@ -47,7 +47,7 @@ class ScoreRows(Step):
         chosen = [getattr(job.settings, name) for name in names]
         return fingerprint(self.name, VERSION, made_of, *chosen, *measures_mark(measures))
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return SetOutliers(job.workspace, self.set_name).scores.restore(mark)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:

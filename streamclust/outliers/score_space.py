@@ -20,7 +20,7 @@ from streamclust.reduction import (
     stored_components,
 )
 from streamclust.settings import Settings
-from streamclust.steps import CaseShapes, Job, Step
+from streamclust.steps import CaseShapes, Job, SetStep
 from streamclust.store import DescriptorSet, SetOutliers, fingerprint
 
 # Unit rows' components are learned from about so many: their covariance is a product of its own,
@@ -30,7 +30,7 @@ SAMPLED_ROWS = 65_536
 
 
 @dataclass(frozen=True)
-class ReduceForScores(Step):
+class ReduceForScores(SetStep):
     """Reduce a set for its outlier scores, and keep the length of each row's residual."""
 
     name = "space"
@@ -48,7 +48,7 @@ class ReduceForScores(Step):
         made_of = stored.fingerprint, job.settings.outlier_scaling, SCORED_COMPONENTS
         return fingerprint(self.name, 3, *made_of, _seed(stored, job.settings))
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return SetOutliers(job.workspace, self.set_name).space.restore(mark)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:

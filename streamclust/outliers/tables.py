@@ -59,7 +59,7 @@ class WriteOutliers(Step):
         made_of = [paths_fingerprint(job.workspace), stored.fingerprint, *parts]
         return fingerprint(self.name, 2, made_of)
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return all(job.outputs.is_current(file, mark) for file in OUTLIER_TABLES)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:

@@ -11,7 +11,7 @@ from streamclust.memory import Budget, Need
 from streamclust.passes import Passes, Rows, spans_of
 from streamclust.reduction.sums import PCASums, empty_sums, is_sketched, n_vectors, sums_bytes
 from streamclust.sources import ArraySource, fingerprint
-from streamclust.steps import CaseShapes, Job, Step
+from streamclust.steps import CaseShapes, Job, SetStep
 from streamclust.store import DescriptorSet
 from streamclust.store import fingerprint as digest
 
@@ -21,7 +21,7 @@ _CHUNK = 65_536
 
 
 @dataclass(frozen=True)
-class Ingest(Step):
+class Ingest(SetStep):
     """Convert one descriptor file to Zarr, and sum what PCA needs of it.
 
     Raises
@@ -54,7 +54,7 @@ class Ingest(Step):
             sketch = n_vectors(settings, n_columns), settings.random_state
         return digest(self.name, 1, source_attributes(self.source), settings.compress, sketch)
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return job.set(self.set_name).restore(mark)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:

@@ -20,12 +20,12 @@ from streamclust.reduction.sums import (
     sums_bytes,
 )
 from streamclust.settings import Settings
-from streamclust.steps import CaseShapes, Job, Step
+from streamclust.steps import CaseShapes, Job, SetStep
 from streamclust.store import DescriptorSet, StagedSet, StoredComponents, fingerprint
 
 
 @dataclass(frozen=True)
-class Reduce(Step):
+class Reduce(SetStep):
     """Reduce one descriptor set to its principal components.
 
     Results of other settings go to the archive, clusterings and all, and come back with them.
@@ -42,7 +42,7 @@ class Reduce(Step):
         stored = job.set(self.set_name)
         return reduced_mark(stored.fingerprint, _chosen(_settings_of(stored, job.settings)))
 
-    def is_done(self, job: Job, mark: str) -> bool:
+    def restore(self, job: Job, mark: str) -> bool:
         return job.set(self.set_name).restore_reduction(mark)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:

@@ -71,8 +71,6 @@ from .outliers import case_outliers as case_outliers
 from .outliers import flagged_rows as flagged_rows
 from .outliers import stored_outliers as stored_outliers
 from .outputs import Outputs as Outputs
-from .outputs import file_digest as file_digest
-from .outputs import number_cell as number_cell
 from .outputs import plain_cell as plain_cell
 from .outputs import safe_cell as safe_cell
 from .outputs import write_table as write_table
@@ -92,6 +90,7 @@ from .sums import StoredComponents as StoredComponents
 from .tables import Line as Line
 from .tables import StoredTables as StoredTables
 from .tables import stored_tables as stored_tables
+from .tables import tables_of_sets as tables_of_sets
 from .workspace import FORMAT as FORMAT
 from .workspace import Workspace as Workspace
 from .workspace import fingerprint as fingerprint

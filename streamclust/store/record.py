@@ -90,8 +90,8 @@ def settings_of_last(folder: Path, commands: Sequence[str], step: str) -> dict[s
     a step; none where it does not."""
     for record in records(folder):
         settings = record.get("settings")
-        is_done = record.get("command") in commands and step in steps_of(record)
-        if is_done and isinstance(settings, dict):
+        restore = record.get("command") in commands and step in steps_of(record)
+        if restore and isinstance(settings, dict):
             return settings
     return {}
 

@@ -68,6 +68,11 @@ class StoredTables(StoredResult):
                 outputs.table(file, self.columns(file), lines, mark)
 
 
+def tables_of_sets(workspace: Workspace) -> list[StoredTables]:
+    """The tables of all steps that tell of sets together."""
+    return [stored_tables(workspace, step) for step in ("compare", "describe")]
+
+
 def stored_tables(workspace: Workspace, step: str) -> StoredTables:
     """The tables of a step."""
     return StoredTables(workspace, f"tables/{step}")
@@ -82,15 +87,18 @@ def _stage(group: Any, columns: Sequence[str], lines: Iterable[Mapping[str, Any]
             value = line.get(column)
             if value is None or value != value or value == "":
                 cells.append(math.nan)
-            elif isinstance(value, str):
+                continue
+            if isinstance(value, str):
                 cells.append(words.setdefault(value, len(words)))
-                kinds[column] = _TEXT
+                kind = _TEXT
             elif isinstance(value, Integral):
                 cells.append(int(value))
-                kinds.setdefault(column, _WHOLE)
+                kind = _WHOLE
             else:
                 cells.append(float(number_cell(value)))
-                kinds[column] = _NUMBER
+                kind = _NUMBER
+            if kinds.setdefault(column, kind) != kind:
+                raise TypeError(f"{column}: {kinds[column]} and {kind} in one column")
     store_array(group, _CELLS, np.array(cells).reshape(-1, len(columns)))
     kinds = {column: kinds.get(column, _NUMBER) for column in columns}
     group.attrs.update({_KINDS: kinds, _WORDS: list(words)})

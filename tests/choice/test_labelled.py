@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamclust.choice.stored_recommendation import Key, in_common, of_same_number
+from streamclust.comparison.comparable_clusterings import Key, in_common, of_same_number
 from streamclust.store.clusterings import StoredClustering, stored_clusterings
 from streamclust.store.workspace import Workspace, store_array
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from streamclust.choice.stored_recommendation import Key
+from streamclust.comparison.comparable_clusterings import Key
 from streamclust.comparison.plots import attribute_means
 from streamclust.store.tables import Line
 

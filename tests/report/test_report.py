@@ -227,7 +227,7 @@ def test_the_steps_keep_to_their_plan(out):
     api.open(out).report(
         observers=[lambda event: steps.append(event) if isinstance(event, StepFinished) else 0]
     )
-    assert [step.descriptor for step in steps] == ["osnet", "vdc_color", None]
+    assert [step.set_name for step in steps] == ["osnet", "vdc_color", None]
     assert all(step.step == "report" for step in steps)
 
 
