@@ -2,17 +2,26 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cases import write_case
-from matplotlib.figure import Figure
-from PIL import Image
+from dots import dots_for_figures
 from sklearn.datasets import make_blobs
 
 from streamclust.passes.executors import LocalExecutor
+
+
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files beside this one first, which run the whole job: they take longest.
+
+    With the short ones of folders at the end, no process waits long for the other's last file.
+    """
+    items.sort(key=lambda item: item.path.parent != TESTS)
 
 
 @pytest.fixture(scope="session")
@@ -60,18 +69,6 @@ def executor(request: pytest.FixtureRequest):
         made = LocalExecutor(1 if request.param == "one thread" else 2)
     yield made
     made.close()
-
-
-@contextmanager
-def dots_for_figures() -> Iterator[None]:
-    """Figures are made and saved, but each as a single dot.
-
-    To render them takes a third of a short job; tests of figures and of whole runs do it.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        dot = Image.new("L", (1, 1))
-        patch.setattr(Figure, "savefig", lambda self, file, **_: dot.save(file, "PNG"))
-        yield
 
 
 @pytest.fixture

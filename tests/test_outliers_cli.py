@@ -1,17 +1,16 @@
 """`streamclust outliers` and `evaluate`: the same whatever runs them, and after every kill."""
 
 import csv
-import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 from cases import write_case
+from killed import finished, killed
 
 import streamclust
 from streamclust import api
@@ -99,26 +98,14 @@ def test_the_same_however_it_is_computed(ingested, in_blocks, tmp_path, way, req
     assert in_blocks.store["descriptors/b/outliers/score"].chunks == (128,)
 
 
-def files(folder):
-    """What is on disk, also while a run moves it about."""
-    return sum(len(names) for _, _, names in os.walk(folder))
-
-
 def test_killed_runs_end_as_if_unbroken(ingested, done, tmp_path):
     out = shutil.copytree(ingested, tmp_path / "out")
+    command = ("outliers", out, "--quiet")
     moments = random.Random(0)
-    endings = []
-    for _ in range(4):
-        process = start("outliers", out, "--quiet")
-        # By what is on disk, not by the clock: see test_resume.py.
-        enough = files(out) + moments.randint(1, 40)
-        while files(out) < enough and process.poll() is None:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        endings.append(process.wait())
+    endings = [killed(out, moments.randint(1, 40), *command) for _ in range(4)]
     assert set(endings) <= {-signal.SIGKILL, 0}
     assert endings.count(-signal.SIGKILL) >= 2
-    assert program("outliers", out, "--quiet")[0] == 0
+    assert finished(*command) == 0
     assert_same(streamclust.open(out), done)
 
 

@@ -3,14 +3,12 @@
 import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 from cases import write_case
+from dots import dots_for_figures
+from killed import finished, killed
 
 import streamclust
 from streamclust import api
@@ -42,30 +40,21 @@ def made(cases, tmp_path_factory):
 @pytest.fixture(scope="module")
 def unbroken(made, cases, tmp_path_factory):
     out = shutil.copytree(made, tmp_path_factory.mktemp("unbroken") / "out")
-    return api.open(out).update(cases[1])
-
-
-def files(folder):
-    """What is on disk, also while an update moves it about."""
-    return sum(len(names) for _, _, names in os.walk(folder))
+    with dots_for_figures():  # No test looks at its figures.
+        return api.open(out).update(cases[1])
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_killed_updates_end_as_if_unbroken(made, cases, unbroken, tmp_path, seed):
     out = shutil.copytree(made, tmp_path / "out")
-    command = [sys.executable, "-m", "streamclust", "update", out, cases[1], "--quiet"]
+    command = ("update", out, cases[1], "--quiet")
     moments = random.Random(seed)
     for _ in range(2):
-        process = subprocess.Popen(list(map(str, command)))
-        # By what is on disk, not by the clock: half of the files are staged, the rest come after.
-        enough = files(out) + moments.randint(1, 120)
-        while files(out) < enough and process.poll() is None:
-            time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        # Half of the files are staged, the rest come after.
+        killed(out, moments.randint(1, 120), *command)
         rows = {group["raw"].shape[0] for _, group in _descriptors(out)}
         assert rows <= {N_OLD, 3000}
-    subprocess.run(list(map(str, command)), check=True)
+    assert finished(*command) == 0
     for name in ("labels.csv", "metrics.csv", "label_changes.csv", "cluster_changes.csv"):
         assert (out / name).read_bytes() == (unbroken.folder / name).read_bytes()
     for name, group in _descriptors(out):

@@ -6,8 +6,6 @@ import pytest
 from streamclust.choice.choice_evidence import groups, overlap, separated
 from streamclust.passes.passes import Passes
 
-RANDOM = np.random.default_rng(0)
-
 
 def scores(k, separated, largest=0.5, algorithm="kmeans"):
     return {
@@ -20,8 +18,9 @@ def scores(k, separated, largest=0.5, algorithm="kmeans"):
 
 
 def test_clusters_with_empty_borders_are_counted(executor):
+    random = np.random.default_rng(0)
     corners = 20 * np.eye(3)
-    rows = corners[RANDOM.integers(3, size=1000)] + RANDOM.standard_normal((1000, 3))
+    rows = corners[random.integers(3, size=1000)] + random.standard_normal((1000, 3))
     beside = np.vstack([corners, corners[0] + 1])
     clusters = [(corners, np.full(3, 333)), (beside, np.array([167, 333, 333, 166]))]
     assert separated(rows, clusters, Passes(executor)) == [3, 2]
@@ -47,7 +46,7 @@ def test_groups_do_not_depend_on_what_was_clustered(executor, n_groups):
 
 @pytest.mark.parametrize("n_rows", [1, 2, 9, 20])
 def test_few_or_equal_rows_tell_no_groups_and_do_not_fail(n_rows):
-    rows = RANDOM.standard_normal((n_rows, 3))
+    rows = np.random.default_rng(0).standard_normal((n_rows, 3))
     clusters = [(rows[:k], np.ones(k)) for k in range(1, n_rows + 1)]
     assert len(separated(rows, clusters, Passes())) == n_rows
     groups(rows, Passes(), 0)

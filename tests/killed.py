@@ -1,0 +1,68 @@
+"""The program in processes to be killed, forked from one that has imported the libraries.
+
+A test kills many, most of them soon: to import the libraries in each took longer than what they do.
+"""
+
+import multiprocessing
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from streamclust.cli import main
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    [
+        "matplotlib.backends.backend_agg",
+        "matplotlib.figure",
+        "rich.progress",
+        "scipy.linalg",
+        "scipy.ndimage",
+        "scipy.sparse.csgraph",
+        "scipy.special",
+        "sklearn.cluster",
+        "sklearn.neighbors",
+        "zarr",
+        "streamclust.api",
+        "streamclust.cli",
+    ]
+)
+
+
+def files(folder: Path) -> int:
+    """What is on disk, also while a run moves it about."""
+    return sum(len(names) for _, _, names in os.walk(folder))
+
+
+def killed(out: Path, n_more: int, *command: Any) -> int:
+    """Exit code of a command killed once so many more files are there: -SIGKILL, or 0 if not."""
+    process = _start(*command)
+    # By what is on disk, not by the clock: the same moments, whatever the machine's load.
+    enough = files(out) + n_more
+    while files(out) < enough and process.is_alive():
+        time.sleep(0.002)
+    process.kill()
+    return _code(process)
+
+
+def finished(*command: Any) -> int:
+    """Exit code of a command that is left to end."""
+    return _code(_start(*command))
+
+
+def _start(*command: Any) -> Any:
+    process = FORKS.Process(target=_program, args=([*map(str, command)],))
+    process.start()
+    return process
+
+
+def _code(process: Any) -> int:
+    process.join()
+    return process.exitcode
+
+
+def _program(arguments: list[str]) -> None:
+    sys.argv[1:] = arguments
+    main()
