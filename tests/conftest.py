@@ -12,7 +12,6 @@ from sklearn.datasets import make_blobs
 
 from streamclust.passes.executors import LocalExecutor
 
-
 TESTS = Path(__file__).parent
 
 

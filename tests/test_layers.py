@@ -22,7 +22,15 @@ ORDER = [
     *("last_settings", "results", "case", "api", "cli"),
     *("__main__", ""),
 ]
+DESIGN = PACKAGE.parent / "docs" / "design.md"
 LEVEL = {name: number for number, name in enumerate(ORDER)}
+
+
+def test_the_order_is_that_of_the_docs():
+    lines = [line for line in DESIGN.read_text().splitlines() if line.startswith("| `")]
+    names = [name for line in lines for name in line.split("|")[1].replace("`", "").split()]
+    packages = names[: names.index("cli") + 1]
+    assert packages == [name for name in ORDER if name.strip("_") == name and name]
 
 
 def module_name(path: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from streamclust.errors import SettingsError
 from streamclust.memory import Need
 from streamclust.metrics import (
     calinski_harabasz,
@@ -54,9 +55,14 @@ class MeasureClusterings(PartStep):
         SettingsError
             When an older version made some of them.
         """
-        return cls(
-            stored.name, algorithm, [one.n_clusters for one in _unmeasured(stored, algorithm)]
-        )
+        remaining = _unmeasured(stored, algorithm)
+        incomplete = [clustering.name for clustering in remaining if clustering.is_incomplete]
+        if incomplete:
+            raise SettingsError(
+                f"{stored.name}: {', '.join(incomplete[:3])} {'…' * (len(incomplete) > 3)} were "
+                "made by an older streamclust: run streamclust cluster again"
+            )
+        return cls(stored.name, algorithm, [one.n_clusters for one in remaining])
 
     def needs(self, on: CaseShapes) -> list[Need]:
         """A block, its labels in every clustering, its distances to all means, and the sums of the

@@ -1,4 +1,18 @@
-"""Stored clusterings: where they lie, what is known of each, and which one a command means."""
+"""Stored clusterings: where they lie, what is known of each, and which one a command means.
+
+::
+
+    descriptors/<set>/clusterings/    an attribute tells which is recommended, and why
+        <algorithm>-<k>/labels        int32, (n_rows,): below 0 for rows in no cluster
+                        sizes         int64, (k,)
+                        means         of the reduced rows, (k, n_components)
+                        …             arrays that the algorithm fitted, such as centers
+                        description/  examples and findings of a description
+
+Attributes of a clustering are what made it (algorithm, n_clusters, settings, sweep, fingerprint,
+cost), what is measured of it (scores, stability, evidence), what an update changed (update), and
+what its algorithm told.
+"""
 
 import math
 from collections.abc import Iterable

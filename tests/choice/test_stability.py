@@ -7,8 +7,10 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
 from streamclust import api
-from streamclust.choice.label_stability import _agreement, _Refit
+from streamclust.choice.label_stability import MeasureStability, _agreement, _Refit
 from streamclust.clustering.base import load_algorithm
+from streamclust.passes import Rows, Shape
+from streamclust.planning import ExpectedShapes
 from streamclust.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("all_unrendered")
@@ -73,3 +75,13 @@ def test_too_few_rows_have_no_stability(tmp_path):
     stability = made.metrics.set_index("n_clusters").stability
     assert np.isfinite(stability[2])
     assert np.isnan(stability[9])
+
+
+def test_the_need_is_that_of_the_settings_that_are_refitted_by():
+    on = ExpectedShapes({"a": Rows(Shape((100_000, 128), np.float32))}, Settings())
+    of = "a", "gaussian-mixture", (30,)
+    full = MeasureStability(*of, {"covariance_type": "full"})
+    peaks = [
+        max(need.smallest for need in step.needs(on)) for step in (MeasureStability(*of), full)
+    ]
+    assert peaks[1] > peaks[0]
