@@ -39,6 +39,7 @@ def test_an_automatic_sweep_goes_on_beyond_its_edge(tmp_path):
     assert abs(recommended - 36) <= 3
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_widened_sweep_ends_where_rows_repeat(tmp_path):
     values = make_blobs(40, 8, centers=40, cluster_std=0.1, random_state=0)[0]
     made, said = run(tmp_path, np.repeat(values, 25, axis=0))
