@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamclust.errors import WorkspaceError
-from streamclust.store import Workspace, plain_cell, stored_tables
+from streamclust.store import Workspace, plain_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +37,8 @@ def stored_table(step: str, file: str, about: str) -> property:
 
     def read(owner: Any) -> "pd.DataFrame":
         import pandas as pd
+
+        from streamclust.store import stored_tables
 
         stored = stored_tables(Workspace(owner.folder), step)
         if file not in stored.files:
