@@ -22,16 +22,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     items.sort(key=lambda item: item.path.parent != TESTS)
 
-TESTS = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files beside this one first, which run the whole job: they take longest.
-
-    With the short ones of folders at the end, no process waits long for the other's last file.
-    """
-    items.sort(key=lambda item: item.path.parent != TESTS)
-
 
 @pytest.fixture(scope="session")
 def real_case() -> Path:

@@ -5,7 +5,7 @@ import sys
 
 import streamclust
 
-HEAVY = {"numpy", "sklearn", "numba", "dask", "matplotlib", "scipy", "pandas", "zarr", "numpy"}
+HEAVY = {"sklearn", "numba", "dask", "matplotlib", "scipy", "pandas", "zarr", "numpy"}
 
 
 def test_the_names():
