@@ -290,7 +290,6 @@ TOLD = {
     "of-variance": "{share} of the variance",
     "clustered": "Clustered",
     "how-clustered": "by {algorithms}; number of clusters: {k}",
-    "auto": "as many as the indices call for",
     "seed": "Seed",
     "made-by": "Made by",
     "readable-one": "{names} has the clusters that are easiest to read (readability {value}).",

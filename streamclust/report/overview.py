@@ -55,8 +55,11 @@ def what_was_run(job: Job, sets: list[str], words: Words) -> list[tuple[str, str
     listed = f"{words.counted(len(sets), 'set')}{made}: {', '.join(sets)}"
     terms.append((words.told("sets"), listed))
     terms.append((words.told("pictures"), _pictures(job, words)))
+    terms += _made_with(described, words)
     if record := _record(job.workspace):
-        terms += _settings(record, words)
+        made_by = f"streamclust {record.get('streamclust')}, {record.get('started', '')[:10]}"
+        terms.append((words.told("seed"), f"{record['settings'].get('random_state')}"))
+        terms.append((words.told("made-by"), made_by))
     if flags := flagged_rows(job.workspace):
         share = flags["n_flagged"] / n_rows
         numbers = {"n": words.whole(flags["n_flagged"]), "share": words.percent(share)}
@@ -151,21 +154,28 @@ def _record(workspace: Workspace) -> dict[str, Any]:
     return record if isinstance(record.get("settings"), dict) else {}
 
 
-def _settings(record: dict[str, Any], words: Words) -> list[tuple[str, str]]:
-    settings = record["settings"]
-    kept, k = settings.get("n_components"), settings.get("n_clusters")
-    is_share = isinstance(kept, float)
-    components = words.told("of-variance", share=words.percent(kept)) if is_share else f"{kept}"
-    prepared = {"scaling": words.name(str(settings.get("scaling"))), "components": components}
-    algorithms = ", ".join(settings.get("algorithms") or ())
-    asked = words.told("auto") if k == "auto" else f"{k}"
-    made_by = f"streamclust {record.get('streamclust')}, {record.get('started', '')[:10]}"
-    return [
-        (words.told("prepared"), words.told("how-prepared", **prepared)),
-        (words.told("clustered"), words.told("how-clustered", algorithms=algorithms, k=asked)),
-        (words.told("seed"), f"{settings.get('random_state')}"),
-        (words.told("made-by"), made_by),
-    ]
+def _made_with(sets: Sequence[DescriptorSet], words: Words) -> list[tuple[str, str]]:
+    """How the rows of sets were prepared and clustered, by what is stored of them: no one command
+    need have made all."""
+    prepared = dict.fromkeys(_prepared(one, words) for one in sets if one.is_reduced)
+    clusterings = [clustering for one in sets for clustering in one.clusterings]
+    terms = [(words.told("prepared"), "; ".join(prepared))] if prepared else []
+    if clusterings:
+        algorithms = ", ".join(dict.fromkeys(one.algorithm for one in clusterings))
+        ks = [clustering.n_clusters for clustering in clusterings]
+        k = f"{min(ks)}" if min(ks) == max(ks) else f"{min(ks)}–{max(ks)}"
+        how = words.told("how-clustered", algorithms=algorithms, k=k)
+        terms.append((words.told("clustered"), how))
+    return terms
+
+
+def _prepared(stored: DescriptorSet, words: Words) -> str:
+    components = stored.components
+    kept = f"{stored.reduced.shape[1]}"
+    if components.share is not None:
+        kept = words.told("of-variance", share=words.percent(components.share))
+    scaling = words.name(str(components.values["scaling"]))
+    return str(words.told("how-prepared", scaling=scaling, components=kept))
 
 
 @dataclass(frozen=True)
