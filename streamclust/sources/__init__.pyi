@@ -16,6 +16,7 @@ from .paths import BYTES_A_PATH as BYTES_A_PATH
 from .paths import DIGEST_BYTES as DIGEST_BYTES
 from .paths import PathNumbers as PathNumbers
 from .paths import column_names as column_names
+from .paths import composed as composed
 from .paths import count_paths as count_paths
 from .paths import csv_lines as csv_lines
 from .paths import iter_column as iter_column

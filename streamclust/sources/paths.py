@@ -7,6 +7,7 @@ number or by path.
 import csv
 import hashlib
 import re
+import unicodedata
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os.path import splitext
@@ -179,9 +180,15 @@ def normalise_path(path: str) -> str:
     return path
 
 
+def composed(text: str) -> str:
+    """A text whose letters with marks are one character each: macOS writes them as two, so that
+    names that look alike differ."""
+    return unicodedata.normalize("NFC", text)
+
+
 def path_digest(path: str) -> bytes:
-    """The digest of a path; the same however its folders are written."""
-    text = normalise_path(path).encode("utf-8", "surrogatepass")
+    """The digest of a path; the same however its folders and its letters are written."""
+    text = composed(normalise_path(path)).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=DIGEST_BYTES).digest()
 
 
@@ -306,7 +313,7 @@ def _digests(paths: Iterable[Iterable[str]], key: Callable[[str], str]) -> np.nd
 
 
 def _digest(text: str) -> np.uint64:
-    encoded = text.encode(errors="surrogatepass")
+    encoded = composed(text).encode(errors="surrogatepass")
     return np.uint64(int.from_bytes(hashlib.blake2b(encoded, digest_size=8).digest()))
 
 
