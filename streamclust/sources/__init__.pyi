@@ -21,5 +21,6 @@ from .paths import count_paths as count_paths
 from .paths import csv_lines as csv_lines
 from .paths import iter_column as iter_column
 from .paths import iter_paths as iter_paths
+from .paths import list_layout as list_layout
 from .paths import normalise_path as normalise_path
 from .paths import path_digests as path_digests

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.errors import SettingsError, SourceError
-from streamclust.sources.paths import KEYS, TAIL, RowFinder, csv_lines
+from streamclust.sources.paths import KEYS, SEPARATORS, TAIL, RowFinder, csv_lines
 
 OUTLIER_KIND = "outlier_kind"
 # A column with more values than this, or than half as many as rows, tells rows apart rather than
@@ -27,7 +27,6 @@ _BYTES_A_ROW = 64
 LEAST_MATCHED = 0.5
 # An attribute of which one value has a larger share of the known rows says nothing of clusters.
 MOST_OF_ONE_VALUE = 0.98
-_SEPARATORS = ",;\t"
 # VERI-Wild's cameras have numbers, which would be taken for a measure.
 _CAMERA = "camera id"
 
@@ -174,7 +173,7 @@ def most_values(file: Path, columns: Sequence[str] | None = None) -> int:
 
 def _lines(file: Path) -> Iterator[list[str]]:
     """The lines of a table, split, with the names of cameras for their numbers."""
-    lines = csv_lines(file, _SEPARATORS)
+    lines = csv_lines(file, SEPARATORS)
     header = next(lines, [])
     yield header
     names = [name.strip().lower() for name in header]
@@ -186,7 +185,7 @@ def _lines(file: Path) -> Iterator[list[str]]:
 
 
 def read_truth(file: Path, n_rows: int, paths: Iterable[Iterable[str]] | None = None) -> Truth:
-    """Read a CSV that says what rows show.
+    """Read a CSV that says what rows show; its fields may be parted by semicolons or tabs.
 
     Lines are matched by the column ``row``, or by ``path`` or ``paths`` without it, or by the last
     two parts of the path without its ending, if ``id/image`` is the name of the column. The column
@@ -206,7 +205,7 @@ def read_truth(file: Path, n_rows: int, paths: Iterable[Iterable[str]] | None = 
     SourceError
         If it cannot be read, has no column to match by, or does not belong to the case.
     """
-    return read_lines(file, csv_lines(file), n_rows, paths)
+    return read_lines(file, csv_lines(file, SEPARATORS), n_rows, paths)
 
 
 def truth_bytes(file: Path, n_rows: int) -> int:
@@ -217,7 +216,7 @@ def truth_bytes(file: Path, n_rows: int) -> int:
     SourceError
         As `read_truth`, for that line.
     """
-    return lines_bytes(file, csv_lines(file), n_rows)
+    return lines_bytes(file, csv_lines(file, SEPARATORS), n_rows)
 
 
 def lines_bytes(
