@@ -12,6 +12,9 @@ from .base import opened as opened
 from .case_folder import CaseFolder as CaseFolder
 from .case_folder import check_rows as check_rows
 from .case_folder import find_case as find_case
+from .cells import plain_cell as plain_cell
+from .cells import safe_cell as safe_cell
+from .cells import safe_value as safe_value
 from .paths import BYTES_A_PATH as BYTES_A_PATH
 from .paths import DIGEST_BYTES as DIGEST_BYTES
 from .paths import PathNumbers as PathNumbers

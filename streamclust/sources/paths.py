@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamclust.errors import SourceError
+from streamclust.sources.cells import plain_cell
 
 DIGEST_BYTES = 8
 # Of a path and its number in `PathNumbers`.
@@ -82,7 +83,8 @@ def csv_lines(file: str | Path, separators: str = ",") -> Iterator[list[str]]:
 
 
 def iter_paths(file: str | Path) -> Iterator[str]:
-    """Read image paths one after the other, as they stand in the file.
+    """Read image paths one after the other, as they stand in the file, but for an apostrophe that
+    keeps spreadsheets from taking one for a formula.
 
     The table, whose fields are parted by commas, semicolons or tabs, has one column, with a
     header line or without, or several: of those called ``paths``, ``file``, ``image`` or the like
@@ -166,7 +168,7 @@ def _iter_cells(file: Path, name: str | None) -> Iterator[tuple[str, str]]:
     first = next(lines)
     other = column if name is None else _place(file, _names(first) if is_header else [], name)
     if not is_header:
-        yield first[column], first[other]
+        yield plain_cell(first[column]), plain_cell(first[other])
     blank = 0
     for number, row in enumerate(lines, 2):
         if not any(field.strip() for field in row):
@@ -182,7 +184,7 @@ def _iter_cells(file: Path, name: str | None) -> Iterator[tuple[str, str]]:
             )
         if not row[column]:
             raise SourceError(f"{file}: line {number} has no path: each line must hold a path")
-        yield row[column], row[other]
+        yield plain_cell(row[column]), plain_cell(row[other])
 
 
 def _names(header: list[str]) -> list[str]:
@@ -331,7 +333,7 @@ class PathNumbers:
 
 
 class RowFinder:
-    """Says which row of the case a line is of.
+    """Says which rows of the case a line is of: one by its number, or all that have its path.
 
     Parameters
     ----------
@@ -354,47 +356,67 @@ class RowFinder:
     ) -> None:
         self.file = file
         self.n_rows = n_rows
-        self.unmatched = 0
+        self.matched = self.unmatched = 0
         self.examples: list[str] = []
         self._key = key = path_tail if TAIL in keys else normalise_path
-        self._digests = None if paths is None else _digests(paths, key)
+        self._digests: np.ndarray | None = None
+        self._whole: np.ndarray | None = None
+        if paths is not None:
+            self._digests, self._whole = _digests(paths, key)
         self._order = None if self._digests is None else np.argsort(self._digests, kind="stable")
 
-    def row(self, keys: dict[str, str], number: int) -> int:
-        """The row of line `number`, or -1 where its path is not in the case."""
+    def rows(self, keys: dict[str, str], number: int) -> list[int]:
+        """The rows of line `number`; none where its path is not in the case."""
         path = next((keys[name] for name in KEYS[1:] if keys.get(name)), "")
+        rows = [self._numbered(keys[ROW], number)] if ROW in keys else self._of_path(path)
         if ROW in keys:
-            row = self._numbered(keys[ROW], number)
-            if path and self._digests is not None and self._digests[row] != self._digest(path):
-                raise SourceError(
-                    f"{self.file}: line {number} says that row {row} is {path}, which it is not in "
-                    "this case: take the column 'row' out to match by path"
-                )
-            return row
+            self._check_path(rows[0], path, number)
+        self.matched += bool(rows)
+        self.unmatched += not rows
+        if not rows and len(self.examples) < _EXAMPLES:
+            self.examples.append(path)
+        return rows
+
+    def sharing(self, row: int) -> int:
+        """How many rows have the path of a row; 0 where there are no paths."""
+        whole = self._digests if self._whole is None else self._whole
+        return 0 if whole is None else int(np.count_nonzero(whole == whole[row]))
+
+    def _check_path(self, row: int, path: str, number: int) -> None:
+        if not path or self._digests is None:
+            return
+        if self._digests[row] not in (self._digest(path), self._digest(plain_cell(path))):
+            raise SourceError(
+                f"{self.file}: line {number} says that row {row} is {path}, which it is not in "
+                "this case: take the column 'row' out to match by path"
+            )
+
+    def _of_path(self, path: str) -> list[int]:
         if self._digests is None or self._order is None:
             raise SourceError(
                 f"{self.file}: has no column 'row', and the case has no paths to match by: add one"
             )
-        digest = self._digest(path)
-        place = int(np.searchsorted(self._digests, digest, sorter=self._order))
-        row = int(self._order[place]) if path and place < self.n_rows else -1
-        if row < 0 or self._digests[row] != digest:
-            self.unmatched += 1
-            if len(self.examples) < _EXAMPLES:
-                self.examples.append(path)
-            return -1
-        if self._key is path_tail:
-            self._check_single(place, path)
-        return row
+        # As it stands first: an apostrophe may be of the path itself.
+        for text in dict.fromkeys([path, plain_cell(path)] if path else []):
+            digest = self._digest(text)
+            first, last = (
+                int(np.searchsorted(self._digests, digest, side, sorter=self._order))
+                for side in ("left", "right")
+            )
+            if first < last:
+                rows = self._order[first:last]
+                self._check_single(rows, text)
+                return rows.tolist()
+        return []
 
-    def _check_single(self, place: int, path: str) -> None:
-        """Refuse an end of a path that several rows have."""
-        if self._digests is None or self._order is None:
+    def _check_single(self, rows: np.ndarray, path: str) -> None:
+        """Refuse an end of different paths."""
+        if self._whole is None:
             return
-        rows = self._order[place : place + 2]
-        if len(rows) == 2 and self._digests[rows[0]] == self._digests[rows[1]]:
+        others = rows[self._whole[rows] != self._whole[rows[0]]]
+        if len(others):
             raise SourceError(
-                f"{self.file}: rows {rows[0]} and {rows[1]} of this case both end in {path}: "
+                f"{self.file}: rows {rows[0]} and {others[0]} of this case both end in {path}: "
                 "name the rows by a column 'path'"
             )
 
@@ -410,12 +432,19 @@ class RowFinder:
         return _digest(self._key(path))
 
 
-def _digests(paths: Iterable[Iterable[str]], key: Callable[[str], str]) -> np.ndarray:
-    """Eight bytes for each path of the case, in place of a hundred."""
-    digests = array("Q")
+def _digests(
+    paths: Iterable[Iterable[str]], key: Callable[[str], str]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Eight bytes for each path of the case, in place of a hundred; and as many for the whole path
+    where the key is a part of it."""
+    digests, whole = array("Q"), array("Q")
     for block in paths:
-        digests.extend(int(_digest(key(path))) for path in block)
-    return np.array(digests, np.uint64)
+        for path in block:
+            digests.append(int(_digest(key(path))))
+            if key is path_tail:
+                whole.append(int(_digest(normalise_path(path))))
+    whole_paths = np.array(whole, np.uint64) if key is path_tail else None
+    return np.array(digests, np.uint64), whole_paths
 
 
 def _digest(text: str) -> np.uint64:
