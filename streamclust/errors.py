@@ -2,7 +2,7 @@
 
 StreamclustError
 ├── SourceError        (ValueError)    an input file or case folder cannot be used
-│   └── ImageError                     an image is missing, damaged or too large
+│   └── ImageError                     an image is missing, damaged, too large or unsupported
 ├── SettingsError      (ValueError)    a setting, or a combination of them, makes no sense
 ├── MemoryBudgetError  (MemoryError)   a step does not fit the memory it was given
 ├── WorkspaceError     (RuntimeError)  the results folder is locked, damaged or of another format
@@ -13,6 +13,8 @@ streamclust catch them where they would expect to.
 """
 
 MISSING, DAMAGED, TOO_LARGE = "missing image", "damaged image", "image too large"
+# Its file may be in order, but it is in a format, or packed in a way, that is not read here.
+UNSUPPORTED = "unsupported image"
 
 
 class StreamclustError(Exception):
@@ -29,7 +31,7 @@ class ImageError(SourceError):
     Attributes
     ----------
     kind : str
-        `MISSING`, `DAMAGED` or `TOO_LARGE`.
+        `MISSING`, `DAMAGED`, `TOO_LARGE` or `UNSUPPORTED`.
     """
 
     def __init__(self, message: str, kind: str) -> None:

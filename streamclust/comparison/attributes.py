@@ -112,7 +112,7 @@ def _warn_of(job: Job, named: AttributeTable, table: Truth) -> None:
     file = named.file
     if table.unmatched:
         job.events.warn(
-            f"{file.name}: {table.unmatched:,} of its {table.unmatched + len(table.rows):,} lines "
+            f"{file.name}: {table.unmatched:,} of its {table.unmatched + table.matched:,} lines "
             f"are not in this case, such as {', '.join(table.examples)}"
         )
     tell = job.events.note if named.columns is None else job.events.warn

@@ -191,7 +191,7 @@ class Compare(Step):
         ]
         paths = paths_fingerprint(job.workspace)
         return fingerprint(
-            *(self.name, 5, [clustering.path for clustering in chosen]),
+            *(self.name, 6, [clustering.path for clustering in chosen]),
             [clustering.known("scores") for clustering in chosen],
             [description_fingerprint(clustering) for clustering in chosen],
             [(name, sorted(keys)) for name, keys in self.unrefused.items()],

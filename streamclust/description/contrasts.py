@@ -234,7 +234,9 @@ class Readability(NamedTuple):
     chance : float
         What it is for labels that have nothing to do with the features: one half.
     of_clusters : ndarray of shape (k,)
-        Readability of each; NaN for clusters of fewer than `LEAST_ROWS` rows.
+        Readability of each; NaN for clusters of fewer than `LEAST_ROWS` rows, and for those that
+        no tree can be grown for without the rows that it judges: all of the cluster, or all of the
+        rest, is in one group.
     """
 
     readability: float
@@ -262,7 +264,8 @@ def readability(
     labels : ndarray of int, shape (n_rows,)
     n_clusters : int
     groups : ndarray of int, shape (n_rows,), optional
-        Rows with the same number, at least 0, are never on both sides of a cut.
+        Rows with the same number, at least 0, are never on both sides of a cut. A single group of
+        all rows tells nothing of siblings: rows are then taken one by one.
     seed : int
 
     References
@@ -277,9 +280,19 @@ def readability(
         return Readability(math.nan, math.nan, 0.5, of_clusters)
     fold = _folds(labels, groups, seed)
     for cluster in large:
-        of_clusters[cluster] = 2 * _accuracy(features, labels == cluster, fold, seed) - 1
-    mean = float(of_clusters[large].mean())
+        inside = labels == cluster
+        # Judged by trees that never saw the cluster, or nothing else, it would look unreadable.
+        if _is_split(fold[inside]) and _is_split(fold[~inside]):
+            of_clusters[cluster] = 2 * _accuracy(features, inside, fold, seed) - 1
+    judged = of_clusters[~np.isnan(of_clusters)]
+    if not len(judged):
+        return Readability(math.nan, math.nan, 0.5, of_clusters)
+    mean = float(judged.mean())
     return Readability(mean, (1 + mean) / 2, 0.5, of_clusters)
+
+
+def _is_split(fold: np.ndarray) -> bool:
+    return len(fold) > 0 and bool((fold != fold[0]).any())
 
 
 def _accuracy(features: np.ndarray, inside: np.ndarray, fold: np.ndarray, seed: int) -> float:
@@ -288,7 +301,7 @@ def _accuracy(features: np.ndarray, inside: np.ndarray, fold: np.ndarray, seed: 
 
     guessed = np.zeros(len(inside), bool)
     leaf = max(2, int(inside.sum()) // 20)
-    for number in range(FOLDS):
+    for number in np.unique(fold):
         seen = fold != number
         tree = DecisionTreeClassifier(
             max_depth=DEPTH, min_samples_leaf=leaf, class_weight="balanced", random_state=seed
@@ -300,9 +313,10 @@ def _accuracy(features: np.ndarray, inside: np.ndarray, fold: np.ndarray, seed: 
 def _folds(labels: np.ndarray, groups: np.ndarray | None, seed: int) -> np.ndarray:
     """A fold for each row: groups whole, each cluster over all folds where its groups allow it.
 
-    Groups are dealt in shuffled order, those of one leading cluster in turn.
+    Groups are dealt in shuffled order, those of one leading cluster in turn. There are as many
+    folds as groups, where these are few.
     """
-    if groups is None:
+    if groups is None or (groups[0] >= 0 and not _is_split(groups)):
         groups = np.full(len(labels), -1)
     units = np.where(groups < 0, -1 - np.arange(len(labels)), groups)
     numbers, first = np.unique(units, return_index=True)

@@ -44,7 +44,7 @@ from streamclust.store import (
     stored_outliers,
 )
 
-VERSION = 2
+VERSION = 3
 
 
 def chosen_clusterings(job: Job, which: str | int | None = None) -> dict[str, StoredClustering]:

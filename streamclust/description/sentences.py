@@ -47,8 +47,6 @@ READABILITY = (
     *("set", "clustering", "k", "readability", "accuracy", "chance", "rows", "consistency"),
     "consistency_by_chance",
 )
-# Text that people wrote, or that is made of it.
-_SAFE = ("name", "text", "value")
 
 
 @dataclass(frozen=True)
@@ -283,7 +281,7 @@ def write_descriptions(
             READABILITY_FILE: (READABILITY, readable),
         }
         stored.publish(tables, mark)
-    stored.write(job.outputs, safe=_SAFE)
+    stored.write(job.outputs)
 
 
 def _about(clustering: StoredClustering) -> dict[str, Any]:

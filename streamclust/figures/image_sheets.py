@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from streamclust.errors import TOO_LARGE, ImageError
+from streamclust.errors import ImageError
 from streamclust.figures.canvas import (
     DPI,
     INK,
@@ -26,7 +26,7 @@ from streamclust.figures.canvas import (
     write,
     write_title,
 )
-from streamclust.images import averageable, grey_levels, open_bounded
+from streamclust.images import averageable, grey_levels, open_bounded, upright
 
 COLUMNS, MOST_TILES = 8, 48
 TILE = 192  # pixels of an image's longer side
@@ -75,8 +75,8 @@ def contact_sheet(path: Path, tiles: Iterable[Tile], title: str, subtitle: str =
     path : Path
         The PNG to write.
     tiles : iterable of Tile
-        Those after the first `MOST_TILES` are not asked for. An image that is missing, damaged or
-        too large is a grey tile that says so.
+        Those after the first `MOST_TILES` are not asked for. An image that is missing, damaged,
+        too large or unsupported is a grey tile that says so.
     title, subtitle : str
     """
     shown = [_shown(tile) for tile in islice(tiles, MOST_TILES)]
@@ -99,7 +99,7 @@ def contact_sheet(path: Path, tiles: Iterable[Tile], title: str, subtitle: str =
 
 
 def thumbnail(data: bytes, longest: int) -> np.ndarray:
-    """Decode an image and bring its longer side to `longest` pixels.
+    """Decode an image, upright, and bring its longer side to `longest` pixels.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def thumbnail(data: bytes, longest: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        "damaged", or "too large", where `measure_image` says so.
+        "damaged", "too large" or "unsupported", where `measure_image` says so.
     """
     try:
         with (
@@ -126,10 +126,11 @@ def thumbnail(data: bytes, longest: int) -> np.ndarray:
             whole = averageable(image)
             if whole.mode in ("I", "F"):
                 levels = np.asarray(whole.resize(size, _filter(scale)), np.float32)
-                return grey_levels(levels, whole).astype(np.uint8)
-            return np.asarray(_flat(whole.resize(size, _filter(scale), reducing_gap=2.0)))
+                return upright(grey_levels(levels, whole).astype(np.uint8), image)
+            flat = _flat(whole.resize(size, _filter(scale), reducing_gap=2.0))
+            return upright(np.asarray(flat), image)
     except ImageError as error:
-        raise ValueError("too large" if error.kind == TOO_LARGE else "damaged") from error
+        raise ValueError(error.kind.replace("image", "").strip()) from error
 
 
 def shortened(path: str, longest: int = LONGEST_PATH) -> str:

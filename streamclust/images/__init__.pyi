@@ -15,6 +15,7 @@ from .pixels import MEASURES as MEASURES
 from .pixels import averageable as averageable
 from .pixels import grey_levels as grey_levels
 from .pixels import open_bounded as open_bounded
+from .pixels import upright as upright
 from .quality_rules import IMAGE_KINDS as IMAGE_KINDS
 from .quality_rules import RULES as RULES
 from .quality_rules import Reasons as Reasons

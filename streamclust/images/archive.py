@@ -6,13 +6,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
-from streamclust.images.zip_index import ZipIndex, is_hidden, is_image_name
+from streamclust.images.zip_index import ZipIndex, is_hidden, is_image_name, other_spellings
 from streamclust.sources import PathNumbers, fingerprint, normalise_path
 from streamclust.steps import Job
 from streamclust.store import has_images, image_places, place_of_paths
@@ -196,7 +197,20 @@ class _ImageSource:
         for depth in range(len(self._prefix) + 1):
             for tail in (parts, parts[1:]):
                 if tail:
-                    yield "/".join((*self._prefix[:depth], *tail))
+                    for spelled in self._spellings("/".join(tail)):
+                        yield "/".join((*self._prefix[:depth], spelled))
+
+    def _spellings(self, tail: str) -> Iterator[str]:
+        """How a path that is not ASCII may be written in this place."""
+        yield tail
+        if tail.isascii():
+            return
+        if self._zip is not None:
+            yield from other_spellings(tail)
+            return
+        # File systems of other systems than macOS tell these names apart.
+        forms = (unicodedata.normalize(form, tail) for form in ("NFC", "NFD"))
+        yield from (form for form in forms if form != tail)
 
 
 def _check_file(file: Path, about: os.stat_result) -> None:

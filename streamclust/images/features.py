@@ -1,10 +1,10 @@
 """What the images of some rows look like: read once, and kept for the next description."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamclust.errors import MISSING, ImageError
+from streamclust.errors import MISSING, UNSUPPORTED, ImageError
 from streamclust.images.archive import Images, ImageStore, ZipMarks
 from streamclust.images.colour import BODY, body_colour
 from streamclust.images.pixels import MEASURES, measure_picture, small_picture
@@ -20,7 +20,7 @@ from streamclust.store import (
 IMAGE_FEATURES = (*MEASURES, *BODY)
 
 STEP = "looks"
-VERSION = 1
+VERSION = 2
 _BATCH_ROWS = 64
 _UNKNOWN = -1
 
@@ -69,45 +69,59 @@ def image_features(
             parts = passes.map("reading images", task, batches, unit)
         finally:
             zips.check()
-        _tell(job, images, np.concatenate([codes for _, codes, _ in parts]),
-              sum(n_missing for _, _, n_missing in parts))  # fmt: skip
+        _tell(job, images, parts)
         order = np.argsort(np.concatenate([known, missing]), kind="stable")
         known = np.concatenate([known, missing])[order]
-        values = np.concatenate([values, *(part for part, _, _ in parts)])[order]
-        colours = np.concatenate([colours, *(codes for _, codes, _ in parts)])[order]
+        values = np.concatenate([values, *(part.values for part in parts)])[order]
+        colours = np.concatenate([colours, *(part.colours for part in parts)])[order]
         stored.save(known, values, colours, IMAGE_FEATURES, mark)
     places = np.searchsorted(known, rows)
     return values[places], colours[places]
 
 
-def _tell(job: Job, images: Images, colours: np.ndarray, n_missing: int) -> None:
-    bad = int(np.count_nonzero(colours == _UNKNOWN))
+class _Measured(NamedTuple):
+    """What was measured of some images, how many are missing, and what was said of the first that
+    is in a format, or packed in a way, that is not read; empty without one."""
+
+    values: np.ndarray
+    colours: np.ndarray
+    n_missing: int
+    cause: str
+
+
+def _tell(job: Job, images: Images, parts: list[_Measured]) -> None:
+    n_looked_at = sum(len(part.colours) for part in parts)
+    bad = sum(int(np.count_nonzero(part.colours == _UNKNOWN)) for part in parts)
     if bad:
+        missing = sum(part.n_missing for part in parts)
+        cause = next((part.cause for part in parts if part.cause), "")
         job.events.warn(
-            f"{images.name}: {bad:,} of the {len(colours):,} images looked at are no good "
-            f"({n_missing:,} missing): clusters are described without them"
+            f"{images.name}: {bad:,} of the {n_looked_at:,} images looked at are no good "
+            f"({missing:,} missing): clusters are described without them"
+            + (f"; {cause}" if cause else "")
         )
 
 
 class _Features:
-    """Measures the images of paths: values, colours, and how many images are missing."""
+    """Measures the images of paths."""
 
     def __init__(self, store: ImageStore) -> None:
         self.store = store
 
-    def __call__(self, paths: list[str]) -> tuple[np.ndarray, np.ndarray, int]:
+    def __call__(self, paths: list[str]) -> _Measured:
         values = np.full((len(paths), len(IMAGE_FEATURES)), np.nan, np.float32)
         colours = np.full(len(paths), _UNKNOWN, np.int8)
-        n_missing = 0
+        n_missing, cause = 0, ""
         for place, path in enumerate(paths):
             try:
                 size, pixels = small_picture(self.store.read(path))
             except ImageError as error:
                 n_missing += error.kind == MISSING
+                cause = cause or str(error) * (error.kind == UNSUPPORTED)
                 continue
             colours[place], lab = body_colour(pixels)
             values[place] = np.concatenate([measure_picture(size, pixels), lab])
-        return values, colours, n_missing
+        return _Measured(values, colours, n_missing, cause)
 
 
 def _nothing() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

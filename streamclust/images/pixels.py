@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+import re
+import struct
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamclust.errors import DAMAGED, TOO_LARGE, ImageError
+from streamclust.errors import DAMAGED, TOO_LARGE, UNSUPPORTED, ImageError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -41,9 +43,41 @@ _MID_GREY = 128
 # changed, four times in WebP's decoder. A bound for what a hostile file can make us hold.
 MOST_PIXELS = 2**24
 PEAK_BYTES = 8 * MOST_PIXELS
+# Each line of pixels takes some bytes of its own, which count where it is but a few pixels long.
+MOST_SIDE = 2**16 - 1
+# Each goes over all pixels, however few bytes it has. Encoders write 10, and hardly more than 20.
+MOST_SCANS = 100
 
 _START_OF_SCAN = b"\xff\xda"
+# Neither data of a scan, nor a restart in them, nor a fill byte.
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
+_END_OF_IMAGE = b"\xff\xd9"
+# Of a JPEG that is walked: none of its segments takes long, but a file has room for millions.
+_MOST_SEGMENTS = 10_000
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+# Pictures that are in order but are not read, by what their files begin with. Decoders of AVIF and
+# JPEG 2000, where Pillow has them, unpack what a frame inside says, which may be far more than the
+# file does.
+_UNREAD = (
+    ("AVIF", re.compile(rb".{4}ftyp(avi[fs]|mif1.{4}(.{4})?avif)", re.DOTALL)),
+    ("HEIF", re.compile(rb".{4}ftyp(hei|hev|mif1|msf1)", re.DOTALL)),
+    ("JPEG 2000", re.compile(rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51")),
+    ("JPEG XL", re.compile(rb"\0\0\0\x0cJXL \r\n\x87\n|\xff\x0a")),
+    ("PSD", re.compile(rb"8BPS")),
+    ("SVG", re.compile(rb"(\xef\xbb\xbf)?\s*<(svg|[!?][^\0]*<svg)\b")),
+)
+_TILE_SIDES = (322, 323)
+_ORIENTATION, _SHORT = 0x0112, 3
+# How pixels are brought upright, by what EXIF says of the camera.
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: np.fliplr,
+    3: lambda pixels: np.rot90(pixels, 2),
+    4: np.flipud,
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, 3),
+    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # Octaves of detail, as shares of the side: finer than 2 % lies what a mere enlargement lacks.
 _FINE, _MIDDLE, _COARSE = 0.02, 0.04, 0.08
@@ -61,7 +95,7 @@ def measure_image(data: bytes) -> np.ndarray:
     contrast     standard deviation of luma
     detail       see `detail`
     entropy      of the histogram of luma in 256 bins, in bits
-    width,       pixels of the file
+    width,       pixels of the file, as the picture is shown
     height
     aspect       width / height
     ============ ===================================================================
@@ -82,10 +116,11 @@ def measure_image(data: bytes) -> np.ndarray:
     Raises
     ------
     ImageError
-        If the data are no such file, or cut short, or more than `MOST_PIXELS` would have to
-        be unpacked: 16 million, half of that as WebP or with a transparent colour, but an
-        eighth of the width and height of a JPEG will do unless it is progressive. The message
-        goes on from the image's path.
+        If the data are no such file, or cut short, or of another format, or more than
+        `MOST_PIXELS` would have to be unpacked: 16 million, half of that as WebP or with a
+        transparent colour, but an eighth of the width and height of a JPEG will do unless it is
+        progressive; or if a side has more than `MOST_SIDE` pixels, or a JPEG more than
+        `MOST_SCANS` scans. The message goes on from the image's path.
     """
     return measure_picture(*small_picture(data))
 
@@ -96,12 +131,12 @@ def small_picture(data: bytes) -> tuple[tuple[int, int], np.ndarray]:
     Returns
     -------
     size : tuple of int
-        Width and height in the file.
+        Width and height in the file, as the picture is shown.
     pixels : ndarray of shape (height, width, 3), float32
-        The working copy, of about `SIDE`² pixels: RGB, 0 to 255.
+        The working copy, of about `SIDE`² pixels: RGB, 0 to 255; upright.
     """
     with open_bounded(data, 2 * SIDE) as (size, image):
-        return size, _shrunk(image)
+        return size, upright(_shrunk(image), image)
 
 
 def measure_picture(size: tuple[int, int], pixels: np.ndarray) -> np.ndarray:
@@ -188,9 +223,9 @@ def open_bounded(data: bytes, side: int) -> Iterator[tuple[tuple[int, int], Imag
     Yields
     ------
     size : tuple of int
-        Width and height in the file.
+        Width and height in the file, as the picture is shown.
     image : PIL.ImageFile.ImageFile
-        Not decoded yet.
+        As it lies in the file: `upright` turns what is made of it.
 
     Raises
     ------
@@ -201,8 +236,14 @@ def open_bounded(data: bytes, side: int) -> Iterator[tuple[tuple[int, int], Imag
         with _opened(data) as image:
             size = image.size
             image.draft("RGB", (side, side))
-            _check_size(size if _is_held_whole(image, data) else image.size, image)
-            yield size, image
+            _check_size(size if _is_held_whole(image, data) else image.size, size, image)
+            _check_scans(image, data)
+            if image.format in ("PNG", "TIFF"):
+                # Only then what stands behind a PNG's pixels is known, and a TIFF is turned.
+                image.load()
+            if image.format == "TIFF":
+                size = image.size
+            yield size[:: -1 if orientation(image) > 4 else 1], image
     except ImageError:
         raise
     # Pillow's readers raise whatever they stumble over in a damaged file.
@@ -222,7 +263,11 @@ def _opened(data: bytes) -> ImageFile:
         factory, accept = Image.OPEN[name]
         if accept is not None and accept(data[:16]) is True:
             return factory(io.BytesIO(data), "")
-    raise ImageError(f"is no image: save it as one of {', '.join(_FORMATS)}", DAMAGED)
+    readable = f"save it as one of {', '.join(_FORMATS)}"
+    for name, begins in _UNREAD:
+        if begins.match(data[:1024]):
+            raise ImageError(f"is a picture in {name}, which is not read: {readable}", UNSUPPORTED)
+    raise ImageError(f"is no image: {readable}", DAMAGED)
 
 
 def _is_held_whole(image: ImageFile, data: bytes) -> bool:
@@ -237,8 +282,66 @@ def _is_held_whole(image: ImageFile, data: bytes) -> bool:
     return True
 
 
-def _check_size(size: tuple[int, int], image: Image.Image) -> None:
+def _check_scans(image: ImageFile, data: bytes) -> None:
+    """Refuse a JPEG with far more scans than any encoder writes."""
+    if image.format != "JPEG" or data.count(_START_OF_SCAN) <= MOST_SCANS:
+        return
+    # Profiles and small pictures inside of a file may hold those bytes, too.
+    n_scans, place = 0, 2
+    for _ in range(_MOST_SEGMENTS):
+        marker = _MARKER.search(data, place)
+        if marker is None or marker.group() == _END_OF_IMAGE:
+            return
+        n_scans += marker.group() == _START_OF_SCAN
+        if n_scans > MOST_SCANS:
+            break
+        place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    raise ImageError(
+        f"has more than {MOST_SCANS} scans: save it as a JPEG that is not progressive", TOO_LARGE
+    )
+
+
+def orientation(image: ImageFile) -> int:
+    """How the pixels of an opened file lie, by EXIF: 1 upright, up to 8.
+
+    Of a TIFF always 1, as Pillow turns it. Pillow's own reader of EXIF holds whatever a hostile
+    file makes each entry point at.
+    """
+    exif = image.info.get("exif", b"")
+    exif = exif.removeprefix(b"Exif\0\0") if isinstance(exif, bytes) else b""
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    if image.format == "TIFF" or order is None:
+        return 1
+    try:
+        (start,) = struct.unpack_from(f"{order}L", exif, 4)
+        (n_entries,) = struct.unpack_from(f"{order}H", exif, start)
+        for place in range(start + 2, start + 2 + 12 * n_entries, 12):
+            tag, kind, _, value = struct.unpack_from(f"{order}HHLH", exif, place)
+            if tag == _ORIENTATION:
+                return value if kind == _SHORT and value in _TURNS else 1
+    # What is no EXIF leaves the picture as it lies.
+    except struct.error:
+        pass
+    return 1
+
+
+def upright(pixels: np.ndarray, image: ImageFile) -> np.ndarray:
+    """Pixels, (height, width, channels), that were made of an opened file, as it is shown."""
+    turn = _TURNS.get(orientation(image))
+    return pixels if turn is None else np.ascontiguousarray(turn(pixels))
+
+
+def _check_size(size: tuple[int, int], in_file: tuple[int, int], image: Image.Image) -> None:
+    if max(in_file) > MOST_SIDE:
+        raise ImageError(
+            f"has {in_file[0]} × {in_file[1]} pixels, on one side more than {MOST_SIDE:,}: cut it",
+            TOO_LARGE,
+        )
     width, height = size
+    if image.format == "TIFF":
+        # A tile is unpacked whole, also where it is larger than the picture.
+        tile = (image.tag_v2.get(side, 1) for side in _TILE_SIDES)  # type: ignore[attr-defined]
+        width, height = map(max, zip(size, tile, strict=True))
     twice = image.format == "WEBP" or image.mode == "PA" or "transparency" in image.info
     most = MOST_PIXELS // 2 if twice else MOST_PIXELS
     if width * height > most:

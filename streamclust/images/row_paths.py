@@ -6,6 +6,7 @@ from pathlib import Path
 from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
 from streamclust.sources import fingerprint as file_fingerprint
+from streamclust.sources import list_layout
 from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import batched_paths, case_paths, fingerprint
 
@@ -41,7 +42,10 @@ class StorePaths(Step):
         return [Need(fixed=PATHS_BYTES)]
 
     def fingerprint(self, job: Job) -> str:
-        return fingerprint(self.name, 1, file_fingerprint(self.file))
+        separator, column, _ = list_layout(self.file)
+        # Which of several columns is read has changed; lists of one column are what they were.
+        chosen = [] if (separator, column) == (",", 0) else [separator, column]
+        return fingerprint(self.name, 1, file_fingerprint(self.file), *chosen)
 
     def restore(self, job: Job, mark: str) -> bool:
         stored = case_paths(job.workspace)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamclust.errors import MISSING, ImageError, SourceError
+from streamclust.errors import MISSING, UNSUPPORTED, ImageError, SourceError
 from streamclust.images.archive import MOST_BYTES, Images, ImageStore
 from streamclust.images.pixels import MEASURES, PEAK_BYTES, measure_image
 from streamclust.images.zip_index import BYTES_A_MEMBER
@@ -19,10 +19,17 @@ from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
 from streamclust.sources import BYTES_A_PATH, fingerprint
 from streamclust.steps import CaseShapes, Job, Step
-from streamclust.store import PROBLEMS, StoredScan, paths_fingerprint, stored_paths, stored_scan
+from streamclust.store import (
+    PROBLEMS,
+    StoredScan,
+    paths_fingerprint,
+    paths_of,
+    stored_paths,
+    stored_scan,
+)
 from streamclust.store import fingerprint as digest
 
-VERSION = 2
+VERSION = 3
 CHUNK_ROWS = 65_536
 _BATCH_ROWS = 64
 # A part is what one task reads, and what a kill loses of it.
@@ -82,7 +89,7 @@ class ScanImages(Step):
     Raises
     ------
     SourceError
-        If there is no list of paths, or not one of its images is there.
+        If there is no list of paths, or not one of its images is there and can be read.
     """
 
     name = "scan"
@@ -103,9 +110,10 @@ class ScanImages(Step):
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:
         paths, stored = stored_paths(job.workspace), stored_scan(job.workspace)
+        store = ImageStore(self.images)
         with job.workspace.scratch(self.name, mark) as parts:
-            _measure_parts(passes, ImageStore(self.images), paths, parts)
-            _publish(job, stored, self.images, parts, paths.shape[0], mark)
+            _measure_parts(passes, store, paths, parts)
+            _publish(job, stored, store, self.images, parts, mark)
 
 
 def stored_pixels(job: Job, images: Any) -> Any:
@@ -222,11 +230,18 @@ def _parts(paths: Any, starts: list[int]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _publish(
-    job: Job, stored: StoredScan, images: Path | Images, parts: Path, n_rows: int, mark: str
+    job: Job,
+    stored: StoredScan,
+    store: ImageStore,
+    images: Path | Images,
+    parts: Path,
+    mark: str,
 ) -> None:
     """Put the parts together, and say how many images are no good."""
     counts: Counter[str] = Counter()
     shown: list[int] = []
+    unread = -1
+    n_rows = stored_paths(job.workspace).shape[0]
     with stored.written(n_rows, MEASURES, mark) as (pixels, problem):
         for start in range(0, n_rows, CHUNK_ROWS):
             stop = min(start + CHUNK_ROWS, n_rows)
@@ -236,12 +251,24 @@ def _publish(
             pixels[start:stop], problem[start:stop] = values[:, :-1], codes
             counts.update(PROBLEMS[code] for code in codes[codes > 0])
             shown += (start + np.flatnonzero(codes)[:_SHOWN]).tolist()
+            if unread < 0 and (codes == PROBLEMS.index(UNSUPPORTED)).any():
+                unread = start + int(np.argmax(codes == PROBLEMS.index(UNSUPPORTED)))
         if counts[MISSING] == n_rows:
             raise SourceError(
                 f"{images}: holds none of the images: check that images and list belong together"
             )
+        # Often one cause of a whole archive: it is told with the first image that it keeps back.
+        cause = "" if unread < 0 else _message(job, store, unread)
+        if counts[MISSING] + counts[UNSUPPORTED] == n_rows:
+            raise SourceError(f"{images}: none of the images can be read: {cause}")
         if counts:
-            job.events.warn(_summary(images, counts, shown))
+            job.events.warn(_summary(images, counts, shown) + (f"; {cause}" if cause else ""))
+
+
+def _message(job: Job, store: ImageStore, row: int) -> str:
+    """What is wrong with the image of a row."""
+    _, (problem,) = _Measure(store)(([row], paths_of(job.workspace, np.array([row]))))
+    return problem.message
 
 
 def _summary(images: Path | Images, counts: Counter[str], rows: list[int]) -> str:

@@ -4,7 +4,7 @@
 that has its own. Here the central directory stays in the file: only a hash of each
 name and the place of its entry are held.
 
-Reference: PKWARE's APPNOTE, sections 4.3 to 4.5.
+Reference: PKWARE's APPNOTE, sections 4.3 to 4.5, 4.6.9 and appendix D.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from streamclust.errors import DAMAGED, TOO_LARGE, ImageError, SourceError
-from streamclust.sources import OpenFile, opened
+from streamclust.errors import DAMAGED, TOO_LARGE, UNSUPPORTED, ImageError, SourceError
+from streamclust.sources import OpenFile, composed, opened
 
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")
@@ -29,12 +29,20 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _LARGE = 0xFFFFFFFF
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 _STORED, _DEFLATED = 0, 8
+_METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
+_ZIP64, _UNICODE_PATH = 1, 0x7075
+_UNICODE_HEAD = struct.Struct("<BI")
+# Of names that say nothing of it: those of a Russian and of a Chinese Windows.
+_CODE_PAGES = ("cp866", "gbk")
 
 # What `ZipIndex.scan` holds at its peak; 17 of them stay.
 BYTES_A_MEMBER = 41
 _ENDINGS = tuple(
     f".{ending}"
-    for kind in ("jpg jpeg jpe jfif", "png", "bmp", "gif", "tif tiff", "webp", "ppm pgm pbm pnm")
+    for kind in (
+        *("jpg jpeg jpe jfif", "png", "bmp", "gif", "tif tiff", "webp", "ppm pgm pbm pnm"),
+        *("avif heic heif", "jp2 j2k jpx", "jxl"),
+    )
     for ending in kind.split()
 )
 
@@ -95,7 +103,8 @@ class ZipIndex:
                 folders = member.name.split("/")[:-1]
                 is_image = is_image_name(member.name)
                 prefixes[is_image] = _common(prefixes.get(is_image, folders), folders)
-        order = np.argsort(np.asarray(hashes, "i8"), kind="stable")
+            order = np.argsort(np.asarray(hashes, "i8"), kind="stable")
+            order = order[~_replaced(file, np.asarray(hashes), np.asarray(places), order)]
         return cls(
             path=path,
             hashes=np.asarray(hashes, "i8")[order],
@@ -108,7 +117,8 @@ class ZipIndex:
         return len(self.hashes)
 
     def names(self) -> Iterator[str]:
-        """Names of the members (no folders), as they follow each other in the directory."""
+        """Names of the members (no folders), as they follow each other in the directory; of those
+        with one name the last, which replaced the others."""
         with opened(self.path) as file:
             for place in np.sort(self.places):
                 yield _member(file, int(place)).name
@@ -125,8 +135,8 @@ class ZipIndex:
         Raises
         ------
         ImageError
-            If it has more than `most` bytes, or is encrypted, damaged, or packed in another way
-            than deflate.
+            If it has more than `most` bytes, is damaged, or cannot be unpacked here: it is
+            encrypted, or packed in another way than deflate.
         SourceError
             If the archive, or its directory, cannot be read any more.
         """
@@ -145,20 +155,24 @@ class ZipIndex:
     def _find(self, file: OpenFile, name: str) -> _Member | None:
         key = _hash(name)
         first, last = (int(np.searchsorted(self.hashes, key, side)) for side in ("left", "right"))
+        same = None
         for place in self.places[first:last]:
             member = _member(file, int(place))
             if member.name == name:
                 return member
-        return None
+            if composed(member.name) == composed(name):
+                same = member
+        return same
 
     def _unpack(self, file: OpenFile, member: _Member, most: int) -> bytes:
         where = f"{self.path}: member {member.name!r}"
         if member.flags & _ENCRYPTED:
-            raise SourceError(f"{where} is encrypted: unpack the archive and use the folder")
+            message = f"{where} is encrypted: unpack the archive and use the folder"
+            raise ImageError(message, UNSUPPORTED)
         if member.method not in (_STORED, _DEFLATED):
-            raise SourceError(
-                f"{where} is packed by method {member.method}: unpack it and use the folder"
-            )
+            method = _METHODS.get(member.method, f"method {member.method}")
+            message = f"{where} is packed by {method}: unpack the archive and use the folder"
+            raise ImageError(message, UNSUPPORTED)
         size = max(member.size, member.packed)
         if size > most:
             raise ImageError(
@@ -192,10 +206,47 @@ def is_hidden(name: str) -> bool:
     return name == "__MACOSX" or (name.startswith(".") and name not in (".", ".."))
 
 
+def other_spellings(path: str) -> Iterator[str]:
+    """How members of a path are called whose names were written in a code page that they do not
+    tell: nothing in the archive says which, but the list of paths does.
+
+    >>> list(other_spellings("й.jpg"))
+    ['⌐.jpg', 'º█.jpg']
+    """
+    for code_page in () if path.isascii() else _CODE_PAGES:
+        try:
+            yield _decoded(path.encode(code_page))
+        except UnicodeEncodeError:
+            continue
+
+
+def _decoded(raw: bytes) -> str:
+    """A name that does not tell its encoding: UTF-8 if it can be, as systems other than Windows
+    write it, or else the code page that the format prescribes."""
+    try:
+        name = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        name = raw.decode("cp437")
+    # The second byte of a Chinese letter may be that of a backslash: it is one on both sides.
+    return name.replace("\\", "/")
+
+
 def _hash(name: str) -> int:
     # Two checksums of the same kind would collide together, so one is of the reversed name.
-    raw = name.encode("utf-8", "surrogatepass")
+    raw = composed(name).encode("utf-8", "surrogatepass")
     return (zlib.crc32(raw) << 31) ^ zlib.crc32(raw[::-1])
+
+
+def _replaced(
+    file: OpenFile, hashes: np.ndarray, places: np.ndarray, order: np.ndarray
+) -> np.ndarray:
+    """Which of the members, in this order, a later one of the same name has replaced."""
+    replaced = np.zeros(len(order), bool)
+    ordered = hashes[order]
+    for place in np.flatnonzero(ordered[1:] == ordered[:-1]):
+        here, later = (_member(file, int(places[order[at]])).name for at in (place, place + 1))
+        replaced[place] = here == later
+    return replaced
 
 
 def _common(one: list[str], other: list[str]) -> list[str]:
@@ -252,19 +303,39 @@ def _member(file: OpenFile, place: int) -> _Member:
     if fields[0] != b"PK\1\2":
         raise SourceError(f"{file.path}: its zip directory is damaged at byte {place}")
     rest = _take(file, place + _ENTRY.size, name_length + extra_length)
-    name = rest[:name_length].decode("utf-8" if flags & _UTF8 else "cp437", "replace")
+    name = _name(rest[:name_length], rest[name_length:], flags)
     size, packed, offset = _large_values(rest[name_length:], (size, packed, fields[-1]))
     next_place = place + _ENTRY.size + len(rest) + comment_length
-    return _Member(name.replace("\\", "/"), flags, method, crc, packed, size, offset, next_place)
+    return _Member(name, flags, method, crc, packed, size, offset, next_place)
+
+
+def _name(raw: bytes, extra: bytes, flags: int) -> str:
+    """The name of a member: as its extra field tells it, by its flag, or by its bytes."""
+    for kind, field in _fields(extra):
+        if kind == _UNICODE_PATH and len(field) > _UNICODE_HEAD.size:
+            version, checksum = _UNICODE_HEAD.unpack_from(field)
+            # A member that was renamed since has the field of its old name.
+            if version == 1 and checksum == zlib.crc32(raw):
+                return field[_UNICODE_HEAD.size :].decode("utf-8", "replace").replace("\\", "/")
+    if flags & _UTF8:
+        return raw.decode("utf-8", "replace").replace("\\", "/")
+    return _decoded(raw)
+
+
+def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    """The kinds and the contents of the extra fields of a member."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<2H", extra)
+        yield kind, extra[4 : 4 + length]
+        extra = extra[4 + length :]
 
 
 def _large_values(extra: bytes, values: tuple[int, int, int]) -> tuple[int, int, int]:
     """Take those of `values` that did not fit in 32 bits from the extra fields."""
-    while len(extra) >= 4 and _LARGE in values:
-        kind, length = struct.unpack_from("<2H", extra)
-        if kind == 1:
-            large = iter(struct.unpack_from(f"<{min(length, len(extra) - 4) // 8}Q", extra, 4))
-            first, second, third = (next(large, v) if v == _LARGE else v for v in values)
-            return first, second, third
-        extra = extra[4 + length :]
+    if _LARGE in values:
+        for kind, field in _fields(extra):
+            if kind == _ZIP64:
+                large = iter(struct.unpack_from(f"<{len(field) // 8}Q", field))
+                first, second, third = (next(large, v) if v == _LARGE else v for v in values)
+                return first, second, third
     return values

@@ -13,7 +13,7 @@ import numpy as np
 
 from streamclust.labelling.stored_labels import NamedClustering
 from streamclust.outliers import Fence
-from streamclust.store import safe_cell, write_table
+from streamclust.store import write_table
 
 # Siddiqi, N. (2006). Credit Risk Scorecards. Wiley: below the first, no change worth acting on;
 # from the second on, another population.
@@ -159,10 +159,10 @@ class SetDrift:
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """The lines of drift.csv, of each cluster and of all."""
-        about = {"set": safe_cell(self.clustering.set_name), "clustering": self.clustering.name}
+        about = {"set": self.clustering.set_name, "clustering": self.clustering.name}
         terms = stability_terms(self.before, self.now)
         before, now = _shares(self.before), _shares(self.now)
-        names = (*map(safe_cell, self.clustering.naming.names), "")
+        names = (*self.clustering.naming.names, "")
         for j, name in enumerate(names):
             is_noise = j == len(names) - 1
             if is_noise and not (self.before[j] or self.now[j]):

@@ -11,12 +11,14 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 from typing import Any, TextIO
 
+import numpy as np
+
 from streamclust.errors import ImageError, SettingsError
 from streamclust.images import MEASURES, ImageStore, stored_images
 from streamclust.labelling.stored_labels import NamedClustering, RowBatch
-from streamclust.sources import normalise_path
+from streamclust.sources import normalise_path, path_digests
 from streamclust.steps import Job
-from streamclust.store import stored_scan
+from streamclust.store import path_blocks, paths_of, stored_scan
 
 NO_CLUSTER = "in no cluster"
 _LONGEST = 100
@@ -86,6 +88,7 @@ def _coco(job: Job, path: Path, clustering: NamedClustering) -> Iterator[Write]:
 def _fiftyone(job: Job, path: Path, clustering: NamedClustering) -> Iterator[Write]:
     """labels.json of a FiftyOneImageClassificationDataset: classes, and by the path of an image,
     without its ending, the number of its class and a confidence."""
+    _check_stems(job)
     classes, of_cluster = clustering.classes()
     with open(path, "w", encoding="utf-8") as file:
         file.write(f'{{"classes": {_json(list(classes))},\n"labels": {{')
@@ -95,13 +98,40 @@ def _fiftyone(job: Job, path: Path, clustering: NamedClustering) -> Iterator[Wri
             nonlocal between
             for row, shown, label, confidence in _rows(batch):
                 if label >= 0:
-                    key = str(PurePosixPath(normalise_path(shown)).with_suffix("")) if shown else ""
+                    key = _stem(shown) if shown else ""
                     target = {"label": int(of_cluster[label]), "confidence": round(confidence, 6)}
                     file.write(f"{between}{_json(key or str(row))}: {_json(target)}")
                     between = ",\n"
 
         yield write
         file.write("\n}}\n")
+
+
+def _stem(path: str) -> str:
+    return str(PurePosixPath(normalise_path(path)).with_suffix(""))
+
+
+def _check_stems(job: Job) -> None:
+    """Refuse rows whose paths are the same without their endings: one of them would have the label.
+
+    Raises
+    ------
+    SettingsError
+        When there are some.
+    """
+    blocks = path_blocks(job.workspace)
+    if blocks is None:
+        return
+    digests = path_digests(map(_stem, chain.from_iterable(blocks)))
+    _, first, counts = np.unique(digests, return_index=True, return_counts=True)
+    if (n_sharing := int(counts[counts > 1].sum())) == 0:
+        return
+    row = int(first[counts > 1].min())
+    (path,) = paths_of(job.workspace, np.array([row]))
+    raise SettingsError(
+        f"fiftyone knows an image by its path without the ending, which {n_sharing:,} rows share "
+        f"with others, such as row {row}, {_stem(path)}: export --format coco, or a table"
+    )
 
 
 def _rows(batch: RowBatch) -> Iterator[tuple[int, str, int, float]]:

@@ -11,7 +11,7 @@ from streamclust.errors import SettingsError, SourceError
 from streamclust.labelling.names import Naming
 from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
-from streamclust.sources import csv_lines
+from streamclust.sources import csv_lines, plain_cell
 from streamclust.steps import Job
 from streamclust.store import (
     LABEL_STEP,
@@ -22,7 +22,6 @@ from streamclust.store import (
     archive_names,
     clusters_to_name,
     find_clustering,
-    plain_cell,
     save_names,
 )
 

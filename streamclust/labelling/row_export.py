@@ -29,6 +29,8 @@ from streamclust.store import RowPaths, stored_outliers
 STEP = "labels to take away"
 # float64 copies of a piece, distances to all means, and the columns of a span.
 _WORK = 32 * MIB
+# Digests of paths, in order, with the first row and the count of each.
+_BYTES_A_STEM = 48
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def export_rows(job: Job, wanted: ExportOptions) -> None:
         if wanted.folders is not None:
             opened = label_folders(job, wanted.folders, clusterings[0])
             writers.append(stack.enter_context(opened))
-        needs = export_needs(rows)
+        needs = export_needs(rows, wanted.form)
         passes = stack.enter_context(job.step(STEP, None, needs, rows[0].n_rows))
         size = max(of_set.rows_a_block for of_set in rows)
         assign = OfEachSet(list(map(AssignStored, rows, clusterings)))
@@ -102,15 +104,17 @@ def export_rows(job: Job, wanted: ExportOptions) -> None:
         job.events.note(f"{written}: {rows[0].n_rows:,} rows")
 
 
-def export_needs(rows: Sequence[Rows]) -> list[Need]:
-    """Memory of blocks, and of the columns of spans that wait to be written."""
+def export_needs(rows: Sequence[Rows], form: str | None = None) -> list[Need]:
+    """Memory of blocks, and of the columns of spans that wait to be written; and of the digests of
+    all paths, where images are known by them."""
     size = max(of_set.rows_a_block for of_set in rows)
     block = max(
         of_set.rows_a_block * of_set.n_columns * np.dtype(of_set.array.dtype).itemsize
         for of_set in rows
     )
     columns = size * (12 * len(rows) + 16)
-    return [Need(fixed=64 * MIB + size * 200, per_block=2 * block + columns + _WORK)]
+    keys = rows[0].n_rows * _BYTES_A_STEM if form == "fiftyone" else 0
+    return [Need(fixed=64 * MIB + size * 200 + keys, per_block=2 * block + columns + _WORK)]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from streamclust.errors import SettingsError
-from streamclust.store import safe_cell
+from streamclust.sources import safe_cell
 
 INT, FLOAT, FLAG, TEXT, CODE = "int", "float", "flag", "text", "code"
 # Lines that stand as Python objects at once.
@@ -171,7 +171,7 @@ def _as_text(column: Column, values: Any) -> list:
         return values.astype(np.int8).tolist()
     if column.kind == CODE:
         return _texts(column, values, safe_cell)
-    return values if column.kind == TEXT else values.tolist()
+    return list(map(safe_cell, values)) if column.kind == TEXT else values.tolist()
 
 
 def _as_json(column: Column, values: Any) -> list:

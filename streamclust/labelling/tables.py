@@ -27,7 +27,6 @@ from streamclust.store import (
     find_clustering,
     named_clusterings,
     recommended_clusterings,
-    safe_cell,
     stored_outliers,
     write_table,
 )
@@ -208,10 +207,10 @@ def _lost_lines(applied: Sequence[AppliedNames]) -> Iterator[dict[str, Any]]:
     for names in applied:
         for lost in names.lost:
             yield {
-                "set": safe_cell(names.clustering.set_name),
+                "set": names.clustering.set_name,
                 "clustering": names.clustering.name,
                 "what": lost.what,
-                "name": safe_cell(lost.name),
+                "name": lost.name,
                 "clusters": " ".join(map(str, lost.clusters)),
                 "rows": lost.rows,
                 "into": lost.into if lost.into >= 0 else "",
@@ -241,10 +240,10 @@ def _template_lines(clustering: StoredClustering) -> Iterator[dict[str, Any]]:
     sizes, naming = clustering.sizes[...], cluster_names(clustering)
     for cluster, size in enumerate(sizes.tolist()):
         yield {
-            "set": safe_cell(clustering.set_name),
+            "set": clustering.set_name,
             "clustering": clustering.name,
             "cluster": cluster,
-            "name": safe_cell(naming.names[cluster]),
+            "name": naming.names[cluster],
             "outlier": int(naming.outliers[cluster]),
             "mark": clustering.fingerprint,
             "size": size,

@@ -42,7 +42,6 @@ from streamclust.store import (
     fingerprint,
     label_changes,
     path_blocks,
-    safe_cell,
     settings_of_last,
     stored_paths,
 )
@@ -279,7 +278,7 @@ def _label_lines(sets: Sequence[DescriptorSet]) -> Iterator[dict[str, Any]]:
         for clustering in stored.clusterings:
             changes = label_changes(clustering)
             if changes is not None:
-                about = {"set": safe_cell(stored.name), "clustering": clustering.name}
+                about = {"set": stored.name, "clustering": clustering.name}
                 cells = {column: _cell(getattr(changes, column)) for column in _OF_ALL}
                 yield {**about, "recommended": int(clustering == recommended), **cells}
 
@@ -297,10 +296,10 @@ def _cluster_lines(
         counts = {column: getattr(changes, column)[cluster] for column in _COUNTS}
         after = counts["before"] + counts["gained"] + counts["moved_in"] - counts["moved_out"]
         yield {
-            "set": safe_cell(stored.name),
+            "set": stored.name,
             "clustering": clustering.name,
             "cluster": cluster,
-            "name": safe_cell(name),
+            "name": name,
             **counts,
             "after": after,
             "psi": f"{terms[cluster]:.6f}",

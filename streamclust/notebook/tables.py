@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamclust.errors import WorkspaceError
-from streamclust.store import Workspace, plain_cell
+from streamclust.sources import plain_cell
+from streamclust.store import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +102,7 @@ def read_table(file: Path, made_by: str, numbers: Collection[str] | None = None)
         ) from error
     for name in text:
         table[name] = table[name].map(plain_cell, na_action="ignore")
-    return table
+    return table.rename(columns=plain_cell)
 
 
 def _absent(file: Path, made_by: str) -> WorkspaceError:

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from streamclust.errors import MISSING, SourceError
+from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, UNSUPPORTED, SourceError
 from streamclust.images import (
     IMAGE_KINDS,
     MEASURES,
@@ -24,12 +24,15 @@ from streamclust.steps import Job
 from streamclust.store import PROBLEMS, case_outliers, paths_of, stored_scan
 
 UNUSUAL, INVALID = "unusual content", "invalid descriptor"
-# The codes of kinds: pixels tell the first, then what nothing but the descriptor tells.
-KINDS = ("", *IMAGE_KINDS, UNUSUAL, *PROBLEMS[1:], INVALID)
-# A picture of another size is no bad picture: only together with the descriptors it is flagged.
+# The codes of kinds: pixels tell the first, then what nothing but the descriptor tells. They are
+# stored: a new kind comes last.
+KINDS = ("", *IMAGE_KINDS, UNUSUAL, MISSING, DAMAGED, TOO_LARGE, INVALID, UNSUPPORTED)
+# A picture of another size is no bad picture: only together with the descriptors it is flagged. Nor
+# is one that is not there, or in a format that is not read: the fault is not the picture's.
 BAD_PICTURES = tuple(
-    KINDS.index(kind) for kind in (*IMAGE_KINDS, *PROBLEMS[2:]) if kind != "odd size"
+    KINDS.index(kind) for kind in (*IMAGE_KINDS, DAMAGED, TOO_LARGE) if kind != "odd size"
 )
+_KIND_OF_PROBLEM = np.array([KINDS.index(problem) for problem in PROBLEMS], np.int8)
 
 LEAST_SHOWN = 100
 MOST_MEASURED = 5_000
@@ -140,6 +143,13 @@ def tell_kinds(
             "list belong together; scores come without reasons"
         )
         return Reasons.none(), None
+    unread = {problem.row: problem.message for problem in problems if problem.kind == UNSUPPORTED}
+    if len(unread.keys() | missing) == n_images:
+        job.events.warn(
+            f"none of the {n_images:,} images looked for can be read ({len(missing):,} are "
+            f"missing): {next(iter(unread.values()))}; scores come without reasons"
+        )
+        return Reasons.none(), None
     _tell_problems(job, images, problems, n_images)
     codes = {problem.row: PROBLEMS.index(problem.kind) for problem in problems}
     problem = np.array([codes.get(row, 0) for row in shown.tolist()], np.int8)
@@ -237,8 +247,7 @@ class _RowKinds:
 
     def _kinds_of(self, measures: np.ndarray, problem: np.ndarray) -> np.ndarray:
         kinds = self.yardstick.first_kinds(measures) + 1
-        offset = KINDS.index(PROBLEMS[1]) - 1
-        return np.where(problem > 0, problem + offset, kinds).astype(np.int8)
+        return np.where(problem > 0, _KIND_OF_PROBLEM[problem], kinds).astype(np.int8)
 
     def merge(self, other: Self) -> None:
         self._rows += other._rows

@@ -61,7 +61,7 @@ class FlagOutliers(Step):
         images, scanned = stored_images(job), job.settings.scan_images
         scan = stored_scan(job.workspace)
         of_images = images and (scan.fingerprint if scanned else images_mark(images))
-        return fingerprint(self.name, 5, made_of, job.settings.contamination, scanned, of_images)
+        return fingerprint(self.name, 6, made_of, job.settings.contamination, scanned, of_images)
 
     def restore(self, job: Job, mark: str) -> bool:
         return case_outliers(job.workspace).restore(mark)

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.errors import SettingsError, SourceError
-from streamclust.sources.paths import KEYS, TAIL, RowFinder, csv_lines
+from streamclust.sources.cells import plain_cell
+from streamclust.sources.paths import KEYS, SEPARATORS, TAIL, RowFinder, csv_lines
 
 OUTLIER_KIND = "outlier_kind"
 # A column with more values than this, or than half as many as rows, tells rows apart rather than
@@ -21,13 +22,12 @@ MOST_A_ROW = 0.5
 # values; row numbers, their order, and the digests of paths; a column that is put in order.
 _BYTES_A_VALUE = 4.25
 _BYTES_A_COLUMN = 200 * MOST_VALUES
-_BYTES_A_ROW = 64
+_BYTES_A_ROW = 80
 
 # A table that matches fewer of its lines, and of the rows of the case, is of another case.
 LEAST_MATCHED = 0.5
 # An attribute of which one value has a larger share of the known rows says nothing of clusters.
 MOST_OF_ONE_VALUE = 0.98
-_SEPARATORS = ",;\t"
 # VERI-Wild's cameras have numbers, which would be taken for a measure.
 _CAMERA = "camera id"
 
@@ -63,8 +63,9 @@ class Truth:
         Columns that are no attributes, and why.
     dominated : dict of str to str
         Those that would say nothing, as one value has nearly all rows: `read_attributes`.
-    unmatched : int
-        Lines whose path is not in the case.
+    matched, unmatched : int
+        Lines of rows of the case, which may be several where rows share a path; and lines whose
+        path is not in it.
     examples : list of str
         The first three such paths.
     """
@@ -74,6 +75,7 @@ class Truth:
     attributes: dict[str, Attribute]
     skipped: dict[str, str] = field(default_factory=dict)
     dominated: dict[str, str] = field(default_factory=dict)
+    matched: int = 0
     unmatched: int = 0
     examples: list[str] = field(default_factory=list)
 
@@ -114,11 +116,12 @@ def read_attributes(
         the rows: then it belongs to another case.
     """
     known = read_lines(file, _lines(file), n_rows, paths, columns)
-    n_found, n_lines = len(known.rows), len(known.rows) + known.unmatched
-    if max(n_found / n_lines, n_found / n_rows) < LEAST_MATCHED:
+    n_lines = known.matched + known.unmatched
+    if max(known.matched / n_lines, len(known.rows) / n_rows) < LEAST_MATCHED:
         raise SourceError(
-            f"{file}: only {n_found:,} of its {n_lines:,} lines are of rows of this case, which "
-            f"has {n_rows:,}: name the table of this case; not found: {', '.join(known.examples)}"
+            f"{file}: only {known.matched:,} of its {n_lines:,} lines are of rows of this case, "
+            f"which has {n_rows:,}: name the table of this case; not found: "
+            f"{', '.join(known.examples)}"
         )
     if columns is None:
         known = _undominated(known)
@@ -174,7 +177,7 @@ def most_values(file: Path, columns: Sequence[str] | None = None) -> int:
 
 def _lines(file: Path) -> Iterator[list[str]]:
     """The lines of a table, split, with the names of cameras for their numbers."""
-    lines = csv_lines(file, _SEPARATORS)
+    lines = csv_lines(file, SEPARATORS)
     header = next(lines, [])
     yield header
     names = [name.strip().lower() for name in header]
@@ -186,12 +189,13 @@ def _lines(file: Path) -> Iterator[list[str]]:
 
 
 def read_truth(file: Path, n_rows: int, paths: Iterable[Iterable[str]] | None = None) -> Truth:
-    """Read a CSV that says what rows show.
+    """Read a CSV that says what rows show; its fields may be parted by semicolons or tabs.
 
     Lines are matched by the column ``row``, or by ``path`` or ``paths`` without it, or by the last
-    two parts of the path without its ending, if ``id/image`` is the name of the column. The column
-    ``outlier_kind`` is empty for ordinary rows; every other one is an attribute, empty where it is
-    not known, unless it has a single value, or so many that it tells rows apart.
+    two parts of the path without its ending, if ``id/image`` is the name of the column. A line
+    is of all rows with its path. The column ``outlier_kind`` is empty for ordinary rows; every
+    other one is an attribute, empty where it is not known, unless it has a single value, or so
+    many that it tells rows apart.
 
     Parameters
     ----------
@@ -206,7 +210,7 @@ def read_truth(file: Path, n_rows: int, paths: Iterable[Iterable[str]] | None = 
     SourceError
         If it cannot be read, has no column to match by, or does not belong to the case.
     """
-    return read_lines(file, csv_lines(file), n_rows, paths)
+    return read_lines(file, csv_lines(file, SEPARATORS), n_rows, paths)
 
 
 def truth_bytes(file: Path, n_rows: int) -> int:
@@ -217,7 +221,7 @@ def truth_bytes(file: Path, n_rows: int) -> int:
     SourceError
         As `read_truth`, for that line.
     """
-    return lines_bytes(file, csv_lines(file), n_rows)
+    return lines_bytes(file, csv_lines(file, SEPARATORS), n_rows)
 
 
 def lines_bytes(
@@ -231,7 +235,7 @@ def lines_bytes(
 
 def _header(file: Path, lines: Iterator[list[str]]) -> tuple[list[str], list[str]]:
     """The names of all columns, and of those to match by."""
-    header = [name.strip() for name in next(lines, [])]
+    header = [plain_cell(name.strip()) for name in next(lines, [])]
     if len(set(header)) < len(header):
         raise SourceError(f"{file}: two columns have one name: rename one")
     keys = [name for name in header if name.lower() in KEYS]
@@ -297,11 +301,10 @@ def read_lines(
                 f"{file}: line {number} has {len(line)} columns where the first has "
                 f"{len(header)}: put values that contain the separator in quotes"
             )
-        row = finder.row({key: line[place].strip() for key, place in places}, number)
-        if row >= 0:
+        for row in finder.rows({key: line[place].strip() for key, place in places}, number):
             rows.append(row)
             for place, column in cells:
-                column.add(line[place].strip())
+                column.add(plain_cell(line[place].strip()))
     return _truth(file, np.array(rows, np.int64), columns, finder, named is not None)
 
 
@@ -322,7 +325,16 @@ def _truth(
     rows = rows[order]
     twice = np.flatnonzero(rows[1:] == rows[:-1])
     if len(twice):
-        raise SourceError(f"{file}: row {rows[twice[0]]} has two lines: leave one")
+        row = int(rows[twice[0]])
+        shared = finder.sharing(row)
+        way_out = (
+            f"leave one line for the {shared:,} rows that have its path, or add a column 'row'"
+            if shared > 1
+            else "leave one"
+        )
+        n_twice = len(np.unique(rows[twice]))
+        others = f" (as have {n_twice - 1:,} others)" if n_twice > 1 else ""
+        raise SourceError(f"{file}: row {row} has two lines{others}: {way_out}")
     kind = columns.pop(OUTLIER_KIND, None)
     attributes, skipped = {}, {}
     for name in list(columns):
@@ -336,6 +348,7 @@ def _truth(
     outliers = None if kind is None or kind.is_full else kind.attribute(order)
     return Truth(
         *(rows, outliers, attributes, skipped),
+        matched=finder.matched,
         unmatched=finder.unmatched,
         examples=finder.examples,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from streamclust.errors import SourceError
 from streamclust.registries import FORMATS
 from streamclust.sources.base import ArraySource, reader_of
+from streamclust.sources.paths import count_mismatch
 
 PATHS_NAME = "images_paths.csv"
 IMAGE_FOLDERS = ("row_data", "raw_data")
@@ -153,8 +154,17 @@ def _find_images(root: Path) -> Path | None:
     return None
 
 
-def check_rows(sources: Mapping[str, ArraySource], n_paths: int | None) -> int:
+def check_rows(
+    sources: Mapping[str, ArraySource], n_paths: int | None, paths_file: Path | None = None
+) -> int:
     """Check that all sets, and the paths if there are any, have as many rows.
+
+    Parameters
+    ----------
+    sources : mapping of str to ArraySource
+    n_paths : int or None
+    paths_file : Path, optional
+        The list of paths, which may tell why it does not fit.
 
     Returns
     -------
@@ -171,6 +181,10 @@ def check_rows(sources: Mapping[str, ArraySource], n_paths: int | None) -> int:
         counts[PATHS_NAME] = n_paths
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        n_rows = {len(source) for source in sources.values()}
+        if len(n_rows) == 1 and n_paths and paths_file is not None:
+            cause = count_mismatch(paths_file, n_paths, n_rows.pop())
+            listed += f"; {cause}" if cause else ""
         raise SourceError(
             f"the numbers of rows differ: {listed}: all must describe the same images in the "
             f"same order; leave out the set that does not"

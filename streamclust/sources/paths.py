@@ -7,14 +7,18 @@ number or by path.
 import csv
 import hashlib
 import re
+import unicodedata
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from os.path import splitext
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from streamclust.errors import SourceError
+from streamclust.sources.cells import plain_cell
 
 DIGEST_BYTES = 8
 # Of a path and its number in `PathNumbers`.
@@ -26,8 +30,22 @@ TAIL = "id/image"
 KEYS = (ROW, "path", "paths", TAIL)
 _EXAMPLES = 3
 
-_PATH_COLUMNS = re.compile(r"(images?_?|files?_?)?(paths?|names?)|images?|files?", re.IGNORECASE)
-_IMAGE_ENDING = re.compile(r"\.(jpe?g|png|bmp|gif|tiff?|webp|p[gpn]m)$", re.IGNORECASE)
+SEPARATORS = ",;\t"
+# How likely a column of such a name is to hold paths, the likeliest first.
+_PATH_COLUMNS = (
+    re.compile(r"paths?", re.IGNORECASE),
+    re.compile(r"(images?|imgs?|files?)[ _]?paths?", re.IGNORECASE),
+    re.compile(r"(images?|imgs?|files?)[ _]?names?", re.IGNORECASE),
+    re.compile(r"(images?|imgs?|files?)", re.IGNORECASE),
+    re.compile(r"names?", re.IGNORECASE),
+)
+_IMAGE_ENDING = re.compile(
+    r"\.(jpe?g?|jfif|png|bmp|gif|tiff?|webp|p[gpbn]m|avif|hei[cf]|jp2|j2k|jpx|jxl)$", re.IGNORECASE
+)
+_DIGITS = re.compile(r"\d+")
+# Lines at the beginning of a list that tell which of its columns holds the paths.
+_LOOKED_AT = 50
+_SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
 def csv_lines(file: str | Path, separators: str = ",") -> Iterator[list[str]]:
@@ -65,10 +83,13 @@ def csv_lines(file: str | Path, separators: str = ",") -> Iterator[list[str]]:
 
 
 def iter_paths(file: str | Path) -> Iterator[str]:
-    """Read image paths one after the other, as they stand in the file.
+    """Read image paths one after the other, as they stand in the file, but for an apostrophe that
+    keeps spreadsheets from taking one for a formula.
 
-    The CSV has one column, with a header line or without, or several of which one
-    is called ``paths`` or the like (or two, the first a running index without a name).
+    The table, whose fields are parted by commas, semicolons or tabs, has one column, with a
+    header line or without, or several: of those called ``paths``, ``file``, ``image`` or the like
+    the one whose values look most like paths (or the only one that does, or the second of two, the
+    first a running index without a name).
 
     Raises
     ------
@@ -97,18 +118,57 @@ def column_names(file: str | Path) -> list[str]:
     SourceError
         As `iter_paths`.
     """
-    first = next(csv_lines(file), [])
-    return _names(first) if _find_column(Path(file), first)[1] else []
+    layout = list_layout(file)
+    return _names(next(csv_lines(file, layout.separator))) if layout.is_header else []
+
+
+class ListLayout(NamedTuple):
+    """How a list of paths is written: what parts its fields, which of them holds the path, and
+    whether the first line is a header."""
+
+    separator: str
+    column: int
+    is_header: bool
+
+
+def list_layout(file: str | Path) -> ListLayout:
+    """Tell how a list of paths is written, by its first lines.
+
+    Raises
+    ------
+    SourceError
+        As `iter_paths`, for those lines.
+    """
+    refused = None
+    for separator in SEPARATORS:
+        lines = list(islice(csv_lines(file, separator), _LOOKED_AT))
+        if not lines or not lines[0]:
+            raise SourceError(f"{file}: starts with an empty line: one line a path is needed")
+        first, *rest = (line for line in lines if any(field.strip() for field in line))
+        if len(first) == 1:
+            continue
+        rest = [line for line in rest if len(line) == len(first)]
+        found = _find_column(first, rest)
+        if found is not None:
+            return ListLayout(separator, *found)
+        # A semicolon or a tab may also be part of the only path of a line.
+        if separator == "," or (rest and not any(map(_looks_like_path, first))):
+            refused = refused or first
+    if refused:
+        columns = " ".join(", ".join(refused).split())[:200]
+        raise SourceError(f"{file}: no column is called 'paths' ({columns}): name the one that is")
+    paths = [line[0] for line in islice(csv_lines(file), _LOOKED_AT) if line]
+    return ListLayout(",", 0, _is_header_of_one_column(paths))
 
 
 def _iter_cells(file: Path, name: str | None) -> Iterator[tuple[str, str]]:
     """The path of each row, and its cell of the column `name`, or the path again."""
-    lines = csv_lines(file)
-    first = next(lines, [])
-    column, is_header = _find_column(file, first)
+    separator, column, is_header = list_layout(file)
+    lines = csv_lines(file, separator)
+    first = next(lines)
     other = column if name is None else _place(file, _names(first) if is_header else [], name)
     if not is_header:
-        yield first[column], first[other]
+        yield plain_cell(first[column]), plain_cell(first[other])
     blank = 0
     for number, row in enumerate(lines, 2):
         if not any(field.strip() for field in row):
@@ -120,11 +180,11 @@ def _iter_cells(file: Path, name: str | None) -> Iterator[tuple[str, str]]:
         if len(row) != len(first):
             raise SourceError(
                 f"{file}: line {number} has {len(row)} columns where the first has {len(first)}: "
-                f"put paths that contain commas in quotes"
+                f"put paths that contain {_SEPARATOR_NAMES[separator]} in quotes"
             )
         if not row[column]:
             raise SourceError(f"{file}: line {number} has no path: each line must hold a path")
-        yield row[column], row[other]
+        yield plain_cell(row[column]), plain_cell(row[other])
 
 
 def _names(header: list[str]) -> list[str]:
@@ -138,33 +198,82 @@ def _place(file: Path, names: list[str], name: str) -> int:
     return names.index(name)
 
 
-def _find_column(file: Path, first: list[str]) -> tuple[int, bool]:
-    """Tell which column holds the paths, and whether the first line is a header."""
-    if not first:
-        raise SourceError(f"{file}: starts with an empty line: one line a path is needed")
+def _find_column(first: list[str], rest: list[list[str]]) -> tuple[int, bool] | None:
+    """Tell which of several columns holds the paths, and whether the first line is a header; None
+    where that cannot be told."""
     paths = [i for i, field in enumerate(first) if _looks_like_path(field)]
     others = [field.strip() for i, field in enumerate(first) if i not in paths]
     # Beside a running index only: a path with a comma that is not in quotes looks like two fields.
     if len(paths) == 1 and all(not field or field.isdigit() for field in others):
         return paths[0], False
-    if not paths and len(first) == 1:
-        return 0, True
-    named = [i for i, field in enumerate(first) if _PATH_COLUMNS.fullmatch(field.strip())]
-    if not paths and named:
-        return named[0], True
-    if not paths and len(first) == 2 and not first[0].strip():
+    if paths:
+        return None
+    ranks = {i: _rank(field) for i, field in enumerate(first)}
+    named = [i for i, rank in ranks.items() if rank < len(_PATH_COLUMNS)]
+    values = [[line[i] for line in rest] for i in range(len(first))]
+    if named:
+        # Of a table with the columns file and path, either may be the number of an image.
+        return min(named, key=lambda i: (-_likeness(values[i]), ranks[i], i)), True
+    if len(first) == 2 and not first[0].strip():
         return 1, True
-    columns = " ".join(", ".join(first).split())[:200]
-    raise SourceError(f"{file}: no column is called 'paths' ({columns}): name the one that is")
+    likely = [i for i in range(len(first)) if _likeness(values[i]) > 0]
+    return (likely[0], True) if len(likely) == 1 else None
+
+
+def _rank(name: str) -> int:
+    """Where a column's name stands among those of paths; beyond all for others."""
+    ranks = (i for i, names in enumerate(_PATH_COLUMNS) if names.fullmatch(name.strip()))
+    return 0 if name.strip().lower() == TAIL else next(ranks, len(_PATH_COLUMNS))
+
+
+def _likeness(values: list[str]) -> int:
+    """How much the values of a column are like paths: folders and an ending, either, or nothing."""
+    n_folders = sum("/" in value or "\\" in value for value in values)
+    n_endings = sum(_IMAGE_ENDING.search(value) is not None for value in values)
+    return (2 * n_folders > len(values)) + 2 * (2 * n_endings > len(values))
+
+
+def _is_header_of_one_column(values: list[str]) -> bool:
+    first, rest = values[0].strip(), values[1:]
+    if _rank(first) < len(_PATH_COLUMNS):
+        return True
+    if _looks_like_path(first):
+        return False
+    # Names of images without folders or ending, which differ in their numbers only.
+    shapes = {_DIGITS.sub("0", value.strip()) for value in rest}
+    return not (_DIGITS.search(first) and shapes == {_DIGITS.sub("0", first)})
 
 
 def _looks_like_path(field: str) -> bool:
+    if field.strip().lower() == TAIL:
+        return False
     return "/" in field or "\\" in field or _IMAGE_ENDING.search(field) is not None
 
 
 def count_paths(file: str | Path) -> int:
     """Count the paths in a CSV, as `iter_paths` reads them."""
     return sum(1 for _ in iter_paths(file))
+
+
+def count_mismatch(file: str | Path, n_paths: int, n_rows: int) -> str:
+    """Why a list has more or fewer paths than there are rows, as far as it tells; or nothing.
+
+    Eight bytes a path are held.
+    """
+    layout = list_layout(file)
+    line = layout.separator.join(next(csv_lines(file, layout.separator)))[:100]
+    if layout.is_header and n_paths == n_rows - 1:
+        return f"its first line, {line!r}, was taken for a header: add one if it is a path"
+    if not layout.is_header and n_paths == n_rows + 1:
+        return f"its first line, {line!r}, was taken for a path: call the column 'paths'"
+    n_different = len(np.unique(path_digests(iter_paths(file))))
+    if n_different < n_paths:
+        listed = f"{n_paths - n_different:,} of its lines repeat a path that stands above them"
+        fits = n_different == n_rows
+        return f"{listed}: without them there are as many as rows" if fits else listed
+    if n_rows > n_paths and n_rows % n_paths == 0:
+        return f"there are {n_rows // n_paths} rows a path: list each path as often"
+    return ""
 
 
 def normalise_path(path: str) -> str:
@@ -179,9 +288,15 @@ def normalise_path(path: str) -> str:
     return path
 
 
+def composed(text: str) -> str:
+    """A text whose letters with marks are one character each: macOS writes them as two, so that
+    names that look alike differ."""
+    return unicodedata.normalize("NFC", text)
+
+
 def path_digest(path: str) -> bytes:
-    """The digest of a path; the same however its folders are written."""
-    text = normalise_path(path).encode("utf-8", "surrogatepass")
+    """The digest of a path; the same however its folders and its letters are written."""
+    text = composed(normalise_path(path)).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=DIGEST_BYTES).digest()
 
 
@@ -218,7 +333,7 @@ class PathNumbers:
 
 
 class RowFinder:
-    """Says which row of the case a line is of.
+    """Says which rows of the case a line is of: one by its number, or all that have its path.
 
     Parameters
     ----------
@@ -241,47 +356,67 @@ class RowFinder:
     ) -> None:
         self.file = file
         self.n_rows = n_rows
-        self.unmatched = 0
+        self.matched = self.unmatched = 0
         self.examples: list[str] = []
         self._key = key = path_tail if TAIL in keys else normalise_path
-        self._digests = None if paths is None else _digests(paths, key)
+        self._digests: np.ndarray | None = None
+        self._whole: np.ndarray | None = None
+        if paths is not None:
+            self._digests, self._whole = _digests(paths, key)
         self._order = None if self._digests is None else np.argsort(self._digests, kind="stable")
 
-    def row(self, keys: dict[str, str], number: int) -> int:
-        """The row of line `number`, or -1 where its path is not in the case."""
+    def rows(self, keys: dict[str, str], number: int) -> list[int]:
+        """The rows of line `number`; none where its path is not in the case."""
         path = next((keys[name] for name in KEYS[1:] if keys.get(name)), "")
+        rows = [self._numbered(keys[ROW], number)] if ROW in keys else self._of_path(path)
         if ROW in keys:
-            row = self._numbered(keys[ROW], number)
-            if path and self._digests is not None and self._digests[row] != self._digest(path):
-                raise SourceError(
-                    f"{self.file}: line {number} says that row {row} is {path}, which it is not in "
-                    "this case: take the column 'row' out to match by path"
-                )
-            return row
+            self._check_path(rows[0], path, number)
+        self.matched += bool(rows)
+        self.unmatched += not rows
+        if not rows and len(self.examples) < _EXAMPLES:
+            self.examples.append(path)
+        return rows
+
+    def sharing(self, row: int) -> int:
+        """How many rows have the path of a row; 0 where there are no paths."""
+        whole = self._digests if self._whole is None else self._whole
+        return 0 if whole is None else int(np.count_nonzero(whole == whole[row]))
+
+    def _check_path(self, row: int, path: str, number: int) -> None:
+        if not path or self._digests is None:
+            return
+        if self._digests[row] not in (self._digest(path), self._digest(plain_cell(path))):
+            raise SourceError(
+                f"{self.file}: line {number} says that row {row} is {path}, which it is not in "
+                "this case: take the column 'row' out to match by path"
+            )
+
+    def _of_path(self, path: str) -> list[int]:
         if self._digests is None or self._order is None:
             raise SourceError(
                 f"{self.file}: has no column 'row', and the case has no paths to match by: add one"
             )
-        digest = self._digest(path)
-        place = int(np.searchsorted(self._digests, digest, sorter=self._order))
-        row = int(self._order[place]) if path and place < self.n_rows else -1
-        if row < 0 or self._digests[row] != digest:
-            self.unmatched += 1
-            if len(self.examples) < _EXAMPLES:
-                self.examples.append(path)
-            return -1
-        if self._key is path_tail:
-            self._check_single(place, path)
-        return row
+        # As it stands first: an apostrophe may be of the path itself.
+        for text in dict.fromkeys([path, plain_cell(path)] if path else []):
+            digest = self._digest(text)
+            first, last = (
+                int(np.searchsorted(self._digests, digest, side, sorter=self._order))
+                for side in ("left", "right")
+            )
+            if first < last:
+                rows = self._order[first:last]
+                self._check_single(rows, text)
+                return rows.tolist()
+        return []
 
-    def _check_single(self, place: int, path: str) -> None:
-        """Refuse an end of a path that several rows have."""
-        if self._digests is None or self._order is None:
+    def _check_single(self, rows: np.ndarray, path: str) -> None:
+        """Refuse an end of different paths."""
+        if self._whole is None:
             return
-        rows = self._order[place : place + 2]
-        if len(rows) == 2 and self._digests[rows[0]] == self._digests[rows[1]]:
+        others = rows[self._whole[rows] != self._whole[rows[0]]]
+        if len(others):
             raise SourceError(
-                f"{self.file}: rows {rows[0]} and {rows[1]} of this case both end in {path}: "
+                f"{self.file}: rows {rows[0]} and {others[0]} of this case both end in {path}: "
                 "name the rows by a column 'path'"
             )
 
@@ -297,16 +432,23 @@ class RowFinder:
         return _digest(self._key(path))
 
 
-def _digests(paths: Iterable[Iterable[str]], key: Callable[[str], str]) -> np.ndarray:
-    """Eight bytes for each path of the case, in place of a hundred."""
-    digests = array("Q")
+def _digests(
+    paths: Iterable[Iterable[str]], key: Callable[[str], str]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Eight bytes for each path of the case, in place of a hundred; and as many for the whole path
+    where the key is a part of it."""
+    digests, whole = array("Q"), array("Q")
     for block in paths:
-        digests.extend(int(_digest(key(path))) for path in block)
-    return np.array(digests, np.uint64)
+        for path in block:
+            digests.append(int(_digest(key(path))))
+            if key is path_tail:
+                whole.append(int(_digest(normalise_path(path))))
+    whole_paths = np.array(whole, np.uint64) if key is path_tail else None
+    return np.array(digests, np.uint64), whole_paths
 
 
 def _digest(text: str) -> np.uint64:
-    encoded = text.encode(errors="surrogatepass")
+    encoded = composed(text).encode(errors="surrogatepass")
     return np.uint64(int.from_bytes(hashlib.blake2b(encoded, digest_size=8).digest()))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.errors import DAMAGED, MISSING, TOO_LARGE
+from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, UNSUPPORTED
 from streamclust.sources import CaseFolder, PathNumbers, fingerprint, iter_paths, path_digests
 from streamclust.store.links import extend_array
 from streamclust.store.workspace import StoredResult, Workspace, stage_array, store_array
@@ -26,7 +26,7 @@ from streamclust.store.workspace import fingerprint as digest
 PATH, GROUP = "images/path", "images/group"
 PIXELS, PROBLEM, FEATURES = "images/pixels", "images/problem", "images/looks"
 # What codes say of an image that could not be measured; 0 is one that was.
-PROBLEMS = ("", MISSING, DAMAGED, TOO_LARGE)
+PROBLEMS = ("", MISSING, DAMAGED, TOO_LARGE, UNSUPPORTED)
 _CHUNK = 65_536
 # Rows whose paths are held at a time, and how often those of all rows are read at most.
 _PART_ROWS = 32_768

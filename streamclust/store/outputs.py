@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from streamclust.errors import SettingsError
-
-# What a spreadsheet takes for the beginning of a formula.
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+from streamclust.sources import safe_cell, safe_value
 
 
 class Outputs:
@@ -153,21 +151,13 @@ class Outputs:
 
 
 def write_table(path: Path, columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> None:
-    """Write a CSV with a header; cells that a line has not are empty."""
+    """Write a CSV with a header; cells that a line has not are empty, and none is a formula."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(lines)
-
-
-def safe_cell(text: str) -> str:
-    """A cell of a CSV that no spreadsheet takes for a formula: an apostrophe stands before one."""
-    return f"'{text}" if text.lstrip("'").startswith(_FORMULAS) else text
-
-
-def plain_cell(text: str) -> str:
-    """The text that `safe_cell` made safe."""
-    return text[text.startswith("'") :] if text.lstrip("'").startswith(_FORMULAS) else text
+        writer.writerow({column: safe_cell(column) for column in columns})
+        writer.writerows(
+            {column: safe_value(value) for column, value in line.items()} for line in lines
+        )
 
 
 def number_cell(value: float) -> str:

@@ -2,13 +2,13 @@
 
 import math
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from streamclust.store.outputs import Outputs, number_cell, safe_cell
+from streamclust.store.outputs import Outputs, number_cell
 from streamclust.store.workspace import StoredResult, Workspace, store_array
 
 Line = dict[str, Any]
@@ -52,19 +52,12 @@ class StoredTables(StoredResult):
                 _stage(group.create_group(file), columns, lines)
             group.attrs["files"] = list(tables)
 
-    def write(self, outputs: Outputs, safe: Collection[str] = ()) -> None:
-        """Write the files that do not stand there yet.
-
-        Parameters
-        ----------
-        outputs : Outputs
-        safe : collection of str
-            Columns of text from anywhere, which no spreadsheet may take for formulas.
-        """
+    def write(self, outputs: Outputs) -> None:
+        """Write the files that do not stand there yet."""
         mark = self.fingerprint
         for file in self.files:
             if not outputs.is_current(file, mark):
-                lines = (_written(line, safe) for line in self.lines(file))
+                lines = (_written(line) for line in self.lines(file))
                 outputs.table(file, self.columns(file), lines, mark)
 
 
@@ -112,9 +105,8 @@ def _read(number: float, kind: str, words: Sequence[str]) -> Any:
     return words[int(number)] if kind == _TEXT else int(number)
 
 
-def _written(line: Line, safe: Collection[str]) -> Line:
-    cells = {
+def _written(line: Line) -> Line:
+    return {
         column: number_cell(value) if isinstance(value, float) else value
         for column, value in line.items()
     }
-    return cells | {column: safe_cell(cells[column] or "") for column in safe if column in cells}

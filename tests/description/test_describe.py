@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from cases import write_case
 from click.testing import CliRunner
+from PIL import Image
 
 from streamclust import api
 from streamclust.cli import commands
@@ -302,3 +303,21 @@ def test_the_command(out):
     }
     own = next(one for one in stored_clusterings(Workspace(out), "osnet") if one.n_clusters == 9)
     assert load_description(own) is not None
+
+
+@pytest.mark.parametrize("n_folders", [1, 2])
+def test_images_in_few_folders(tmp_path, n_folders):
+    """A flat folder, or train and test."""
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(0, 2, 80)
+    case = write_case(tmp_path / "case", a=(rng.normal(size=(80, 4)) + 9 * kinds[:, None]))
+    paths = [f"v/{row % n_folders}/{row:03}.jpg" for row in range(80)]
+    (case / "images_paths.csv").write_text("\n".join(["paths", *paths]) + "\n")
+    for path, kind in zip(paths, kinds, strict=True):
+        (case / "row_data" / path).parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(40 + 90 * kind, 120 + 90 * kind, (12, 16, 3), np.uint8)
+        Image.fromarray(pixels).save(case / "row_data" / path)
+    api.ingest(case, tmp_path / "out")
+    api.open(tmp_path / "out").reduce().cluster(n_clusters=(2,)).measure().describe()
+    (readable,) = lines(tmp_path / "out" / "readability.csv")
+    assert float(readable["readability"]) > 0.9

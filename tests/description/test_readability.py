@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 
 from streamclust.description.contrasts import readability
 
@@ -36,3 +37,26 @@ def test_what_cannot_be_told():
     few = readability(np.arange(55.0)[:, None], np.repeat([0, 1, 2], [25, 25, 5]), 3)
     assert few.readability > 0.9
     assert math.isnan(few.of_clusters[2])
+
+
+@pytest.mark.parametrize("n_groups", [1, 2, 3, 4, 5, 6])
+def test_few_groups_give_few_folds(n_groups):
+    """Images in one folder, in train and test, or in a folder a camera."""
+    rng = np.random.default_rng(0)
+    plain = (LABELS + rng.normal(0, 0.05, 600))[:, None]
+    judged = readability(plain, LABELS, 12, np.arange(600) % n_groups)
+    assert judged.readability > 0.9
+    assert np.isfinite(judged.of_clusters).all()
+
+
+def test_clusters_within_one_group_are_not_judged():
+    """No tree that has seen one of its rows may judge the others."""
+    rng = np.random.default_rng(0)
+    plain = (LABELS + rng.normal(0, 0.05, 600))[:, None]
+    groups = np.where(LABELS == 3, 99, np.arange(600) % 7)
+    judged = readability(plain, LABELS, 12, groups)
+    assert np.flatnonzero(np.isnan(judged.of_clusters)).tolist() == [3]
+    assert judged.readability > 0.9
+    two = LABELS // 6
+    assert math.isnan(readability(plain, two, 2, two).readability)
+    assert np.isnan(readability(plain, two, 2, two).of_clusters).all()

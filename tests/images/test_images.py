@@ -5,7 +5,10 @@ import os
 import pickle
 import random
 import struct
+import unicodedata
+import warnings
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import numpy as np
 import pytest
 from tracing import traced
 
-from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
+from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, UNSUPPORTED, ImageError, SourceError
 from streamclust.images import archive as images
 from streamclust.images.archive import MOST_BYTES, Images, ImageStore
 from streamclust.sources.case_folder import find_case
@@ -173,6 +176,77 @@ def test_stored_members_and_names_in_other_letters(tmp_path):
     assert store.read("été\\ü.jpg") == content("été/ü.jpg")
 
 
+def test_of_members_with_one_name_the_last_counts(tmp_path):
+    """A file that was replaced by appending, as unzip and zipfile understand it."""
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(tmp_path / "v.zip", "w") as file:
+        for name, data in (
+            ("v/1.jpg", b"1"),
+            ("v/2.jpg", b"x"),
+            ("v/1.jpg", b"2"),
+            *3 * [("v/3.jpg", b"3")],
+            ("v/1.jpg", b"new"),
+        ):
+            file.writestr(name, data)
+    store = ImageStore(tmp_path / "v.zip")
+    assert store.read("v/1.jpg") == b"new"
+    assert list(store.names()) == ["v/2.jpg", "v/3.jpg", "v/1.jpg"]
+
+
+RUSSIAN, CHINESE = "veriwild/машины й/1.jpg", "veriwild/汽车許/乗1.jpg"
+
+
+def zip_of_raw_names(file: Path, names: dict[bytes, bytes]) -> Path:
+    """A zip file whose members' names are these bytes, with these extra fields."""
+    raws = {f"{number:0{len(raw)}d}": raw for number, raw in enumerate(names)}
+    with zipfile.ZipFile(file, "w") as archive:
+        for (name, raw), extra in zip(raws.items(), names.values(), strict=True):
+            member = zipfile.ZipInfo(name)
+            member.extra = extra
+            archive.writestr(member, raw)
+    data = file.read_bytes()
+    for name, raw in raws.items():
+        data = data.replace(name.encode(), raw)
+    file.write_bytes(data)
+    return file
+
+
+def unicode_path(name: str, raw: bytes) -> bytes:
+    return struct.pack("<2HBL", 0x7075, 5 + len(name.encode()), 1, zlib.crc32(raw)) + name.encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "encoding"),
+    [(RUSSIAN, "utf-8"), (RUSSIAN, "cp866"), (CHINESE, "gbk"), ("veriwild/é/ü.jpg", "cp437")],
+)
+@pytest.mark.parametrize("drop", [0, 1])
+def test_names_in_code_pages_that_no_member_tells(tmp_path, path, encoding, drop):
+    inside = path.split("/", drop)[-1]
+    raw, other = inside.encode(encoding), "a/й.jpg".encode("cp866")
+    store = ImageStore(zip_of_raw_names(tmp_path / "v.zip", {raw: b"", other: b"", b"x.jpg": b""}))
+    assert store.read(path) == raw
+    assert store.read(unicodedata.normalize("NFD", path) if encoding == "utf-8" else path) == raw
+    with pytest.raises(ImageError, match="holds no image"):
+        store.read(path.replace(".jpg", ".png"))
+
+
+def test_a_name_of_its_own_field_counts_unless_it_was_renamed_since(tmp_path):
+    raw, renamed = RUSSIAN.encode("cp866"), b"veriwild/2.jpg"
+    extras = {raw: unicode_path(RUSSIAN, raw), renamed: unicode_path("veriwild/old.jpg", b"old")}
+    store = ImageStore(zip_of_raw_names(tmp_path / "v.zip", extras))
+    assert list(store.names()) == [RUSSIAN, "veriwild/2.jpg"]
+    assert store.read(RUSSIAN) == raw
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_letters_with_marks_as_any_system_writes_them(make, form):
+    names = [f"машины й/{number}é.jpg" for number in range(3)]
+    store = make([unicodedata.normalize(form, name) for name in names])
+    for name in names:
+        for listed in ("NFC", "NFD"):
+            expected = content(unicodedata.normalize(form, name))
+            assert store.read(unicodedata.normalize(listed, name)) == expected
+
+
 def test_an_archive_behind_other_bytes(tmp_path):
     path = make_zip(tmp_path, NAMES)
     path.write_bytes(b"#!/bin/sh\n" * 100 + path.read_bytes())
@@ -210,14 +284,16 @@ def test_members_with_64_bit_sizes(tmp_path):
 
 def test_what_cannot_be_unpacked(tmp_path):
     path = make_zip(tmp_path, NAMES[:1], zipfile.ZIP_LZMA)
-    with pytest.raises(SourceError, match="packed by method 14"):
+    with pytest.raises(ImageError, match="packed by LZMA: unpack the archive") as error:
         ImageStore(path).read(NAMES[0])
+    assert error.value.kind == UNSUPPORTED
     data = bytearray(make_zip(tmp_path, NAMES[:1]).read_bytes())
     entry = data.index(b"PK\1\2", data.index(b"PK\1\2") + 1)
     data[entry + 8] |= 1
     path.write_bytes(data)
-    with pytest.raises(SourceError, match="is encrypted"):
+    with pytest.raises(ImageError, match="is encrypted") as error:
         ImageStore(path).read(NAMES[0])
+    assert error.value.kind == UNSUPPORTED
 
 
 def test_images_up_to_the_limit_are_read(make, monkeypatch):

@@ -3,15 +3,26 @@
 import io
 import random
 import struct
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 from scipy.ndimage import gaussian_filter
 
-from streamclust.errors import DAMAGED, TOO_LARGE, ImageError
+from streamclust.errors import DAMAGED, TOO_LARGE, UNSUPPORTED, ImageError
+from streamclust.figures import thumbnail
 from streamclust.images import pixels
-from streamclust.images.pixels import MEASURES, detail, measure_image
+from streamclust.images.pixels import (
+    MEASURES,
+    MOST_SCANS,
+    MOST_SIDE,
+    PEAK_BYTES,
+    detail,
+    measure_image,
+    small_picture,
+)
+from streamclust.memory import peak_resident, reset_peak, resident
 
 
 def encoded(image, format="PNG", **options):
@@ -245,3 +256,121 @@ def test_random_damage_never_surprises():
                 outcomes["refused"] += "\n" not in str(error)
     assert sum(outcomes.values()) == 700
     assert min(outcomes.values()) > 100
+
+
+def chunk(kind, data):
+    return struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data))
+
+
+def black_png(width, height, *more):
+    head = struct.pack(">2L5B", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(height * (1 + 3 * width)))
+    chunks = (chunk(b"IHDR", head), chunk(b"IDAT", pixels), *more, chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize("size", [(1, 2**24), (2**24, 1), (2, 2**23)])
+def test_long_lines_of_pixels_are_refused(size):
+    with pytest.raises(ImageError, match=f"on one side more than {MOST_SIDE:,}") as error:
+        measure_image(black_png(*size))
+    assert error.value.kind == TOO_LARGE
+
+
+@pytest.mark.parametrize("size", [(256, MOST_SIDE), (1, MOST_SIDE), (MOST_SIDE, 3)])
+def test_the_longest_lines_of_pixels_stay_in_the_bound(size):
+    data = black_png(*size)
+    before = resident()
+    reset_peak()
+    assert measured(data)["height"] == size[1]
+    assert peak_resident() - before < PEAK_BYTES
+
+
+def repeated_scans(times, before=b""):
+    """A progressive JPEG whose last scan comes more often, with bytes in front of each."""
+    data = encoded(Image.new("RGB", (64, 48)), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + (before + last) * times + data[-2:]
+
+
+@pytest.mark.parametrize("before", [b"", b"\xff", b"\xff\xfe\0\2"])
+def test_scans_of_a_jpeg_are_bounded(before):
+    assert measured(repeated_scans(MOST_SCANS - 10, before))["width"] == 64
+    with pytest.raises(ImageError, match=f"has more than {MOST_SCANS} scans: save it") as error:
+        measure_image(repeated_scans(MOST_SCANS - 9, before))
+    assert error.value.kind == TOO_LARGE
+
+
+def test_bytes_like_scans_in_a_profile_are_none():
+    assert measured(picture(KEPT), "JPEG", icc_profile=b"\xff\xda" * 20_000)["width"] == 150
+    endless = encoded(picture(KEPT), "JPEG")[:2] + b"\xff\xfe\0\2" * 20_000
+    with pytest.raises(ImageError, match=r"more than 100 scans|damaged"):
+        measure_image(endless + b"\xff\xda" * 200)
+
+
+def turned(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_seen_upright(format, orientation):
+    pixels = np.zeros((90, 60, 3), np.uint8)
+    pixels[:30], pixels[:, :20, 0] = 80, 200
+    image = Image.fromarray(pixels)
+    options = {"lossless": True} if format == "WEBP" else {}
+    data = encoded(image, format, exif=turned(orientation), **options)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))), np.float32)
+    size, small = small_picture(data)
+    assert size == expected.shape[1::-1]
+    assert measured(data)["aspect"] == pytest.approx(size[0] / size[1])
+    shown = thumbnail(data, 90)
+    assert shown.shape == expected.shape
+    assert np.abs(shown - expected).mean() < 4
+    assert small.shape[0] > small.shape[1] if orientation < 5 else small.shape[0] < small.shape[1]
+    step = np.array(expected.shape[:2]) // 6
+    for y in (1, 5):
+        for x in (1, 5):
+            place = tuple(np.array([y, x]) * small.shape[:2] // 6)
+            np.testing.assert_allclose(small[place], expected[y * step[0], x * step[1]], atol=12)
+
+
+def test_what_is_no_exif_leaves_a_picture_as_it_lies():
+    whole = turned(6).tobytes()
+    for exif in (whole[:20], whole[:6] + b"XX" + whole[8:], b"Exif\0\0", whole[:-12], b"\xff" * 40):
+        found = measured(black_png(60, 40, chunk(b"eXIf", exif)))
+        assert found["width"] == 60
+    behind = black_png(60, 40, chunk(b"eXIf", whole.removeprefix(b"Exif\0\0")))
+    assert measured(behind)["width"] == 40
+
+
+def test_a_tile_larger_than_its_picture_is_refused():
+    tags = ((256, 8), (257, 8), (258, 8), (259, 1), (262, 1), (277, 1), (322, 65520), (323, 65520))
+    entries = b"".join(struct.pack("<HHLL", tag, 4, 1, value) for tag, value in (*tags, (324, 8)))
+    entries += struct.pack("<HHLL", 325, 4, 1, 64)
+    data = struct.pack("<2sHL", b"II", 42, 8) + struct.pack("<H", 10) + entries + bytes(80)
+    with pytest.raises(ImageError, match="save it smaller") as error:
+        measure_image(data)
+    assert error.value.kind == TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("begin", "name"),
+    [
+        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "AVIF"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0avifmiaf", "AVIF"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIF"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"\xff\x4f\xff\x51\0", "JPEG 2000"),
+        (b"\xff\x0a\0", "JPEG XL"),
+        (b"8BPS\0\1", "PSD"),
+        (b'<?xml version="1.0"?>\n<!-- a --><svg width="3">', "SVG"),
+    ],
+)
+def test_pictures_in_other_formats_are_not_called_damaged(begin, name):
+    with pytest.raises(ImageError, match=f"is a picture in {name}, which is not read") as error:
+        measure_image(begin + bytes(100))
+    assert error.value.kind == UNSUPPORTED
+    with pytest.raises(ValueError, match=r"^unsupported$"):
+        thumbnail(begin + bytes(100), 64)

@@ -162,6 +162,29 @@ def test_files_of_too_many_bytes_are_too_large(place, tmp_path):
     assert "has 33,554,433 bytes, more than 33,554,432: save it smaller" in problem.message
 
 
+def locked(archive, file, every=1):
+    """A copy of a zip file of which every so many-th member is encrypted."""
+    data = bytearray(archive.read_bytes())
+    place = data.index(b"PK\1\2")
+    for number in range(N_ROWS):
+        data[place + 8] |= number % every == 0
+        place = data.find(b"PK\1\2", place + 4)
+    file.write_bytes(data)
+    return file
+
+
+def test_an_archive_that_cannot_be_unpacked_is_told_once(archive, job, tmp_path):
+    """Not as so many damaged images."""
+    told = events_of(job)
+    job.run([ScanImages(locked(archive, tmp_path / "some.zip", every=2))])
+    (message,) = (event.text for event in told if isinstance(event, Message))
+    assert "unsupported image 349" in message
+    assert message.count("is encrypted: unpack the archive and use the folder") == 1
+    none = r"none of the images can be read: .*\.zip: member '.*' is encrypted"
+    with pytest.raises(SourceError, match=none):
+        job.run([ScanImages(locked(archive, tmp_path / "all.zip"))])
+
+
 @pytest.mark.parametrize("place", ["folder", "archive"])
 def test_paths_that_no_file_can_have_are_missing(place, request):
     store = ImageStore(request.getfixturevalue(place))

@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from streamclust import api
 from streamclust.cli import commands
 from streamclust.errors import SettingsError
 from streamclust.labelling.image_labels import NO_CLUSTER, distinct_names, file_name
+from streamclust.sources import iter_paths, read_attributes, safe_cell
 
 pytestmark = pytest.mark.usefixtures("all_unrendered")
 
@@ -220,3 +222,51 @@ def test_the_command(out, tmp_path):
     assert file.read_bytes() == before
     both = CliRunner().invoke(commands, [*arguments, "--clustering", "x", "--n-clusters", "4"])
     assert both.exit_code != 0
+
+
+def listed_case(folder, paths, name="a"):
+    """A case of four groups with these paths."""
+    values, groups = make_blobs(len(paths), 6, centers=4, random_state=0)
+    case = write_case(folder, **{name: values.astype(np.float32)})
+    (case / "images_paths.csv").write_text("\n".join(["paths", *map(safe_cell, paths)]) + "\n")
+    return case, groups
+
+
+@pytest.mark.parametrize(
+    ("paths", "shared"),
+    [([f"v/{row // 2}.jpg" for row in range(80)], "80 rows share .* such as row 0, v/0:"),
+     (["v/a.jpg", "v/a.png", *(f"v/{row}.jpg" for row in range(78))], "2 rows .* row 0, v/a:")],
+)  # fmt: skip
+def test_rows_that_another_tool_would_not_tell_apart_are_refused(tmp_path, paths, shared):
+    case, _ = listed_case(tmp_path / "case", paths)
+    api.ingest(case, tmp_path / "out")
+    api.open(tmp_path / "out").reduce().cluster(n_clusters=(4,)).measure()
+    with pytest.raises(SettingsError, match=shared):
+        api.open(tmp_path / "out").export(to=tmp_path / "f.json", form="fiftyone")
+    assert not (tmp_path / "f.json").exists()
+    api.open(tmp_path / "out").export(to=tmp_path / "coco.json", form="coco")
+
+
+def test_no_cell_of_any_table_is_a_formula_and_paths_still_join(tmp_path):
+    """Sets, paths and values from anywhere, in all tables that a run writes."""
+    paths = [f"{'=+-@'[row % 4]}v/{row}.jpg" for row in range(120)]
+    case, groups = listed_case(tmp_path / "case", paths, "=set")
+    known = [f"{path},{'=+-@'[kind]}kind" for path, kind in zip(paths, groups, strict=True)]
+    (tmp_path / "known.csv").write_text("\n".join(["path,=type", *known]) + "\n")
+    out = tmp_path / "out"
+    api.run(case, out, n_clusters=4).compare(tmp_path / "known.csv")
+    api.open(out).describe(tmp_path / "known.csv").export(to=out / "rows.csv")
+    tables = list(out.glob("*.csv"))
+    assert len(tables) > 10
+    for file in tables:
+        with open(file, newline="", encoding="utf-8") as opened:
+            for cell in chain.from_iterable(csv.reader(opened)):
+                assert not cell.startswith(("=", "+", "@", "\t")), (file, cell)
+                assert not cell.startswith("-") or np.isfinite(float(cell)), (file, cell)
+    for name in ("labels.csv", "rows.csv"):
+        assert list(iter_paths(out / name)) == paths
+        lines = pd.read_csv(out / name, usecols=["path"]).assign(kind=groups)
+        lines.assign(kind=lines.kind.map("kind {}".format)).to_csv(tmp_path / name, index=False)
+        assert read_attributes(tmp_path / name, 120, [paths]).rows.tolist() == list(range(120))
+    assert api.open(out).outlier_table.path.isin(paths).all()
+    assert "=set" in api.open(out).outlier_table

@@ -6,7 +6,7 @@ import pytest
 
 from streamclust.errors import SourceError
 from streamclust.labelling.names_table import LONGEST_NAME, clean_name, read_names
-from streamclust.store.outputs import plain_cell, safe_cell
+from streamclust.sources.cells import plain_cell, safe_cell
 
 
 def write(path, text, encoding="utf-8"):

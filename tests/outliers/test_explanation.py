@@ -1,10 +1,17 @@
 """Reasons in the store, and kinds from the measures of a scan."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from streamclust.events import Events, Message
+from streamclust.images.archive import Images
 from streamclust.images.pixels import MEASURES
 from streamclust.images.quality_rules import Reasons
+from streamclust.images.row_paths import StorePaths
 from streamclust.outliers import explanation
 from streamclust.outliers.explanation import KINDS, FlaggedRows, Reason, load_reasons, tell_kinds
 from streamclust.passes.executors import LocalExecutor
@@ -106,3 +113,33 @@ def test_a_scan_tells_the_kinds_of_all_rows(job, monkeypatch, tmp_path):
         (70, "odd size", "width", 5.0),
         (299, "dark", "highlights", 1.0),
     ]
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_images_that_are_packed_in_another_way_are_told_once_and_not_flagged(tmp_path, every):
+    """Flagged is what the descriptors tell, and no image for what its archive is."""
+    paths = [f"v/{row}.png" for row in range(40)]
+    (tmp_path / "paths.csv").write_text("\n".join(["paths", *paths]))
+    with zipfile.ZipFile(tmp_path / "v.zip", "w") as archive:
+        for row, path in enumerate(paths):
+            file = io.BytesIO()
+            Image.fromarray(np.full((9, 9, 3), 100 + row, np.uint8)).save(file, "PNG")
+            method = zipfile.ZIP_BZIP2 if row % every == 0 else zipfile.ZIP_STORED
+            archive.writestr(path, file.getvalue(), method)
+    told = []
+    out = Workspace(tmp_path / "out", create=True)
+    job = Job(out, Settings(), LocalExecutor(1), Events(told.append))
+    job.run([StorePaths(tmp_path / "paths.csv", tmp_path / "v.zip", 40)])
+    flagged = np.arange(40) == 4
+    outliers = FlaggedRows(np.ones(40, np.float32), 0.5, flagged.copy(), np.zeros(40, np.int8))
+    _, yardstick = tell_kinds(job, Passes(), outliers, Images((tmp_path / "v.zip",)))
+    (message,) = (event.text for event in told if isinstance(event, Message))
+    assert message.count("is packed by bzip2: unpack the archive and use the folder") == 1
+    if every == 1:
+        assert "none of the 40 images looked for can be read (0 are missing)" in message
+        assert yardstick is None
+        assert outliers.flagged.tolist() == flagged.tolist()
+    else:
+        assert KINDS[outliers.kind[4]] == "unsupported image"
+        unread = np.arange(0, 40, 2)
+        assert outliers.flagged[unread].tolist() == flagged[unread].tolist()

@@ -6,7 +6,8 @@ import pytest
 
 from streamclust.errors import SettingsError, SourceError
 from streamclust.sources.attributes import attributes_bytes, read_attributes
-from streamclust.sources.paths import path_tail
+from streamclust.sources.cells import safe_cell
+from streamclust.sources.paths import iter_paths, path_tail
 
 PATHS = [f"veriwild\\{i % 3}\\{i // 4:05}\\{i:06}.jpg" for i in range(240)]
 TYPES = ["SUV", " SUV", "bus", "sedan"]
@@ -132,3 +133,37 @@ def test_ends_of_paths():
     assert path_tail("veriwild\\1\\00001\\000001.jpg") == path_tail("00001/000001")
     assert path_tail("1.5/a.b.png") == "1.5/a.b"
     assert path_tail("a.png") == "a"
+
+
+CROPS = [f"v/{row // 2:03}.jpg" for row in range(80)]
+
+
+@pytest.mark.parametrize("key", ["path", "id/image"])
+def test_a_line_is_of_all_rows_with_its_path(tmp_path, key):
+    """Several crops of one photograph."""
+    file = table(tmp_path, [f"{key},type", *(f"v/{n:03},{'ab'[n % 2]}" for n in range(40))])
+    if key == "path":
+        file.write_text(file.read_text().replace(",", ".jpg,").replace("path.jpg", "path"))
+    known = read_attributes(file, 80, [CROPS[:7], CROPS[7:]])
+    assert known.rows.tolist() == list(range(80))
+    assert (known.matched, known.unmatched) == (40, 0)
+    assert known.attributes["type"].codes.tolist() == [row // 2 % 2 for row in range(80)]
+
+
+def test_several_lines_for_rows_that_share_a_path_are_refused_with_their_number(tmp_path):
+    lines = [f"{path},{'abc'[row % 3]}" for row, path in enumerate(CROPS)]
+    two = r"row 0 has two lines \(as have 79 others\): leave one line for the 2 rows that have its"
+    with pytest.raises(SourceError, match=two):
+        read_attributes(table(tmp_path, ["path,type", *lines]), 80, [CROPS])
+
+
+def test_paths_and_values_that_a_spreadsheet_would_take_for_formulas(tmp_path):
+    """As the tables that are written have them, and as they stand in the list."""
+    paths = ["=1.jpg", "-2.jpg", "+3.jpg", "'=4.jpg", "@5.jpg", "'6.jpg"]
+    for told in (paths, list(map(safe_cell, paths))):
+        lines = [f"{path},{safe_cell('=ab'[n % 2 :])}" for n, path in enumerate(told)]
+        known = read_attributes(table(tmp_path, ["path,type", *lines]), 6, [paths])
+        assert known.rows.tolist() == list(range(6))
+        assert known.attributes["type"].values == ["=ab", "ab"]
+        (tmp_path / "list.csv").write_text("\n".join(["path", *map(safe_cell, paths)]))
+        assert list(iter_paths(tmp_path / "list.csv")) == paths

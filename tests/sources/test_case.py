@@ -13,6 +13,7 @@ from streamclust.sources.paths import (
     count_paths,
     iter_column,
     iter_paths,
+    list_layout,
     normalise_path,
 )
 
@@ -139,6 +140,16 @@ TWO = ["v\\1\\a.jpg", "v/2, 3/b.jpg"]
         ',0\n0,v\\1\\a.jpg\n1,"v/2, 3/b.jpg"\n',
         'id,Path,camera\n7,v\\1\\a.jpg,3\n8,"v/2, 3/b.jpg",4\n,,\n',
         '0,v\\1\\a.jpg\n1,"v/2, 3/b.jpg"\n',
+        ";paths\n0;v\\1\\a.jpg\n1;v/2, 3/b.jpg\n",
+        "id;paths;label\r\n0;v\\1\\a.jpg;x\r\n1;v/2, 3/b.jpg;y\r\n",
+        "id\tpaths\n0\tv\\1\\a.jpg\n1\tv/2, 3/b.jpg\n",
+        "0;v\\1\\a.jpg\n1;v/2, 3/b.jpg\n",
+        'name,path\ncar7,v\\1\\a.jpg\ncar8,"v/2, 3/b.jpg"\n',
+        'file,image_path\n7,v\\1\\a.jpg\n8,"v/2, 3/b.jpg"\n',
+        'filename,path\na.jpg,v\\1\\a.jpg\nb.jpg,"v/2, 3/b.jpg"\n',
+        'path,file\n1,v\\1\\a.jpg\n2,"v/2, 3/b.jpg"\n',
+        'id,where\n1,v\\1\\a.jpg\n2,"v/2, 3/b.jpg"\n',
+        'ID/image\nv\\1\\a.jpg\n"v/2, 3/b.jpg"\n',
     ],
 )
 def test_lists_of_paths(tmp_path, text):
@@ -148,9 +159,13 @@ def test_lists_of_paths(tmp_path, text):
     assert count_paths(file) == 2
 
 
-def test_names_without_folders_are_paths_too(tmp_path):
-    (tmp_path / "p.csv").write_text("1.JPG\n2.JPG\n")
-    assert list(iter_paths(tmp_path / "p.csv")) == ["1.JPG", "2.JPG"]
+@pytest.mark.parametrize("names", [["1.JPG", "2.JPG"], ["car 07", "car 8"], ["a;b/1.jpg", "c"]])
+def test_names_without_folders_are_paths_too(tmp_path, names):
+    (tmp_path / "p.csv").write_text("\n".join(names))
+    assert list(iter_paths(tmp_path / "p.csv")) == names
+    assert list_layout(tmp_path / "p.csv") == (",", 0, False)
+    (tmp_path / "p.csv").write_text("\n".join(["Image Names", *names]))
+    assert list(iter_paths(tmp_path / "p.csv")) == names
 
 
 @pytest.mark.parametrize(
@@ -162,6 +177,10 @@ def test_names_without_folders_are_paths_too(tmp_path):
         (b"paths\na/1.jpg\na/2,3.jpg\n", "line 3 has 2 columns where the first has 1.*quotes"),
         (b"id,paths\n1,a/1.jpg\n2,\n", "line 3 has no path"),
         (b"id,camera\n1,2\n", r"no column is called 'paths' \(id, camera\)"),
+        (b"id;camera\n1;2\n", r"no column is called 'paths' \(id, camera\)"),
+        (b"a,b/1.jpg\nc,d/1.jpg\n", r"no column is called 'paths' \(a, b/1.jpg\)"),
+        (b"id,left,right\n1,a/b.jpg,c/d.jpg\n", "no column is called 'paths'"),
+        (b"id;paths\n1;a;b.jpg\n", "line 2 has 3 columns where the first has 2: .* semicolons"),
         (b"paths\n\xff\xfe\n", "is not UTF-8"),
         (b'paths\n"' + b"a" * 200_000, "is not a CSV"),
     ],
@@ -203,6 +222,25 @@ def test_row_counts(tmp_path):
         check_rows({"a": a}, 5)
     with pytest.raises(SourceError, match="choose at least one"):
         check_rows({}, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "n_rows", "cause"),
+    [
+        ("img\na/1.jpg\na/2.jpg\n", 3, "'img', was taken for a header: add one if it is a path"),
+        ("img/id\na/1.jpg\na/2.jpg\n", 2, "'img/id', was taken for a path: call the column"),
+        ("paths\na/1.jpg\na/1.jpg\nb\nb\n", 2, "2 of its lines .*: without them there are as"),
+        ("paths\na/1.jpg\na/1.jpg\nb\nb\n", 9, "2 of its lines repeat a path that stands above"),
+        ("paths\na/1.jpg\na/2.jpg\n", 6, "there are 3 rows a path: list each path as often"),
+        ("paths\na/1.jpg\na/2.jpg\n", 5, r"images_paths.csv 2: all must"),
+    ],
+)
+def test_why_a_list_does_not_fit(tmp_path, text, n_rows, cause):
+    np.save(tmp_path / "a.npy", np.ones((n_rows, 2)))
+    (tmp_path / "p.csv").write_text(text)
+    sources = {"a": open_source(tmp_path / "a.npy")}
+    with pytest.raises(SourceError, match=cause):
+        check_rows(sources, count_paths(tmp_path / "p.csv"), tmp_path / "p.csv")
 
 
 def test_real_case(real_case):
