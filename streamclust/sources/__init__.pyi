@@ -5,7 +5,9 @@ from .attributes import read_attributes as read_attributes
 from .attributes import read_truth as read_truth
 from .attributes import truth_bytes as truth_bytes
 from .base import ArraySource as ArraySource
+from .base import FileState as FileState
 from .base import OpenFile as OpenFile
+from .base import check_unchanged as check_unchanged
 from .base import fingerprint as fingerprint
 from .base import open_source as open_source
 from .base import opened as opened
