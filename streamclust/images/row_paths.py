@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamclust.errors import SourceError
 from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
-from streamclust.sources import fingerprint as file_fingerprint
+from streamclust.sources import FileState, check_unchanged
 from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import batched_paths, case_paths, fingerprint
 
@@ -27,12 +28,20 @@ class StorePaths(Step):
         The folder or zip file of the images.
     n_listed : int
         Rows that it lists.
+    state : FileState, optional
+        What it was like when they were counted.
+
+    Raises
+    ------
+    SourceError
+        For a list that is written while it is read.
     """
 
     name = "paths"
     file: Path
     images: Path | None
     n_listed: int
+    state: FileState | None = None
 
     def n_rows(self, on: CaseShapes) -> int:
         return self.n_listed
@@ -41,7 +50,8 @@ class StorePaths(Step):
         return [Need(fixed=PATHS_BYTES)]
 
     def fingerprint(self, job: Job) -> str:
-        return fingerprint(self.name, 1, file_fingerprint(self.file))
+        state = self.state or FileState.of(self.file)
+        return fingerprint(self.name, 1, state.fingerprint)
 
     def restore(self, job: Job, mark: str) -> bool:
         stored = case_paths(job.workspace)
@@ -57,6 +67,12 @@ class StorePaths(Step):
         ):
             start = 0
             for block in batched_paths(self.file):
-                array[start : start + len(block)] = block
+                array[start : start + len(block)] = block[: self.n_listed - start]
                 start += len(block)
                 advance(len(block))
+            check_unchanged(self.file, self.state)
+            if start != self.n_listed:
+                raise SourceError(
+                    f"{self.file}: lists {start} paths and not {self.n_listed}, as there were "
+                    "before: give the same command again once it is written"
+                )

@@ -151,8 +151,14 @@ _LOOKS: list[Callable[[bytes], str | None]] = [
 
 
 def _plain(name: str) -> str:
-    """A name as it may stand in one line."""
+    """A name as it may stand in a line of Python."""
     return ascii(name[:_LONGEST_NAME])[1:-1]
+
+
+def in_one_line(name: str | Path) -> str:
+    """A name as it may stand in a line of text: what can be written nowhere, or would end the
+    line, as an escape."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
 
 
 def check_is_no_address(path: str | Path) -> None:
@@ -166,7 +172,7 @@ def check_is_no_address(path: str | Path) -> None:
     if is_address(path):
         scheme = str(path).partition(":")[0]
         raise SourceError(
-            f"{ascii(str(path))[1:-1]}: addresses ({scheme}://) are not read: copy the files to a "
+            f"{in_one_line(path)}: addresses ({scheme}://) are not read: copy the files to a "
             "disk, or mount them, and name the folder"
         )
 

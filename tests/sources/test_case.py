@@ -1,5 +1,6 @@
 """Case folders, lists of paths, and whether they fit together."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -224,3 +225,94 @@ def test_names_that_no_set_can_have(tmp_path, name):
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(SourceError, match="cannot name a set"):
         find_case(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"\xf6\xe2\xe5\xf2.npy", r"'\udcf6\udce2\udce5\udcf2' cannot name a set"),
+        (b"a\nb.npy", r"'a\nb' cannot name a set"),
+        ("a\u2028b.npy".encode(), r"'a\u2028b' cannot name a set"),
+        (b"a\x7f.npy", r"'a\x7f' cannot name a set"),
+    ],
+)
+def test_names_that_cannot_be_written_are_told_in_one_line(folder, name, shown):
+    os.rename(folder / "descriptors" / "a.npy", os.fsencode(folder / "descriptors") + b"/" + name)
+    for path in (folder, [*(folder / "descriptors").glob("[!.]*.npy")]):
+        with pytest.raises(SourceError) as caught:
+            find_case(path)
+        message = str(caught.value)
+        assert shown in message
+        assert len(message.splitlines()) == 1
+        message.encode()
+
+
+def test_names_that_are_too_long_for_figures(folder):
+    file = folder / "descriptors" / "a.npy"
+    fits = file.rename(file.with_name("ä" * 100 + ".npy"))
+    assert fits.stem in find_case(folder).descriptors
+    fits.rename(file.with_name("ä" * 100 + "b.npy"))
+    with pytest.raises(SourceError, match=r"too long to name a set, .*: rename the file, to 200"):
+        find_case(folder)
+
+
+@pytest.mark.parametrize(
+    "path", ["s3://bucket/case", "S3://b/a.npy", "https://x.org/a.npy", "gs://b", "file:///tmp/x"]
+)
+def test_addresses_are_refused(path):
+    scheme = path.partition(":")[0]
+    for given in (path, Path(path), [path], ["a.npy", path]):
+        with pytest.raises(SourceError, match=rf"addresses \({scheme}://\) are not read: copy"):
+            find_case(given)
+
+
+def test_what_is_passed_over_is_told(folder):
+    (folder / "descriptors" / "osnet.npz").touch()
+    (folder / "descriptors" / "vdc_type.pickle.gz").touch()
+    (folder / "descriptors" / "parts").mkdir()
+    (folder / "above.npy").touch()
+    (note,) = find_case(folder).notes
+    names, _, words = note.partition(": ")
+    inside = "descriptors/notes.txt, descriptors/osnet.npz, descriptors/parts"
+    assert names == f"above.npy, {inside}, descriptors/vdc_type.pickle.gz"
+    assert words.startswith("not read: sets are files ending in .npy, ")
+    # Of files that are named, others were not meant.
+    assert find_case(folder / "descriptors" / "a.npy").notes == ()
+
+
+def test_many_that_are_passed_over_are_told_in_short(folder):
+    for number in range(30):
+        (folder / "descriptors" / f"{number:02}.npz").touch()
+    (note,) = find_case(folder).notes
+    assert "09.npz, …: not read" in note
+    assert "10.npz" not in note
+
+
+def test_a_folder_without_order_is_not_told_of_what_is_no_array(tmp_path):
+    for name in ("a.npy", "b.pt", "truth.csv", "README.md", "images_paths.csv", "settings.toml"):
+        (tmp_path / name).write_text("x/1.jpg")
+    (tmp_path / "out").mkdir()
+    (note,) = find_case(tmp_path).notes
+    assert note.startswith("b.pt: not read")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("image_paths.csv", "paths.csv", "images-paths.csv", "Images_Paths.CSV", "img_paths.csv"),
+        *("images_paths.txt", "images_paths.csv.gz", "images_paths (1).csv", "filenames.csv"),
+        *("images_paths.csv.csv", "images_path.csv", "image_list.txt", "images_paths copy.csv"),
+    ],
+)
+def test_a_list_of_paths_of_another_name_is_told(folder, name):
+    assert not any(name in note for note in find_case(folder).notes)
+    (folder / "images_paths.csv").rename(folder / name)
+    for case in (find_case(folder), find_case(folder / "descriptors" / "a.npy")):
+        assert case.paths_file is None
+        assert f"{name}: not read: the list of paths is called images_paths.csv" in case.notes
+
+
+@pytest.mark.parametrize("name", ["truth.csv", "labels.csv", "vehicle_info.txt", "image.jpg"])
+def test_other_tables_are_not_taken_for_one(folder, name):
+    (folder / "images_paths.csv").rename(folder / name)
+    assert not any(name in note for note in find_case(folder).notes)
