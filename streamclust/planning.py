@@ -61,7 +61,7 @@ def open_inputs(case: str | Path | Sequence[str | Path], settings: Settings) -> 
     if found.paths_file is not None:
         check_group(settings.group, [found.paths_file])
         n_paths = count_paths(found.paths_file)
-    return Inputs(found, sources, check_rows(sources, n_paths))
+    return Inputs(found, sources, check_rows(sources, n_paths, found.paths_file))
 
 
 def _opened(path: Path, case: CaseFolder) -> ArraySource:

@@ -126,7 +126,7 @@ def open_new(job: Job, paths: str | Path | Sequence[str | Path]) -> NewCase:
     for name, source in sources.items():
         _check_like(stored[name], source)
     n_paths = None if case.paths_file is None else count_paths(case.paths_file)
-    return NewCase(case, sources, check_rows(sources, n_paths))
+    return NewCase(case, sources, check_rows(sources, n_paths, case.paths_file))
 
 
 def _check_like(stored: DescriptorSet, source: ArraySource) -> None:

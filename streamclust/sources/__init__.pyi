@@ -14,6 +14,7 @@ from .base import opened as opened
 from .case_folder import CaseFolder as CaseFolder
 from .case_folder import check_rows as check_rows
 from .case_folder import find_case as find_case
+from .other_formats import check_is_no_address as check_is_no_address
 from .paths import BYTES_A_PATH as BYTES_A_PATH
 from .paths import DIGEST_BYTES as DIGEST_BYTES
 from .paths import PathNumbers as PathNumbers

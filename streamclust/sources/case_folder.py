@@ -12,6 +12,7 @@ from streamclust.errors import SourceError
 from streamclust.registries import FORMATS
 from streamclust.sources.base import ArraySource, FileState, check_unchanged, reader_of
 from streamclust.sources.other_formats import check_is_no_address, in_one_line
+from streamclust.sources.paths import doubtful_header
 
 PATHS_NAME = "images_paths.csv"
 IMAGE_FOLDERS = ("row_data", "raw_data")
@@ -237,8 +238,17 @@ def _find_images(root: Path) -> Path | None:
     return None
 
 
-def check_rows(sources: Mapping[str, ArraySource], n_paths: int | None) -> int:
+def check_rows(
+    sources: Mapping[str, ArraySource], n_paths: int | None, paths_file: Path | None = None
+) -> int:
     """Check that all sets, and the paths if there are any, have as many rows.
+
+    Parameters
+    ----------
+    sources : mapping of str to ArraySource
+    n_paths : int or None
+    paths_file : Path, optional
+        What the paths were counted in, for the message.
 
     Returns
     -------
@@ -257,8 +267,22 @@ def check_rows(sources: Mapping[str, ArraySource], n_paths: int | None) -> int:
         listed = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise SourceError(
             f"the numbers of rows differ: {listed}: all must describe the same images in the "
-            f"same order; leave out the set that does not"
+            f"same order; leave out the set that does not{_of_header(counts, paths_file)}"
         )
     if not counts:
         raise SourceError("no descriptors were chosen: choose at least one set")
     return next(iter(counts.values()))
+
+
+def _of_header(counts: Mapping[str, int], paths_file: Path | None) -> str:
+    """What to say of a list that lacks one path, where its first line was not counted as one."""
+    others = {count for name, count in counts.items() if name != PATHS_NAME}
+    if paths_file is None or others != {counts[PATHS_NAME] + 1}:
+        return ""
+    header = doubtful_header(paths_file)
+    if header is None:
+        return ""
+    return (
+        f"; the first line of {PATHS_NAME}, '{in_one_line(header[:80])}', was taken for a header: "
+        "if it is a path, put a line 'paths' above it"
+    )

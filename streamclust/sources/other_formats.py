@@ -172,8 +172,8 @@ def check_is_no_address(path: str | Path) -> None:
     if is_address(path):
         scheme = str(path).partition(":")[0]
         raise SourceError(
-            f"{in_one_line(path)}: addresses ({scheme}://) are not read: copy the files to a "
-            "disk, or mount them, and name the folder"
+            f"{in_one_line(path)}: addresses ({scheme}://) are not served: copy the files to a "
+            "disk, or mount them, and name the folder there"
         )
 
 

@@ -167,6 +167,20 @@ def count_paths(file: str | Path) -> int:
     return sum(1 for _ in iter_paths(file))
 
 
+def doubtful_header(file: str | Path) -> str | None:
+    """The first line of a list where it was taken for a header and may be a path as well.
+
+    Raises
+    ------
+    SourceError
+        As `iter_paths`.
+    """
+    first = next(csv_lines(file), [])
+    is_header = _find_column(Path(file), first)[1]
+    is_named = any(_PATH_COLUMNS.fullmatch(field.strip()) for field in first)
+    return first[0] if is_header and len(first) == 1 and not is_named else None
+
+
 def normalise_path(path: str) -> str:
     """Write a path with forward slashes and without a leading ``./``.
 

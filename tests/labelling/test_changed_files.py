@@ -203,7 +203,7 @@ def test_and_so_are_those_of_new_rows(out, new_case, tmp_path, changing_list, ch
     assert not (tmp_path / "assigned.csv").exists()
 
 
-def test_on_a_scheduler_too(values, tmp_path, dask_address):
+def test_on_a_scheduler_too(values, tmp_path, dask_address, monkeypatch):
     """Its workers read from files of their own; the change is seen where results are kept."""
     case = write_case(tmp_path / "case", a=values)
     file = case / "descriptors" / "a.pickle"
@@ -213,7 +213,7 @@ def test_on_a_scheduler_too(values, tmp_path, dask_address):
         replace(file)
         return submitted(self, *arguments, **more)
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SourceError, match=SAID):
-        patch.setattr(executors.DaskExecutor, "map", changed)
+    monkeypatch.setattr(executors.DaskExecutor, "map", changed)
+    with pytest.raises(SourceError, match=SAID):
         api.ingest(case, tmp_path / "out", scheduler=dask_address)
     assert api.open(tmp_path / "out").descriptors == []

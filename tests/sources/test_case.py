@@ -262,7 +262,7 @@ def test_names_that_are_too_long_for_figures(folder):
 def test_addresses_are_refused(path):
     scheme = path.partition(":")[0]
     for given in (path, Path(path), [path], ["a.npy", path]):
-        with pytest.raises(SourceError, match=rf"addresses \({scheme}://\) are not read: copy"):
+        with pytest.raises(SourceError, match=rf"addresses \({scheme}://\) are not served: copy"):
             find_case(given)
 
 
@@ -316,3 +316,21 @@ def test_a_list_of_paths_of_another_name_is_told(folder, name):
 def test_other_tables_are_not_taken_for_one(folder, name):
     (folder / "images_paths.csv").rename(folder / name)
     assert not any(name in note for note in find_case(folder).notes)
+
+
+def test_a_first_path_that_was_taken_for_a_header_is_told(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((3, 2)))
+    sources = {"a": open_source(tmp_path / "a.npy")}
+    listed = tmp_path / "images_paths.csv"
+    for text, header in {
+        "img_0\nimg_1\nimg_2\n": "'img_0', was taken for a header: if it is a path, put",
+        "paths\nimg_1\nimg_2\n": None,
+        "img_0\nimg_1\n": None,
+    }.items():
+        listed.write_text(text)
+        with pytest.raises(SourceError, match="numbers of rows differ") as caught:
+            check_rows(sources, count_paths(listed), listed)
+        message = str(caught.value)
+        assert header in message if header else "header" not in message
+    listed.write_text("paths\nimg_0\nimg_1\nimg_2\n")
+    assert check_rows(sources, count_paths(listed), listed) == 3
