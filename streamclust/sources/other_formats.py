@@ -76,6 +76,28 @@ def other_format(path: Path, of_array: str | None = None) -> str | None:
     return _of_array(path, head, of_array)
 
 
+def no_text(path: Path) -> str | None:
+    """What a file is that is offered as a table of text, and is none, as `other_format` says it."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return None
+    name = _plain(path.name)
+    if head.startswith(b"PAR1"):
+        return f"is a Parquet file: pandas.read_parquet('{name}').to_csv('FILE.csv', index=False)"
+    if head.startswith(b"PK\x03\x04"):
+        is_sheet = b"[Content_Types].xml" in head or b"mimetype" in head
+        return (
+            f"is a {'spreadsheet: save it as CSV' if is_sheet else 'zip archive: unpack it first'}"
+        )
+    for magic, compression in _COMPRESSED.items():
+        if head.startswith(magic):
+            return f"is compressed with {compression}: unpack it first"
+    words = _pointer(head) or _page(head)
+    return words and words.format(name=name)
+
+
 def _of_array(path: Path, head: bytes, of_array: str | None) -> str | None:
     """What an array in one of our formats under the ending of another is."""
     is_pickle = head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5" and head[-1:] != b""
@@ -124,12 +146,16 @@ def _known_beginning(head: bytes) -> str | None:
     return None
 
 
+def _page(head: bytes) -> str | None:
+    if not _PAGE.match(head):
+        return None
+    return (
+        "is a web page (HTML or XML), not the file itself: download it again, signed in where "
+        "that is asked for"
+    )
+
+
 def _others(head: bytes) -> str | None:
-    if _PAGE.match(head):
-        return (
-            "is a web page (HTML or XML), not the file itself: download it again, signed in where "
-            "that is asked for"
-        )
     if head[257:262] == b"ustar":
         return "is a tar archive: unpack it first"
     if _SAFETENSORS.match(head[:512]) and int.from_bytes(head[:8], "little") < 1 << 30:
@@ -146,7 +172,7 @@ def _others(head: bytes) -> str | None:
 
 
 _LOOKS: list[Callable[[bytes], str | None]] = [
-    *(_compressed, _zip, _pointer, _known_beginning, _others),
+    *(_compressed, _zip, _pointer, _page, _known_beginning, _others),
 ]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.errors import SourceError
+from streamclust.sources.other_formats import no_text
 
 DIGEST_BYTES = 8
 # Of a path and its number in `PathNumbers`.
@@ -49,6 +50,9 @@ def csv_lines(file: str | Path, separators: str = ",") -> Iterator[list[str]]:
     SourceError
         If the file cannot be read, or is no such text.
     """
+    # A pointer would be a list of its own lines.
+    if words := no_text(Path(file)):
+        raise SourceError(f"{file}: {words}")
     try:
         with open(file, encoding="utf-8-sig", newline="") as text:
             first = text.readline() if len(separators) > 1 else ""

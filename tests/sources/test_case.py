@@ -165,6 +165,11 @@ def test_names_without_folders_are_paths_too(tmp_path):
         (b"id,camera\n1,2\n", r"no column is called 'paths' \(id, camera\)"),
         (b"paths\n\xff\xfe\n", "is not UTF-8"),
         (b'paths\n"' + b"a" * 200_000, "is not a CSV"),
+        (b"version https://git-lfs.github.com/spec/v1\noid x\n", "Git LFS pointer.*git lfs pull"),
+        (b"<!DOCTYPE html>\n<p>a/b", "is a web page.*download it again"),
+        (b"\x1f\x8b\x08\0", "is compressed with gzip: unpack it first"),
+        (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml", "is a spreadsheet: save it as CSV"),
+        (b"PAR1\0", r"Parquet file: pandas\.read_parquet\('p\.csv'\)\.to_csv"),
     ],
 )
 def test_lists_that_are_refused(tmp_path, content, words):
