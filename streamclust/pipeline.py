@@ -175,6 +175,8 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
         When rows are to be grouped by a column that the list of paths does not have.
     """
     workspace = job.workspace
+    for words in inputs.case.notes:
+        job.events.note(words)
     stored = descriptor_sets(workspace)
     others = [one.name for one in stored if one.n_rows != inputs.n_rows]
     mixed = {one.name for one in stored if one.is_mixed}

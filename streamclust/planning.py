@@ -172,7 +172,7 @@ def path_steps(inputs: Inputs) -> list[Step]:
     case = inputs.case
     if case.paths_file is None:
         return []
-    return [StorePaths(case.paths_file, case.images, inputs.n_rows)]
+    return [StorePaths(case.paths_file, case.images, inputs.n_rows, case.paths_state)]
 
 
 def check_budget(

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from cases import write_case
+from click.testing import CliRunner
 
 from streamclust import api
+from streamclust.cli import commands
 from streamclust.errors import MemoryBudgetError
-from streamclust.events import StepFinished
+from streamclust.events import Message, StepFinished
 from streamclust.memory import MIB
 
 
@@ -52,3 +54,23 @@ def test_outliers_of_stored_sets_are_refused_before_the_first_step(blobs, tmp_pa
         api.open(out).outliers(observers=[done.append], memory=least - 1)
     assert not any(isinstance(event, StepFinished) for event in done)
     api.open(out).outliers(memory=-(-least // MIB) * MIB)
+
+
+def test_what_a_case_holds_beside_its_sets_is_told(blobs, tmp_path):
+    """By plan, and by the commands that read: nothing is passed over without a word."""
+    case_folder = write_case(tmp_path / "case", a=blobs[0][:200])
+    np.savez(case_folder / "descriptors" / "osnet.npz", blobs[0])
+    (case_folder / "images_paths.csv").rename(case_folder / "image_paths.csv")
+    out, done = tmp_path / "out", []
+    planned = CliRunner().invoke(commands, ["plan", str(case_folder)])
+    api.ingest(case_folder, out, observers=[done.append])
+    api.open(out).reduce().cluster(n_clusters=3).measure()
+    api.open(out).assign(case_folder, tmp_path / "a.csv", observers=[done.append])
+    told = [event.text for event in done if isinstance(event, Message)]
+    for words in (
+        "image_paths.csv: not read: the list of paths is called images_paths.csv",
+        "descriptors/osnet.npz: not read: sets are files ending in .npy, .pickle, .pkl, .p, in the "
+        "descriptors folder where there is one",
+    ):
+        assert planned.stderr.splitlines().count(words) == 1
+        assert told.count(words) == 2

@@ -73,6 +73,8 @@ SEPARATED_SHARE = 2 / 3
 AS_MANY = 0.95
 # Below it, most pairs of rows that one half joins the other parts.
 LEAST_STABILITY = 0.35
+# Of the variance, within clusters of rows that are alike.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -287,10 +289,15 @@ def _edges(
     if k == min(everything):
         return [remark("lower-end", k=k)], "lower"
     if k == max(everything):
-        return [remark("upper-end", k=k)], "upper"
+        return ([], None) if _is_a_cluster_a_row(best) else ([remark("upper-end", k=k)], "upper")
     if k in (min(allowed), max(allowed)) and len(allowed) > 1:
         return [remark("least" if k == min(allowed) else "largest", k=k)], None
     return [], None
+
+
+def _is_a_cluster_a_row(scores: Scores) -> bool:
+    """Whether nothing differs within the clusters: there cannot be more of them."""
+    return is_known(scores, "explained") and 1 - scores["explained"] < ROUNDING
 
 
 # Sign that makes the largest the best, and code of the name, of each index.

@@ -223,8 +223,11 @@ def plan(case: tuple[str, ...], **given: Any) -> None:
     """Tell what a run on CASE would do and take; do nothing."""
     steps = api.plan(_one_or_all(case), **given)
     from streamclust.cli.summary import print_plan
+    from streamclust.sources import find_case
 
     print_plan(steps, _settings().memory_bytes)
+    for words in find_case(_one_or_all(case)).notes:
+        click.echo(words, err=True)
 
 
 @click.command(params=[click.Argument(["file"], default="streamclust.toml", type=FILE)])

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamclust.errors import SourceError
 from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
-from streamclust.sources import fingerprint as file_fingerprint
-from streamclust.sources import list_layout
+from streamclust.sources import FileState, check_unchanged, list_layout
 from streamclust.steps import CaseShapes, Job, Step
 from streamclust.store import batched_paths, case_paths, fingerprint
 
@@ -28,12 +28,20 @@ class StorePaths(Step):
         The folder or zip file of the images.
     n_listed : int
         Rows that it lists.
+    state : FileState, optional
+        What it was like when they were counted.
+
+    Raises
+    ------
+    SourceError
+        For a list that is written while it is read.
     """
 
     name = "paths"
     file: Path
     images: Path | None
     n_listed: int
+    state: FileState | None = None
 
     def n_rows(self, on: CaseShapes) -> int:
         return self.n_listed
@@ -45,7 +53,8 @@ class StorePaths(Step):
         separator, column, _ = list_layout(self.file)
         # Which of several columns is read has changed; lists of one column are what they were.
         chosen = [] if (separator, column) == (",", 0) else [separator, column]
-        return fingerprint(self.name, 1, file_fingerprint(self.file), *chosen)
+        state = self.state or FileState.of(self.file)
+        return fingerprint(self.name, 1, state.fingerprint, *chosen)
 
     def restore(self, job: Job, mark: str) -> bool:
         stored = case_paths(job.workspace)
@@ -61,6 +70,12 @@ class StorePaths(Step):
         ):
             start = 0
             for block in batched_paths(self.file):
-                array[start : start + len(block)] = block
+                array[start : start + len(block)] = block[: self.n_listed - start]
                 start += len(block)
                 advance(len(block))
+            check_unchanged(self.file, self.state)
+            if start != self.n_listed:
+                raise SourceError(
+                    f"{self.file}: lists {start} paths and not {self.n_listed}, as there were "
+                    "before: give the same command again once it is written"
+                )

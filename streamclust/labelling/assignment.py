@@ -34,6 +34,7 @@ from streamclust.sources import (
     ArraySource,
     CaseFolder,
     check_rows,
+    check_unchanged,
     count_paths,
     find_case,
     iter_paths,
@@ -67,6 +68,18 @@ class NewCase:
     sources: dict[str, ArraySource]
     n_rows: int
 
+    def check_unchanged(self) -> None:
+        """Refuse what was read of files that are not as they were when they were opened.
+
+        Raises
+        ------
+        SourceError
+            For them.
+        """
+        for source in self.sources.values():
+            check_unchanged(source.path, source.state)
+        self.case.check_paths_unchanged()
+
 
 class SetRows(NamedTuple):
     """What is told of a span of new rows of a set.
@@ -96,6 +109,8 @@ def open_new(job: Job, paths: str | Path | Sequence[str | Path]) -> NewCase:
         are of different numbers of rows.
     """
     case = find_case(paths)
+    for words in case.notes:
+        job.events.note(words)
     folder = job.workspace.folder
     stored = {one.name: one for one in descriptor_sets(job.workspace) if not one.is_mixed}
     known = {name: path for name, path in case.descriptors.items() if name in stored}
@@ -282,7 +297,7 @@ def assign(job: Job, wanted: AssignOptions) -> None:
     Raises
     ------
     SourceError
-        When the new files cannot be used.
+        When the new files cannot be used, or are written while they are read.
     SettingsError
         When a set or clustering is not there, or a file is a person's.
     MemoryBudgetError
@@ -315,7 +330,12 @@ def assign(job: Job, wanted: AssignOptions) -> None:
         table = _Table(clusterings, limits, counts, write)
         spans = spans_of(new.n_rows, SPAN_ROWS)
         for span, of_sets in passes.stream(STEP, spans, OfEachSet(sets)):
-            table.add(span, of_sets, list(islice(paths, len(span))))
+            listed = list(islice(paths, len(span)))
+            if len(listed) < len(span):
+                new.check_unchanged()
+            table.add(span, of_sets, listed)
+        # Before the files are put in their places.
+        new.check_unchanged()
         write_drift(staged_drift, counts, table.n_flagged, table.n_rows, limits)
     table.tell(job, wanted.file)
 

@@ -10,7 +10,7 @@ from streamclust.errors import SourceError
 from streamclust.memory import Budget, Need
 from streamclust.passes import Passes, Rows, spans_of
 from streamclust.reduction.sums import PCASums, empty_sums, is_sketched, n_vectors, sums_bytes
-from streamclust.sources import ArraySource, fingerprint
+from streamclust.sources import ArraySource, check_unchanged, fingerprint
 from streamclust.steps import CaseShapes, Job, SetStep
 from streamclust.store import DescriptorSet
 from streamclust.store import fingerprint as digest
@@ -27,7 +27,8 @@ class Ingest(SetStep):
     Raises
     ------
     SourceError
-        For rows with NaN or infinity, unless they are to be masked.
+        For rows with NaN or infinity, unless they are to be masked, and for a file that is written
+        while it is read.
     """
 
     name = "ingest"
@@ -62,9 +63,10 @@ class Ingest(SetStep):
 
 
 def source_attributes(source: ArraySource) -> dict[str, Any]:
-    """What identifies an input: its name, layout, and fingerprint."""
+    """What identifies an input: its name, layout, and its fingerprint when it was opened."""
     layout = {"shape": list(source.shape), "dtype": str(source.dtype)}
-    return {"name": source.path.name, **layout, **fingerprint(source.path)}
+    known = fingerprint(source.path) if source.state is None else source.state.fingerprint
+    return {"name": source.path.name, **layout, **known}
 
 
 def _store(job: Job, passes: Passes, source: ArraySource, stored: DescriptorSet, mark: str) -> None:
@@ -81,6 +83,7 @@ def _store(job: Job, passes: Passes, source: ArraySource, stored: DescriptorSet,
         valid = staged.create_valid(rows.n_rows, chunk)
         outputs, empty = (raw, valid), _Ingested(sums)
         seen = passes.write("reading", rows, finite_rows, outputs, empty, BLOCKS_A_TASK)
+        check_unchanged(source.path, source.state)
         staged.save_sums(seen.sums.moments.result(), seen.sums.scatter.result())
         staged.save_facts(
             source=source_attributes(source),

@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Need
 from streamclust.passes import REDUCED_BLOCK_BYTES, Passes, Rows, Shape, block_rows
 from streamclust.passes.accumulators import Covariance, Scatter, ScatterSketch, compute_dtype
@@ -136,7 +137,22 @@ def reduced_like(raw: Rows, n_components: int) -> Rows:
 def decompose(
     stored: DescriptorSet, settings: Settings, passes: Passes, raw: Rows
 ) -> PrincipalComponents:
-    """Principal components of a set, by the scaling and number that the settings name."""
+    """Principal components of a set, by the scaling and number that the settings name.
+
+    Raises
+    ------
+    SettingsError
+        When they cannot be found so: it names the set.
+    """
+    try:
+        return _decomposed(stored, settings, passes, raw)
+    except SettingsError as error:
+        raise SettingsError(f"{stored.name}: {error}") from error
+
+
+def _decomposed(
+    stored: DescriptorSet, settings: Settings, passes: Passes, raw: Rows
+) -> PrincipalComponents:
     asked = {
         "n_components": settings.n_components,
         "scaling": settings.scaling,

@@ -5,7 +5,9 @@ from .attributes import read_attributes as read_attributes
 from .attributes import read_truth as read_truth
 from .attributes import truth_bytes as truth_bytes
 from .base import ArraySource as ArraySource
+from .base import FileState as FileState
 from .base import OpenFile as OpenFile
+from .base import check_unchanged as check_unchanged
 from .base import fingerprint as fingerprint
 from .base import open_source as open_source
 from .base import opened as opened
@@ -15,6 +17,7 @@ from .case_folder import find_case as find_case
 from .cells import plain_cell as plain_cell
 from .cells import safe_cell as safe_cell
 from .cells import safe_value as safe_value
+from .other_formats import check_is_no_address as check_is_no_address
 from .paths import BYTES_A_PATH as BYTES_A_PATH
 from .paths import DIGEST_BYTES as DIGEST_BYTES
 from .paths import PathNumbers as PathNumbers

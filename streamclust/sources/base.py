@@ -22,9 +22,11 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.registries import FORMATS
+from streamclust.sources.other_formats import other_format
 
 # No file is longer.
 _BEYOND = 1 << 62
+_LONGEST_SHAPE = 200
 
 _KIND_NAMES = {
     "b": "bool",
@@ -36,6 +38,12 @@ _KIND_NAMES = {
     "T": "text string",
     "M": "datetime",
     "m": "timedelta",
+}
+# Of types that astype would refuse, or make something else of.
+_CONVERSIONS = {
+    "c": "np.hstack([array.real, array.imag])",
+    "O": "np.stack(array) where it holds arrays, array.astype('float32') where it holds numbers",
+    "V": "numpy.lib.recfunctions.structured_to_unstructured(array)",
 }
 
 
@@ -55,12 +63,15 @@ class ArraySource(ABC):
         Type of what `read` returns, in native byte order.
     order : {"C", "F"}
         How the file holds the array: row after row, or column after column.
+    state : FileState or None
+        What the file was like when it was opened; None where `open_source` did not open it.
     """
 
     path: Path
     shape: tuple[int, int]
     dtype: np.dtype
     order: Literal["C", "F"]
+    state: FileState | None = None
 
     @abstractmethod
     def read_rows(self, start: int, stop: int) -> np.ndarray:
@@ -114,19 +125,35 @@ def open_source(path: str | Path) -> ArraySource:
     # Absolute: a worker of a scheduler reads it from another working directory.
     path = Path(path).absolute()
     try:
-        reader = reader_of(path)
-        if reader is None:
-            ending = path.suffix or "no ending"
-            if path.is_dir() and path.suffix.lower() in FORMATS:
-                raise SourceError(f"{path}: is a folder: name a file in it")
-            raise SourceError(f"{path}: {ending} is not known: use one of {', '.join(FORMATS)}")
-        if path.stat().st_size == 0:
-            raise SourceError(f"{path}: is empty: copy or save the file again")
-        source: ArraySource = resolve_name(reader)(path)
+        return _opened_as(reader_of(path), path)
     except FileNotFoundError:
         raise SourceError(f"{path}: does not exist: check the path") from None
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _opened_as(reader: str | None, path: Path) -> ArraySource:
+    is_missing = reader is None and not path.exists()
+    if not is_missing and path.stat().st_size == 0:
+        raise SourceError(f"{path}: is empty: copy or save the file again")
+    if reader is None:
+        ending = path.suffix or "no ending"
+        if path.is_dir() and path.suffix.lower() in FORMATS:
+            raise SourceError(f"{path}: is a folder: name a file in it")
+        if words := other_format(path):
+            raise SourceError(f"{path}: {words}")
+        raise SourceError(f"{path}: {ending} is not known: use one of {', '.join(FORMATS)}")
+    # Before the first byte of it is read: a file that becomes another one is not what was opened.
+    state = FileState.of(path)
+    try:
+        source: ArraySource = resolve_name(reader)(path)
+    except SourceError as error:
+        # Last, for a reader may well be of such a format.
+        own = next((one for one in (".npy", ".pickle") if FORMATS.get(one) == reader), None)
+        if words := other_format(path, own):
+            raise SourceError(f"{path}: {words}") from error
+        raise
+    source.state = state
     return source
 
 
@@ -141,19 +168,23 @@ def check_layout(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> tuple[i
     """
     if dtype.kind not in "fiu":
         name = _KIND_NAMES.get(dtype.kind, str(dtype))
+        way_out = _CONVERSIONS.get(dtype.kind, "array.astype('float32')")
         raise SourceError(
             f"{path}: holds {name} values ({dtype}): descriptors must be float or integer; "
-            f"convert with array.astype('float32')"
+            f"convert with {way_out}"
         )
+    told = str(shape)
+    # A damaged file may tell of thousands of sides.
+    told = told if len(told) < _LONGEST_SHAPE else f"{told[:_LONGEST_SHAPE]}…"
     if len(shape) != 2:
         hint = {
             0: "it is a single number",
             1: "use array.reshape(rows, columns)",
         }.get(len(shape), "use array.reshape(len(array), -1)")
-        raise SourceError(f"{path}: has shape {shape}, not (rows, columns): {hint}")
+        raise SourceError(f"{path}: has shape {told}, not (rows, columns): {hint}")
     rows, columns = shape
     if not 0 <= rows * columns * dtype.itemsize < 2**62 or rows < 0:
-        raise SourceError(f"{path}: has the impossible shape {shape}: save the file again")
+        raise SourceError(f"{path}: has the impossible shape {told}: save the file again")
     if rows == 0 or columns == 0:
         empty = "0 rows" if rows == 0 else "0 columns"
         raise SourceError(f"{path}: has {empty} (shape {shape}): there is nothing to cluster")
@@ -170,6 +201,51 @@ def stored_as(dtype: np.dtype) -> np.dtype:
 def reader_of(path: Path) -> str | None:
     """What opens a file, or a folder, by its ending: of `FORMATS`, or None."""
     return FORMATS.get(path.suffix.lower() + "/" * path.is_dir())
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What tells whether a file is still the one that was opened.
+
+    Attributes
+    ----------
+    fingerprint : dict
+        As `fingerprint` gives it.
+    inode : int
+        Of the file: one that was moved into its place has another, whatever its time and size.
+    """
+
+    fingerprint: dict[str, int | str]
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> FileState:
+        """The present state of a file or folder; SourceError if it cannot be read."""
+        known = fingerprint(path)
+        try:
+            return cls(known, path.stat().st_ino)
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def check_unchanged(path: Path, state: FileState | None) -> None:
+    """Refuse what was read of a file that is not as it was when it was opened.
+
+    Raises
+    ------
+    SourceError
+        When it was written, replaced or removed since: what was read may be of both.
+    """
+    if state is None:
+        return
+    now = FileState.of(path)
+    if now != state:
+        sizes = [one.fingerprint["size"] for one in (state, now)]
+        grown = f" ({sizes[0]} bytes became {sizes[1]})" if sizes[0] != sizes[1] else ""
+        raise SourceError(
+            f"{path}: was changed while it was read{grown}: nothing of it is kept; give the same "
+            "command again once it is written"
+        )
 
 
 def fingerprint(path: str | Path) -> dict[str, int | str]:
@@ -290,10 +366,14 @@ class StoredArray(ArraySource):
         if start == stop:
             return np.empty((0, self.shape[1]), self.dtype)
         with opened(self.path) as file:
-            if self.order == "C":
-                block = self._read_lines(file, start, stop)
-            else:
-                block = self._read_columns(file, start, stop)
+            return self.rows_of(file, start, stop)
+
+    def rows_of(self, file: OpenFile, start: int, stop: int) -> np.ndarray:
+        """Read rows `start` to `stop`, at least one, of the open file."""
+        if self.order == "C":
+            block = self._read_lines(file, start, stop)
+        else:
+            block = self._read_columns(file, start, stop)
         if not self.stored.isnative:
             block = block.byteswap(inplace=True).view(self.stored.newbyteorder("="))
         # Long doubles beyond float64's range become infinite or zero; that is no surprise.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamclust.errors import SourceError
 from streamclust.registries import FORMATS
-from streamclust.sources.base import ArraySource, reader_of
+from streamclust.sources.base import ArraySource, FileState, check_unchanged, reader_of
+from streamclust.sources.other_formats import check_is_no_address, in_one_line
 from streamclust.sources.paths import count_mismatch
 
 PATHS_NAME = "images_paths.csv"
@@ -17,11 +19,25 @@ IMAGE_FOLDERS = ("row_data", "raw_data")
 
 # A set's name is that of a group of the store, of a column of labels.csv and of figures, stands
 # beside "combined" in evaluation.csv, and is listed on the command line with commas in between.
-_SET_NAME = re.compile(r"(?![._])[^,/\\\x00-\x1f]+")
+# Bytes that are no UTF-8 come as halves of surrogate pairs, which can be written nowhere.
+_SET_NAME = re.compile(r"(?![._])[^,/\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+# Of the 255 that a file system takes, as a figure's name goes on behind that of the set.
+_LONGEST_NAME = 200
 _TAKEN = {
     *("row", "path", "outlier", "outlier_score", "rank", "score", "kind", "sets"),
     *("combined", "zarr.json"),
 }
+# Files that are likely to hold arrays, in formats that are not read.
+_OF_ARRAYS = {
+    *(".npy", ".npz", ".pickle", ".pkl", ".p", ".joblib", ".pt", ".pth", ".safetensors"),
+    *(".h5", ".hdf5", ".mat", ".parquet", ".feather", ".arrow", ".fvecs", ".bvecs", ".zarr"),
+}
+# Names like that of the list of paths, of which only the letters count.
+_LIKE_PATHS = re.compile(
+    r"(images?|imgs?|files?|rows?)?(paths?|names?|lists?)(copy)?"
+    r"(csv|tsv|txt|lst|json|parquet|xlsx?)+(gz|zip|bz|xz|bak|old|part)?"
+)
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -38,12 +54,29 @@ class CaseFolder:
         The CSV of image paths, one line a row of the descriptors.
     images : Path or None
         A zip file of the images or the top of their folder tree.
+    paths_state : FileState or None
+        What the CSV was like when the case was found.
+    notes : tuple of str
+        What is to be said of files that are passed over.
     """
 
     root: Path
     descriptors: dict[str, Path]
     paths_file: Path | None
     images: Path | None
+    paths_state: FileState | None = None
+    notes: tuple[str, ...] = ()
+
+    def check_paths_unchanged(self) -> None:
+        """Refuse paths that were read of a list that is not as it was when the case was found.
+
+        Raises
+        ------
+        SourceError
+            For it.
+        """
+        if self.paths_file is not None:
+            check_unchanged(self.paths_file, self.paths_state)
 
 
 def find_case(
@@ -67,12 +100,16 @@ def find_case(
         If there are no descriptors, if two files have the same set name, or if a
         set that is asked for is not there.
     """
+    is_named = True
+    for one in [path] if isinstance(path, str | Path) else path:
+        check_is_no_address(one)
     if isinstance(path, str | Path):
         top = Path(path)
         if not top.exists():
             raise SourceError(f"{top}: does not exist: check the path")
         is_source = not top.is_dir() or reader_of(top) is not None
         files, root = ([top], top.parent) if is_source else (_folder_files(top), top)
+        is_named = is_source
     else:
         files = [Path(file) for file in path]
         if not files:
@@ -82,12 +119,14 @@ def find_case(
     is_case = (root / "descriptors").is_dir() or (root / PATHS_NAME).is_file()
     if not is_case and (root.parent / PATHS_NAME).is_file():
         root = root.parent
-    paths_file = root / PATHS_NAME
+    paths_file = root / PATHS_NAME if (root / PATHS_NAME).is_file() else None
     return CaseFolder(
         root=root,
         descriptors=_select(_by_name(files), descriptors, root),
-        paths_file=paths_file if paths_file.is_file() else None,
+        paths_file=paths_file,
         images=_find_images(root),
+        paths_state=None if paths_file is None else FileState.of(paths_file),
+        notes=(*_other_lists(root, paths_file), *([] if is_named else _unread(root, files))),
     )
 
 
@@ -96,12 +135,51 @@ def _folder_files(top: Path) -> list[Path]:
     seen = _visible(folder)
     files = [item for item in seen if reader_of(item) is not None]
     if not files:
-        names = ", ".join(item.name for item in seen[:10]) or "nothing"
+        names = _listed([item.name for item in seen]) or "nothing"
         raise SourceError(
-            f"{folder}: holds no descriptors, only {names}{', …' if len(seen) > 10 else ''}: "
-            f"put files ending in {', '.join(FORMATS)} there"
+            f"{folder}: holds no descriptors, only {names}: put files ending in "
+            f"{', '.join(FORMATS)} there"
         )
     return files
+
+
+def _unread(root: Path, files: Sequence[Path]) -> Iterator[str]:
+    """What is said of files beside the sets, which might be sets too."""
+    folder = root / "descriptors"
+    items = [item for item in _visible(root) if _looks_like_arrays(item)]
+    if folder.is_dir():
+        items += _visible(folder)
+    read = set(files)
+    if names := [item.relative_to(root).as_posix() for item in items if item not in read]:
+        yield (
+            f"{_listed(names)}: not read: sets are files ending in {', '.join(FORMATS)}, in the "
+            "descriptors folder where there is one"
+        )
+
+
+def _looks_like_arrays(item: Path) -> bool:
+    endings = {ending.lower() for ending in item.suffixes}
+    return reader_of(item) is not None or (item.is_file() and bool(endings & _OF_ARRAYS))
+
+
+def _other_lists(root: Path, paths_file: Path | None) -> Iterator[str]:
+    """What is said of lists that may be meant for the list of paths, where that is missing."""
+    if paths_file is not None:
+        return
+    # Files that were named may stand in the descriptors folder of a case.
+    folders = [root, root.parent] if root.name == "descriptors" else [root]
+    items = [item for folder in folders if os.access(folder, os.R_OK) for item in _visible(folder)]
+    found = [item for item in items if _is_like_a_list(item.name) and item.is_file()]
+    if names := [item.name for item in found]:
+        yield f"{_listed(names)}: not read: the list of paths is called {PATHS_NAME}"
+
+
+def _is_like_a_list(name: str) -> bool:
+    return _LIKE_PATHS.fullmatch(re.sub(r"[^a-z]", "", name.lower())) is not None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(in_one_line, names[:_SHOWN])) + ", …" * (len(names) > _SHOWN)
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -114,10 +192,16 @@ def _visible(folder: Path) -> list[Path]:
 def _by_name(files: Sequence[Path]) -> dict[str, Path]:
     named: dict[str, Path] = {}
     for file in files:
+        if len(os.fsencode(file.stem)) > _LONGEST_NAME:
+            raise SourceError(
+                f"{in_one_line(file.name)}: is too long to name a set, of which figures are "
+                f"called: rename the file, to {_LONGEST_NAME} bytes at most"
+            )
         if not _SET_NAME.fullmatch(file.stem) or file.stem in _TAKEN:
             raise SourceError(
-                f"{file}: {file.stem!r} cannot name a set: rename the file, without commas, "
-                f"leading dots or underscores, and not {', '.join(sorted(_TAKEN))}"
+                f"{in_one_line(file)}: '{in_one_line(file.stem)}' cannot name a set: rename the "
+                "file, in UTF-8 without commas, control characters, leading dots or underscores, "
+                f"and not {', '.join(sorted(_TAKEN))}"
             )
         other = named.setdefault(file.stem, file)
         if other is not file:
@@ -187,7 +271,7 @@ def check_rows(
             listed += f"; {cause}" if cause else ""
         raise SourceError(
             f"the numbers of rows differ: {listed}: all must describe the same images in the "
-            f"same order; leave out the set that does not"
+            "same order; leave out the set that does not"
         )
     if not counts:
         raise SourceError("no descriptors were chosen: choose at least one set")

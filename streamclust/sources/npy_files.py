@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import io
+import os
+from io import FileIO
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.base import ArraySource, RawBytes, check_layout, stored_array
+from streamclust.sources.appended_arrays import all_arrays
+from streamclust.sources.base import (
+    ArraySource,
+    RawBytes,
+    StoredArray,
+    check_layout,
+    stored_array,
+)
 
 # numpy reads a header whole before it looks at its length, so it is given no more than this.
 _HEADER_LIMIT = 1 << 16
+# The magic string, the version, and the length of the header.
+_PREAMBLE = 12
 
 _HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -23,29 +34,62 @@ _HEADER_READERS = {
 def open_array(path: Path) -> ArraySource:
     """Open a ``.npy`` file: C or Fortran order, any byte order, never a pickle.
 
+    Arrays that np.save appended to it follow the first, as rows of one array.
+
     Raises
     ------
     SourceError
-        If the header is not one of numpy's, the array is no table of numbers, or
-        the file ends before the array does.
+        If a header is not one of numpy's, an array is no table of numbers or unlike
+        the first, or the file ends before its array does, or goes on after it.
     """
-    with open(path, "rb") as file:
-        head = io.BytesIO(file.read(_HEADER_LIMIT))
-    shape, order, dtype = _read_header(path, head)
-    rows, columns = check_layout(path, shape, dtype)
-    width = columns * dtype.itemsize
-    missing = rows * width - (path.stat().st_size - head.tell())
-    if missing > 0:
-        raise SourceError(
-            f"{path}: ends before its array does: {missing} of {rows * width} bytes are missing "
-            f"({-(-missing // width)} of {rows} rows): copy or save the file again"
-        )
-    return stored_array(path, shape, dtype, order, RawBytes(head.tell(), rows * width))
+    with open(path, "rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        return all_arrays(path, size, _Arrays(path, file, size).array_at)
 
 
-def _read_header(
-    path: Path, head: io.BytesIO
-) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype]:
+class _Arrays:
+    """The arrays of an open file."""
+
+    def __init__(self, path: Path, file: FileIO, size: int) -> None:
+        self.path = path
+        self.file = file
+        self.size = size
+        self._last: tuple[bytes, _Header] | None = None
+
+    def array_at(self, start: int) -> tuple[StoredArray, int]:
+        """The array whose header begins at byte `start`, and where it ends."""
+        head = self._head(start)
+        # Batches are mostly alike, and numpy takes as long for a header as the rest together.
+        if self._last is None or self._last[0] != head:
+            self._last = head, _read_header(self.path, head)
+        shape, order, dtype, length = self._last[1]
+        rows, columns = check_layout(self.path, shape, dtype)
+        width, first = columns * dtype.itemsize, start + length
+        missing = rows * width - (self.size - first)
+        if missing > 0:
+            raise SourceError(
+                f"{self.path}: ends before its array does: {missing} of {rows * width} bytes are "
+                f"missing ({-(-missing // width)} of {rows} rows): copy or save the file again"
+            )
+        payload = RawBytes(first, rows * width)
+        return stored_array(self.path, shape, dtype, order, payload), first + payload.size
+
+    def _head(self, start: int) -> bytes:
+        """The header that begins at byte `start`, as far as it is there."""
+        self.file.seek(start)
+        head = self.file.read(_PREAMBLE)
+        # Behind the version: the length of what follows, in two bytes, or in four since version 2.
+        n_bytes = 2 if head[6:7] == b"\x01" else 4
+        length = 8 + n_bytes + int.from_bytes(head[8 : 8 + n_bytes], "little")
+        head += self.file.read(max(0, min(length, _HEADER_LIMIT) - len(head)))
+        return head[:length]
+
+
+_Header = tuple[tuple[int, ...], Literal["C", "F"], np.dtype, int]
+
+
+def _read_header(path: Path, content: bytes) -> _Header:
+    head = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(head)
         if version not in _HEADER_READERS:
@@ -57,4 +101,4 @@ def _read_header(
             f"{path}: is not a .npy file, or its header is damaged ({reason}): "
             f"save the array again with np.save"
         ) from error
-    return shape, "F" if fortran else "C", dtype
+    return shape, "F" if fortran else "C", dtype, head.tell()

@@ -19,6 +19,7 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.cells import plain_cell
+from streamclust.sources.other_formats import no_text
 
 DIGEST_BYTES = 8
 # Of a path and its number in `PathNumbers`.
@@ -67,6 +68,9 @@ def csv_lines(file: str | Path, separators: str = ",") -> Iterator[list[str]]:
     SourceError
         If the file cannot be read, or is no such text.
     """
+    # A pointer would be a list of its own lines.
+    if words := no_text(Path(file)):
+        raise SourceError(f"{file}: {words}")
     try:
         with open(file, encoding="utf-8-sig", newline="") as text:
             first = text.readline() if len(separators) > 1 else ""
@@ -261,8 +265,10 @@ def count_mismatch(file: str | Path, n_paths: int, n_rows: int) -> str:
     Eight bytes a path are held.
     """
     layout = list_layout(file)
-    line = layout.separator.join(next(csv_lines(file, layout.separator)))[:100]
-    if layout.is_header and n_paths == n_rows - 1:
+    first = next(csv_lines(file, layout.separator))
+    line = layout.separator.join(first)[:100]
+    is_named = layout.is_header and _rank(first[layout.column]) < len(_PATH_COLUMNS)
+    if layout.is_header and not is_named and n_paths == n_rows - 1:
         return f"its first line, {line!r}, was taken for a header: add one if it is a path"
     if not layout.is_header and n_paths == n_rows + 1:
         return f"its first line, {line!r}, was taken for a path: call the column 'paths'"

@@ -11,21 +11,25 @@ offset has no fixed place in the file, so one scan notes where every so many byt
 
 from __future__ import annotations
 
+import os
 import re
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
 from streamclust.errors import SourceError
+from streamclust.sources.appended_arrays import all_arrays
 from streamclust.sources.base import (
     ArraySource,
     OpenFile,
     Payload,
     RawBytes,
+    StoredArray,
     check_layout,
     opened,
     stored_array,
@@ -195,39 +199,35 @@ _LIKELY = {
     "scipy": "a scipy object: use .toarray() and save that",
 }
 
-_COMPRESSED = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
-    b"PK\x03\x04": "zip",
-    b"\x28\xb5\x2f\xfd": "zstd",
-}
-
 
 def open_array(path: Path) -> ArraySource:
-    """Open a pickle of one numpy array, of any protocol and written by numpy 1 or 2.
+    """Open a pickle of a numpy array, of any protocol and written by numpy 1 or 2.
 
+    Arrays that pickle.dump appended to the file follow the first, as rows of one array.
     Protocols 0 to 2 hold the array as text, which is read once for an index.
 
     Raises
     ------
     SourceError
-        If the file is anything but a pickle of a plain two-dimensional array of
-        numbers: the message names the opcode or global and the byte where it stands.
+        If the file is anything but pickles of plain two-dimensional arrays of numbers,
+        of one width and type: the message names the opcode or global and the byte where
+        it stands.
     """
-    size = path.stat().st_size
     with open(path, "rb") as file:
-        head = file.read(8)
-        for magic, name in _COMPRESSED.items():
-            if head.startswith(magic):
-                raise SourceError(f"{path}: is compressed with {name}: unpack it first")
-        file.seek(0)
-        value = walk(path, file, size, _Arrays(path))
+        size = os.fstat(file.fileno()).st_size
+        return all_arrays(path, size, partial(_array_at, path, file, size))
+
+
+def _array_at(path: Path, file: BinaryIO, size: int, start: int) -> tuple[StoredArray, int]:
+    """The array whose pickle begins at byte `start`, and where that ends."""
+    file.seek(start)
+    value = walk(path, file, size, _Arrays(path))
+    end = file.tell()
     if not isinstance(value, _Array) or value.content is None:
         raise SourceError(f"{path}: refused: holds {_describe(value)}, not an array: {WAY_OUT}")
     shape, dtype, order, span = value.content
     check_layout(path, shape, dtype)
-    return stored_array(path, shape, dtype, order, _payload(path, span))
+    return stored_array(path, shape, dtype, order, _payload(path, span)), end
 
 
 def _payload(path: Path, span: ByteSpan) -> Payload:

@@ -177,6 +177,11 @@ def extend_paths(workspace: Workspace, staged: Any, case: CaseFolder) -> tuple[A
         With a list of what is kept of each list of paths.
     mark : str
         Its fingerprint.
+
+    Raises
+    ------
+    SourceError
+        For a list that is written while it is read.
     """
     old, file = workspace.root[PATH], case.paths_file
     assert file is not None
@@ -185,14 +190,17 @@ def extend_paths(workspace: Workspace, staged: Any, case: CaseFolder) -> tuple[A
     array, first = extend_array(staged, "path", old, n_rows, old.chunks[0])
     rest = np.asarray(old[first:n_old], object)
     for block in _whole_chunks(chain([rest], batched_paths(file)), old.chunks[0]):
-        array[first : first + len(block)] = block
+        # A list that grows meanwhile is refused at the end.
+        array[first : first + len(block)] = block[: n_rows - first]
         first += len(block)
     array.attrs.update(
         source=[*map(str, sources(workspace)), str(file.resolve())],
         images=[*image_places_of_lists(workspace), case.images and str(case.images.resolve())],
         earlier=[*old.attrs.get("earlier", []), {"mark": before, "n_rows": n_old}],
     )
-    return array, digest("add paths", 1, before, fingerprint(file))
+    case.check_paths_unchanged()
+    known = fingerprint(file) if case.paths_state is None else case.paths_state.fingerprint
+    return array, digest("add paths", 1, before, known)
 
 
 def _whole_chunks(blocks: Iterable[np.ndarray], chunk: int) -> Iterator[np.ndarray]:

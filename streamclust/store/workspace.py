@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamclust.errors import WorkspaceError
+from streamclust.sources import check_is_no_address
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,8 +68,15 @@ class Workspace:
         self.folder = Path(folder).resolve()
         self.store = self.folder / "workspace.zarr"
         self._hidden = self.folder / ".streamclust"
+        if create:
+            check_is_no_address(folder)
         if create and not self.store.exists():
             self._create()
+        if create and not (self.store / "zarr.json").exists():
+            raise WorkspaceError(
+                f"{self.store} is in the way: it is there and holds no streamclust results: move "
+                "it away, or name another --out"
+            )
         if not (self.store / "zarr.json").exists():
             raise WorkspaceError(
                 f"{folder} holds no streamclust results: streamclust run CASE --out {folder} "

@@ -155,6 +155,16 @@ def test_a_choice_at_the_edge_of_the_sweep_is_said(best, end):
     assert any(f"{end} end of the sweep" in warning for warning in choice.warnings)
 
 
+def test_a_cluster_for_each_different_row_is_no_edge():
+    """More clusters than that cannot be."""
+    alike = [clustering(k, k / 10, explained=1 - within) for k, within in ((2, 0.1), (3, 1e-16))]
+    choice = recommend(alike)
+    assert (choice.index, choice.edge) == (1, None)
+    assert not any("widen" in warning for warning in choice.warnings)
+    nearly = [alike[0], {**alike[1], "explained": 1 - 1e-9}]
+    assert recommend(nearly).edge == "upper"
+
+
 def test_the_end_of_what_is_not_refused_is_an_edge_too():
     sweep = [clustering(k, k / 10) for k in (3, 4, 5)]
     sweep += [clustering(k, 0.9, smallest=0.0) for k in (6, 7)]

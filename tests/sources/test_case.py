@@ -1,5 +1,6 @@
 """Case folders, lists of paths, and whether they fit together."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,11 @@ def test_names_without_folders_are_paths_too(tmp_path, names):
         (b"id;paths\n1;a;b.jpg\n", "line 2 has 3 columns where the first has 2: .* semicolons"),
         (b"paths\n\xff\xfe\n", "is not UTF-8"),
         (b'paths\n"' + b"a" * 200_000, "is not a CSV"),
+        (b"version https://git-lfs.github.com/spec/v1\noid x\n", "Git LFS pointer.*git lfs pull"),
+        (b"<!DOCTYPE html>\n<p>a/b", "is a web page.*download it again"),
+        (b"\x1f\x8b\x08\0", "is compressed with gzip: unpack it first"),
+        (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml", "is a spreadsheet: save it as CSV"),
+        (b"PAR1\0", r"Parquet file: pandas\.read_parquet\('p\.csv'\)\.to_csv"),
     ],
 )
 def test_lists_that_are_refused(tmp_path, content, words):
@@ -227,7 +233,11 @@ def test_row_counts(tmp_path):
 @pytest.mark.parametrize(
     ("text", "n_rows", "cause"),
     [
-        ("img\na/1.jpg\na/2.jpg\n", 3, "'img', was taken for a header: add one if it is a path"),
+        (
+            "img_0\na/1.jpg\na/2.jpg\n",
+            3,
+            "'img_0', was taken for a header: add one if it is a path",
+        ),
         ("img/id\na/1.jpg\na/2.jpg\n", 2, "'img/id', was taken for a path: call the column"),
         ("paths\na/1.jpg\na/1.jpg\nb\nb\n", 2, "2 of its lines .*: without them there are as"),
         ("paths\na/1.jpg\na/1.jpg\nb\nb\n", 9, "2 of its lines repeat a path that stands above"),
@@ -262,3 +272,112 @@ def test_names_that_no_set_can_have(tmp_path, name):
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(SourceError, match="cannot name a set"):
         find_case(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"\xf6\xe2\xe5\xf2.npy", r"'\udcf6\udce2\udce5\udcf2' cannot name a set"),
+        (b"a\nb.npy", r"'a\nb' cannot name a set"),
+        ("a\u2028b.npy".encode(), r"'a\u2028b' cannot name a set"),
+        (b"a\x7f.npy", r"'a\x7f' cannot name a set"),
+    ],
+)
+def test_names_that_cannot_be_written_are_told_in_one_line(folder, name, shown):
+    os.rename(folder / "descriptors" / "a.npy", os.fsencode(folder / "descriptors") + b"/" + name)
+    for path in (folder, [*(folder / "descriptors").glob("[!.]*.npy")]):
+        with pytest.raises(SourceError) as caught:
+            find_case(path)
+        message = str(caught.value)
+        assert shown in message
+        assert len(message.splitlines()) == 1
+        message.encode()
+
+
+def test_names_that_are_too_long_for_figures(folder):
+    file = folder / "descriptors" / "a.npy"
+    fits = file.rename(file.with_name("ä" * 100 + ".npy"))
+    assert fits.stem in find_case(folder).descriptors
+    fits.rename(file.with_name("ä" * 100 + "b.npy"))
+    with pytest.raises(SourceError, match=r"too long to name a set, .*: rename the file, to 200"):
+        find_case(folder)
+
+
+@pytest.mark.parametrize(
+    "path", ["s3://bucket/case", "S3://b/a.npy", "https://x.org/a.npy", "gs://b", "file:///tmp/x"]
+)
+def test_addresses_are_refused(path):
+    scheme = path.partition(":")[0]
+    for given in (path, Path(path), [path], ["a.npy", path]):
+        with pytest.raises(SourceError, match=rf"addresses \({scheme}://\) are not served: copy"):
+            find_case(given)
+
+
+def test_what_is_passed_over_is_told(folder):
+    (folder / "descriptors" / "osnet.npz").touch()
+    (folder / "descriptors" / "vdc_type.pickle.gz").touch()
+    (folder / "descriptors" / "parts").mkdir()
+    (folder / "above.npy").touch()
+    (note,) = find_case(folder).notes
+    names, _, words = note.partition(": ")
+    inside = "descriptors/notes.txt, descriptors/osnet.npz, descriptors/parts"
+    assert names == f"above.npy, {inside}, descriptors/vdc_type.pickle.gz"
+    assert words.startswith("not read: sets are files ending in .npy, ")
+    # Of files that are named, others were not meant.
+    assert find_case(folder / "descriptors" / "a.npy").notes == ()
+
+
+def test_many_that_are_passed_over_are_told_in_short(folder):
+    for number in range(30):
+        (folder / "descriptors" / f"{number:02}.npz").touch()
+    (note,) = find_case(folder).notes
+    assert "09.npz, …: not read" in note
+    assert "10.npz" not in note
+
+
+def test_a_folder_without_order_is_not_told_of_what_is_no_array(tmp_path):
+    for name in ("a.npy", "b.pt", "truth.csv", "README.md", "images_paths.csv", "settings.toml"):
+        (tmp_path / name).write_text("x/1.jpg")
+    (tmp_path / "out").mkdir()
+    (note,) = find_case(tmp_path).notes
+    assert note.startswith("b.pt: not read")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("image_paths.csv", "paths.csv", "images-paths.csv", "Images_Paths.CSV", "img_paths.csv"),
+        *("images_paths.txt", "images_paths.csv.gz", "images_paths (1).csv", "filenames.csv"),
+        *("images_paths.csv.csv", "images_path.csv", "image_list.txt", "images_paths copy.csv"),
+    ],
+)
+def test_a_list_of_paths_of_another_name_is_told(folder, name):
+    assert not any(name in note for note in find_case(folder).notes)
+    (folder / "images_paths.csv").rename(folder / name)
+    for case in (find_case(folder), find_case(folder / "descriptors" / "a.npy")):
+        assert case.paths_file is None
+        assert f"{name}: not read: the list of paths is called images_paths.csv" in case.notes
+
+
+@pytest.mark.parametrize("name", ["truth.csv", "labels.csv", "vehicle_info.txt", "image.jpg"])
+def test_other_tables_are_not_taken_for_one(folder, name):
+    (folder / "images_paths.csv").rename(folder / name)
+    assert not any(name in note for note in find_case(folder).notes)
+
+
+def test_a_first_path_that_was_taken_for_a_header_is_told(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((3, 2)))
+    sources = {"a": open_source(tmp_path / "a.npy")}
+    listed = tmp_path / "images_paths.csv"
+    for text, header in {
+        "img_0\nimg_1\nimg_2\n": "'img_0', was taken for a header: add one if it is a path",
+        "paths\nimg_1\nimg_2\n": None,
+        "img_0\nimg_1\n": None,
+    }.items():
+        listed.write_text(text)
+        with pytest.raises(SourceError, match="numbers of rows differ") as caught:
+            check_rows(sources, count_paths(listed), listed)
+        message = str(caught.value)
+        assert header in message if header else "header" not in message
+    listed.write_text("paths\nimg_0\nimg_1\nimg_2\n")
+    assert check_rows(sources, count_paths(listed), listed) == 3

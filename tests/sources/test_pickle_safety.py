@@ -5,6 +5,7 @@ import pickle
 import random
 import struct
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,30 @@ def test_malformed(tmp_path, content, words):
     started = time.perf_counter()
     refused(tmp_path, content, *words)
     assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"V" + b"x" * 30_000_000,
+        b"c" + b"x" * 30_000_000,
+        b"(" * 30_000_000,
+        b")" + b"\x85" * 30_000_000,
+        b")" + b"\x85" * 1_900 + b".",
+        b"cnumpy.core.numeric\n_frombuffer\n(C\0cnumpy\ndtype\n(Vf4\nI0\nI1\ntR("
+        + b"I99999999999999999\n" * 1_900
+        + b"tC\1CtR.",
+    ],
+    ids=["text", "name", "marks", "tuples", "nested value", "sides"],
+)
+def test_no_pickle_takes_memory_or_writes_pages(tmp_path, content):
+    tracemalloc.start()
+    try:
+        message = refused(tmp_path, content)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+    assert len(message) < 600
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -124,12 +124,6 @@ def test_python_2(tmp_path):
         open_source(path)
 
 
-def test_what_follows_the_array_is_ignored(tmp_path, table):
-    path = save(tmp_path, table, 4)
-    path.write_bytes(path.read_bytes() + b"cos\nsystem\n")
-    check_blocks(path, table)
-
-
 @pytest.mark.parametrize("protocol", [2, 5])
 def test_threads_and_copies(tmp_path, protocol):
     data = np.random.default_rng(3).normal(size=(20_000, 16)).astype("f4")

@@ -5,7 +5,7 @@ import multiprocessing
 import numpy as np
 import pytest
 
-from streamclust.errors import WorkspaceError
+from streamclust.errors import SourceError, WorkspaceError
 from streamclust.store.workspace import Workspace, fingerprint, stage_array, store_array
 
 
@@ -110,3 +110,21 @@ def _create_twice(create):
         create(self)
 
     return twice
+
+
+def test_what_is_in_the_way_is_named(tmp_path):
+    other = tmp_path / "out" / "workspace.zarr"
+    other.mkdir(parents=True)
+    (other / "x").write_text("1")
+    with pytest.raises(
+        WorkspaceError, match=r"workspace\.zarr is in the way: .*: move it away, or"
+    ):
+        Workspace(tmp_path / "out", create=True)
+    assert (other / "x").read_text() == "1"
+
+
+def test_no_results_at_an_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match=r"addresses \(s3://\) are not served"):
+        Workspace("s3://bucket/out", create=True)
+    assert not list(tmp_path.iterdir())

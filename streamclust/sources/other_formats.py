@@ -1,0 +1,208 @@
+"""Files that are no arrays of ours, known by their first bytes, whatever they are called: what they
+are, and what makes descriptors of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from streamclust.errors import SourceError
+
+_HEAD = 1024
+_LONGEST_NAME = 80
+
+_UNPACK = (
+    "unpack it first, or where joblib.dump wrote it and you trust it: "
+    "np.save('{stem}.npy', joblib.load('{name}'))"
+)
+_LOAD = "np.save('{stem}.npy', {call})"
+
+# What a file begins with; several may be given where the first tells too little.
+_COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"\x5d\0\0": "lzma",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "rar",
+}
+_LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
+_BEGINNINGS = {
+    b"\x89HDF\r\n\x1a\n": ("an HDF5 file", "h5py.File('{name}')['DATASET'][:]"),
+    b"MATLAB 7.3 MAT-file": ("a MATLAB 7.3 file", "h5py.File('{name}')['VARIABLE'][:].T"),
+    b"MATLAB 5.0 MAT-file": ("a MATLAB file", "scipy.io.loadmat('{name}')['VARIABLE']"),
+    b"PAR1": ("a Parquet file", "pandas.read_parquet('{name}').to_numpy('float32')"),
+    b"ARROW1": ("an Arrow file", "pandas.read_feather('{name}').to_numpy('float32')"),
+    b"FEA1": ("a Feather file", "pandas.read_feather('{name}').to_numpy('float32')"),
+    _LEGACY_TORCH: ("written by torch.save", "torch.load('{name}', map_location='cpu').numpy()"),
+}
+_TORCH_CALL = "torch.load('{name}', map_location='cpu', weights_only=True).numpy()"
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head|body|\?xml)", re.IGNORECASE)
+_SAFETENSORS = re.compile(rb".{8}\s*\{.*\"(dtype|__metadata__)\"", re.DOTALL)
+# Lines of numbers: the first bytes of a pickle that is text are none of these.
+_NUMBERS = re.compile(rb"(\xef\xbb\xbf)?[-+ \t]*(\d|\.\d|nan\b)[-+.\deEnainf,;\s]*", re.IGNORECASE)
+_POINTERS = {
+    b"version https://git-lfs.github.com/spec": ("a Git LFS pointer", "git lfs pull"),
+    b"/annex/objects/": ("a git-annex pointer", "git annex get {name}"),
+}
+
+
+def other_format(path: Path, of_array: str | None = None) -> str | None:
+    """What a file is that is of another format than its ending says, and the way out.
+
+    Parameters
+    ----------
+    path : Path
+    of_array : ".npy" or ".pickle", optional
+        The format that it was read as, which is none then.
+
+    Returns
+    -------
+    str or None
+        In words that follow the name of the file; None where its first bytes tell nothing, or
+        where there is no such file.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return None
+    for look in _LOOKS:
+        if words := look(head):
+            return words.format(name=_plain(path.name), stem=_plain(path.stem))
+    return _of_array(path, head, of_array)
+
+
+def no_text(path: Path) -> str | None:
+    """What a file is that is offered as a table of text, and is none, as `other_format` says it."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return None
+    name = _plain(path.name)
+    if head.startswith(b"PAR1"):
+        return f"is a Parquet file: pandas.read_parquet('{name}').to_csv('FILE.csv', index=False)"
+    if head.startswith(b"PK\x03\x04"):
+        is_sheet = b"[Content_Types].xml" in head or b"mimetype" in head
+        return (
+            f"is a {'spreadsheet: save it as CSV' if is_sheet else 'zip archive: unpack it first'}"
+        )
+    for magic, compression in _COMPRESSED.items():
+        if head.startswith(magic):
+            return f"is compressed with {compression}: unpack it first"
+    words = _pointer(head) or _page(head)
+    return words and words.format(name=name)
+
+
+def _of_array(path: Path, head: bytes, of_array: str | None) -> str | None:
+    """What an array in one of our formats under the ending of another is."""
+    is_pickle = head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5" and head[-1:] != b""
+    kinds = {".npy": head.startswith(b"\x93NUMPY"), ".pickle": is_pickle}
+    for ending, is_one in kinds.items():
+        if is_one and ending != of_array:
+            return f"is a {ending.removeprefix('.')} file by its first bytes: rename it to {ending}"
+    return None
+
+
+def _compressed(head: bytes) -> str | None:
+    for magic, name in _COMPRESSED.items():
+        if head.startswith(magic):
+            return f"is compressed with {name}: {_UNPACK}"
+    # A zlib header: deflate with a window up to 32 KiB, and a check of both bytes.
+    if head[:1] == b"\x78" and int.from_bytes(head[:2], "big") % 31 == 0:
+        return f"is compressed with zlib, as joblib.dump does: {_UNPACK}"
+    return None
+
+
+def _zip(head: bytes) -> str | None:
+    if not head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return None
+    length = int.from_bytes(head[26:28], "little")
+    first = head[30 : 30 + length].decode("ascii", "replace")
+    if b"data.pkl" in head:
+        return f"is written by torch.save: {_LOAD.format(call=_TORCH_CALL, stem='{stem}')}"
+    if first.endswith(".npy"):
+        key = _plain(first.removesuffix(".npy")).replace("{", "{{").replace("}", "}}")
+        call = f"np.load('{{name}}')['{key}']"
+        return f"is an .npz archive of np.savez: np.save('{{stem}}.npy', {call})"
+    return "is a zip archive: unpack it first"
+
+
+def _pointer(head: bytes) -> str | None:
+    for start, (what, way_out) in _POINTERS.items():
+        if head.startswith(start):
+            return f"is {what}, not the file itself: {way_out}"
+    return None
+
+
+def _known_beginning(head: bytes) -> str | None:
+    for start, (what, call) in _BEGINNINGS.items():
+        if head.startswith(start):
+            return f"is {what}: {_LOAD.format(call=call, stem='{stem}')}"
+    return None
+
+
+def _page(head: bytes) -> str | None:
+    if not _PAGE.match(head):
+        return None
+    return (
+        "is a web page (HTML or XML), not the file itself: download it again, signed in where "
+        "that is asked for"
+    )
+
+
+def _others(head: bytes) -> str | None:
+    if head[257:262] == b"ustar":
+        return "is a tar archive: unpack it first"
+    if _SAFETENSORS.match(head[:512]) and int.from_bytes(head[:8], "little") < 1 << 30:
+        return (
+            "is a safetensors file: np.save('{stem}.npy', "
+            "safetensors.numpy.load_file('{name}')['TENSOR'])"
+        )
+    if len(head) >= 64 and not head.strip(b"\0"):
+        return f"begins with {len(head)} zero bytes, as a copy that was broken off: copy it again"
+    if _NUMBERS.fullmatch(head):
+        separator = ", delimiter=','" if b"," in head else ""
+        return f"is text with numbers: np.save('{{stem}}.npy', np.loadtxt('{{name}}'{separator}))"
+    return None
+
+
+_LOOKS: list[Callable[[bytes], str | None]] = [
+    *(_compressed, _zip, _pointer, _page, _known_beginning, _others),
+]
+
+
+def _plain(name: str) -> str:
+    """A name as it may stand in a line of Python."""
+    return ascii(name[:_LONGEST_NAME])[1:-1]
+
+
+def in_one_line(name: str | Path) -> str:
+    """A name as it may stand in a line of text: what can be written nowhere, or would end the
+    line, as an escape."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
+
+
+def check_is_no_address(path: str | Path) -> None:
+    """Refuse ``s3://…`` and the like.
+
+    Raises
+    ------
+    SourceError
+        For it.
+    """
+    if is_address(path):
+        scheme = str(path).partition(":")[0]
+        raise SourceError(
+            f"{in_one_line(path)}: addresses ({scheme}://) are not served: copy the files to a "
+            "disk, or mount them, and name the folder there"
+        )
+
+
+def is_address(path: str | Path) -> bool:
+    """Whether it names something elsewhere; `Path` takes one of two slashes away."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/+", str(path)) is not None

@@ -1,0 +1,153 @@
+"""Files of other formats are known by their first bytes, and told with what makes arrays."""
+
+import bz2
+import gzip
+import io
+import lzma
+import pickle
+import tarfile
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+
+from streamclust.errors import SourceError
+from streamclust.sources.base import open_source
+
+TABLE = np.random.default_rng(0).normal(size=(40, 5)).astype("f4")
+
+
+def saved(save, *values, **more):
+    buffer = io.BytesIO()
+    save(buffer, *values, **more)
+    return buffer.getvalue()
+
+
+def zipped(**members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, content in members.items():
+            file.writestr(name.replace("__", "/").replace("_", "."), content)
+    return buffer.getvalue()
+
+
+def tar(content):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as file:
+        file.addfile(tarfile.TarInfo("a"), io.BytesIO(content))
+    return buffer.getvalue()
+
+
+PICKLED = pickle.dumps(TABLE)
+OTHERS = {
+    "gzip": (gzip.compress(PICKLED), ["compressed with gzip: unpack it first", "joblib.load('a."]),
+    "zlib": (zlib.compress(PICKLED), ["compressed with zlib, as joblib.dump", "joblib.load('a."]),
+    "zlib, fast": (zlib.compress(PICKLED, 1), ["compressed with zlib"]),
+    "zlib, small": (zlib.compress(PICKLED, 9), ["compressed with zlib"]),
+    "bzip2": (bz2.compress(PICKLED), ["compressed with bzip2"]),
+    "xz": (lzma.compress(PICKLED), ["compressed with xz"]),
+    "lzma": (lzma.compress(PICKLED, lzma.FORMAT_ALONE), ["compressed with lzma"]),
+    "zstd": (b"\x28\xb5\x2f\xfd\x04\x58", ["compressed with zstd"]),
+    "lz4": (b"\x04\x22\x4d\x18\x64", ["compressed with lz4"]),
+    "npz": (saved(np.savez, osnet=TABLE), [".npz archive", "np.load('a.", "')['osnet']"]),
+    "torch": (
+        zipped(saved__data_pkl=b"x"),
+        ["written by torch.save", "weights_only=True).numpy()"],
+    ),
+    "torch before 1.6": (
+        b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.",
+        ["written by torch.save", ".numpy()"],
+    ),
+    "zip": (zipped(a_jpg=b"x"), ["is a zip archive: unpack it first"]),
+    "tar": (tar(b""), ["is a tar archive: unpack it first"]),
+    "HDF5": (b"\x89HDF\r\n\x1a\n\0", ["is an HDF5 file", "h5py.File('a."]),
+    "Parquet": (b"PAR1\x15\4", ["is a Parquet file", "pandas.read_parquet('a.", "to_numpy"]),
+    "Arrow": (b"ARROW1\0\0", ["is an Arrow file", "read_feather"]),
+    "MATLAB": (b"MATLAB 5.0 MAT-file, Platform", ["is a MATLAB file", "scipy.io.loadmat('a."]),
+    "MATLAB 7.3": (b"MATLAB 7.3 MAT-file, Platform", ["is a MATLAB 7.3 file", "h5py"]),
+    "safetensors": (
+        b'\x48\0\0\0\0\0\0\0{"x":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}',
+        ["is a safetensors file", "safetensors.numpy.load_file('a."],
+    ),
+    "Git LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
+        ["is a Git LFS pointer, not the file itself: git lfs pull"],
+    ),
+    "git-annex": (b"/annex/objects/SHA256E-s1--0.npy\n", ["git-annex pointer", "git annex get a"]),
+    "HTML": (b"\n<!DOCTYPE html>\n<html><head>", ["is a web page", "download it again"]),
+    "XML": (b"\xef\xbb\xbf<?xml version='1.0'?><Error>", ["is a web page"]),
+    "CSV": (b"1.5,-2e-3\n3,nan\n", ["text with numbers", "np.loadtxt('a.", "delimiter=','"]),
+    "columns": (b" 1.5 -2\n3 4\n", ["text with numbers", "np.loadtxt('a."]),
+    "zeros": (bytes(5000), ["begins with 1024 zero bytes", "copy it again"]),
+}
+ENDINGS = [".npy", ".pickle", ".pt", ".npz", ""]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("kind", OTHERS)
+def test_what_it_is_and_the_way_out(tmp_path, kind, ending):
+    content, words = OTHERS[kind]
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(content)
+    with pytest.raises(SourceError) as caught:
+        open_source(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    for word in words:
+        assert word.replace("'a.", f"'a{ending}") in message
+
+
+@pytest.mark.parametrize("ending", [".npy", ".pkl", ".dat"])
+@pytest.mark.parametrize("made", ["npy", "pickle"])
+def test_an_array_under_the_ending_of_another_format(tmp_path, made, ending):
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(saved(np.save, TABLE) if made == "npy" else PICKLED)
+    if (made, ending) in (("npy", ".npy"), ("pickle", ".pkl")):
+        np.testing.assert_array_equal(open_source(path)[:], TABLE)
+    else:
+        with pytest.raises(SourceError, match=f"is a {made} file .*: rename it to .{made}"):
+            open_source(path)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_an_empty_file(tmp_path, ending):
+    path = tmp_path / f"a{ending}"
+    path.touch()
+    with pytest.raises(SourceError, match="is empty: copy or save the file again"):
+        open_source(path)
+
+
+def test_names_in_the_advice_stay_in_one_line(tmp_path):
+    path = tmp_path / "a\n{b}.npz"
+    path.write_bytes(saved(np.savez, **{"x{0}": TABLE}))
+    with pytest.raises(SourceError) as caught:
+        open_source(path)
+    assert r"np.load('a\n{b}.npz')['x{0}']" in str(caught.value)
+
+
+def test_a_reader_that_is_added_goes_first(tmp_path, monkeypatch):
+    """Of a format that is known here only to be told."""
+    from streamclust.registries import FORMATS
+    from streamclust.sources import base, npy_files
+
+    monkeypatch.setitem(FORMATS, ".npz", "added:open_array")
+    np.save(tmp_path / "b.npy", TABLE)
+    (tmp_path / "a.npz").write_bytes(saved(np.savez, TABLE))
+    opened = npy_files.open_array(tmp_path / "b.npy")
+    monkeypatch.setattr(base, "resolve_name", lambda _: lambda _: opened)
+    assert open_source(tmp_path / "a.npz") is opened
+
+
+@pytest.mark.parametrize("made", ["npy", "pickle"])
+def test_an_array_of_arrays(tmp_path, made):
+    """astype raises on one whose parts are arrays."""
+    rows = np.empty(3, object)
+    rows[:] = [*np.ones((3, 2), "f4")]
+    path = tmp_path / f"a.{made}"
+    path.write_bytes(saved(np.save, rows) if made == "npy" else pickle.dumps(rows))
+    with pytest.raises(SourceError, match=r"object values .*np\.stack\(array\)"):
+        open_source(path)
+    np.save(tmp_path / "b.npy", np.stack(rows))
+    assert open_source(tmp_path / "b.npy").shape == (3, 2)
