@@ -25,6 +25,7 @@ from streamclust.settings.keywords import (
 if TYPE_CHECKING:
     from streamclust.outliers import Evaluation
     from streamclust.steps import Job
+    from streamclust.store import Damage
 
 PathLike = str | Path
 Observers = Iterable[Observer]
@@ -480,6 +481,20 @@ class Case(Results):
         with self._working("update", observers, settings) as job:
             pipeline.update(job, new)
         return self
+
+    def verify(self, *, observers: Observers = ()) -> "list[Damage]":
+        """Read all results, and tell what is damaged and which command makes it again.
+
+        That command moves what is damaged to ``.streamclust/damaged``; see docs/reliability.md.
+
+        Returns
+        -------
+        list of Damage
+            ``place``, ``what`` is wrong with it, and the ``remedy``; empty where all is well.
+        """
+        from streamclust import pipeline
+
+        return pipeline.verify(self._workspace, *observers)
 
     @contextmanager
     def _working(

@@ -5,7 +5,8 @@ StreamclustError
 │   └── ImageError                     an image is missing, damaged, too large or unsupported
 ├── SettingsError      (ValueError)    a setting, or a combination of them, makes no sense
 ├── MemoryBudgetError  (MemoryError)   a step does not fit the memory it was given
-├── WorkspaceError     (RuntimeError)  the results folder is locked, damaged or of another format
+├── WorkspaceError     (RuntimeError)  the results folder is locked, or of another format
+│   └── DamagedError                   a stored result is not what was written
 └── ClusterError       (RuntimeError)  the scheduler or its workers failed
 
 Each is also a child of the built-in that fits, so that callers who do not know
@@ -52,6 +53,10 @@ class MemoryBudgetError(StreamclustError, MemoryError):
 
 class WorkspaceError(StreamclustError, RuntimeError):
     """The results folder cannot be used as it stands."""
+
+
+class DamagedError(WorkspaceError):
+    """A stored result is not what was written: the message names it, and what makes it again."""
 
 
 class ClusterError(StreamclustError, RuntimeError):

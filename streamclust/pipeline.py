@@ -51,6 +51,7 @@ from streamclust.reduction import Ingest, Reduce, check_invalid
 from streamclust.settings import AUTO, Settings
 from streamclust.steps import Job, Step, StoredShapes
 from streamclust.store import (
+    Damage,
     RunRecord,
     SetOutliers,
     StoredClustering,
@@ -418,6 +419,16 @@ def tell_choice(job: Job, descriptor: str) -> None:
         job.events.warn(f"{descriptor}: {warning}")
 
 
+def verify(workspace: Workspace, *observers: Observer) -> list[Damage]:
+    """Read all that is stored; what is damaged."""
+    events = Events(*observers)
+    with (
+        workspace.lock(),
+        events.passing("verifying", workspace.stored_bytes, "bytes") as advance,
+    ):
+        return workspace.verify(advance)
+
+
 @contextmanager
 def working(
     workspace: Workspace, settings: Settings, command: str, *observers: Observer
@@ -426,6 +437,8 @@ def working(
     record = RunRecord(command, settings)
     events = Events(record, *observers)
     with workspace.lock():
+        for damage in workspace.make_way(command):
+            events.warn(f"{damage.place} is damaged ({damage.what}): it is made again")
         decide_all(workspace)
         executor = _executor(settings)
         job = Job(workspace, settings, executor, events)

@@ -40,9 +40,7 @@ class Results:
 
     @property
     def store(self) -> "zarr.Group":
-        import zarr
-
-        return zarr.open_group(self._workspace.store, mode="r")
+        return self._workspace.read_only
 
     @property
     def descriptors(self) -> list[str]:
@@ -146,7 +144,7 @@ class Results:
         SettingsError
             When there is no such set or clustering.
         """
-        return self._clustering(set_name, clustering).labels
+        return self._clustering(set_name, clustering).label_array
 
     def _clustering(self, set_name: str, clustering: str | int | None) -> "StoredClustering":
         """A clustering of a set; the recommended one by default."""

@@ -15,11 +15,14 @@ from streamclust.cli.options import (
     NEW,
     OUT,
     OUT_FOLDER,
+    QUIET,
     clustering_options,
     command,
     language_option,
+    observers,
     overwrite_option,
 )
+from streamclust.errors import DamagedError
 from streamclust.last_settings import settings_of
 from streamclust.registries import LAYOUTS
 from streamclust.settings import Settings, heeded
@@ -216,6 +219,18 @@ def info(out: str, as_json: bool) -> None:
     from streamclust.cli.summary import print_info
 
     print_info(about)
+
+
+@click.command(params=[OUT, QUIET])
+def verify(out: str, quiet: bool) -> None:
+    """Read all of OUT, and tell what is damaged and which command makes it again."""
+    found = api.open(out).verify(observers=observers(quiet))
+    for damage in found:
+        click.echo(damage.in_words)
+    if found:
+        raise DamagedError(f"{len(found)} of the results in {out} are damaged")
+    if not quiet:
+        click.echo("nothing is damaged")
 
 
 @command(CASE, shown=False)

@@ -83,7 +83,7 @@ def command(*parameters: click.Parameter, shown: bool = True) -> Callable:
 
         def call(**given: Any) -> None:
             if shown:
-                given["observers"] = _observers(given.pop("quiet"))
+                given["observers"] = observers(given.pop("quiet"))
             if "clustering" in given:
                 given["clustering"] = _clustering(given)
             function(**given)
@@ -129,7 +129,7 @@ def _clustering(given: dict[str, Any]) -> str | None:
     return clustering or named or None
 
 
-def _observers(quiet: bool) -> Sequence[Any]:
+def observers(quiet: bool) -> Sequence[Any]:
     """What shows the progress of a command, and what stops it."""
     if quiet:
         return (interrupts,)

@@ -271,13 +271,19 @@ def _chunk_file(array: Any, number: int) -> Path | None:
         return None
     key = array.metadata.encode_chunk_key((number,) + (0,) * (array.ndim - 1))
     file = folder / array.path / key
-    return file if file.exists() else None
+    if not file.exists():
+        return None
+    if check := getattr(array.store, "check_chunk", None):
+        check(f"{array.path}/{key}".lstrip("/"))
+    return file
 
 
 def _is_plain(array: Any) -> bool:
-    from zarr.codecs import BytesCodec
+    from zarr.codecs import BytesCodec, Crc32cCodec
 
     codecs: Any = getattr(array.metadata, "codecs", ())
-    little = len(codecs) == 1 and isinstance(codecs[0], BytesCodec)
+    # A checksum stands behind the values.
+    others = [codec for codec in codecs if not isinstance(codec, Crc32cCodec)]
+    little = len(others) == 1 and isinstance(others[0], BytesCodec)
     whole = array.chunks[1:] == array.shape[1:]
-    return bool(little and whole and getattr(codecs[0].endian, "value", None) in (None, "little"))
+    return bool(little and whole and getattr(others[0].endian, "value", None) in (None, "little"))

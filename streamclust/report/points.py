@@ -84,7 +84,7 @@ def sample_points(
     named = {}
     for clustering in clusterings:
         named[clustering.name] = np.empty(len(rows), np.int32)
-        named[clustering.name][order] = clustering.labels.oindex[rows[order]]
+        named[clustering.name][order] = clustering.labels.at(rows[order])
     plots = []
     for name, layout in _layouts(job, descriptor):
         positions = layout.positions

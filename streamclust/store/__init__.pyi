@@ -16,6 +16,7 @@ from .clusterings import recommended_clusterings as recommended_clusterings
 from .clusterings import store_recommendation as store_recommendation
 from .clusterings import stored_clusterings as stored_clusterings
 from .clusterings import stored_recommendation as stored_recommendation
+from .damage import Damage as Damage
 from .descriptions import EXAMPLES as EXAMPLES
 from .descriptions import MEASURED_ROWS as MEASURED_ROWS
 from .descriptions import Description as Description

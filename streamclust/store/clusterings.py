@@ -15,14 +15,16 @@ what its algorithm told.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from streamclust.errors import SettingsError
+from streamclust.errors import DamagedError, SettingsError
+from streamclust.store.damage import are_labels, note_damage
 from streamclust.store.workspace import Workspace
 
 # A clustering's arrays that tell of rows and clusters; the others are what labels further rows.
@@ -38,6 +40,49 @@ _OF_STORE = (
 )
 # The attribute of a set's clusterings that tells which of them is recommended, and why.
 RECOMMENDATION = "recommendation"
+
+
+class Labels:
+    """Stored labels, which are held to be those of clusters when they are read.
+
+    Parameters
+    ----------
+    array : Zarr array of int32, shape (n_rows,)
+    n_clusters : int
+    """
+
+    def __init__(self, array: Any, n_clusters: int) -> None:
+        self._array = array
+        self._n_clusters = n_clusters
+        self.shape: tuple[int, ...] = array.shape
+        self.chunks: tuple[int, ...] = array.chunks
+        self.dtype: np.dtype = array.dtype
+
+    @property
+    def path(self) -> str:
+        """Where they are in the store."""
+        return str(self._array.path)
+
+    def __getitem__(self, part: Any) -> np.ndarray:
+        return self._checked(lambda: self._array[part])
+
+    def at(self, rows: np.ndarray) -> np.ndarray:
+        """The labels of some rows, ascending."""
+        return self._checked(lambda: self._array.oindex[rows])
+
+    def _checked(self, read: Callable[[], Any]) -> np.ndarray:
+        what = "it holds labels of no cluster"
+        try:
+            values = np.asarray(read())
+        except (ValueError, RuntimeError) as error:
+            if isinstance(error, DamagedError):
+                raise
+            # Results from before there were checksums.
+            values, what = np.array([-2]), "it cannot be decoded"
+        if not are_labels(values, self._n_clusters):
+            root = Path(str(self._array.store.root))
+            raise note_damage(root, root / self._array.path, what)
+        return values
 
 
 @dataclass(frozen=True)
@@ -85,8 +130,13 @@ class StoredClustering:
         return self._made[1]
 
     @property
-    def labels(self) -> Any:
-        """Zarr array of int32, (n_rows,): below 0 for rows in no cluster."""
+    def labels(self) -> "Labels":
+        """Array of int32, (n_rows,): below 0 for rows in no cluster."""
+        return Labels(self.label_array, self.n_clusters)
+
+    @property
+    def label_array(self) -> Any:
+        """The Zarr array of its labels, as it lies there."""
         return self.group[LABELS]
 
     @property
@@ -306,6 +356,9 @@ def store_recommendation(
         What else is to be known of it, as JSON can write it.
     """
     told = {"clustering": name, "fingerprint": mark, **about}
+    if workspace.get(_clusterings_path(set_name)) is None:
+        # It was damaged, and is about to be made again.
+        return
     if stored_recommendation(workspace, set_name) != told:
         workspace.annotate(_clusterings_path(set_name), **{RECOMMENDATION: told})
 

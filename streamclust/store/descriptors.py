@@ -227,10 +227,15 @@ class DescriptorSet(SetContent):
         self.workspace.publish(staged.group, self.path, mark)
 
     def publish_reduction(self, staged: StagedSet, mark: str) -> None:
-        """Let a reduction that was written take its place; it has no clusterings yet."""
+        """Let a reduction that was written take its place; it has no clusterings yet.
+
+        Parts of it that are there stay: they were published with others that were damaged since.
+        """
         staged.create_clusterings()
         for part in OF_REDUCTION:
-            self.workspace.publish(staged.group[part], f"{self.path}/{part}", mark)
+            path = f"{self.path}/{part}"
+            if not self.workspace.restore(path, mark):
+                self.workspace.publish(staged.group[part], path, mark)
 
 
 def set_path(name: str) -> str:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from streamclust.store.checks import METADATA, missing_chunk, read_node
+from streamclust.store.damage import note_damage
+
 
 def extend_array(group: Any, name: str, old: Any, n_rows: int, chunk_rows: int) -> tuple[Any, int]:
     """Make an array in a staged group with the rows of a published one, and room for more.
@@ -31,14 +34,21 @@ def extend_array(group: Any, name: str, old: Any, n_rows: int, chunk_rows: int) 
     array : Zarr array of shape (n_rows, ...)
     first : int
         The first row that is still to be written, also of those of `old`.
+
+    Raises
+    ------
+    DamagedError
+        When the old array has lost chunks.
     """
     source, target = _place(old), _place(group) / name
-    metadata = json.loads((source / "zarr.json").read_text())
+    metadata, checks = read_node((source / METADATA).read_bytes())
+    if what := missing_chunk(source, metadata, checks):
+        raise note_damage(Path(str(old.store.root)), source, what)
     metadata["shape"][0] = n_rows
     metadata["chunk_grid"]["configuration"]["chunk_shape"][0] = chunk_rows
     metadata["attributes"] = {}
     target.mkdir()
-    (target / "zarr.json").write_text(json.dumps(metadata))
+    (target / METADATA).write_text(json.dumps(metadata))
     n_whole = old.shape[0] // chunk_rows if old.chunks[0] == chunk_rows else 0
     for number in range(n_whole):
         chunk = Path("c", str(number), *["0"] * (old.ndim - 1))
@@ -64,8 +74,13 @@ def _place(node: Any) -> Path:
 
 def _link_or_copy(source: str, target: str) -> None:
     # Attributes are changed where an array or group stands; chunks are not.
-    if Path(source).name == "zarr.json":
-        shutil.copyfile(source, target)
+    if Path(source).name == METADATA:
+        content, checks = read_node(Path(source).read_bytes())
+        if content["node_type"] == "array" and checks is not None:
+            # They are held against the links when these are published.
+            shutil.copyfile(source, target)
+        else:
+            Path(target).write_text(json.dumps(content))
     else:
         _link(Path(source), Path(target))
 

@@ -5,12 +5,11 @@ settings change and come back.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from streamclust.passes import Columns, Passes, Rows
-from streamclust.store.clusterings import StoredClustering
+from streamclust.store.clusterings import Labels, StoredClustering
 from streamclust.store.images import mark_of_rows
 from streamclust.store.workspace import Workspace, fingerprint, stage_array
 
@@ -29,12 +28,12 @@ class NamedClusters:
     fingerprint : str
         Of their clustering.
     n_clusters : int
-    labels : Zarr array of int32, shape (n_rows,)
+    labels : Labels
     """
 
     fingerprint: str
     n_clusters: int
-    labels: Any
+    labels: Labels
 
     @property
     def n_rows(self) -> int:
@@ -79,7 +78,7 @@ def load_names(clustering: StoredClustering) -> StoredNames | None:
     return StoredNames(
         names,
         tuple(group.attrs["outliers"]),
-        NamedClusters(group.attrs["named"], len(names), group[_LABELS]),
+        NamedClusters(group.attrs["named"], len(names), Labels(group[_LABELS], len(names))),
         group.attrs["paths"],
     )
 
@@ -90,7 +89,8 @@ def clusters_to_name(clustering: StoredClustering, mark: str) -> NamedClusters |
     group = clustering.workspace.find(clustering.path, mark)
     if group is not None:
         n_clusters = int(group.attrs["n_clusters"])
-        return NamedClusters(group.attrs["fingerprint"], n_clusters, group[_LABELS])
+        labels = Labels(group[_LABELS], n_clusters)
+        return NamedClusters(group.attrs["fingerprint"], n_clusters, labels)
     known = load_names(clustering)
     return known.clusters if known and known.clusters.fingerprint == mark else None
 

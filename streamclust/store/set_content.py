@@ -112,7 +112,8 @@ class SetContent:
     @property
     def is_compressed(self) -> bool:
         """Whether the raw rows are."""
-        return bool(self.group[RAW].compressors)
+        codecs = self.group[RAW].compressors
+        return any(codec.to_dict()["name"] != "crc32c" for codec in codecs)
 
     @property
     def column_moments(self) -> ColumnMoments:

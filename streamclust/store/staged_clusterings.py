@@ -151,5 +151,5 @@ def extended_clustering(made: StagedSet, before: Stored) -> tuple[StagedClusteri
         del group.attrs[attribute]
     reduced = made.reduced
     n_rows, chunk = reduced.shape[0], reduced.chunks[0]
-    _, first = extend_array(group, LABELS, before.labels, n_rows, chunk)
+    _, first = extend_array(group, LABELS, before.label_array, n_rows, chunk)
     return StagedClustering(group), first

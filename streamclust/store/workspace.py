@@ -13,6 +13,8 @@ Layout of the results folder::
     .streamclust/pending/           what is published together, until all of it is
     .streamclust/scratch/           parts of results that a killed run goes on from
     .streamclust/archive/           results of other settings, put back when those return
+    .streamclust/damage/            what was found to be damaged, until it is made again
+    .streamclust/damaged/           damaged results that were made again
     .streamclust/lock               held by one run at a time
 
 Every published array or group carries a ``fingerprint`` attribute: a digest of the settings
@@ -24,21 +26,42 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamclust.errors import WorkspaceError
+from streamclust.errors import DamagedError, WorkspaceError
 from streamclust.sources import check_is_no_address
+from streamclust.store.checks import METADATA
+from streamclust.store.damage import (
+    HIDDEN,
+    STORE,
+    Damage,
+    drop_note,
+    find_damage,
+    is_aside,
+    is_shelf,
+    keep_note,
+    makes_again,
+    mend_group,
+    move_aside,
+    notes,
+    refused,
+    remedy,
+    results_below,
+    seal,
+    stored_bytes,
+    take_in,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     import zarr
 
 FORMAT = 1
-_COMMIT = "commit.json"
+_COMMIT, _DAMAGED = "commit.json", "damaged"
 
 
 def fingerprint(*parts: Any) -> str:
@@ -62,22 +85,23 @@ class Workspace:
     WorkspaceError
         When there is no store and `create` is False, or it has a format this version of
         streamclust does not know.
+    DamagedError
+        When the metadata of the store is damaged and `create` is False.
     """
 
     def __init__(self, folder: str | Path, create: bool = False) -> None:
         self.folder = Path(folder).resolve()
-        self.store = self.folder / "workspace.zarr"
-        self._hidden = self.folder / ".streamclust"
+        self.store = self.folder / STORE
+        self._hidden = self.folder / HIDDEN
         if create:
             check_is_no_address(folder)
         if create and not self.store.exists():
             self._create()
-        if create and not (self.store / "zarr.json").exists():
-            raise WorkspaceError(
-                f"{self.store} is in the way: it is there and holds no streamclust results: move "
-                "it away, or name another --out"
-            )
-        if not (self.store / "zarr.json").exists():
+        if damage := self._root_damage():
+            if not create:
+                raise DamagedError(damage.in_words)
+            self._mend_root(damage)
+        if not (self.store / METADATA).exists():
             raise WorkspaceError(
                 f"{folder} holds no streamclust results: streamclust run CASE --out {folder} "
                 "makes them"
@@ -89,15 +113,30 @@ class Workspace:
                 "use the version that wrote it, or another --out"
             )
 
+    def _root_damage(self) -> Damage | None:
+        if not self.store.is_dir() or not any(self.store.iterdir()):
+            return None
+        return find_damage(self.folder, self.store, "")
+
+    def _mend_root(self, damage: Damage) -> None:
+        """Make the metadata of the store again: its results are not touched."""
+        with self._held():
+            mend_group(self.store, "", self._hidden / _DAMAGED, self._about())
+            drop_note(self.folder, damage.path)
+
+    @staticmethod
+    def _about() -> dict[str, Any]:
+        from streamclust._version import __version__
+
+        return {"streamclust": {"format": FORMAT, "version": __version__}}
+
     def _create(self) -> None:
         import zarr
 
-        from streamclust._version import __version__
-
         self._hidden.mkdir(parents=True, exist_ok=True)
         staged = self._hidden / f"new-{uuid.uuid4().hex}"
-        attributes = {"streamclust": {"format": FORMAT, "version": __version__}}
-        zarr.create_group(staged, attributes=attributes)
+        zarr.create_group(staged, attributes=self._about())
+        seal(staged, "")
         try:
             os.replace(staged, self.store)
         except OSError:
@@ -117,25 +156,43 @@ class Workspace:
         """
         import zarr
 
+        from streamclust.store.checked_store import CheckedStore
+
         with self._intact(self.store):
-            return zarr.open_group(self.store, mode="r+")
+            return zarr.open_group(CheckedStore(self.store), mode="r+")
+
+    @property
+    def read_only(self) -> "zarr.Group":
+        """The store, for those who only look."""
+        import zarr
+
+        from streamclust.store.checked_store import CheckedStore
+
+        return zarr.open_group(CheckedStore(self.store, read_only=True), mode="r")
 
     @contextmanager
     def _intact(self, place: Path) -> Iterator[None]:
         try:
             yield
         except (ValueError, KeyError, TypeError) as error:
-            raise WorkspaceError(
-                f"{place} is damaged ({error}): delete it, and the next run makes it again"
+            path = place.relative_to(self.store) if place.is_relative_to(self.store) else place
+            raise DamagedError(
+                f"{place} is damaged ({error}): {remedy(self.folder, path.as_posix())}"
             ) from error
 
     def get(self, path: str) -> Any:
         """The array or group at `path`, or None."""
-        if not (self.store / path / "zarr.json").exists():
+        if not (self.store / path / METADATA).exists() and not self._lost_metadata(path):
             return None
         root = self.root
         with self._intact(self.store / path):
             return root[path]
+
+    def _lost_metadata(self, path: str) -> bool:
+        """Whether there is more at `path` than results within what was moved aside."""
+        place = self.store / path
+        holds_files = place.is_dir() and any(place.iterdir())
+        return holds_files and not is_aside(self.folder, path)
 
     def fingerprint_of(self, path: str) -> str | None:
         """The fingerprint of what is published at `path`, or None."""
@@ -163,6 +220,14 @@ class Workspace:
         WorkspaceError
             When another run holds it.
         """
+        with self._held():
+            self._finish_pending()
+            # Only the holder sweeps: what another run left half-written is nobody's now.
+            shutil.rmtree(self._hidden / "staging", ignore_errors=True)
+            yield
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
         import filelock
 
         lock = filelock.FileLock(self._hidden / "lock", timeout=0)
@@ -174,12 +239,97 @@ class Workspace:
                 "another --out"
             ) from None
         try:
-            self._finish_pending()
-            # Only the holder sweeps: what another run left half-written is nobody's now.
-            shutil.rmtree(self._hidden / "staging", ignore_errors=True)
             yield
         finally:
             lock.release()
+
+    def make_way(self, command: str) -> list[Damage]:
+        """Move aside what is damaged and a command makes again; under the lock.
+
+        What is there is looked at, and what was found to be damaged is read; the rest is read when
+        it is used.
+
+        Returns
+        -------
+        list of Damage
+            What was moved.
+
+        Raises
+        ------
+        DamagedError
+            When the command would go on from other results that are damaged.
+        """
+        found = self._known_damage()
+        for damage in found:
+            if is_shelf(damage.path):
+                mend_group(self.store / damage.path, damage.path, self._hidden / _DAMAGED)
+                drop_note(self.folder, damage.path)
+            elif refused(command, damage) and not makes_again(command, damage):
+                raise DamagedError(damage.in_words)
+        moved = [one for one in found if not is_shelf(one.path) and makes_again(command, one)]
+        for damage in moved:
+            # It stays noted until it is back: what comes of the rest alone must not pass for all.
+            keep_note(self.folder, damage, aside=True)
+            move_aside(self.store / damage.path, damage.path, self._hidden / _DAMAGED)
+        return moved
+
+    def _known_damage(self) -> list[Damage]:
+        """Damage that is seen without reading, and that was noted and is still there."""
+        noted = notes(self.folder)
+        found = {}
+        for place, path in results_below(self.store, ""):
+            damage = find_damage(self.folder, place, path)
+            if damage is None and path in noted:
+                damage = find_damage(self.folder, place, path, lambda amount: None)
+                if damage is None:
+                    drop_note(self.folder, path)
+            if damage is not None:
+                found[path] = damage
+        for path, (damage, aside) in noted.items():
+            if path not in found and not (self.store / path / METADATA).exists():
+                if aside:
+                    found[path] = damage
+                else:
+                    drop_note(self.folder, path)
+        return list(found.values())
+
+    def verify(self, advance: Callable[[int], None]) -> list[Damage]:
+        """Read everything, also in the archive; under the lock.
+
+        What is damaged is noted, for the command that makes it again. In the archive it is moved
+        aside: it is made again when its settings return.
+
+        Parameters
+        ----------
+        advance : callable
+            Told how many bytes were read.
+        """
+        found = [
+            damage
+            for place, path in results_below(self.store, "")
+            if (damage := find_damage(self.folder, place, path, advance))
+        ]
+        for path in notes(self.folder):
+            if path not in {damage.path for damage in found}:
+                drop_note(self.folder, path)
+        for damage in found:
+            keep_note(self.folder, damage)
+        return [*found, *self._verified_archive(advance)]
+
+    def _verified_archive(self, advance: Callable[[int], None]) -> list[Damage]:
+        found = []
+        for kept in sorted((self._hidden / "archive").glob("*/*")):
+            for place, path in results_below(kept, kept.parent.name.replace("~", "/")):
+                if damage := find_damage(self.folder, place, path, advance):
+                    told = "it was kept for other settings and is made again when they return"
+                    found.append(replace(damage, place=f"{path} in the archive", remedy=told))
+                    move_aside(place, path, self._hidden / _DAMAGED)
+        return found
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of all results, those in the archive included."""
+        return stored_bytes(self.store) + stored_bytes(self._hidden / "archive")
 
     @contextmanager
     def staging(self) -> Iterator["zarr.Group"]:
@@ -188,8 +338,10 @@ class Workspace:
 
         folder = self._hidden / "staging" / uuid.uuid4().hex
         folder.parent.mkdir(parents=True, exist_ok=True)
+        from streamclust.store.checked_store import CheckedStore
+
         try:
-            yield zarr.create_group(folder)
+            yield zarr.create_group(CheckedStore(folder))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -212,10 +364,11 @@ class Workspace:
         The groups above `path` are made when they are missing.
         """
         staged.attrs["fingerprint"] = mark
-        target = self.store / path
+        folder = Path(str(staged.store.root)) / staged.path
+        seal(folder, path)
         self._ensure_group(Path(path).parent)
         self.archive(path)
-        os.replace(Path(str(staged.store.root)) / staged.path, target)
+        self._put(folder, path)
 
     def publish_together(self, results: Sequence[tuple[Any, str, str]]) -> None:
         """Publish staged results, each with its path and fingerprint, so that all are there or
@@ -223,9 +376,11 @@ class Workspace:
         pending = self._hidden / "pending"
         shutil.rmtree(pending, ignore_errors=True)
         pending.mkdir(parents=True)
-        for number, (staged, _, mark) in enumerate(results):
+        for number, (staged, path, mark) in enumerate(results):
             staged.attrs["fingerprint"] = mark
-            os.replace(Path(str(staged.store.root)) / staged.path, pending / str(number))
+            folder = Path(str(staged.store.root)) / staged.path
+            seal(folder, path)
+            os.replace(folder, pending / str(number))
         listed = pending / "listed.json"
         listed.write_text(json.dumps([path for _, path, _ in results]))
         os.replace(listed, pending / _COMMIT)
@@ -238,13 +393,22 @@ class Workspace:
                 if (pending / str(number)).exists():
                     self._ensure_group(Path(path).parent)
                     self.archive(path)
-                    os.replace(pending / str(number), self.store / path)
+                    self._put(pending / str(number), path)
         shutil.rmtree(pending, ignore_errors=True)
 
     def _ensure_group(self, path: Path) -> None:
-        if str(path) != "." and not (self.store / path / "zarr.json").exists():
+        if str(path) != "." and not (self.store / path / METADATA).exists():
             self._ensure_group(path.parent)
             self.root.create_group(str(path))
+
+    def _put(self, folder: Path, path: str) -> None:
+        """Let a whole result stand at `path`, where nothing does but results within it."""
+        target = self.store / path
+        if target.is_dir():
+            take_in(target, folder)
+        else:
+            os.replace(folder, target)
+        drop_note(self.folder, path)
 
     def archive(self, path: str) -> None:
         """Put what stands at `path` aside under its fingerprint."""
@@ -266,13 +430,15 @@ class Workspace:
             return False
         self._ensure_group(Path(path).parent)
         self.archive(path)
-        os.replace(kept, self.store / path)
+        self._put(kept, path)
         return True
 
     def find(self, path: str, mark: str) -> Any:
         """The group that was published at `path` with fingerprint `mark`, for reading; None where
         it is no more. The archive is looked through, too, also for groups that held it."""
         import zarr
+
+        from streamclust.store.checked_store import CheckedStore
 
         if self.fingerprint_of(path) == mark:
             return self.get(path)
@@ -283,7 +449,7 @@ class Workspace:
                 place = kept.joinpath(*parts[depth:])
                 if (place / "zarr.json").exists():
                     with self._intact(place):
-                        node = zarr.open_group(place, mode="r")
+                        node = zarr.open_group(CheckedStore(place), mode="r")
                     if node.attrs.get("fingerprint") == mark:
                         return node
         return None
@@ -356,21 +522,29 @@ def stage_array(
     compress: bool = False,
 ) -> "zarr.Array":
     """Create an array in a staged group, chunked by rows only, uncompressed unless asked."""
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+
     return group.create_array(
         name,
         shape=shape,
         dtype=dtype,
         chunks=(chunk_rows, *shape[1:]),
         fill_value=fill_value,
-        compressors="auto" if compress else None,
+        compressors=[*([ZstdCodec(level=0)] if compress else []), Crc32cCodec()],
     )
 
 
 def store_array(group: "zarr.Group", name: str, values: "np.ndarray") -> "zarr.Array":
     """Write a small array into a staged group as one chunk."""
+    from zarr.codecs import Crc32cCodec
+
     chunks = tuple(max(1, n) for n in values.shape) or "auto"
     array = group.create_array(
-        name, shape=values.shape, dtype=values.dtype, chunks=chunks, compressors=None
+        name,
+        shape=values.shape,
+        dtype=values.dtype,
+        chunks=chunks,
+        compressors=[Crc32cCodec()],
     )
     array[...] = values
     return array
