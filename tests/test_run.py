@@ -456,6 +456,17 @@ def test_scalings(case_folder, tmp_path, scaling, normalize):
     np.testing.assert_allclose(stored, expected, atol=1e-4 * np.abs(expected).max())
 
 
+def test_rows_of_low_rank_are_whitened_without_their_rounding(tmp_path):
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((600, 5)) @ rng.standard_normal((5, 20))
+    write_case(tmp_path / "case", a=values.astype(np.float32))
+    api.ingest(tmp_path / "case", tmp_path / "out")
+    case = api.open(tmp_path / "out").reduce(whiten=True, n_components=20, scaling="none")
+    reduced = case.store["descriptors/a/reduced"][...]
+    np.testing.assert_allclose(reduced[:, :5].std(axis=0, ddof=1), 1, rtol=1e-3)
+    assert np.abs(reduced[:, 5:]).max() < 0.05
+
+
 @pytest.mark.usefixtures("unrendered")
 def test_wide_rows_are_sketched_and_that_is_said(tmp_path):
     rng = np.random.default_rng(0)

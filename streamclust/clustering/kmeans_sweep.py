@@ -2,6 +2,7 @@
 
 Three stages, each over all k at once: restarts on a uniform sample choose the seeds, scikit-learn's
 `MiniBatchKMeans` learns from shuffled batches of all rows, exact Lloyd passes run to convergence.
+Centres that are given go straight to the exact passes.
 
 scikit-learn's `MiniBatchKMeans` as a learner of a fold, for batches of any size.
 
@@ -128,7 +129,8 @@ class SweepSettings:
     Parameters
     ----------
     init : str, array or callable
-        As `sklearn.cluster.KMeans`.
+        As `sklearn.cluster.KMeans`: exact passes begin with the centres of an array, of shape
+        (n_clusters, n_columns), and keep their order.
     n_init : int
         Restarts on quarters of the sample; the best three are refined on all of it.
     max_iter : int
@@ -150,6 +152,13 @@ class SweepSettings:
     seed: int = 0
 
     @property
+    def given_centers(self) -> np.ndarray | None:
+        """The centres to begin with, where `init` is an array of them."""
+        if isinstance(self.init, str) or callable(self.init):
+            return None
+        return np.asarray(self.init)
+
+    @property
     def least_fall(self) -> float:
         """Fall of the inertia in a pass, as a share of it, below which passes end."""
         # Measured: a fifth of it would gain 0.003 % of the inertia on average, for up to twice the
@@ -164,7 +173,7 @@ class FittedKMeans:
     Attributes
     ----------
     centers : ndarray of shape (n_clusters, n_columns)
-        Largest cluster first.
+        Largest cluster first, or in the order of the centres that were given.
     sizes : ndarray of shape (n_clusters,)
         Rows of each cluster in the last pass; without any, those of the sample.
     inertia : float
@@ -213,26 +222,35 @@ def fit_sweep(
             f"n_samples={n_rows} should be >= n_clusters={ks[-1]}: ask for fewer clusters"
         )
     values = sample[0]
-    seeds = _seeds(values, ks, settings, passes)
-    learners = [MiniBatches(seeds[k], state(settings.seed, k)) for k in ks]
-    learned = passes.fold(
-        "mini-batches", rows, learners, batch_rows=settings.batch_size, seed=settings.seed
-    )
-    centers = [learner.centers for learner in learned]
+    given = settings.given_centers
+    centers = _learned(rows, values, ks, settings, passes) if given is None else [given]
     fitted = {
         k: FittedKMeans(own, np.bincount(labels, minlength=k))
         for k, own, labels in zip(ks, centers, Assignment(centers)(values)[0].T, strict=True)
     }
     _lloyd(rows, fitted, values, settings, passes)
-    for fit in fitted.values():
-        order = np.argsort(-fit.sizes, kind="stable")
-        fit.centers, fit.sizes = fit.centers[order], fit.sizes[order]
+    if given is None:
+        for fit in fitted.values():
+            order = np.argsort(-fit.sizes, kind="stable")
+            fit.centers, fit.sizes = fit.centers[order], fit.sizes[order]
     return fitted
 
 
 def sample_size(n_clusters: int) -> int:
     """Rows of the sample that seeds a clustering."""
     return max(SAMPLE_ROWS, SAMPLE_ROWS_A_CLUSTER * n_clusters)
+
+
+def _learned(
+    rows: Rows, sample: np.ndarray, ks: list[int], settings: SweepSettings, passes: Passes
+) -> list[np.ndarray]:
+    """Centres for each k, as the restarts on the sample and the mini-batches leave them."""
+    seeds = _seeds(sample, ks, settings, passes)
+    learners = [MiniBatches(seeds[k], state(settings.seed, k)) for k in ks]
+    learned = passes.fold(
+        "mini-batches", rows, learners, batch_rows=settings.batch_size, seed=settings.seed
+    )
+    return [learner.centers for learner in learned]
 
 
 def _seeds(
@@ -255,9 +273,6 @@ class _Seed:
     def __call__(self, k: int) -> np.ndarray:
         ignore_convergence()  # for the workers of a cluster, which are processes of their own
         size = min(sample_size(k), len(self.values))
-        init = self.settings.init
-        if not isinstance(init, str) and not callable(init):
-            return self._run(slice(size), k, np.asarray(init)).cluster_centers_
         random = np.random.RandomState(state(self.settings.seed, k))
         starts = [self._start(k, size, number, random) for number in range(self.settings.n_init)]
         starts.sort(key=lambda start: start[0])

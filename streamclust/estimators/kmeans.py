@@ -51,6 +51,7 @@ class StreamingKMeans(
     n_clusters : int, default=8
     init : {"k-means++", "random"}, callable or array-like of shape (n_clusters, n_features), \
             default="k-means++"
+        Exact passes begin with the centres of an array, and keep their order.
     n_init : "auto" or int, default="auto"
         Restarts on the sample; "auto" is 24, or 1 where `init` is an array.
     max_iter : int, default=300
@@ -176,8 +177,15 @@ class StreamingKMeans(
         check_is_fitted(self)
         if is_dask(X):
             return map_dask_rows(X, self.transform, self.n_clusters, self.cluster_centers_.dtype)
-        centers = self.cluster_centers_
-        return np.concatenate([euclidean_distances(b, centers) for b in self._validated(X)])
+        # Less the shift of `predict`: the nearest centre is the same, whatever the offset.
+        assignment = Assignment([self.cluster_centers_])
+        distances = [
+            euclidean_distances(batch - assignment.shift, assignment.centers).astype(
+                batch.dtype, copy=False
+            )
+            for batch in self._validated(X)
+        ]
+        return np.concatenate(distances)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Less the inertia of `X`."""
@@ -204,6 +212,12 @@ class StreamingKMeans(
     def _initial(self, X: Any) -> Any:
         if isinstance(self.init, str) or callable(self.init):
             return self.init
+        if self.n_init not in ("auto", 1):
+            warnings.warn(
+                f"centres are given: they are the one start, not n_init={self.n_init}",
+                RuntimeWarning,
+                stacklevel=3,
+            )
         init = check_array(self.init, dtype=[np.float64, np.float32])
         if init.shape != (self.n_clusters, X.shape[1]):
             raise ValueError(

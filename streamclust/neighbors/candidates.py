@@ -1,7 +1,7 @@
 """Pairs of a query and a row that may be its neighbour, and the nearest of them, which are found
 without sorting or partitioning whole rows of a matrix of distances."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,8 +10,12 @@ import numpy as np
 # Columns that share a minimum. Measured on 512 x 8192 float32: partitioning all costs 2 ns a value
 # (argpartition 6), minima of 16 and the partition of those 0.35, comparing and gathering 0.25.
 _SHARED = 16
+# Finer values of some rows (positions) in some columns (bool).
+Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
 # Positions kept a row, in multiples of those wanted, before ties are cut.
 _EXCESS = 8
+# Rows whose values are measured at once: a product in float64 takes no more than the keys.
+_MEASURED_ROWS = 64
 
 
 def upper_bounds(keys: np.ndarray, count: int) -> np.ndarray:
@@ -40,18 +44,22 @@ def upper_bounds(keys: np.ndarray, count: int) -> np.ndarray:
 
 
 def positions_below(
-    keys: np.ndarray, bounds: np.ndarray, count: int
+    keys: np.ndarray, bounds: np.ndarray, count: int, measure: Measure | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the values of each row that do not exceed its bound.
 
-    Where ties make that too many, which is where rows are identical, only the `count` smallest
-    values of each row: memory stays bounded.
+    Where that is too many, which is where rows are identical or nearly so, only the `count`
+    smallest values of each row that has too many: memory stays bounded. Which they are, `measure`
+    tells where the values themselves are too coarse.
 
     Parameters
     ----------
     keys : ndarray of shape (n_rows, n_columns)
     bounds : ndarray of shape (n_rows,)
     count : int
+    measure : callable, optional
+        Given some rows (positions) and which of all columns (bool, of shape (n_columns,)) are
+        below the bound of any of them, it gives finer values of those rows in those columns.
 
     Returns
     -------
@@ -61,12 +69,26 @@ def positions_below(
     n_rows, n_columns = keys.shape
     below = keys <= bounds[:, None]
     if count < n_columns and np.count_nonzero(below) > _EXCESS * count * n_rows:
-        columns = np.argpartition(keys, count - 1, axis=1)[:, :count]
-        rows = np.repeat(np.arange(n_rows), count)
-        inside = below[rows, columns.ravel()]
-        return rows[inside], columns.ravel()[inside]
+        many = np.flatnonzero(np.count_nonzero(below, axis=1) > _EXCESS * count)
+        for start in range(0, len(many), _MEASURED_ROWS):
+            part = many[start : start + _MEASURED_ROWS]
+            below[part] = _smallest(keys, below, part, count, measure)
     rows, columns = np.divmod(np.flatnonzero(below), n_columns)
     return rows, columns
+
+
+def _smallest(
+    keys: np.ndarray, below: np.ndarray, many: np.ndarray, count: int, measure: Measure | None
+) -> np.ndarray:
+    """Which are the `count` smallest of the values `below` of the rows `many`."""
+    wanted = below[many].any(axis=0)
+    columns = np.flatnonzero(wanted)
+    values = keys[many][:, columns] if measure is None else measure(many, wanted)
+    values = np.where(below[many][:, columns], values, np.inf)
+    nearest = np.argpartition(values, count - 1, axis=1)[:, :count]
+    smallest = np.zeros((len(many), len(wanted)), bool)
+    smallest[np.arange(len(many))[:, None], columns[nearest]] = True
+    return smallest
 
 
 def nearest_columns(keys: np.ndarray, count: int) -> np.ndarray:
@@ -124,7 +146,7 @@ class Members:
 
     Parameters
     ----------
-    values : ndarray of float32 of shape (n_rows, n_columns)
+    values : ndarray of float32 or float64 of shape (n_rows, n_columns)
     numbers : ndarray of int64 of shape (n_rows,)
         Row numbers, unique.
     groups : ndarray of int64 of shape (n_rows,), optional
@@ -149,10 +171,15 @@ def group_codes(groups: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 
 def as_members(
-    values: np.ndarray, numbers: np.ndarray, groups: np.ndarray | None, shift: np.ndarray
+    values: np.ndarray,
+    numbers: np.ndarray,
+    groups: np.ndarray | None,
+    shift: np.ndarray,
+    dtype: np.typing.DTypeLike = np.float32,
 ) -> Members:
-    """Rows less `shift`, so that a large common offset costs no digits, in float32."""
-    centered = (values - shift).astype(np.float32, copy=False)
+    """Rows less `shift`, so that a large common offset costs no digits, in float32 or float64."""
+    common = np.result_type(values, shift, dtype)
+    centered = np.subtract(values, shift, dtype=common).astype(dtype, copy=False)
     return Members(centered, numbers, None if groups is None else group_codes(groups, numbers))
 
 
@@ -164,8 +191,8 @@ class Pairs:
     ----------
     queries : ndarray of int32 of shape (n_pairs,)
         Their positions.
-    squares : ndarray of float32 of shape (n_pairs,)
-        Squared distances.
+    squares : ndarray of shape (n_pairs,)
+        Squared distances, in the dtype of the rows.
     numbers : ndarray of int64 of shape (n_pairs,)
         The other rows' numbers, ...
     groups : ndarray of int64 of shape (n_pairs,), optional

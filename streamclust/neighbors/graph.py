@@ -36,7 +36,7 @@ from streamclust.neighbors.bundles import (
 )
 from streamclust.neighbors.candidates import as_members
 from streamclust.neighbors.cells import Cells, fit_cells, number_of_cells, sample_size
-from streamclust.neighbors.search import HELD_A_NEIGHBOR, PRODUCT_BYTES, NearestRows
+from streamclust.neighbors.search import HELD_A_NEIGHBOR, PRODUCT_BYTES, DistancesTo, NearestRows
 from streamclust.neighbors.shards import (
     COMPILED,
     SHARD_ROWS,
@@ -241,9 +241,9 @@ def neighbor_graph(
     (sample, _) = _draw(numbered, sample_size(n_cells), settings.seed, passes)
     cells = fit_cells(sample, n_cells, settings.seed, passes)
     del sample
-    sampled, true = _true_distances(numbered, cells.shift, settings, passes)
+    judged = _judged(numbered, cells.shift, settings, passes)
     return_freed_memory()
-    tries = _Tries(grouped, settings, cells, sampled, true, scratch, passes)
+    tries = _Tries(grouped, settings, cells, judged, scratch, passes)
     search, effort, recall = tries.until_enough()
     unshuffle = Unshuffle(search, rows.rows_a_block)
     passes.write("writing neighbours", numbered, unshuffle, outputs)
@@ -251,17 +251,47 @@ def neighbor_graph(
     return _report(recall, probes, search.shuffled)
 
 
-def _true_distances(
-    numbered: Rows, shift: np.ndarray, settings: GraphSettings, passes: Passes
-) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of sampled rows, in order, and the true distances (n_sampled, k) to their nearest."""
+@dataclass(frozen=True)
+class _Judged:
+    """Sampled rows by which a search is judged, in order of their numbers.
+
+    All in float64 from the rows as they are: what rounding hides from a search it must not hide
+    from its judge.
+
+    Parameters
+    ----------
+    values : ndarray of float64 of shape (n_sampled, n_columns)
+    numbers : ndarray of int64 of shape (n_sampled,)
+    true : ndarray of shape (n_sampled, k)
+        Distances to their true neighbours.
+    rows : Rows
+        All rows, numbered.
+    """
+
+    values: np.ndarray
+    numbers: np.ndarray
+    true: np.ndarray
+    rows: Rows
+
+    def recall(self, records: np.ndarray, passes: Passes) -> Recall:
+        """Of what a search wrote of the sampled rows."""
+        found = np.full(self.true.shape, -1)
+        found[np.searchsorted(self.numbers, records["number"])] = records["plain"]
+        distances = DistancesTo(self.values, found)
+        return recall_of(
+            passes.reduce("judging neighbours", self.rows, distances).result(), self.true
+        )
+
+
+def _judged(numbered: Rows, shift: np.ndarray, settings: GraphSettings, passes: Passes) -> _Judged:
     # Another sample: rows that cells were learned from are better off than others.
     values, numbers = _draw(numbered, SAMPLED_ROWS, settings.seed + 1, passes)
     order = np.argsort(numbers)
-    queries = as_members(values[order], numbers[order], None, shift)
+    values, numbers = values[order], numbers[order]
+    queries = as_members(values, numbers, None, shift, np.float64)
     nearest = NearestRows(queries, settings.n_neighbors, shift)
     true = passes.reduce("exact neighbours of a sample", numbered, nearest).result().distances
-    return queries.numbers, true
+    return _Judged(values.astype(np.float64), numbers, true, numbered)
 
 
 def _draw(numbered: Rows, size: int, seed: int, passes: Passes) -> list[np.ndarray]:
@@ -280,10 +310,7 @@ class _Tries:
         With their groups as the only extra, if there are any.
     settings : GraphSettings
     cells : Cells
-    sampled : ndarray of int64 of shape (n_sampled,)
-        Numbers of the sampled rows, in order.
-    true : ndarray of shape (n_sampled, k)
-        Distances to their true neighbours.
+    judged : _Judged
     scratch : pathlib.Path
     passes : Passes
     """
@@ -291,8 +318,7 @@ class _Tries:
     rows: Rows
     settings: GraphSettings
     cells: Cells
-    sampled: np.ndarray
-    true: np.ndarray
+    judged: _Judged
     scratch: Path
     passes: Passes
 
@@ -332,7 +358,8 @@ class _Tries:
     def _search(self, effort: int) -> tuple[SearchBundle, Recall]:
         search = self._prepared(effort)
         records = self.passes.map("searching neighbours", search, search.shuffled.bundles, "bundle")
-        return search, recall_of(self._distances(search, records), self.true)
+        records = search.merged(np.concatenate(records))
+        return search, self.judged.recall(records, self.passes)
 
     def _prepared(self, effort: int) -> SearchBundle:
         """Bring the rows into the order of their cells, or shards, for what searches them."""
@@ -342,24 +369,17 @@ class _Tries:
             return self._of_shards(effort, folder)
         shuffled = shuffle(self.rows, self.cells, effort, folder, self.passes)
         search = SearchAll if self.settings.algorithm == "exact" else SearchBundle
-        return search(shuffled, k, self.sampled)
+        return search(shuffled, k, self.judged.numbers)
 
     def _of_shards(self, effort: int, folder: Path) -> SearchBundle:
         settings = self.settings
         shuffled = shuffle(
             self.rows, self.cells, effort, folder, self.passes, copies_alone=SHARD_ROWS
         )
-        descent = SearchShard(shuffled, settings.n_neighbors, self.sampled, settings.seed)
+        descent = SearchShard(shuffled, settings.n_neighbors, self.judged.numbers, settings.seed)
         if any(map(descent.is_large, shuffled.bundles)):
             self.passes.events.note("compiling pynndescent once in each process, about 30 s")
         return descent
-
-    def _distances(self, search: SearchBundle, parts: list[np.ndarray]) -> np.ndarray:
-        """Distances of the sampled rows' neighbours, in the order of the sample."""
-        distances = np.full(self.true.shape, np.inf, np.float32)
-        records = search.merged(np.concatenate(parts))
-        distances[np.searchsorted(self.sampled, records["number"])] = records["plain distances"]
-        return distances
 
 
 def _report(recall: Recall, probes: int, shuffled: Shuffled) -> GraphReport:

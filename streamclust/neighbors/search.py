@@ -1,6 +1,7 @@
 """The exact nearest rows of some queries, among lists of rows that are shown one after another, or
 an array in memory."""
 
+import copy
 import math
 from dataclasses import dataclass
 from typing import Any, Self
@@ -83,7 +84,8 @@ class Search:
 
     Distances come from one product a list, ``|y|² − 2xy`` of rows centred on the list, and those
     of the rows kept are then taken anew from the difference: what is near-identical keeps its
-    digits, what is identical is at 0. A query is no neighbour of itself.
+    digits, what is identical is at 0. Where so many rows are nearer than the products' rounding
+    that not all are kept, the nearest are told by `_Crowd`. A query is no neighbour of itself.
 
     Parameters
     ----------
@@ -101,7 +103,9 @@ class Search:
         self.thorough = thorough
         # One more: the query may be among the rows shown.
         self.count = (_SIBLINGS * k if self._grouped else k) + 1
-        self.bounds = np.full(len(queries), np.inf, np.float32)
+        # Of a group the row nearest by its product is taken, which is to be the nearest.
+        self.dtype = np.dtype(np.float64 if thorough else np.float32)
+        self.bounds = np.full(len(queries), np.inf, self.dtype)
         self._found: list[Pairs] = []
         self._held = 0
 
@@ -114,15 +118,17 @@ class Search:
         for start in range(0, len(shown), _LIST_ROWS):
             part = shown[start : start + _LIST_ROWS]
             center = part.values.mean(axis=0)
-            factors = _factors(part.values - center)
-            for first in range(0, len(which), _PIECE_ROWS):
-                self._see_piece(which[first : first + _PIECE_ROWS], part, center, factors)
+            factors = _factors((part.values - center).astype(self.dtype, copy=False))
+            # As many bytes of either dtype.
+            step = 4 * _PIECE_ROWS // self.dtype.itemsize
+            for first in range(0, len(which), step):
+                self._see_piece(which[first : first + step], part, center, factors)
 
     def _see_piece(
         self, which: np.ndarray, shown: Members, center: np.ndarray, factors: np.ndarray
     ) -> None:
-        rows = np.ones((len(which), factors.shape[1]), np.float32)
-        np.subtract(self.queries.values[which], center, out=rows[:, :-1])
+        rows = np.ones((len(which), factors.shape[1]), self.dtype)
+        np.subtract(self.queries.values[which], center, out=rows[:, :-1], casting="same_kind")
         lengths = np.einsum("ij,ij->i", rows[:, :-1], rows[:, :-1])
         keys = rows @ factors.T
         slack = rounding(factors) * (lengths + factors[:, -1].max())
@@ -133,7 +139,8 @@ class Search:
             if fresh:
                 self._lower(which, upper_bounds(keys, self.count) + (lengths + slack))
             limits = self.bounds[which] + (slack - lengths)
-            at, columns = positions_below(keys, limits, self.count)
+            measure = _Crowd(self.queries.values[which], shown.values, 4 * slack)
+            at, columns = positions_below(keys, limits, self.count, measure)
         pairs = self._measured(which[at], columns, shown)
         if fresh and self._grouped:
             self._lower_to(pairs[pairs.nearest(self.k, of_groups=True)])
@@ -219,6 +226,43 @@ class Search:
         return Neighbors.placed(len(self.queries), self.k, nearest)
 
 
+class _Crowd:
+    """Distances within crowds of rows, between which the products of all rows lose their digits.
+
+    Rows of a crowd are centred on one of them, and multiplied in float64: what then is rounded is
+    a part of the distances, not of the way to the centre of the list.
+
+    Parameters
+    ----------
+    queries, shown : ndarray of shape (n_queries, n_columns) and (n_shown, n_columns)
+    widths : ndarray of shape (n_queries,)
+        Squared distance to one of a crowd within which another query is of it.
+    """
+
+    def __init__(self, queries: np.ndarray, shown: np.ndarray, widths: np.ndarray) -> None:
+        self.queries = queries
+        self.shown = shown
+        self.widths = widths
+
+    def __call__(self, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Squared distances of the queries `which` to the rows `columns` (bool)."""
+        queries = self.queries[which].astype(np.float64)
+        shown = self.shown[columns].astype(np.float64)
+        squares = np.empty((len(queries), len(shown)))
+        left = np.arange(len(queries))
+        while len(left):
+            center = queries[left[0]]
+            rows = queries[left] - center
+            lengths = np.einsum("ij,ij->i", rows, rows)
+            near = lengths <= self.widths[which[left]]
+            near[0] = True
+            others = shown - center
+            squares[left[near]] = rows[near] @ (-2 * others.T)
+            squares[left[near]] += np.einsum("ij,ij->i", others, others) + lengths[near, None]
+            left = left[~near]
+        return squares
+
+
 def _factors(rows: np.ndarray) -> np.ndarray:
     """Rows (-2y, |y|²): their product with (x, 1) is the squared distance less |x|²."""
     lengths = np.einsum("ij,ij->i", rows, rows)
@@ -242,7 +286,7 @@ class NearestRows:
     Parameters
     ----------
     queries : Members
-        Rows less the shift, without groups.
+        Rows less the shift, without groups. Distances are taken in their dtype.
     k : int
     shift : ndarray of shape (n_columns,)
         Subtracted from the rows seen.
@@ -263,7 +307,8 @@ class NearestRows:
     def update(self, values: np.ndarray, *extras: np.ndarray) -> None:
         """See rows; the last extra holds their numbers (`Rows.numbered`)."""
         if len(values):
-            shown = as_members(values, extras[-1], None, self.shift)
+            dtype = self.queries.values.dtype
+            shown = as_members(values, extras[-1], None, self.shift, dtype)
             self.search.see(np.arange(len(self.queries)), shown)
 
     def merge(self, other: Self) -> None:
@@ -272,6 +317,50 @@ class NearestRows:
     def result(self) -> Neighbors:
         """The nearest rows, by number, and their distances."""
         return self.search.result()
+
+
+class DistancesTo:
+    """Distances of some queries to rows known by number, in float64: an accumulator.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (n_queries, n_columns)
+    numbers : ndarray of int64 of shape (n_queries, k)
+        Of the rows, below 0 for none.
+    """
+
+    def __init__(self, queries: np.ndarray, numbers: np.ndarray) -> None:
+        self.queries = queries
+        self.numbers = numbers
+        self.order = np.argsort(numbers, axis=None, kind="stable")
+        self.distances = np.full(numbers.shape, np.inf)
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        # Blocks' accumulators share what does not change.
+        other = copy.copy(self)
+        other.distances = self.distances.copy()
+        return other
+
+    def update(self, values: np.ndarray, *extras: np.ndarray) -> None:
+        """See rows; the last extra holds their numbers, increasing (`Rows.numbered`)."""
+        seen = extras[-1]
+        if not len(seen):
+            return
+        flat = self.numbers.ravel()
+        ends = np.searchsorted(flat[self.order], [seen[0], seen[-1] + 1])
+        pairs = self.order[ends[0] : ends[1]]
+        places = np.searchsorted(seen, flat[pairs])
+        there = seen[places] == flat[pairs]
+        pairs, places = pairs[there], places[there]
+        apart = self.queries[pairs // self.numbers.shape[1]].astype(np.float64) - values[places]
+        self.distances.flat[pairs] = np.sqrt(np.einsum("ij,ij->i", apart, apart))
+
+    def merge(self, other: Self) -> None:
+        np.minimum(self.distances, other.distances, out=self.distances)
+
+    def result(self) -> np.ndarray:
+        """Distances (n_queries, k), increasing; infinite where there is no such row."""
+        return np.sort(self.distances, axis=1)
 
 
 _QUERIES = 8192

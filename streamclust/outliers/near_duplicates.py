@@ -12,8 +12,14 @@ that of the graph (15). Rows are
   D = 6, one in 70,000 for D = 10. Several sets that agree (`common_groups`) seldom do so by
   chance: `NEAR_IN_SEVERAL` = 0.4 each.
 
-The k-th neighbour, not the first, sets the scale, for it lies beyond the other images of the same
-vehicle and beyond the copies: the rule holds where every image is there twice.
+The k-th neighbour, not the first, sets the scale, for it lies beyond the copies: the rule holds
+where every image is there twice. But where most rows lie in groups of fewer than k, such as the
+images of a vehicle, it lies beyond the group, and all of its ordinary members would be near. There
+the scale is the distance to the last neighbour within the group (`scale_of`): a neighbour usually
+less than `STEP` of the way to the next one is the last of a group, unless it is within `COPY` of
+the scale, as copies are. In uniform rows of dimension D the j-th neighbour lies about
+``(j / (j + 1))^(1/D)`` of the way to the next: above `STEP`, but for the first on a line. Copies
+are held against a vehicle's other images then, not against other vehicles.
 
 **No chains.** Small steps lead from any row to any other. Pairs are joined in order of distance,
 and only while the way along the joined pairs from a group's root to each of its rows stays within
@@ -39,16 +45,27 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from streamclust.memory import MIB, Need
-from streamclust.outliers.neighbor_graphs import usual_distance
+from streamclust.outliers.neighbor_graphs import distance_scale, usual_distance
 from streamclust.outliers.score_space import graph_chunk
 from streamclust.passes import Passes
+from streamclust.passes.accumulators import UniformSample
 from streamclust.steps import CaseShapes, Job, Step
-from streamclust.store import SetOutliers, fingerprint, parts_with_paths, paths_fingerprint
+from streamclust.store import (
+    SetOutliers,
+    StoredNeighbors,
+    fingerprint,
+    parts_with_paths,
+    paths_fingerprint,
+)
 
 NEAR = 0.25
 NEAR_IN_SEVERAL = 0.4
 EXACT = 1e-4
 PAIRS_A_ROW = 4
+STEP = 0.6
+COPY = 0.1
+# Rows whose medians tell where groups end.
+_SAMPLED_ROWS = 2**16
 COLUMNS = ("group", "row", "path", "distance")
 # Row numbers as scipy's graphs have them: below 2^31.
 _PAIR = np.dtype([("distance", np.float32), ("first", np.int32), ("second", np.int32)])
@@ -93,7 +110,7 @@ class NearPairs:
     Parameters
     ----------
     scale : float
-        Of the set: `distance_scale`. With 0, only distances of 0 are near.
+        Of the set: `set_scale`. With 0, only distances of 0 are near.
     share : float
         What is near, as a share of the scale.
     """
@@ -144,6 +161,35 @@ class NearPairs:
         pairs = pairs[fresh]
         self._parts = [pairs[np.argsort(pairs["distance"], kind="stable")]]
         return self._parts[0]
+
+
+def set_scale(graph: StoredNeighbors, passes: Passes, seed: int) -> float:
+    """The distance that near is a share of, from a set's graph."""
+    sampled = UniformSample(_SAMPLED_ROWS, seed)
+    rows = graph.rows.having(extras=(), numbered=True)
+    found = passes.reduce("usual distances of a sample", rows, sampled).result()
+    if not found:
+        return 0.0
+    usual = np.array([distance_scale(column) for column in found[0].T])
+    return scale_of(usual, usual_distance(graph, passes))
+
+
+def scale_of(usual: np.ndarray, last: float) -> float:
+    """The distance to the last neighbour that lies within the group of a row, as the module tells.
+
+    Parameters
+    ----------
+    usual : ndarray of shape (k,)
+        Median distances to the neighbours, ascending.
+    last : float
+        That to the last of them, of all rows; the scale where rows lie in no groups of fewer.
+    """
+    scale = last
+    for place in range(len(usual) - 2, -1, -1):
+        is_step = usual[place] < STEP * usual[place + 1]
+        if is_step and usual[place] > COPY * scale:
+            scale = float(usual[place])
+    return scale
 
 
 def duplicate_groups(pairs: np.ndarray, share: float = NEAR) -> DuplicateGroups:
@@ -334,7 +380,7 @@ class FindDuplicates(Step):
     def fingerprint(self, job: Job) -> str:
         graphs = [SetOutliers(job.workspace, name).neighbors for name in self.sets]
         made_of = [graph.fingerprint for graph in graphs]
-        return fingerprint(self.name, 2, made_of, paths_fingerprint(job.workspace))
+        return fingerprint(self.name, 3, made_of, paths_fingerprint(job.workspace))
 
     def restore(self, job: Job, mark: str) -> bool:
         return job.outputs.is_current(DUPLICATES_FILE, mark)
@@ -352,7 +398,7 @@ def _lines(job: Job, groups: DuplicateGroups) -> Iterator[dict[str, Any]]:
 
 def _of_set(job: Job, passes: Passes, name: str, share: float) -> DuplicateGroups:
     stored = SetOutliers(job.workspace, name)
-    scale = usual_distance(stored.neighbors, passes)
+    scale = set_scale(stored.neighbors, passes, job.settings.random_state)
     rows = stored.neighbors.rows.having(valid=stored.rows.valid, numbered=True)
     pairs = passes.reduce(f"{name}: near pairs", rows, NearPairs(scale, share)).result()
     return duplicate_groups(pairs, share)

@@ -36,7 +36,7 @@ class FindNeighbors(SetStep):
         space = SetOutliers(job.workspace, self.set_name).space
         settings, groups = self._settings(job), sibling_groups(job)
         group_mark = None if groups is None else groups.fingerprint
-        return fingerprint(self.name, 1, space.fingerprint, settings.__dict__, group_mark)
+        return fingerprint(self.name, 2, space.fingerprint, settings.__dict__, group_mark)
 
     def restore(self, job: Job, mark: str) -> bool:
         return SetOutliers(job.workspace, self.set_name).neighbors.restore(mark)

@@ -10,7 +10,13 @@ from threadpoolctl import threadpool_limits
 
 from streamclust.errors import SettingsError
 from streamclust.passes import column_scale, unit_rows
-from streamclust.passes.accumulators import ColumnMoments, Scatter, ScatterSketch, compute_dtype
+from streamclust.passes.accumulators import (
+    PIECE_ROWS,
+    ColumnMoments,
+    Scatter,
+    ScatterSketch,
+    compute_dtype,
+)
 
 PIECE_VALUES = 2**20  # values centred at once
 _NOTHING = 1e-5  # of a row's square: what float32 products leave of zero
@@ -71,6 +77,9 @@ class Projection:
 
     def _project(self, values: np.ndarray, squares: "_Squares | None") -> np.ndarray:
         dtype = compute_dtype(values.dtype)
+        if dtype == np.float32 and _leaves_range(self.matrix):
+            # Columns that float32 holds, divided by a scale whose inverse it does not.
+            return self._project(values.astype(np.float64), squares).astype(np.float32)
         mean, matrix = self.mean.astype(dtype), self.matrix.astype(dtype, copy=False)
         rest = ((self.mean - mean) @ self.matrix).astype(dtype)
         n_features, n_components = matrix.shape
@@ -92,6 +101,11 @@ class Projection:
         return out
 
 
+def _leaves_range(numbers: np.ndarray) -> bool:
+    """Whether float32 has no finite number for some of these."""
+    return bool(np.abs(numbers).max(initial=0) > np.finfo(np.float32).max)
+
+
 class _Squares:
     """Squared lengths of scaled rows, filled in piece by piece."""
 
@@ -100,6 +114,8 @@ class _Squares:
         self.weights = 1 / np.square(scale)
 
     def see(self, start: int, work: np.ndarray) -> None:
+        if _leaves_range(self.weights):
+            work = work.astype(np.float64)
         weights = self.weights.astype(work.dtype)
         self.out[start : start + len(work)] = np.einsum("ij,ij,j->i", work, work, weights)
 
@@ -127,6 +143,8 @@ class PrincipalComponents:
     share_reached : bool
         False if a share of variance was asked for that the allowed number of components
         does not hold.
+    rounding : float
+        The largest variance that may be the rounding of none.
     """
 
     components: np.ndarray
@@ -139,6 +157,7 @@ class PrincipalComponents:
     n_samples: int
     scaling: str
     share_reached: bool
+    rounding: float = 0.0
 
     @property
     def n_components(self) -> int:
@@ -151,7 +170,8 @@ class PrincipalComponents:
         Parameters
         ----------
         whiten : bool
-            Divide the reduced columns by their standard deviations.
+            Divide the reduced columns by their standard deviations; those whose variance may be
+            rounding, by the largest deviation that may be.
         normalize : bool
             Make the reduced rows of unit length; rows of zeros stay zero.
         """
@@ -172,8 +192,10 @@ class PrincipalComponents:
         return reduced @ basis + self.mean
 
     def _deviations(self) -> np.ndarray:
-        # The floor is scikit-learn's: components without variance would give infinities.
-        return np.maximum(np.sqrt(self.explained_variance), np.finfo(np.float64).eps)
+        # Divided by a deviation that is rounding, rounding would be the largest of all columns. Of
+        # rows that do not vary at all the floor is scikit-learn's.
+        floor = max(np.sqrt(self.rounding), np.finfo(np.float64).eps)
+        return np.maximum(np.sqrt(self.explained_variance), floor)
 
 
 def principal_components(
@@ -243,7 +265,22 @@ def principal_components(
         mean=seen.mean,
         scale=scale,
         n_samples=seen.count,
+        rounding=total * products_rounding(seen),
     )
+
+
+def products_rounding(seen: Scatter | ScatterSketch) -> float:
+    """What rounding adds to an eigenvalue of a scatter matrix, in parts of its trace.
+
+    A sum of n products has an error of about √n epsilons in parts of the sum of their sizes
+    (Higham, N. J. & Mary, T. (2019). A new approach to probabilistic rounding error analysis. SIAM
+    Journal on Scientific Computing 41(5)). So the errors of XᵀX are at most √n ε |X|ᵀ|X|, whose
+    norm is at most the trace of XᵀX, and no eigenvalue is wrong by more than their norm (Weyl).
+    Products are summed in their own dtype over a piece of rows at most, and over the columns for
+    sketches and decompositions.
+    """
+    n_terms = max(min(seen.count, PIECE_ROWS), len(seen.mean))
+    return seen.precision * float(np.sqrt(n_terms))
 
 
 def refined_test_matrix(sketch: ScatterSketch, scale: np.ndarray) -> np.ndarray:
@@ -333,6 +370,7 @@ def _select(
     mean: np.ndarray,
     scale: np.ndarray,
     n_samples: int,
+    rounding: float,
 ) -> PrincipalComponents:
     """Keep as many components as the share needs; eigenvalues are of the scatter, descending."""
     eigenvalues = np.maximum(eigenvalues, 0.0)
@@ -355,6 +393,7 @@ def _select(
         n_samples,
         scaling,
         reached,
+        rounding / (n_samples - 1),
     )
 
 

@@ -24,6 +24,9 @@ from streamclust.settings import Settings
 from streamclust.steps import CaseShapes, Job, SetStep
 from streamclust.store import DescriptorSet, StagedSet, StoredComponents, fingerprint
 
+# Version of whitened rows, which were divided by rounding before.
+_WHITENED = 2
+
 
 @dataclass(frozen=True)
 class Reduce(SetStep):
@@ -71,7 +74,7 @@ def _settings_of(stored: DescriptorSet, settings: Settings) -> Settings:
 
 def reduced_mark(made_of: str | None, chosen: dict[str, Any]) -> str:
     """The fingerprint of the reduction of a set with the fingerprint `made_of`."""
-    return fingerprint(Reduce.name, 1, made_of, chosen)
+    return fingerprint(Reduce.name, _WHITENED if chosen["whiten"] else 1, made_of, chosen)
 
 
 def settings_of(stored: DescriptorSet, settings: Settings) -> dict[str, Any]:

@@ -18,7 +18,8 @@ _COMPONENTS = (
     *("components", "explained_variance", "explained_variance_ratio", "singular_values"),
     *("mean", "scale"),
 )
-_OF_COMPONENTS = ("noise_variance", "n_samples", "scaling", "share_reached")
+# The last is missing in what an older version stored.
+_OF_COMPONENTS = ("noise_variance", "n_samples", "scaling", "share_reached", "rounding")
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,10 @@ def save_sums(group: Any, moments: ColumnMoments, scatter: Scatter | ScatterSket
     made = group.create_group(MOMENTS, attributes={"count": moments.count})
     for name in _OF_COLUMNS:
         store_array(made, name, getattr(moments, name))
+    made.attrs["precision"] = scatter.precision
     if isinstance(scatter, Scatter):
         store_array(made, "scatter", scatter.scatter)
         return
-    made.attrs["precision"] = scatter.precision
     store_array(made, "test_matrix", scatter.test_matrix)
     store_array(made, "product", scatter.product)
 
@@ -67,7 +68,9 @@ def load_scatter(group: Any) -> Scatter | ScatterSketch:
     """The scatter matrix of a set's columns, or its sketch."""
     count, mean = group.attrs["count"], group["mean"][...]
     if "scatter" in group:
-        return Scatter(count, mean, group["scatter"][...])
+        # What an older version stored was mostly of float32 products, and does not tell.
+        precision = group.attrs.get("precision", float(np.finfo(np.float32).eps))
+        return Scatter(count, mean, group["scatter"][...], precision)
     sketch = group["test_matrix"][...], group["product"][...]
     return ScatterSketch(count, mean, *sketch, group.attrs["precision"])
 
@@ -93,7 +96,7 @@ def save_components(group: Any, components: StoredComponents) -> None:
 def load_components(group: Any) -> StoredComponents:
     """Read what `save_components` wrote, out of the group that it made."""
     values = {name: group[name][...] for name in _COMPONENTS}
-    values |= {name: group.attrs[name] for name in _OF_COMPONENTS}
+    values |= {name: group.attrs[name] for name in _OF_COMPONENTS if name in group.attrs}
     return StoredComponents(
         values,
         bool(group.attrs["whiten"]),

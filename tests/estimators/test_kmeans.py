@@ -1,10 +1,13 @@
 """StreamingKMeans against scikit-learn's KMeans."""
 
+import warnings
+
 import numpy as np
 import pytest
 import zarr
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -65,6 +68,49 @@ def test_lazy_arrays_give_what_numpy_gives(blobs, tmp_path):
         np.testing.assert_allclose(
             np.asarray(model.transform(lazy)), expected.transform(X), atol=1e-3
         )
+
+
+@pytest.mark.parametrize("max_iter", [1, 2, 5, 300])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_given_centers_take_the_steps_that_scikit_learns_take(max_iter, dtype):
+    """The smallest group first: centres that were ordered by size would have other numbers."""
+    rng = np.random.default_rng(0)
+    sizes, places = (10, 60, 30, 400), [[0, 0], [5, 5], [10, 10], [7, 0]]
+    X = np.concatenate([rng.normal(p, 1.5, (n, 2)) for n, p in zip(sizes, places, strict=True)])
+    X, init = X.astype(dtype), np.array([[0, 1], [4, 5], [10, 9], [9, 0]], dtype)
+    ours = StreamingKMeans(4, init=init, max_iter=max_iter, tol=0).fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        theirs = KMeans(4, init=init, n_init=1, max_iter=max_iter, tol=0).fit(X)
+    np.testing.assert_allclose(ours.cluster_centers_, theirs.cluster_centers_, rtol=1e-5)
+    np.testing.assert_array_equal(ours.labels_, theirs.labels_)
+
+
+def test_one_step_from_given_centers_goes_to_the_means_of_more_rows_than_are_sampled(blobs):
+    X, init = blobs[0], blobs[0][:3]
+    model = StreamingKMeans(3, init=init, max_iter=1).fit(X)
+    nearest = ((X[:, None] - init) ** 2).sum(axis=2).argmin(axis=1)
+    means = [X[nearest == j].mean(axis=0) for j in range(3)]
+    np.testing.assert_allclose(model.cluster_centers_, means, rtol=1e-12)
+
+
+def test_restarts_from_given_centers_warn():
+    with pytest.warns(RuntimeWarning, match="n_init=10"):
+        StreamingKMeans(2, init=np.eye(5)[:2], n_init=10).fit(np.eye(5))
+
+
+@pytest.mark.parametrize(
+    ("offset", "dtype"), [(0, np.float32), (1e5, np.float32), (0, np.float64), (1e9, np.float64)]
+)
+def test_distances_keep_their_digits_far_from_zero(offset, dtype):
+    X = (make_blobs(1000, 4, centers=5, random_state=0)[0] + offset).astype(dtype)
+    init = X[[0, 10, 20, 30, 40]]
+    model = StreamingKMeans(5, init=init).fit(X)
+    told = model.transform(X)
+    apart = X[:, None].astype(float) - model.cluster_centers_.astype(float)
+    np.testing.assert_allclose(told, np.linalg.norm(apart, axis=2), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(told.argmin(axis=1), model.predict(X))
+    assert told.dtype == dtype
 
 
 def test_an_empty_cluster_is_seeded_again():

@@ -281,6 +281,58 @@ def test_whitened_columns_have_unit_variance_and_no_correlation() -> None:
     np.testing.assert_allclose(np.cov(reduced.T), np.eye(20), atol=1e-8)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scaling", ["none", "standard", "minmax", "l2"])
+@pytest.mark.parametrize("solver", ["covariance", "randomized"])
+@pytest.mark.parametrize(("n_rows", "n_columns"), [(2000, 20), (300, 20), (5000, 130)])
+def test_rows_of_low_rank_are_whitened_without_their_rounding(
+    dtype: Any, scaling: Any, solver: Any, n_rows: int, n_columns: int
+) -> None:
+    """Five directions have unit variance, as of the decomposition in float64; the rest has none."""
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((n_rows, 5)) @ rng.standard_normal((5, n_columns)) + 1
+    settings: dict[str, Any] = {"scaling": scaling, "svd_solver": solver, "random_state": 0}
+    full = IncrementalPCA(None, whiten=True, **settings).fit(rows.astype(dtype))
+    reduced = full.transform(rows.astype(dtype)).astype(float)
+    rank = 5 if scaling != "l2" else 6
+    np.testing.assert_allclose(reduced[:, :5].std(axis=0, ddof=1), 1, rtol=1e-4)
+    assert np.abs(reduced[:, rank:]).max() < 0.05
+    scaled = rows
+    if scaling != "none":
+        scaler = {"standard": StandardScaler, "minmax": MinMaxScaler, "l2": Normalizer}[scaling]
+        scaled = scaler().fit_transform(rows)
+    theirs = PCA(5, whiten=True, svd_solver="full").fit_transform(scaled)
+    np.testing.assert_allclose(reduced[:, :5], theirs, atol=1e-2)
+    back = full.inverse_transform(reduced)
+    if scaling != "l2":
+        np.testing.assert_allclose(back, rows, atol=1e-4 * np.abs(rows).max())
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+@pytest.mark.parametrize("size", [1e-41, 1e-38, 1e-30, 1e30])
+def test_columns_whose_scale_float32_cannot_divide_by(size: float, whiten: bool) -> None:
+    rows = rows_with(0.8 ** np.arange(6), 500, offset=0).astype(np.float32)
+    rows[:, 2] *= size
+    ours = IncrementalPCA(None, scaling="standard", whiten=whiten).fit(rows)
+    reduced = ours.transform(rows)
+    wide = rows.astype(np.float64)
+    wide[:, 2] /= size  # so that the reference keeps its digits
+    theirs = make_pipeline(StandardScaler(), PCA(whiten=whiten)).fit_transform(wide)
+    assert reduced.dtype == np.float32
+    np.testing.assert_allclose(reduced, theirs, atol=1e-3)
+
+
+def test_residuals_beside_columns_whose_squares_float32_does_not_hold() -> None:
+    rows = rows_with(0.8 ** np.arange(6), 500, offset=0).astype(np.float32)
+    rows[:, 2] *= 1e-25
+    principal = IncrementalPCA(3, scaling="standard").fit(rows)._principal()
+    _, left = principal.projection().with_residual(rows, principal.scale)
+    scaled = StandardScaler().fit_transform(rows.astype(np.float64) * [1, 1, 1e25, 1, 1, 1])
+    model = PCA(3).fit(scaled)
+    expected = np.linalg.norm(scaled - model.inverse_transform(model.transform(scaled)), axis=1)
+    np.testing.assert_allclose(left, expected, rtol=1e-3)
+
+
 @pytest.mark.parametrize("share", [0.3, 0.9, 0.999, 1.0])
 def test_a_share_of_variance(share: float) -> None:
     rows = rows_with(0.9 ** np.arange(60), 1000)

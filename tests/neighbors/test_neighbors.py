@@ -139,6 +139,81 @@ def test_near_identical_rows_keep_their_digits():
     np.testing.assert_allclose(plain.distances, distances, rtol=1e-5, atol=atol)
 
 
+def crowds(noise: float, n_rows: int = 700) -> np.ndarray:
+    """Two crowds of near-identical rows of unit length among others, 20 rows of one twice."""
+    rng = np.random.default_rng(5)
+    places = rng.normal(size=(602, 64))
+    places /= np.linalg.norm(places, axis=1, keepdims=True)
+    members = [place + noise * rng.normal(size=(n_rows, 64)) / 8 for place in places[:2]]
+    values = np.vstack([*members, places[2:]]).astype(np.float32)
+    values[100:120] = values[:20]
+    return values
+
+
+def true_shares(values, indices):
+    """Of the neighbours found of each row, which share lies as near as the true ones."""
+    exact, k = values.astype(np.float64), indices.shape[1]
+    shares = []
+    for row, own in zip(exact, indices, strict=True):
+        apart = np.linalg.norm(exact - row, axis=1)
+        shares.append((apart[own] <= np.partition(apart, k)[k] * (1 + 1e-5)).mean())
+    return np.array(shares)
+
+
+@pytest.mark.parametrize("noise", [1e-2, 1e-3, 1e-4, 1e-6])
+def test_crowds_within_the_rounding_of_products(noise):
+    values = crowds(noise)
+    values -= values.mean(axis=0)  # rows that are centred in float32 are others: not of concern
+    plain, _ = exact_neighbors(values, K)
+    assert true_shares(values, plain.indices).mean() > 0.99
+    copies = [*range(20), *range(100, 120)]
+    assert plain.indices[copies, 0].tolist() == [*range(100, 120), *range(20)]
+    assert not plain.distances[copies, 0].any()
+
+
+def test_crowds_of_few_groups():
+    values, rng = crowds(1e-4)[:1400], np.random.default_rng(0)
+    values -= values.mean(axis=0)
+    groups = rng.integers(0, K + 1, len(values))
+    _, of_groups = exact_neighbors(values, K, groups)
+    for row, (_, distances) in enumerate(brute_force_of_groups(values, groups, K)):
+        # Of scikit-learn's distances rounding leaves 1e-8.
+        np.testing.assert_allclose(of_groups.distances[row], distances, rtol=1e-3, atol=3e-8)
+
+
+@pytest.mark.parametrize("noise", [1e-3, 1e-6, 1e-9])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_recall_told_is_the_true_one_of_crowds(tmp_path, noise, dtype):
+    """Also where a graph in float32 cannot find the neighbours: of float64 rows that differ less,
+    and far from zero."""
+    values = np.random.default_rng(0).normal(size=(1500, 8)) * noise
+    values[:400] += 1
+    values = values.astype(dtype)
+    (indices, *_), report = graph(tmp_path, values)
+    true = true_shares(values, indices).mean()
+    assert report.recall.share == pytest.approx(true, abs=5 * report.recall.error + 1e-3)
+    assert true > 0.99 or noise < 1e-3
+
+
+@pytest.mark.parametrize("sizes", [[600], [1, 599], [0, 200, 400]], ids=str)
+def test_distances_to_rows_by_number_in_any_split(vehicles, sizes):
+    values, rng = vehicles[0][:600], np.random.default_rng(0)
+    numbers = np.arange(600) * 3 + 5  # some are not there
+    wanted = rng.integers(-1, 1900, (40, K))
+    empty = search.DistancesTo(values[:40], wanted)
+    merged = copy.deepcopy(empty)
+    for end, size in zip(np.cumsum(sizes), sizes, strict=True):
+        other = copy.deepcopy(empty)
+        other.update(values[end - size : end], numbers[end - size : end])
+        merged.merge(other)
+    expected = np.full(wanted.shape, np.inf)
+    for place, number in np.ndenumerate(wanted):
+        if number in numbers:
+            row = values[(number - 5) // 3].astype(float)
+            expected[place] = np.linalg.norm(values[place[0]].astype(float) - row)
+    np.testing.assert_allclose(merged.result(), np.sort(expected, axis=1), rtol=1e-12)
+
+
 @pytest.mark.usefixtures("small_cells")
 def test_the_graph_has_the_recall_it_reports(tmp_path, vehicles):
     values, groups = vehicles

@@ -16,6 +16,7 @@ from streamclust.outliers.near_duplicates import (
     NearPairs,
     common_groups,
     duplicate_groups,
+    scale_of,
 )
 from streamclust.outliers.neighbor_graphs import distance_scale
 from streamclust.passes.blocks import Rows
@@ -70,6 +71,57 @@ def test_distances_are_to_the_nearest_duplicate_in_units_of_the_scale(values):
 @pytest.mark.parametrize("factor", [1e-3, 1, 1e4])
 def test_units_do_not_matter(values, factor):
     np.testing.assert_array_equal(groups_of(values * factor).row, groups_of(values).row)
+
+
+def small_groups(n_columns: int, size: int, n_rows: int = 400) -> np.ndarray:
+    """Rows in groups of `size`, as far from each other as the images of a vehicle."""
+    rng = np.random.default_rng(0)
+    places = 6 * rng.normal(size=(n_rows // size, n_columns))
+    members = places[np.arange(n_rows) % len(places)]
+    return (members + rng.normal(size=members.shape)).astype(np.float32)
+
+
+def by_scale(values: np.ndarray, k: int = 15):
+    """Duplicates as the step finds them, and their scale as a share of the distance to the last."""
+    distances, indices = graph(values, k)
+    usual = np.array([distance_scale(column) for column in distances.T])
+    pairs = NearPairs(scale_of(usual, usual[-1]))
+    pairs.update(distances, indices, np.arange(len(values)))
+    return duplicate_groups(pairs.result()), pairs.scale / usual[-1]
+
+
+@pytest.mark.parametrize("n_columns", [8, 64])
+@pytest.mark.parametrize("size", [3, 5, 10, 14, 20])
+def test_ordinary_members_of_small_groups_are_no_copies(n_columns, size):
+    values = small_groups(n_columns, size)
+    assert len(by_scale(values)[0].row) <= 0.05 * len(values)
+    rng = np.random.default_rng(1)
+    values[200:210] = values[:10]
+    values[210:220] = values[10:20] + 0.02 * rng.normal(size=(10, n_columns))
+    found = by_scale(values)[0]
+    copies = [*range(20), *range(200, 220)]
+    assert np.isin(copies, found.row).all()
+    assert len(found.row) <= 40 + 0.05 * len(values)
+
+
+@pytest.mark.parametrize("noise", [0, 1e-6, 0.01])
+@pytest.mark.parametrize("times", [2, 4])
+def test_where_every_row_is_there_more_than_once_all_are_copies(noise, times):
+    rng = np.random.default_rng(0)
+    rows = np.tile(rng.normal(size=(200, 12)), (times, 1))
+    rows = (rows + noise * rng.normal(size=rows.shape)).astype(np.float32)
+    found, share = by_scale(rows)
+    assert share == 1
+    assert len(found.row) == len(rows)
+    assert np.bincount(found.group).tolist() == [times] * 200
+
+
+@pytest.mark.parametrize("n_columns", [2, 3, 12, 64])
+@pytest.mark.parametrize("spread", ["uniform", "normal"])
+def test_the_scale_of_rows_without_groups_is_that_of_the_last_neighbour(n_columns, spread):
+    rng = np.random.default_rng(0)
+    values = (rng.random if spread == "uniform" else rng.standard_normal)((2000, n_columns))
+    assert by_scale(values)[1] == 1
 
 
 def line_pairs(steps: list[float]) -> np.ndarray:

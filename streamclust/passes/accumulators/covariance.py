@@ -32,11 +32,14 @@ class Scatter:
     mean : ndarray of float64, shape (n_features,)
     scatter : ndarray of float64, shape (n_features, n_features)
         Sum over the rows of (x − mean)(x − mean)ᵀ.
+    precision : float
+        Machine epsilon of the coarsest dtype that products were taken in.
     """
 
     count: int
     mean: np.ndarray
     scatter: np.ndarray
+    precision: float = float(np.finfo(np.float64).eps)
 
 
 class Covariance:
@@ -64,6 +67,7 @@ class Covariance:
         self.count = 0
         self._mean = np.empty(0)
         self._scatter = np.empty((0, 0))
+        self._precision = float(np.finfo(np.float64).eps)
         self._scratch: _Scratch | None = None
 
     @classmethod
@@ -71,7 +75,7 @@ class Covariance:
         """One that has seen what `known` tells of, whose arrays become its own."""
         covariance = cls()
         covariance.count, covariance._mean = known.count, known.mean
-        covariance._scatter = known.scatter
+        covariance._scatter, covariance._precision = known.scatter, known.precision
         return covariance
 
     @staticmethod
@@ -113,6 +117,7 @@ class Covariance:
         self._scratch = None
         if not other.count:
             return
+        self._precision = max(self._precision, other._precision)
         if not self.count:
             self.count, self._mean = other.count, other._mean.copy()
             self._scatter = other._scatter.copy()
@@ -128,7 +133,8 @@ class Covariance:
         """Tell the scatter as read-only views, which a later update or merge changes."""
         self._scratch = None
         _mirror(self._scatter)
-        return Scatter(self.count, _read_only(self._mean), _read_only(self._scatter))
+        mean, scatter = _read_only(self._mean), _read_only(self._scatter)
+        return Scatter(self.count, mean, scatter, self._precision)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_scratch": None}
@@ -153,6 +159,7 @@ class Covariance:
             for part in widened(piece):
                 self._update_piece(part)
             return
+        self._precision = max(self._precision, float(np.finfo(centred.dtype).eps))
         for start, stop in _panels(n_features):
             product = scratch.product(stop - start, n_features - start)
             np.matmul(centred[:, start:stop].T, centred[:, start:], out=product)
