@@ -83,16 +83,16 @@ def test_every_setting_is_explained():
 
 
 KEYWORDS = {
-    **dict.fromkeys(("run", "plan", "demo"), keywords.Run),
-    **dict.fromkeys(("measure", "layout", "report", "export", "assign"), keywords.Seeded),
-    **dict.fromkeys(("compare", "describe"), keywords.Grouped),
-    **dict.fromkeys(("evaluate", "label"), keywords.OfSets),
-    "ingest": keywords.Ingest,
-    "reduce": keywords.Reduce,
-    "cluster": keywords.Cluster,
-    "mix": keywords.Mix,
-    "outliers": keywords.Outliers,
-    "update": keywords.Reading,
+    **dict.fromkeys(("run", "plan", "demo"), keywords.RunKeywords),
+    **dict.fromkeys(("measure", "layout", "report", "export", "assign"), keywords.SeededKeywords),
+    **dict.fromkeys(("compare", "describe"), keywords.GroupedKeywords),
+    **dict.fromkeys(("evaluate", "label"), keywords.SetKeywords),
+    "ingest": keywords.IngestKeywords,
+    "reduce": keywords.ReduceKeywords,
+    "cluster": keywords.ClusterKeywords,
+    "mix": keywords.MixKeywords,
+    "outliers": keywords.OutlierKeywords,
+    "update": keywords.ReadingKeywords,
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from streamclust.clustering.base import Clustering
+from streamclust.clustering.breathing import NEAREST_BYTES
 from streamclust.clustering.kmeans_sweep import FittedKMeans, SweepSettings, fit_sweep, sample_size
 from streamclust.memory import Need
 from streamclust.passes import BLOCKS_A_WINDOW, Passes, Rows
@@ -147,10 +148,13 @@ def clustering_of(fit: FittedKMeans) -> Clustering:
 def seeding_needs(rows: Rows, ks: Sequence[int]) -> list[Need]:
     """Memory of the sample, its k-means runs, and the mini-batch windows."""
     # Each worker's k-means run copies its part of the sample.
-    sample = sample_size(max(ks)) * rows.row_bytes
+    size = sample_size(max(ks))
+    # What breathing holds of a row: the nearest centres and their distances.
+    nearest = rows.n_rows * NEAREST_BYTES if rows.n_rows < size else 0
+    sample = size * rows.row_bytes
     window = min(BLOCKS_A_WINDOW * rows.rows_a_block, rows.n_rows) * rows.row_bytes
     return [
-        Need(fixed=2 * sample, per_block=3 * sample),
+        Need(fixed=2 * sample, per_block=3 * sample + nearest),
         Need(fixed=sample, per_block=2 * window),
     ]
 
@@ -165,7 +169,7 @@ def passing_needs(rows: Rows, ks: Sequence[int], fixed: int = 0) -> list[Need]:
 class KMeans(ContinuingCenters):
     """See `streamclust.clustering.kmeans_sweep`."""
 
-    version = 1
+    version = 2
     depends_on = DEPENDS_ON
     takes_k = True
     labeller = NearestCenter
@@ -182,9 +186,9 @@ class KMeans(ContinuingCenters):
 
 
 class MiniBatchKMeans(ContinuingCenters):
-    """See `streamclust.clustering.kmeans_sweep`, its first three stages with few restarts."""
+    """See `streamclust.clustering.kmeans_sweep`, its first two stages with few restarts."""
 
-    version = 1
+    version = 2
     depends_on = ("batch_size", "random_state")
     takes_k = True
     labeller = NearestCenter

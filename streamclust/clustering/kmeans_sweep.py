@@ -2,6 +2,7 @@
 
 Three stages, each over all k at once: restarts on a uniform sample choose the seeds, scikit-learn's
 `MiniBatchKMeans` learns from shuffled batches of all rows, exact Lloyd passes run to convergence.
+Of so few rows that the sample holds them all, the best restarts are breathed instead (`breathed`).
 Centres that are given go straight to the exact passes.
 
 scikit-learn's `MiniBatchKMeans` as a learner of a fold, for batches of any size.
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from streamclust.clustering.breathing import breathed
 from streamclust.errors import SettingsError
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import Assignment, LloydStep, UniformSample
@@ -120,6 +122,9 @@ SAMPLE_ROWS_A_CLUSTER = 256
 # on all of it, end 0.5 to 2 % lower than full runs of the same cost.
 _QUARTERS = 4
 _REFINED = 3
+_MOST_BREATHED = 8
+# Of fewer rows a quarter would not have those far out.
+LEAST_ROWS = SAMPLE_ROWS // _QUARTERS
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,8 @@ class SweepSettings:
         As `sklearn.cluster.KMeans`: exact passes begin with the centres of an array, of shape
         (n_clusters, n_columns), and keep their order.
     n_init : int
-        Restarts on quarters of the sample; the best three are refined on all of it.
+        Restarts on quarters of the sample, of 4,096 rows at least where there are so many; the
+        best three are refined on all of it.
     max_iter : int
         Exact Lloyd passes at most; none leaves the centres as the mini-batches had them.
     tol : float
@@ -245,12 +251,29 @@ def _learned(
     rows: Rows, sample: np.ndarray, ks: list[int], settings: SweepSettings, passes: Passes
 ) -> list[np.ndarray]:
     """Centres for each k, as the restarts on the sample and the mini-batches leave them."""
-    seeds = _seeds(sample, ks, settings, passes)
-    learners = [MiniBatches(seeds[k], state(settings.seed, k)) for k in ks]
-    learned = passes.fold(
-        "mini-batches", rows, learners, batch_rows=settings.batch_size, seed=settings.seed
-    )
-    return [learner.centers for learner in learned]
+    centers = _seeds(sample, ks, settings, passes)
+    # Of restarts that saw all rows, the best one is a minimum already: noise could only spoil it.
+    sampled = [k for k in ks if not _holds_all_rows(sample, k)]
+    if sampled:
+        learners = [MiniBatches(centers[k], state(settings.seed, k)) for k in sampled]
+        learned = passes.fold(
+            "mini-batches", rows, learners, batch_rows=settings.batch_size, seed=settings.seed
+        )
+        centers.update(zip(sampled, (learner.centers for learner in learned), strict=True))
+    return [centers[k] for k in ks]
+
+
+def _breathed_starts(n_rows: int) -> int:
+    """How many of the best starts are breathed: of fewer rows more, which costs no more time."""
+    # Of many the best alone, or they would take longer than a sample of far more rows does.
+    if n_rows > LEAST_ROWS:
+        return 1
+    return max(_REFINED, min(_MOST_BREATHED, LEAST_ROWS // n_rows))
+
+
+def _holds_all_rows(sample: np.ndarray, n_clusters: int) -> bool:
+    """Whether there were fewer rows than the sample of so many clusters asks for."""
+    return len(sample) < sample_size(n_clusters)
 
 
 def _seeds(
@@ -276,14 +299,19 @@ class _Seed:
         random = np.random.RandomState(state(self.settings.seed, k))
         starts = [self._start(k, size, number, random) for number in range(self.settings.n_init)]
         starts.sort(key=lambda start: start[0])
-        refined = [self._run(slice(size), k, centers) for _, centers in starts[:_REFINED]]
+        if _holds_all_rows(self.values, k):
+            best = [centers for _, centers in starts[: _breathed_starts(size)]]
+            refined = [breathed(self.values, centers, random) for centers in best]
+        else:
+            best = [centers for _, centers in starts[:_REFINED]]
+            refined = [self._run(slice(size), k, centers) for centers in best]
         return min(refined, key=lambda model: model.inertia_).cluster_centers_
 
     def _start(
         self, k: int, size: int, number: int, random: np.random.RandomState
     ) -> tuple[float, np.ndarray]:
         """A short run on one quarter of the sample, judged on all of it."""
-        quarter = max(size // _QUARTERS, min(size, 2 * k))
+        quarter = max(size // _QUARTERS, min(size, max(2 * k, LEAST_ROWS)))
         first = number * quarter % (size - quarter + 1)
         part = slice(first, first + quarter)
         model = self._run(part, k, self.settings.init, random, max_iter=30, tol=1e-3)

@@ -357,8 +357,8 @@ class _Tries:
 
     def _search(self, effort: int) -> tuple[SearchBundle, Recall]:
         search = self._prepared(effort)
-        records = self.passes.map("searching neighbours", search, search.shuffled.bundles, "bundle")
-        records = search.merged(np.concatenate(records))
+        parts = self.passes.map("searching neighbours", search, search.shuffled.bundles, "bundle")
+        records = search.merged(np.concatenate(parts))
         return search, self.judged.recall(records, self.passes)
 
     def _prepared(self, effort: int) -> SearchBundle:

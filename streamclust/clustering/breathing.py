@@ -1,0 +1,124 @@
+"""Centres of k-means breathed out of a poor minimum, on rows that lie in memory."""
+
+from typing import Any
+
+import numpy as np
+
+from streamclust.passes.accumulators import SLICE_ROWS
+
+# Centres added at once, at first; measured by Fritzke to be enough.
+_MOST_ADDED = 5
+# Held of a row: so many and one more numbers and squares, sorted and taken from.
+NEAREST_BYTES = 4 * 8 * (_MOST_ADDED + 1)
+# Falls of the inertia below this share of it are rounding.
+_LEAST_FALL = 1e-6
+
+
+def breathed(rows: np.ndarray, centers: np.ndarray, random: np.random.RandomState) -> Any:
+    """Add centres where the error is largest, take away those that matter least, and again.
+
+    Lloyd's passes move a centre no farther than the rows that are nearest to it: rows far out, as
+    those of heavy tails, get centres of their own only if the seeds lay there. Centres that are
+    added and taken away one after another leap, and the inertia never rises [1]_. Here a centre is
+    added at a row drawn by its squared distance, as k-means++ draws, from each of the clusters with
+    the largest error.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_columns)
+    centers : ndarray of shape (n_clusters, n_columns)
+    random : numpy.random.RandomState
+
+    Returns
+    -------
+    sklearn.cluster.KMeans
+        Fitted.
+
+    References
+    ----------
+    .. [1] Fritzke, B. (2020). Breathing k-means: superior k-means solutions through dynamic
+       k-values. arXiv:2006.15666.
+    """
+    best = _short(rows, centers)
+    added = min(_MOST_ADDED, len(centers), len(rows) - len(centers))
+    while added and best.inertia_ > 0:
+        extra = _rows_of_largest_error(rows, best.cluster_centers_, added, random)
+        more = np.concatenate([best.cluster_centers_, extra])
+        more = _short(rows, more).cluster_centers_
+        model = _short(rows, more[most_useful(rows, more, len(centers))])
+        if model.inertia_ < best.inertia_ * (1 - _LEAST_FALL):
+            best = model
+        else:
+            added -= 1
+    return _lloyd(rows, best.cluster_centers_)
+
+
+def _short(rows: np.ndarray, centers: np.ndarray) -> Any:
+    return _lloyd(rows, centers, max_iter=30, tol=1e-3)
+
+
+def _lloyd(rows: np.ndarray, centers: np.ndarray, **limits: Any) -> Any:
+    from sklearn.cluster import KMeans
+
+    return KMeans(len(centers), init=centers, n_init=1, **limits).fit(rows)
+
+
+def _rows_of_largest_error(
+    rows: np.ndarray, centers: np.ndarray, count: int, random: np.random.RandomState
+) -> np.ndarray:
+    nearest, squares = _nearest(rows, centers, 1)
+    labels, squares = nearest[:, 0], squares[:, 0]
+    errors = np.bincount(labels, squares, len(centers))
+    drawn = []
+    for cluster in np.argsort(-errors, kind="stable")[:count]:
+        members = np.flatnonzero(labels == cluster)
+        if len(members):
+            sums = np.cumsum(squares[members])
+            place = np.searchsorted(sums, random.random_sample() * sums[-1])
+            drawn.append(members[min(place, len(members) - 1)])
+    return rows[drawn]
+
+
+def most_useful(rows: np.ndarray, centers: np.ndarray, n_kept: int) -> np.ndarray:
+    """Tell which centres stay when those are taken away, one by one, that matter least.
+
+    A centre matters by what the inertia would grow without it: by how much farther than it the next
+    centre lies, squared, summed over the rows nearest to it.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_columns)
+    centers : ndarray of shape (n_centers, n_columns)
+    n_kept : int
+
+    Returns
+    -------
+    ndarray of bool of shape (n_centers,)
+    """
+    lost = len(centers) - n_kept
+    near, squares = _nearest(rows, centers, lost + 1)
+    kept = np.ones(len(centers), bool)
+    for _ in range(lost):
+        # Of the first of those that are left: sorting is stable, and True is above False.
+        first = np.argsort(~kept[near], axis=1, kind="stable")[:, :2]
+        apart = np.diff(np.take_along_axis(squares, first, 1), axis=1)[:, 0]
+        nearest = np.take_along_axis(near, first[:, :1], 1)[:, 0]
+        growth = np.bincount(nearest, apart, len(centers))
+        kept[np.where(kept, growth, np.inf).argmin()] = False
+    return kept
+
+
+def _nearest(rows: np.ndarray, centers: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers and squared distances (n_rows, count) of the nearest centres, nearest first."""
+    from sklearn.metrics.pairwise import euclidean_distances
+
+    # As scikit-learn's k-means does: a large common offset would cost digits.
+    shift = centers.mean(axis=0, dtype=np.float64)
+    numbers = np.empty((len(rows), count), np.int64)
+    squares = np.empty((len(rows), count))
+    for start in range(0, len(rows), SLICE_ROWS):
+        piece = slice(start, start + SLICE_ROWS)
+        squared = euclidean_distances(rows[piece] - shift, centers - shift, squared=True)
+        numbers[piece] = np.argsort(squared, axis=1, kind="stable")[:, :count]
+        squares[piece] = np.take_along_axis(squared, numbers[piece], 1)
+    return numbers, squares
