@@ -243,7 +243,8 @@ def open_bounded(data: bytes, side: int) -> Iterator[tuple[tuple[int, int], Imag
                 image.load()
             if image.format == "TIFF":
                 size = image.size
-            yield size[:: -1 if orientation(image) > 4 else 1], image
+            width, height = size
+            yield (height, width) if orientation(image) > 4 else size, image
     except ImageError:
         raise
     # Pillow's readers raise whatever they stumble over in a damaged file.
