@@ -244,11 +244,7 @@ def open_bounded(data: bytes, side: int) -> Iterator[tuple[tuple[int, int], Imag
             if image.format == "TIFF":
                 size = image.size
             width, height = size
-<<<<<<< HEAD
-            yield ((height, width) if orientation(image) > 4 else (width, height)), image
-=======
             yield (height, width) if orientation(image) > 4 else size, image
->>>>>>> images12
     except ImageError:
         raise
     # Pillow's readers raise whatever they stumble over in a damaged file.
