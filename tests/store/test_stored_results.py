@@ -74,7 +74,7 @@ def test_cells_of_tables_are_read_with_their_types(workspace):
 def test_tables_are_written_where_they_do_not_stand(workspace):
     stored, outputs = stored_tables(workspace, "compare"), Outputs(workspace.folder, pytest.fail)
     stored.publish(TABLES, "first")
-    stored.write(outputs, safe=("name",))
+    stored.write(outputs)
     file = workspace.folder / "a.csv"
     assert file.read_text().split() == [
         "set,n,of,score,name", "2024,5000001,3,0.123457,'=1", "b,2,,,", ",0,,1,'x",
