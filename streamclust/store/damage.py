@@ -224,6 +224,9 @@ def remedy(out: Path, path: str) -> str:
         line += _ingest_options(out / STORE / result)
         if _was_updated(out / STORE / result):
             after = f", then streamclust update {shown} NEW"
+            if (out / STORE / "outliers").is_dir():
+                # Those of other rows are put aside on the way.
+                after += f", then streamclust outliers {shown}"
     return f"run streamclust {line}{after}"
 
 
@@ -329,6 +332,9 @@ def results_below(folder: Path, path: str) -> Iterator[tuple[Path, str]]:
     yield folder, path
     for one in _folders(folder):
         inner = f"{path}/{one.name}".strip("/")
+        # An empty folder is no result.
+        if not any(one.iterdir()):
+            continue
         if _SHELVES.fullmatch(inner) or result_of(inner) == inner:
             yield from results_below(one, inner)
 
