@@ -445,6 +445,8 @@ def makes_again(command: str, damage: Damage) -> bool:
 
 
 def _rank(command: str) -> int:
+    # A clustering is made again by both, one after the other.
+    command = "cluster" if command == "measure" else command
     return _ORDER.index(command) if command in _ORDER else len(_ORDER)
 
 
