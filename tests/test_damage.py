@@ -1,7 +1,15 @@
 """Results that are damaged: found, named in a line, and made again by the command that is named."""
 
+import random
+import shutil
+
+import numpy as np
 import pytest
-from damaging import Results, cut, flip, garble, go_through, lose
+from cases import write_case
+from damaging import Results, commands, cut, flip, garble, go_through, lose, told
+from dots import dots_for_figures
+
+from streamclust import api
 
 CLUSTERING = "descriptors/a/clusterings/kmeans-3"
 
@@ -32,3 +40,31 @@ def results(tmp_path_factory):
 def test_damage_is_named_and_made_again(results, tmp_path, file, harm):
     file = f"workspace.zarr/{file}"
     assert go_through(results, tmp_path, file, harm, 0) == "made again"
+
+
+def test_results_with_rows_added_are_made_again(tmp_path):
+    values = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
+    values += 9 * (np.arange(300) % 3)[:, None].astype(np.float32)
+    old, new = (write_case(tmp_path / name, a=values[:200]) for name in ("old", "new"))
+    np.save(new / "descriptors" / "a.npy", values[200:])
+    (new / "descriptors" / "a.pickle").unlink()
+    lines = ["paths", *(f"new/{row}.jpg" for row in range(100))]
+    (new / "images_paths.csv").write_text("\n".join(lines) + "\n")
+    with dots_for_figures():
+        api.run(old, tmp_path / "made", n_clusters=3, workers=1).update(new)
+        for file in ("descriptors/a/raw/c/0/0", "images/path/c/0"):
+            out = shutil.copytree(tmp_path / "made", tmp_path / file.split("/")[0])
+            flip(out / "workspace.zarr" / file, random.Random(0))
+            _, said = told("verify", out, "--quiet")
+            for command in commands(said.splitlines()[0]):
+                given = {"CASE": old, "NEW": new}
+                told_by = told(*(given.get(one, one) for one in command), "--quiet")
+                assert told_by == (0, ""), command
+            assert told("verify", out, "--quiet") == (0, "")
+            for name in ("labels.csv", "outliers.csv"):
+                assert (out / name).read_bytes() == (tmp_path / "made" / name).read_bytes()
+
+
+def test_verify_tells_that_nothing_is_damaged(results):
+    assert told("verify", results.out)[0] == 0
+    assert api.open(results.out).verify() == []

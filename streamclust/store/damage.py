@@ -224,6 +224,9 @@ def remedy(out: Path, path: str) -> str:
         line += _ingest_options(out / STORE / result)
         if _was_updated(out / STORE / result):
             after = f", then streamclust update {shown} NEW"
+            if (out / STORE / "outliers").is_dir():
+                # Those of other rows are put aside on the way.
+                after += f", then streamclust outliers {shown}"
     return f"run streamclust {line}{after}"
 
 
@@ -329,6 +332,9 @@ def results_below(folder: Path, path: str) -> Iterator[tuple[Path, str]]:
     yield folder, path
     for one in _folders(folder):
         inner = f"{path}/{one.name}".strip("/")
+        # An empty folder is no result.
+        if not any(one.iterdir()):
+            continue
         if _SHELVES.fullmatch(inner) or result_of(inner) == inner:
             yield from results_below(one, inner)
 
@@ -439,6 +445,8 @@ def makes_again(command: str, damage: Damage) -> bool:
 
 
 def _rank(command: str) -> int:
+    # A clustering is made again by both, one after the other.
+    command = "cluster" if command == "measure" else command
     return _ORDER.index(command) if command in _ORDER else len(_ORDER)
 
 
