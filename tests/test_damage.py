@@ -35,7 +35,6 @@ def results(tmp_path_factory):
         ("tables/zarr.json", garble),
         ("zarr.json", lose),
     ],
-    ids=str,
 )
 def test_damage_is_named_and_made_again(results, tmp_path, file, harm):
     file = f"workspace.zarr/{file}"
