@@ -97,6 +97,12 @@ class Workspace:
             check_is_no_address(folder)
         if create and not self.store.exists():
             self._create()
+        is_known = (self.store / METADATA).exists() or self._hidden.exists()
+        if create and not is_known:
+            raise WorkspaceError(
+                f"{self.store} is in the way: it is there and holds no streamclust results: move "
+                "it away, or name another --out"
+            )
         if damage := self._root_damage():
             if not create:
                 raise DamagedError(damage.in_words)
