@@ -1,6 +1,6 @@
 """The steps of a run as lists: what each takes on a case, and whether all fit the budget."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from streamclust.sources import (
     find_case,
     open_source,
 )
-from streamclust.steps import CaseShapes, Job, Planned, Step, planned
+from streamclust.steps import CaseShapes, Job, Planned, Step, check_budget, planned
 
 
 @dataclass(frozen=True)
@@ -173,21 +173,6 @@ def path_steps(inputs: Inputs) -> list[Step]:
     if case.paths_file is None:
         return []
     return [StorePaths(case.paths_file, case.images, inputs.n_rows, case.paths_state)]
-
-
-def check_budget(
-    on: CaseShapes, steps: Sequence[Step], least: Callable[[], int] | None = None
-) -> None:
-    """Refuse a budget that any of the steps exceeds.
-
-    Raises
-    ------
-    MemoryBudgetError
-        It names the step that needs most, and the `least` that would do for all: by default what
-        this step needs, for what is stored does not follow the budget.
-    """
-    needs = {step.title: step.needs(on) for step in steps}
-    Budget(on.settings.memory_bytes).check(needs, least)
 
 
 def check_n_clusters(settings: Settings, n_rows: int) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
@@ -143,6 +143,21 @@ class PartStep(SetStep):
         return self.set_name, self.part
 
 
+def check_budget(
+    on: CaseShapes, steps: Iterable[Step], least: Callable[[], int] | None = None
+) -> None:
+    """Refuse a budget that any of the steps exceeds.
+
+    Raises
+    ------
+    MemoryBudgetError
+        It names the step that needs most, and the `least` that would do for all: by default what
+        this step needs, for what is stored does not follow the budget.
+    """
+    needs = {step.title: step.needs(on) for step in steps}
+    Budget(on.settings.memory_bytes).check(needs, least)
+
+
 @dataclass(frozen=True)
 class Planned:
     """The memory plan of a step: on a set, and a part of it, such as an algorithm, if any."""
@@ -257,8 +272,7 @@ class Job:
         MemoryBudgetError
             It names the step that needs most.
         """
-        on = StoredShapes(self)
-        self.budget.check({step.title: step.needs(on) for step in steps})
+        check_budget(StoredShapes(self), steps)
 
     def run(self, steps: Iterable[Step]) -> None:
         """Run steps within the budget, in their order, but for those whose results are there.
