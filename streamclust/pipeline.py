@@ -221,8 +221,7 @@ def reduce_set(job: Job, descriptor: str) -> None:
 
 def mix_sets(job: Job, mixture: MixedSet) -> None:
     """Make a mixed set and its clusterings, tables and figures."""
-    check_mixed_set(job, mixture)
-    name = mix(job, mixture)
+    name = mix(job, mixture, check_mixed_set(job, mixture))
     reduce_set(job, name)
     cluster_sets(job, [name])
     _tell_other_algorithms(job, name, mixture)

@@ -190,9 +190,9 @@ def check_n_clusters(settings: Settings, n_rows: int) -> None:
         )
 
 
-def check_mixed_set(job: Job, mixture: MixedSet) -> None:
+def check_mixed_set(job: Job, mixture: MixedSet) -> Rows:
     """Refuse a mixed set whose rows are too few for the clusters asked for, or which the budget
-    does not allow to be mixed, reduced and clustered.
+    does not allow to be mixed, reduced and clustered; gives the rows that it will have.
 
     Raises
     ------
@@ -205,6 +205,7 @@ def check_mixed_set(job: Job, mixture: MixedSet) -> None:
     steps: list[Step] = [Mix(mixture, raw), Reduce(name)]
     steps += clustering_steps(name, settings.algorithms, settings.ks)
     check_budget(ExpectedShapes({name: raw}, settings), steps)
+    return raw
 
 
 def plan_steps(inputs: Inputs, settings: Settings, steps: Sequence[Step]) -> list[Planned]:

@@ -116,8 +116,8 @@ class MixedSet:
         return f"consensus-{joined}" if self.consensus else joined
 
 
-def mix(job: Job, mixture: MixedSet) -> str:
-    """Make a mixed set, unless it is there; gives the name of its set.
+def mix(job: Job, mixture: MixedSet, rows: Rows) -> str:
+    """Make a mixed set of the `rows` that `mixed_shape` gives, unless it is there; its name.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def mix(job: Job, mixture: MixedSet) -> str:
     MemoryBudgetError
         When it does not fit the budget.
     """
-    step = Mix(mixture, mixed_shape(job, mixture))
+    step = Mix(mixture, rows)
     if mixture.weights == AUTO and not step.restore(job, step.fingerprint(job)):
         step.found = find_weights(job, mixture.sets)
     job.run([step])

@@ -1,6 +1,7 @@
 """A Zarr store on disk that hands out nothing that was not written."""
 
 import asyncio
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -149,8 +150,6 @@ class CheckedStore(LocalStore):
 
 
 def _plain(content: dict[str, Any]) -> bytes:
-    import json
-
     return json.dumps(content).encode()
 
 
