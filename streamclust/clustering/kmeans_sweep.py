@@ -122,6 +122,7 @@ SAMPLE_ROWS_A_CLUSTER = 256
 # on all of it, end 0.5 to 2 % lower than full runs of the same cost.
 _QUARTERS = 4
 _REFINED = 3
+_BREATHED_STARTS = 8
 _MOST_BREATHED = 8
 # Of fewer rows a quarter would not have those far out.
 LEAST_ROWS = SAMPLE_ROWS // _QUARTERS
@@ -265,10 +266,7 @@ def _learned(
 
 def _breathed_starts(n_rows: int) -> int:
     """How many of the best starts are breathed: of fewer rows more, which costs no more time."""
-    # Of many the best alone, or they would take longer than a sample of far more rows does.
-    if n_rows > LEAST_ROWS:
-        return 1
-    return max(_REFINED, min(_MOST_BREATHED, LEAST_ROWS // n_rows))
+    return max(1, min(_MOST_BREATHED, LEAST_ROWS // (4 * n_rows)))
 
 
 def _holds_all_rows(sample: np.ndarray, n_clusters: int) -> bool:
@@ -297,7 +295,11 @@ class _Seed:
         ignore_convergence()  # for the workers of a cluster, which are processes of their own
         size = min(sample_size(k), len(self.values))
         random = np.random.RandomState(state(self.settings.seed, k))
-        starts = [self._start(k, size, number, random) for number in range(self.settings.n_init)]
+        # Breathing mends a poor start: it takes fewer of them, each of which sees more rows.
+        n_starts = self.settings.n_init
+        if _holds_all_rows(self.values, k):
+            n_starts = min(n_starts, _BREATHED_STARTS)
+        starts = [self._start(k, size, number, random) for number in range(n_starts)]
         starts.sort(key=lambda start: start[0])
         if _holds_all_rows(self.values, k):
             best = [centers for _, centers in starts[: _breathed_starts(size)]]
