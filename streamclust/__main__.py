@@ -1,5 +1,17 @@
-"""``python -m streamclust``."""
+"""The installed program, and ``python -m streamclust``."""
 
-from streamclust.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run a command of the command line."""
+    try:
+        from streamclust.cli import main as run
+    except KeyboardInterrupt:
+        # Ctrl-C before anything has begun: there is nothing to tell.
+        sys.exit(130)
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,9 @@ Each is also a child of the built-in that fits, so that callers who do not know
 streamclust catch them where they would expect to.
 """
 
+import reprlib
+from typing import Any
+
 MISSING, DAMAGED, TOO_LARGE = "missing image", "damaged image", "image too large"
 # Its file may be in order, but it is in a format, or packed in a way, that is not read here.
 UNSUPPORTED = "unsupported image"
@@ -61,3 +64,16 @@ class DamagedError(WorkspaceError):
 
 class ClusterError(StreamclustError, RuntimeError):
     """The dask scheduler or one of its workers failed."""
+
+
+_shortened = reprlib.Repr()
+_shortened.maxstring = _shortened.maxother = 80
+
+
+def shortened(value: Any) -> str:
+    """A value as a message shows it: one line, whatever was given."""
+    try:
+        return _shortened.repr(value)
+    except ValueError:
+        # Python writes no whole number of more than 4,300 digits.
+        return "a number of thousands of digits"

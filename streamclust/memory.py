@@ -1,6 +1,7 @@
 """How much memory a step needs, what it was given, and what it took."""
 
 import ctypes
+import math
 import re
 import resource
 import sys
@@ -8,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamclust.errors import MemoryBudgetError, SettingsError
+from streamclust.errors import MemoryBudgetError, SettingsError, shortened
 
 MIB = 2**20
 
@@ -19,19 +20,27 @@ LIBRARIES = 280 * MIB
 _M_MMAP_THRESHOLD = -3  # malloc.h
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+# No machine has as much: what is larger is a slip, or infinite.
+_MOST_BYTES = 2**63
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
 def parse_bytes(text: str | float) -> int:
     """Read a size such as ``"1GiB"``, ``"640 MiB"``, ``"2e9"`` or a plain number of bytes."""
+    size: float = math.nan
     if isinstance(text, int | float) and not isinstance(text, bool):
-        return int(text)
-    number = r"([0-9]+(?:\.[0-9]*)?(?:e[0-9]+)?)"
-    match = re.fullmatch(rf"\s*{number}\s*([kmgt]?i?)b?\s*", str(text).lower())
-    units = _UNITS | _BINARY
-    if match is None or match[2] not in units:
-        raise SettingsError(f"memory {text!r} is no size: write it as 1GiB, 640MiB or bytes")
-    return int(float(match[1]) * units[match[2]])
+        size = text
+    elif isinstance(text, str):
+        number = r"([0-9]+(?:\.[0-9]*)?(?:e[0-9]+)?)"
+        match = re.fullmatch(rf"\s*{number}\s*([kmgt]?i?)b?\s*", text.lower())
+        units = _UNITS | _BINARY
+        if match is not None and match[2] in units:
+            size = float(match[1]) * units[match[2]]
+    if not 0 <= size < _MOST_BYTES:
+        raise SettingsError(
+            f"memory {shortened(text)} is no size: write it as 1GiB, 640MiB or bytes"
+        )
+    return int(size)
 
 
 def format_bytes(size: float) -> str:

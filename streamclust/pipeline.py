@@ -445,9 +445,10 @@ def working(
             yield job
         finally:
             executor.close()
-            decide_missing(workspace)
-            told = {"recommended": _recommended(workspace), **_of_rows(workspace)}
-            record.save(workspace, job.outputs, told)
+            if workspace.is_writable:
+                decide_missing(workspace)
+                told = {"recommended": _recommended(workspace), **_of_rows(workspace)}
+                record.save(workspace, job.outputs, told)
 
 
 def _executor(settings: Settings) -> Executor:

@@ -1,5 +1,7 @@
 """What a person sees of a run: a bar on a terminal or in a notebook, plain lines elsewhere."""
 
+import contextlib
+import os
 import sys
 import time
 from typing import Any, TextIO
@@ -23,10 +25,10 @@ _NOTEBOOK_SECONDS = 0.25
 
 def observer(stream: TextIO | None = None) -> Observer:
     """The observer that suits `stream`: by default the notebook, where there is one, or standard
-    error."""
+    error, which a daemon may have closed."""
     if stream is None and _notebook() is not None:
         return NotebookBar()
-    stream = stream or sys.stderr
+    stream = stream or sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     return TerminalBar(stream) if stream.isatty() else PlainLines(stream)
 
 
@@ -184,7 +186,9 @@ class PlainLines:
         self._print(f"  {running.name}: {running.in_words()}")
 
     def _print(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        # Whoever read the lines may be gone, which is no reason to end a run of hours.
+        with contextlib.suppress(BrokenPipeError):
+            print(text, file=self._stream, flush=True)
 
 
 class _Running:

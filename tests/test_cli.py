@@ -249,3 +249,25 @@ def test_python_m_streamclust():
         [sys.executable, "-m", "streamclust", "--version"], capture_output=True, text=True
     )
     assert done.stdout.startswith("streamclust")
+
+
+def test_a_run_needs_no_one_to_listen(case_folder, tmp_path):
+    """Streams that a daemon closed, or whose reader is gone: the files of the run stay its own."""
+    run = f"'{PROGRAM}' run '{case_folder}' --descriptors a --n-clusters 3:4"
+    silent = f"{run} --out closed <&- >&- 2>&-"
+    cut = f"{run} --out cut 2>&1 >/dev/null | head -1"
+    for command in (silent, cut):
+        done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], cwd=tmp_path)
+        assert done.returncode == 0
+    texts = [(tmp_path / out / "labels.csv").read_text() for out in ("closed", "cut")]
+    assert texts[0] == texts[1]
+    assert "streamclust" not in texts[0]
+
+
+def test_a_full_disk_is_told(out):
+    with open("/dev/full", "w") as full:
+        command = [PROGRAM, "info", out]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no space is left on the disk (")
+    assert len(done.stderr.splitlines()) == 1

@@ -1,7 +1,11 @@
 """Files in folders of a person's choosing."""
 
+import os
+from pathlib import Path
+
 import pytest
 
+from streamclust import api
 from streamclust.errors import SettingsError
 from streamclust.store.outputs import Outputs
 
@@ -53,3 +57,28 @@ def test_an_error_leaves_what_was_there(outputs, tmp_path):
         pass  # nothing is staged
     assert file.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir() if p.suffix != ""] == ["a.csv"]
+
+
+def test_results_that_cannot_be_written_to_are_read(case_folder, tmp_path, monkeypatch):
+    """A snapshot, or a colleague's folder: what is taken from it goes elsewhere, and it stays."""
+    out, to = tmp_path / "out", tmp_path / "to"
+    case = api.run(case_folder, out, descriptors=["a"], n_clusters="3:4")
+    case.assign(case_folder, tmp_path / "first.csv")
+    to.mkdir()
+
+    def state():
+        return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in out.rglob("*")}
+
+    before = state()
+    # Root may write anywhere but on a file system that is read-only, which a test cannot make.
+    may_write = os.access
+    monkeypatch.setattr(
+        "os.access", lambda path, mode: out not in Path(path).parents and may_write(path, mode)
+    )
+    case = api.open(out)
+    case.export(to=to / "labels.csv").report(to=to / "page.html")
+    case.assign(case_folder, to / "assigned.csv")
+    assert case.verify() == []
+    assert state() == before
+    assert (to / "assigned.csv").read_bytes() == (tmp_path / "first.csv").read_bytes()
+    assert {path.name for path in to.iterdir()} >= {"labels.csv", "page.html", "assigned.csv"}

@@ -35,7 +35,15 @@ def test_numbers_of_clusters(text, expected):
     assert parse_n_clusters(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "two", "5:2", "0", "2:3:4", "1.5", None, [], -3])
+MANY = [
+    pytest.param("2:9999999999", id="many"),
+    pytest.param("9" * 5_000, id="digits"),
+    pytest.param(float("inf"), id="infinite"),
+    pytest.param(10**30, id="large"),
+]
+
+
+@pytest.mark.parametrize("text", ["", "two", "5:2", "0", "2:3:4", "1.5", None, [], -3, 2.5, *MANY])
 def test_numbers_of_clusters_that_are_none(text):
     with pytest.raises(SettingsError, match="n_clusters"):
         parse_n_clusters(text)
@@ -58,14 +66,24 @@ def test_numbers_of_clusters_that_are_none(text):
         {"memory": "much"},
         {"memory": "1.2.3GiB"},
         {"memory": True},
+        {"memory": "1e400"},
+        {"memory": float("nan")},
+        {"memory": 10**5_000},
+        {"n_components": 10**5_000},
+        {"contamination": 10**400},
+        {"tol": float("inf")},
+        {"n_neighbors": 10**9},
+        {"scheduler": 8786},
+        {"algorithms": 5},
         {"n_clusters": "x"},
         {"colour": "red"},
     ],
 )
 def test_settings_out_of_range_are_named(changes):
     name = next(iter(changes))
-    with pytest.raises(SettingsError, match=name):
+    with pytest.raises(SettingsError, match=name) as raised:
         Settings().having(**changes)
+    assert len(str(raised.value)) < 500
 
 
 def test_the_written_file_gives_the_defaults(tmp_path):
@@ -130,6 +148,10 @@ def test_a_settings_file_with_mistakes(tmp_path):
     file.write_text("n_clusters = ")
     with pytest.raises(SettingsError, match="is no TOML"):
         read_settings(file)
+    for value in ("9" * 5_000, "[" * 3_000 + "]" * 3_000):
+        file.write_text(f"n_clusters = {value}")
+        with pytest.raises(SettingsError, match="is no TOML that can be read"):
+            read_settings(file)
     with pytest.raises(SettingsError, match="cannot be read"):
         read_settings(tmp_path / "none.toml")
 

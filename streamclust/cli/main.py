@@ -1,7 +1,9 @@
 """The command line: errors in one line, and an exit code for each way to end."""
 
+import errno
 import os
 import sys
+from typing import NoReturn
 
 import click
 
@@ -28,6 +30,7 @@ for command in vars(every).values():
 
 def main() -> None:
     """Run a command; what streamclust raises on purpose becomes one line and exit code 2."""
+    _open_standard_streams()
     interrupts.listen()
     try:
         commands(standalone_mode=False)
@@ -43,8 +46,36 @@ def main() -> None:
         # The reader of a pipe, such as head, has had enough; Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        click.echo(f"error: {error}: the same command goes on once that is mended", err=True)
+        words = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        # The latter is what numpy says where fewer bytes were written than there are.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or "requested and" in words:
+            words = f"no space is left on the disk ({words})"
+        click.echo(f"error: {words}: the same command goes on once that is mended", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped: the same command goes on from here", err=True)
-        sys.exit(130)
+        _stopped()
+    except Exception:
+        # A library that is being imported makes another error of Ctrl-C.
+        if not interrupts.is_pending:
+            raise
+        _stopped()
+
+
+def _stopped() -> NoReturn:
+    click.echo("stopped: the same command goes on from here", err=True)
+    sys.exit(130)
+
+
+def _open_standard_streams() -> None:
+    """Give those that a daemon or ``2>&-`` closed a place to write to.
+
+    A file of the run would get their number otherwise, and what libraries print in it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free, so this very one.
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w" if number else "r"))  # noqa: SIM115

@@ -194,7 +194,7 @@ class Settings:
     n_neighbors: int = _setting(
         15,
         "Neighbours of each row in the graph that outlier scores and duplicates are taken from.",
-        number(int, 1),
+        number(int, 1, below=2**20),
         "outliers",
     )
     neighbors: str = _setting(
@@ -341,8 +341,9 @@ def read_settings(path: str | Path) -> dict[str, Any]:
             read = tomllib.load(file)
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is no TOML: {error}") from None
+    except (ValueError, RecursionError) as error:
+        # A number of thousands of digits, and tables nested as deep, are TOML that Python refuses.
+        raise SettingsError(f"{path} is no TOML that can be read: {error}") from None
     try:
         Settings().having(**read)
     except (SettingsError, TypeError) as error:

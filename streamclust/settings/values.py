@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
+from operator import index
 from typing import Any
 
-from streamclust.errors import SettingsError
+from streamclust.errors import SettingsError, shortened
 from streamclust.memory import MIB, parse_bytes
 from streamclust.registries import ALGORITHMS
 
@@ -16,6 +17,9 @@ COVARIANCE_TYPES = ("diag", "full")
 AUTO, ALL = "auto", "all"
 # An automatic sweep begins here; it is widened while the best lies at its upper edge.
 FIRST_SWEEP = "2:30"
+MOST_NUMBERS_OF_CLUSTERS = 10_000
+# What counts rows or passes fits the integers of numpy.
+MOST = 2**63
 
 
 @dataclass(frozen=True)
@@ -44,21 +48,22 @@ class Values:
 def one_of(*choices: str) -> Values:
     def read(name: str, value: Any) -> Any:
         if value not in choices:
-            raise SettingsError(f"{name}={value!r}: choose from {', '.join(choices)}")
+            raise SettingsError(f"{name}={shortened(value)}: choose from {', '.join(choices)}")
         return value
 
     return Values(read, "|".join(choices), choices)
 
 
-def number(kind: type, least: int, below: int | None = None) -> Values:
+def number(kind: type, least: int, below: int = MOST) -> Values:
     accepted: Any = Integral if kind is int else Real
 
     def read(name: str, value: Any) -> Any:
         # Written so that NaN, which compares with nothing, is refused.
-        if not isinstance(value, accepted) or isinstance(value, bool) or not value >= least:
-            raise SettingsError(f"{name}={value!r} must be a number of at least {least}")
-        if below is not None and value >= below:
-            raise SettingsError(f"{name}={value} must be below {below}")
+        is_number = isinstance(value, accepted) and not isinstance(value, bool)
+        if not (is_number and value >= least):
+            raise SettingsError(f"{name}={shortened(value)} must be a number of at least {least}")
+        if value >= below:
+            raise SettingsError(f"{name}={shortened(value)} must be below {below}")
         return value
 
     return Values(read, "INTEGER" if kind is int else "FLOAT", kind=kind)
@@ -67,7 +72,7 @@ def number(kind: type, least: int, below: int | None = None) -> Values:
 def flag() -> Values:
     def read(name: str, value: Any) -> Any:
         if not isinstance(value, bool):
-            raise SettingsError(f"{name}={value!r} must be true or false")
+            raise SettingsError(f"{name}={shortened(value)} must be true or false")
         return value
 
     return Values(read, "true|false", kind=bool)
@@ -75,9 +80,10 @@ def flag() -> Values:
 
 def read_names(name: str, value: Any) -> tuple[str, ...]:
     """Names out of ``"a, b"`` or a sequence, each once."""
-    parts = tuple(value.split(",") if isinstance(value, str) else value)
-    if not all(isinstance(part, str) for part in parts):
-        raise SettingsError(f"{name}={value!r} must be names")
+    parts = value.split(",") if isinstance(value, str) else value
+    is_sequence = isinstance(parts, Sequence)
+    if not (is_sequence and all(isinstance(part, str) for part in parts)):
+        raise SettingsError(f"{name}={shortened(value)} must be names")
     return tuple(dict.fromkeys(part.strip() for part in parts))
 
 
@@ -88,7 +94,7 @@ def read_algorithms(name: str, value: Any) -> tuple[str, ...]:
     unknown = [one for one in wanted if one not in ALGORITHMS]
     if unknown or not wanted:
         raise SettingsError(
-            f"no algorithm is called {', '.join(unknown) or 'so'}: choose from "
+            f"no algorithm is called {', '.join(map(shortened, unknown)) or 'so'}: choose from "
             f"{', '.join(ALGORITHMS)}, or {ALL}"
         )
     return wanted
@@ -104,9 +110,9 @@ def read_n_components(name: str, value: Any) -> int | float:
             number = None
     is_whole = isinstance(number, Integral) and not isinstance(number, bool)
     is_share = isinstance(number, Real) and not isinstance(number, Integral)
-    if not ((is_whole and number >= 1) or (is_share and 0 < number <= 1)):
+    if not ((is_whole and 1 <= number < MOST) or (is_share and 0 < number <= 1)):
         raise SettingsError(
-            f"{name}={value!r} must be a number of components "
+            f"{name}={shortened(value)} must be a number of components "
             "or a share of variance above 0 and at most 1"
         )
     return number
@@ -116,7 +122,7 @@ def read_share_of_rows(name: str, value: Any) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not (is_number and 0 < value <= 0.5):
         raise SettingsError(
-            f"{name}={value!r} must be a share of the rows, up to 0.5, such as 0.005"
+            f"{name}={shortened(value)} must be a share of the rows, up to 0.5, such as 0.005"
         )
     return value
 
@@ -126,16 +132,18 @@ def read_contamination(name: str, value: Any) -> str | float:
         return AUTO
     try:
         share = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         share = 0.0
     if not 0 < share <= 0.5 or isinstance(value, bool):
-        raise SettingsError(f"{name}={value!r}: write auto, or a share up to 0.5, such as 0.01")
+        raise SettingsError(
+            f"{name}={shortened(value)}: write auto, or a share up to 0.5, such as 0.01"
+        )
     return share
 
 
 def read_group(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise SettingsError(f"{name}={value!r}: write folder, none or a column's name")
+        raise SettingsError(f"{name}={shortened(value)}: write folder, none or a column's name")
     return value
 
 
@@ -147,11 +155,13 @@ def read_n_clusters(name: str, value: Any) -> Any:
 def read_memory(name: str, value: Any) -> Any:
     size = parse_bytes(value)
     if isinstance(value, str) and size < MIB:
-        raise SettingsError(f"{name}={value!r} is {size} bytes: write 1GiB or 640MiB")
+        raise SettingsError(f"{name}={shortened(value)} is {size} bytes: write 1GiB or 640MiB")
     return value
 
 
-def read_text(name: str, value: Any) -> Any:
+def read_text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise SettingsError(f"{name}={shortened(value)} must be text")
     return value
 
 
@@ -168,25 +178,33 @@ def parse_n_clusters(text: Any) -> tuple[int, ...]:
     SettingsError
         When it is none of these, or a number is below 2.
     """
-    numbers: list[int] = []
+    told = f"n_clusters {shortened(text)}"
     parts = text.split(",") if isinstance(text, str) else text
+    numbers: list[int] = []
     try:
         for part in parts if isinstance(parts, Sequence | range) else (parts,):
-            if isinstance(part, str) and ":" in part:
-                first, last = map(int, part.split(":"))
-                if last < first:
-                    raise SettingsError(f"n_clusters {part!r} runs backwards: write {last}:{first}")
-                if last == first:
-                    raise SettingsError(f"n_clusters {part!r} is a sweep of one k: write {first}")
-                numbers += range(first, last + 1)
+            if isinstance(part, str):
+                numbers += _sweep(part, told) if ":" in part else [int(part)]
             else:
-                numbers.append(int(part))
-    except (TypeError, ValueError) as error:
-        if isinstance(error, SettingsError):
-            raise
+                numbers.append(index(part))
+    except SettingsError:
+        raise
+    except (TypeError, ValueError):
         raise SettingsError(
-            f"n_clusters {text!r} is not understood: write auto, 8, a list 5,8,12 or a range 2:30"
+            f"{told} is not understood: write auto, 8, a list 5,8,12 or a range 2:30"
         ) from None
-    if not numbers or min(numbers) < 2:
-        raise SettingsError(f"n_clusters {text!r} must name numbers of at least 2")
+    if not numbers or min(numbers) < 2 or max(numbers) >= MOST:
+        raise SettingsError(f"{told} must name numbers of at least 2")
     return tuple(sorted(set(numbers)))
+
+
+def _sweep(text: str, told: str) -> range:
+    first, last = map(int, text.split(":"))
+    if last < first:
+        raise SettingsError(f"{told} runs backwards: write {last}:{first}")
+    if last == first:
+        raise SettingsError(f"{told} is a sweep of one k: write {first}")
+    if last - first >= MOST_NUMBERS_OF_CLUSTERS:
+        most = f"{MOST_NUMBERS_OF_CLUSTERS:,}"
+        raise SettingsError(f"{told} is a sweep of more than {most} k: name fewer")
+    return range(first, last + 1)

@@ -217,15 +217,26 @@ class Workspace:
         names = [p.parent.name for p in folder.glob("*/zarr.json")]
         return sorted(names, key=_by_number)
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether results can be changed; a folder that others keep, or a snapshot, may be read."""
+        return os.access(self._hidden, os.W_OK)
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the workspace for one run; the lock falls with the process, however it ends.
+
+        One that cannot be written to is not locked: nobody here changes it, and what is made of it
+        goes elsewhere.
 
         Raises
         ------
         WorkspaceError
             When another run holds it.
         """
+        if not self.is_writable:
+            yield
+            return
         with self._held():
             self._finish_pending()
             # Only the holder sweeps: what another run left half-written is nobody's now.
