@@ -40,7 +40,7 @@ class Outputs:
         """
         target = self.folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        staged = target.with_name(f".{target.name}.part")
+        staged = _staged(target)
         try:
             yield staged
             self._keep_foreign(target, name)
@@ -65,7 +65,7 @@ class Outputs:
         """
         target = Path(path).resolve()
         self._check_elsewhere(target, step, overwrite)
-        staged = target.with_name(f".{target.name}.part")
+        staged = _staged(target)
         try:
             yield staged
             if not os.access(self._record.parent, os.W_OK):
@@ -172,6 +172,17 @@ def file_digest(path: Path) -> str:
     """What tells one content of a file from another."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
+def sweep(folder: Path) -> None:
+    """Remove the files of a results folder that a killed run left half written."""
+    pattern = _staged(folder / "*").name
+    for orphan in (*folder.glob(pattern), *folder.glob(f"figures/**/{pattern}")):
+        orphan.unlink(missing_ok=True)
+
+
+def _staged(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -55,6 +55,7 @@ from streamclust.store.damage import (
     stored_bytes,
     take_in,
 )
+from streamclust.store.outputs import sweep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -241,6 +242,7 @@ class Workspace:
             self._finish_pending()
             # Only the holder sweeps: what another run left half-written is nobody's now.
             shutil.rmtree(self._hidden / "staging", ignore_errors=True)
+            sweep(self.folder)
             yield
 
     @contextmanager

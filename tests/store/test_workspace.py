@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from streamclust.errors import SourceError, WorkspaceError
+from streamclust.store.outputs import Outputs
 from streamclust.store.workspace import Workspace, fingerprint, stage_array, store_array
 
 
@@ -44,6 +45,18 @@ def test_nothing_half_written_is_left(workspace):
         stage_array(staged, "x", (10,), "f4", 5)[:5] = 1 / 0
     assert workspace.descriptors == []
     assert not list((workspace.folder / ".streamclust" / "staging").iterdir())
+
+
+def test_what_a_killed_run_left_half_written_is_swept(workspace, tmp_path):
+    outputs = Outputs(workspace.folder, pytest.fail)
+    blocks = [outputs.writing(name) for name in ("labels.csv", "figures/maps/a.png")]
+    half = [block.__enter__() for block in blocks]
+    kept = tmp_path / "out" / "figures" / "mine.part"
+    for file in (*half, kept):
+        file.write_text("half")
+    with workspace.lock():
+        assert not any(file.exists() for file in half)
+        assert kept.exists()
 
 
 def _hold(folder, held, done):
