@@ -146,7 +146,7 @@ def list_layout(file: str | Path) -> ListLayout:
     refused = None
     for separator in SEPARATORS:
         lines = list(islice(csv_lines(file, separator), _LOOKED_AT))
-        if not lines or not lines[0]:
+        if not lines or not any(field.strip() for field in lines[0]):
             raise SourceError(f"{file}: starts with an empty line: one line a path is needed")
         first, *rest = (line for line in lines if any(field.strip() for field in line))
         if len(first) == 1:

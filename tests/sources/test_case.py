@@ -174,6 +174,7 @@ def test_names_without_folders_are_paths_too(tmp_path, names):
     [
         (b"", "starts with an empty line"),
         (b"\na/b.jpg\n", "starts with an empty line"),
+        (b" \t\na/b.jpg\n", "starts with an empty line"),
         (b"paths\na/1.jpg\n\na/2.jpg\n", "line 3 is empty"),
         (b"paths\na/1.jpg\na/2,3.jpg\n", "line 3 has 2 columns where the first has 1.*quotes"),
         (b"id,paths\n1,a/1.jpg\n2,\n", "line 3 has no path"),
