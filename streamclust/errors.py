@@ -13,6 +13,7 @@ Each is also a child of the built-in that fits, so that callers who do not know
 streamclust catch them where they would expect to.
 """
 
+import re
 import reprlib
 from typing import Any
 
@@ -20,9 +21,18 @@ MISSING, DAMAGED, TOO_LARGE = "missing image", "damaged image", "image too large
 # Its file may be in order, but it is in a format, or packed in a way, that is not read here.
 UNSUPPORTED = "unsupported image"
 
+# What ends a line, or tells a terminal something else than to show a character.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
 
 class StreamclustError(Exception):
-    """Base of every error that streamclust raises on purpose."""
+    """Base of every error that streamclust raises on purpose.
+
+    Its text is one line, whatever a file that is quoted in it holds.
+    """
+
+    def __str__(self) -> str:
+        return _CONTROL.sub(" ", str(self.args[0] if self.args else ""))
 
 
 class SourceError(StreamclustError, ValueError):
@@ -41,9 +51,6 @@ class ImageError(SourceError):
     def __init__(self, message: str, kind: str) -> None:
         super().__init__(message, kind)
         self.kind = kind
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class SettingsError(StreamclustError, ValueError):

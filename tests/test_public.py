@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+from functools import partial
+
+import pytest
 
 import streamclust
+from streamclust.errors import DAMAGED, ImageError, SettingsError, SourceError
 
 HEAVY = {"sklearn", "numba", "dask", "matplotlib", "scipy", "pandas", "zarr", "numpy"}
 
@@ -36,3 +40,9 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "run" in done.stdout
     assert not HEAVY & set(done.stderr.split())
+
+
+@pytest.mark.parametrize("error", [SourceError, SettingsError, partial(ImageError, kind=DAMAGED)])
+def test_an_error_is_one_line_whatever_it_quotes(error):
+    told = str(error("no column (r\x0bw, a\r\nb, \x1b[31mred, c\u2028d): name one"))
+    assert told == "no column (r w, a b,  [31mred, c d): name one"

@@ -7,6 +7,7 @@ for a thumbnail and for a photograph, and cost the same.
 from __future__ import annotations
 
 import io
+import logging
 import math
 import re
 import struct
@@ -21,6 +22,9 @@ from streamclust.errors import DAMAGED, TOO_LARGE, UNSUPPORTED, ImageError
 if TYPE_CHECKING:
     from PIL import Image
     from PIL.ImageFile import ImageFile
+
+# What is wrong with an image is told with its row; Pillow would print it, of no row, besides.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 MEASURES = (
     "saturated",
