@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import pytest
 from cases import write_case
@@ -9,6 +10,7 @@ from cases import write_case
 from streamclust import api
 from streamclust.errors import SettingsError
 from streamclust.last_settings import settings_of
+from streamclust.settings.values import SCALINGS
 from streamclust.store.record import records, settings_of_last
 
 MADE = {
@@ -55,6 +57,32 @@ def test_a_command_finds_done_what_the_run_did(case, command, told):
     steps, said = really_run(getattr(case, command))
     assert not steps & {"reduce", "cluster", "neighbors", "outliers", "suspects", "measure"}
     assert said[0] == told
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_every_command_goes_on_after_every_scaling(blobs, tmp_path, unrendered, scaling):
+    values = blobs[0][:200, :6]
+    folder = write_case(tmp_path / "case", a=values)
+    case = api.run(
+        folder, tmp_path / "out", scaling=scaling, outlier_scaling=scaling, whiten=True, n_clusters=3
+    )
+    before = case.store["descriptors/a/reduced"].attrs["fingerprint"]
+    commands = (
+        *(case.reduce, case.cluster, case.measure, case.outliers, case.compare, case.describe),
+        *(case.layout, case.report, case.export, partial(case.assign, folder, tmp_path / "n.csv")),
+    )
+    for command in commands:
+        steps, _ = really_run(command)
+        assert not steps & {"ingest", "reduce", "cluster", "space", "neighbors", "outliers"}
+    more = write_case(tmp_path / "more", a=values[:9] + 0.01)
+    paths = more / "images_paths.csv"
+    paths.write_text(paths.read_text().replace("veriwild", "later"))
+    case.update(more)
+    attributes = case.store["descriptors/a/reduced"].attrs
+    assert attributes["fingerprint"] != before
+    assert settings_of("reduce", {}, case.folder)[0].scaling == scaling
+    steps, _ = really_run(case.reduce)
+    assert "reduce" not in steps
 
 
 def test_a_mixture_is_made_as_its_sets_were(case):
