@@ -5,6 +5,7 @@ A test kills many, most of them soon: to import the libraries in each took longe
 
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -36,14 +37,16 @@ def files(folder: Path) -> int:
     return sum(len(names) for _, _, names in os.walk(folder))
 
 
-def killed(out: Path, n_more: int, *command: Any) -> int:
-    """Exit code of a command killed once so many more files are there: -SIGKILL, or 0 if not."""
+def killed(out: Path, n_more: int, *command: Any, by: int = signal.SIGKILL) -> int:
+    """Exit code of a command that gets a signal once so many more files are there, if it comes so
+    far."""
     process = _start(*command)
     # By what is on disk, not by the clock: the same moments, whatever the machine's load.
     enough = files(out) + n_more
     while files(out) < enough and process.is_alive():
         time.sleep(0.002)
-    process.kill()
+    if process.is_alive():
+        os.kill(process.pid, by)
     return _code(process)
 
 

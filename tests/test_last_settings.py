@@ -63,9 +63,8 @@ def test_a_command_finds_done_what_the_run_did(case, command, told):
 def test_every_command_goes_on_after_every_scaling(blobs, tmp_path, unrendered, scaling):
     values = blobs[0][:200, :6]
     folder = write_case(tmp_path / "case", a=values)
-    case = api.run(
-        folder, tmp_path / "out", scaling=scaling, outlier_scaling=scaling, whiten=True, n_clusters=3
-    )
+    made = {"scaling": scaling, "outlier_scaling": scaling, "whiten": True, "n_clusters": 3}
+    case = api.run(folder, tmp_path / "out", **made)
     before = case.store["descriptors/a/reduced"].attrs["fingerprint"]
     commands = (
         *(case.reduce, case.cluster, case.measure, case.outliers, case.compare, case.describe),
