@@ -1,6 +1,5 @@
 """The common look of all figures: text that fits the room there is, and how they are saved."""
 
-import os
 import textwrap
 import unicodedata
 from bisect import bisect_left
@@ -30,14 +29,9 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Save the figure: the file at `path` is whole or as it was."""
-    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        # No name and version of the program: the same figure is the same file.
-        figure.savefig(staged, format="png", dpi=DPI, metadata={"Software": None})
-        os.replace(staged, path)
-    finally:
-        staged.unlink(missing_ok=True)
+    """Save the figure."""
+    # No name and version of the program: the same figure is the same file.
+    figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None})
 
 
 def clean(axes: Axes) -> Axes:
