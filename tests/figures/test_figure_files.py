@@ -122,23 +122,6 @@ def test_the_same_figure_is_the_same_file(tmp_path: Path) -> None:
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
 
 
-def test_a_failed_figure_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "map.png"
-    path.write_bytes(b"old")
-
-    def fail(*_: object) -> None:
-        raise OSError("disk full")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("streamclust.figures.canvas.os.replace", fail)
-        with pytest.raises(OSError, match="disk full"):
-            draw_density(path, counts(2))
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_the_colours_of_clusters_are_in_the_picture(tmp_path: Path) -> None:
     made = np.zeros((2, 60, 40), np.int64)
     made[0, :20], made[1, 40:] = 9, 9
