@@ -36,7 +36,7 @@ from streamclust.labelling import (
 )
 from streamclust.layouts import draw_layouts, layout
 from streamclust.outliers import LEAST_SCORED_ROWS, flagged_now
-from streamclust.passes import Executor, LocalExecutor
+from streamclust.passes import Executor, LocalExecutor, named_scheduler
 from streamclust.passes.accumulators import compute_dtype
 from streamclust.planning import (
     Inputs,
@@ -439,7 +439,7 @@ def working(
         for damage in workspace.make_way(command):
             events.warn(f"{damage.place} is damaged ({damage.what}): it is made again")
         decide_all(workspace)
-        executor = _executor(settings)
+        executor = _executor(settings, events)
         job = Job(workspace, settings, executor, events)
         try:
             yield job
@@ -451,12 +451,15 @@ def working(
                 record.save(workspace, job.outputs, told)
 
 
-def _executor(settings: Settings) -> Executor:
-    if settings.scheduler is None:
+def _executor(settings: Settings, events: Events) -> Executor:
+    scheduler = named_scheduler(settings.scheduler)
+    if scheduler is None:
         return LocalExecutor(settings.workers)
     from streamclust.passes import DaskExecutor
 
-    return DaskExecutor(settings.scheduler)
+    if settings.scheduler is None:
+        events.note(f"the passes run on the dask scheduler of the environment, {scheduler}")
+    return DaskExecutor(scheduler, warn=events.warn)
 
 
 def _of_rows(workspace: Workspace) -> dict[str, Any]:

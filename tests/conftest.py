@@ -61,7 +61,7 @@ def dask_address():
 def executor(request: pytest.FixtureRequest):
     """Each way to run passes."""
     if request.param == "dask":
-        from streamclust.passes.executors import DaskExecutor
+        from streamclust.passes.dask_executor import DaskExecutor
 
         made = DaskExecutor(request.getfixturevalue("dask_address"))
     else:

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from streamclust.cli import main
@@ -53,6 +54,38 @@ def killed(out: Path, n_more: int, *command: Any, by: int = signal.SIGKILL) -> i
 def finished(*command: Any) -> int:
     """Exit code of a command that is left to end."""
     return _code(_start(*command))
+
+
+class Started:
+    """A command under way, and what it says.
+
+    Parameters
+    ----------
+    *command
+    """
+
+    def __init__(self, *command: Any) -> None:
+        with NamedTemporaryFile(delete=False) as file:
+            self._said = Path(file.name)
+        self._process = FORKS.Process(target=_told, args=([*map(str, command)], file.name))
+        self._process.start()
+
+    def ended(self, timeout: float) -> tuple[int | None, str]:
+        """Its exit code, None where it goes on after so many seconds, and all that it said."""
+        self._process.join(timeout)
+        return self._process.exitcode, self._said.read_text()
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._said.unlink(missing_ok=True)
+
+
+def _told(arguments: list[str], file: str) -> None:
+    with open(file, "w") as said:
+        os.dup2(said.fileno(), 1)
+        os.dup2(said.fileno(), 2)
+    _program(arguments)
 
 
 def _start(*command: Any) -> Any:

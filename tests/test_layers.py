@@ -131,9 +131,9 @@ def test_no_folder_is_a_hall():
     assert max(sizes.values()) <= 20
 
 
-def test_distributed_is_imported_in_one_module():
+def test_distributed_is_imported_in_two_modules():
     users = [module for module in MODULES if "distributed" in roots(module)]
-    assert users == ["streamclust.passes.executors"]
+    assert users == ["streamclust.passes.dask_executor", "streamclust.passes.parcels"]
 
 
 @pytest.mark.parametrize("part", ["passes.accumulators", "neighbors", "estimators"])

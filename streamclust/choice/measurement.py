@@ -132,11 +132,29 @@ def _measure(
     drawn = UniformSample(SILHOUETTE_ROWS, seed)
     sample = passes.reduce("sampling rows", rows.having(numbered=True), drawn).result()
     values, labels = sample[0], sample[1]
-    distances = passes.reduce("silhouettes", rows, DistanceSums(values, n_clusters, shift))
-    return [
-        _exact(sizes[c], means[c], *spreads[c]) | _sampled(sums, sizes[c], labels[:, c])
-        for c, sums in enumerate(distances.result())
-    ]
+    sums = DistanceSums(values, n_clusters, shift)
+    sampled = passes.reduce("silhouettes", rows, sums, tell=_Silhouettes(sizes, labels))
+    return [_exact(sizes[c], means[c], *spreads[c]) | told for c, told in enumerate(sampled)]
+
+
+@dataclass(frozen=True)
+class _Silhouettes:
+    """Tells silhouettes of several clusterings from the distances of sampled rows, which are many.
+
+    Parameters
+    ----------
+    sizes : list of ndarray of shape (n_clusters,)
+    labels : ndarray of int of shape (n_sampled, n_clusterings)
+    """
+
+    sizes: list[np.ndarray]
+    labels: np.ndarray
+
+    def __call__(self, distances: DistanceSums) -> list[dict[str, float]]:
+        return [
+            _sampled(sums, self.sizes[c], self.labels[:, c])
+            for c, sums in enumerate(distances.result())
+        ]
 
 
 def _exact(

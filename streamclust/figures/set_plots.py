@@ -128,11 +128,8 @@ def _maps(job: Job, passes: Passes, clustering: StoredClustering, rows: Rows, ma
     k, reduced = len(sizes), job.set(descriptor).reduced_scatter
     sampled = rows.having(numbered=True)
     drawn = UniformSample(_SAMPLE_ROWS, job.settings.random_state)
-    sample = passes.reduce("sampling", sampled, drawn).result()[0]
-    maps = [
-        DensityMap(axes, reduced.mean, *map_edges((sample - reduced.mean) @ axes, MAP_BINS))
-        for axes in _axes(reduced.scatter, sizes, means)
-    ]
+    planes = _Planes(reduced.mean, _axes(reduced.scatter, sizes, means))
+    maps = passes.reduce("sampling", sampled, drawn, tell=planes)
     labelled = rows.having(extras=(clustering.labels,))
     density = passes.reduce("density", labelled, DensityMaps(maps, k))
     for number, (kind, axis) in enumerate(_MAPS.items()):
@@ -147,6 +144,20 @@ def _maps(job: Job, passes: Passes, clustering: StoredClustering, rows: Rows, ma
                 f"{descriptor}: {k} clusters of all {int(sizes.sum()):,} rows",
                 (f"{axis} 1", f"{axis} 2"),
             )
+
+
+@dataclass(frozen=True)
+class _Planes:
+    """Tells how far planes through the data must reach to show the rows of a sample."""
+
+    mean: np.ndarray
+    axes: list[np.ndarray]
+
+    def __call__(self, sample: UniformSample) -> list[DensityMap]:
+        rows = sample.result()[0] - self.mean
+        return [
+            DensityMap(axes, self.mean, *map_edges(rows @ axes, MAP_BINS)) for axes in self.axes
+        ]
 
 
 def _axes(scatter: np.ndarray, sizes: np.ndarray, means: np.ndarray) -> list[np.ndarray]:

@@ -120,27 +120,27 @@ def fit_cells(sample: np.ndarray, n_cells: int, seed: int, passes: Passes) -> Ce
     shift = sample.mean(axis=0)
     values = (sample - shift).astype(np.float32, copy=False)
     n_parents = round(np.sqrt(n_cells))
-    witnesses = values[: n_parents * _SAMPLED_A_PARENT]
+    n_witnesses = n_parents * _SAMPLED_A_PARENT
     # All products are taken by tasks: on one thread, so that none rounds in another way.
     ((parents, owners),) = passes.map(
-        "seeding cells", _Parents(witnesses, values, seed), [n_parents], "level"
+        "seeding cells", _Parents(values, n_witnesses, seed), [n_parents], "level"
     )
     families = [values[owners == parent] for parent in range(len(parents))]
     shares = [(family, max(1, round(n_cells * len(family) / len(values)))) for family in families]
     centers = passes.map("seeding cells", _Split(seed), shares, "parent")
-    return Cells(np.concatenate(centers)[:MOST_CELLS], parents, witnesses.copy(), shift)
+    return Cells(np.concatenate(centers)[:MOST_CELLS], parents, values[:n_witnesses].copy(), shift)
 
 
 @dataclass(frozen=True)
 class _Parents:
     """Centres of the upper level, and which of them each sampled row is nearest to."""
 
-    witnesses: np.ndarray
     values: np.ndarray
+    n_witnesses: int
     seed: int
 
     def __call__(self, n_parents: int) -> tuple[np.ndarray, np.ndarray]:
-        parents = _chained(_centers(self.witnesses, n_parents, self.seed))
+        parents = _chained(_centers(self.values[: self.n_witnesses], n_parents, self.seed))
         return parents, _nearest(self.values, parents, 1)[:, 0]
 
 

@@ -279,7 +279,8 @@ class _Judged:
         found[np.searchsorted(self.numbers, records["number"])] = records["plain"]
         distances = DistancesTo(self.values, found)
         return recall_of(
-            passes.reduce("judging neighbours", self.rows, distances).result(), self.true
+            passes.reduce("judging neighbours", self.rows, distances, tell=DistancesTo.result),
+            self.true,
         )
 
 
@@ -290,7 +291,8 @@ def _judged(numbered: Rows, shift: np.ndarray, settings: GraphSettings, passes: 
     values, numbers = values[order], numbers[order]
     queries = as_members(values, numbers, None, shift, np.float64)
     nearest = NearestRows(queries, settings.n_neighbors, shift)
-    true = passes.reduce("exact neighbours of a sample", numbered, nearest).result().distances
+    told = passes.reduce("exact neighbours of a sample", numbered, nearest, tell=NearestRows.result)
+    true = told.distances
     return _Judged(values.astype(np.float64), numbers, true, numbered)
 
 

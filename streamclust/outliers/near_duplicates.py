@@ -167,11 +167,14 @@ def set_scale(graph: StoredNeighbors, passes: Passes, seed: int) -> float:
     """The distance that near is a share of, from a set's graph."""
     sampled = UniformSample(_SAMPLED_ROWS, seed)
     rows = graph.rows.having(extras=(), numbered=True)
-    found = passes.reduce("usual distances of a sample", rows, sampled).result()
-    if not found:
-        return 0.0
-    usual = np.array([distance_scale(column) for column in found[0].T])
-    return scale_of(usual, usual_distance(graph, passes))
+    usual = passes.reduce("usual distances of a sample", rows, sampled, tell=_scales)
+    return scale_of(usual, usual_distance(graph, passes)) if len(usual) else 0.0
+
+
+def _scales(sampled: UniformSample) -> np.ndarray:
+    """The usual distance along each column; nothing where no row was seen."""
+    found = sampled.result()
+    return np.array([distance_scale(column) for column in found[0].T] if found else [])
 
 
 def scale_of(usual: np.ndarray, last: float) -> float:

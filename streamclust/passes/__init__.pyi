@@ -8,7 +8,7 @@ from .blocks import Stacked as Stacked
 from .blocks import block_rows as block_rows
 from .blocks import rows_at as rows_at
 from .blocks import spans_of as spans_of
-from .executors import DaskExecutor as DaskExecutor
+from .dask_executor import DaskExecutor as DaskExecutor
 from .executors import LocalExecutor as LocalExecutor
 from .executors import available_cpus as available_cpus
 from .executors import in_order as in_order
@@ -24,3 +24,5 @@ from .scaling import Scaling as Scaling
 from .scaling import column_scale as column_scale
 from .scaling import unit_rows as unit_rows
 from .scaling import weighted_block as weighted_block
+from .schedulers import named_scheduler as named_scheduler
+from .threads import single_threaded as single_threaded

@@ -1,16 +1,30 @@
-"""Executors: threads over blocks on one machine, and the same tasks through a dask scheduler."""
+"""Executors run tasks: the threads of one machine here, a dask scheduler in `dask_executor`."""
 
-import functools
-import socket
-import threading
+import copy
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from typing import Any, Protocol, TypeVar
 
-from streamclust.errors import ClusterError, StreamclustError
 from streamclust.memory import peak_resident
+from streamclust.passes.threads import single_threaded
+
+T = TypeVar("T")
+
+
+class Reduction(Protocol):
+    """A task whose results are merged.
+
+    Attributes
+    ----------
+    accumulator : Any
+        An empty one, with `merge`.
+    """
+
+    @property
+    def accumulator(self) -> Any: ...
+
+    def __call__(self, item: Any) -> Any: ...
 
 
 class Future(Protocol):
@@ -49,6 +63,11 @@ def available_cpus() -> int:
     return int(cpu_count())
 
 
+def _single_threaded(task: Callable[[Any], Any], item: Any) -> Any:
+    with single_threaded():
+        return task(item)
+
+
 class LocalExecutor:
     """Runs tasks on `n_workers` threads (all processors of the process by default).
 
@@ -68,18 +87,37 @@ class LocalExecutor:
         self, task: Callable[[Any], Any], items: Iterable[Any], in_flight: int | None = None
     ) -> Iterator[Any]:
         """Yield ``task(item)`` for each item, in order, at most `in_flight` at once."""
-        from threadpoolctl import threadpool_limits
-
         window = in_flight or self.n_workers + 1
-        with threadpool_limits(limits=1):
+        # What goes through the results is held, too: it merges them.
+        with single_threaded():
             if self.capacity(window) == 1:
                 yield from map(task, items)
                 return
-            # OpenMP's limit belongs to the thread that sets it, hence the initializer.
-            with ThreadPoolExecutor(
-                self.capacity(window), "streamclust", threadpool_limits, (1,)
-            ) as pool:
-                yield from in_order(lambda item: pool.submit(task, item), items, window)
+            with ThreadPoolExecutor(self.capacity(window), "streamclust") as pool:
+                yield from in_order(
+                    lambda item: pool.submit(_single_threaded, task, item), items, window
+                )
+
+    def reduce(
+        self,
+        task: Reduction,
+        items: Iterable[T],
+        in_flight: int | None = None,
+        done: Callable[[T], None] = lambda item: None,
+        tell: Callable[[Any], Any] | None = None,
+    ) -> Any:
+        """Merge ``task(item)`` of each item, in order; `done` is told each. Gives the total, or
+        what `tell` makes of it."""
+        items, total = list(items), copy.deepcopy(task.accumulator)
+        parts = self.map(task, items, in_flight)
+        for item in items:
+            part = next(parts)
+            total.merge(part)
+            # A part may be a matrix of all columns: it must not outlive the next one's making.
+            del part
+            done(item)
+        with single_threaded():
+            return total if tell is None else tell(total)
 
     def peak(self) -> int:
         """Peak resident memory of the process in bytes."""
@@ -87,111 +125,3 @@ class LocalExecutor:
 
     def close(self) -> None:
         """Nothing is kept between passes."""
-
-
-def _knock(address: str, timeout: float) -> None:
-    """Refuse an address where nobody listens: a `Client` tries it for a minute, then complains
-    from its destructor."""
-    target = urlsplit(address)
-    try:
-        host, port = target.hostname, target.port
-    except ValueError:
-        host, port = None, None
-    if not (target.scheme and host and port):
-        raise ClusterError(f"{address!r} is no scheduler's address: write tcp://host:port")
-    try:
-        socket.create_connection((host, port), timeout).close()
-    except OSError as error:
-        raise ClusterError(
-            f"no dask scheduler at {address} ({error}): start one with dask scheduler"
-        ) from error
-
-
-@functools.cache
-def _single_blas_thread() -> None:
-    # For good: a limit that is lifted again would be lifted under the process's other tasks.
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(limits=1)
-
-
-@functools.cache
-def _slots(in_flight: int) -> threading.BoundedSemaphore:
-    """Of this worker process: as many of its threads as the budget allows go on at once."""
-    return threading.BoundedSemaphore(in_flight)
-
-
-def _run(task: Callable[[Any], Any], item: Any, in_flight: int) -> tuple[Any, int]:
-    _single_blas_thread()
-    with _slots(in_flight):
-        return task(item), peak_resident()
-
-
-class DaskExecutor:
-    """Runs tasks on the workers of a dask scheduler.
-
-    Tasks carry the paths of arrays and small state, never rows: every worker must see the
-    case and the results under the same paths, as on a cluster's shared file system.
-
-    Parameters
-    ----------
-    address : str
-        The scheduler's address, e.g. ``tcp://10.0.0.1:8786``.
-    timeout : float
-        Seconds to wait for the scheduler.
-
-    Raises
-    ------
-    ClusterError
-        When the scheduler does not answer, has no workers, or a task fails on them.
-    """
-
-    def __init__(self, address: str, timeout: float = 30) -> None:
-        from distributed import Client
-
-        _knock(address, timeout)
-        self.client = Client(address, timeout=timeout, set_as_default=False)
-        try:
-            self.client.wait_for_workers(1, timeout=timeout)
-        except TimeoutError as error:
-            self.client.close()
-            raise ClusterError(
-                f"the dask scheduler at {address} has no workers: dask worker {address}"
-            ) from error
-        threads = self.client.nthreads().values()
-        self.n_workers = sum(threads)
-        self.threads_a_process = max(threads)
-        self._peak = 0
-
-    def capacity(self, in_flight: int | None) -> int:
-        """Tasks that run at once: in each worker process, its threads or `in_flight`."""
-        threads = self.client.nthreads().values()
-        return max(1, sum(min(n, in_flight or n) for n in threads))
-
-    def map(
-        self, task: Callable[[Any], Any], items: Iterable[Any], in_flight: int | None = None
-    ) -> Iterator[Any]:
-        """Yield ``task(item)`` for each item, in order, at most `in_flight` in a process."""
-        # Scattered once: a task may carry megabytes of centres, and items are many.
-        carried = self.client.scatter([task], broadcast=True, hash=False)[0]
-        slots = in_flight or self.threads_a_process
-        try:
-            for result, peak in in_order(
-                lambda item: self.client.submit(_run, carried, item, slots, pure=False),
-                items,
-                self.capacity(in_flight) + 1,
-            ):
-                self._peak = max(self._peak, peak)
-                yield result
-        except StreamclustError:
-            raise
-        except Exception as error:
-            raise ClusterError(f"a task failed on the cluster: {error!r}") from error
-
-    def peak(self) -> int:
-        """Peak resident memory of this process or of a worker, whichever is more, in bytes."""
-        return max(self._peak, peak_resident())
-
-    def close(self) -> None:
-        """Leave the scheduler; it and its workers go on."""
-        self.client.close()

@@ -3,13 +3,13 @@
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, overload
 
 import numpy as np
 
 from streamclust.events import Events
 from streamclust.passes.blocks import Block, Rows, Span
-from streamclust.passes.executors import LocalExecutor
+from streamclust.passes.executors import LocalExecutor, Reduction
 
 # Blocks that a fold mixes: part of the result, hence not of the budget.
 BLOCKS_A_WINDOW = 4
@@ -33,6 +33,15 @@ class Executor(Protocol):
     def map(
         self, task: Callable[[Any], Any], items: Iterable[Any], in_flight: int | None = None
     ) -> Iterator[Any]: ...
+
+    def reduce(
+        self,
+        task: Reduction,
+        items: Iterable[Any],
+        in_flight: int | None = None,
+        done: Callable[[Any], None] = ...,
+        tell: Callable[[Any], Any] | None = None,
+    ) -> Any: ...
 
     def peak(self) -> int: ...
 
@@ -81,11 +90,36 @@ class Passes:
     def _named(self, name: str) -> str:
         return f"{self.about}: {name}" if self.about else name
 
-    def reduce(self, name: str, rows: Rows, accumulator: A, blocks_a_task: int = 1) -> A:
-        """Show every row to copies of an empty `accumulator` and merge them in row order."""
+    @overload
+    def reduce(self, name: str, rows: Rows, accumulator: A, blocks_a_task: int = 1) -> A: ...
+
+    @overload
+    def reduce(
+        self,
+        name: str,
+        rows: Rows,
+        accumulator: A,
+        blocks_a_task: int = 1,
+        *,
+        tell: Callable[[A], T],
+    ) -> T: ...
+
+    def reduce(
+        self,
+        name: str,
+        rows: Rows,
+        accumulator: Any,
+        blocks_a_task: int = 1,
+        *,
+        tell: Callable[[Any], Any] | None = None,
+    ) -> Any:
+        """Show every row to copies of an empty `accumulator` and merge them in row order.
+
+        Gives what they were merged into, or what `tell`, which can be pickled, makes of it where
+        that was done: a little of a large one.
+        """
         spans = rows.spans(blocks_a_task * rows.rows_a_block)
-        task = _Reduce(rows, accumulator)  # type: ignore[arg-type]
-        return self._merged(name, rows, task, spans, accumulator)
+        return self._merged(name, rows, _Reduce(rows, accumulator), spans, tell)
 
     def write(
         self,
@@ -104,20 +138,25 @@ class Passes:
         chunk = outputs[0].chunks[0]
         spans = rows.spans(max(chunk, blocks_a_task * rows.rows_a_block))
         task = _Write(rows, transform, tuple(outputs), accumulator)
-        return self._merged(name, rows, task, spans, accumulator)
+        return self._merged(name, rows, task, spans)
 
-    def _merged(self, name: str, rows: Rows, task: Any, spans: list[Span], empty: Any) -> Any:
-        total = copy.deepcopy(empty)
+    def _merged(
+        self,
+        name: str,
+        rows: Rows,
+        task: Any,
+        spans: list[Span],
+        tell: Callable[[Any], Any] | None = None,
+    ) -> Any:
         with self.events.passing(self._named(name), rows.n_rows) as advance:
-            parts = self.executor.map(task, spans, self.in_flight)
-            for span in spans:
-                part = next(parts)
-                if total is not None:
-                    total.merge(part)
-                # A part may be a matrix of all columns: it must not outlive the next one's making.
-                del part
-                advance(len(span))
-        return total
+            if task.accumulator is None:
+                done = self.executor.map(task, spans, self.in_flight)
+                for span, _ in zip(spans, done, strict=True):
+                    advance(len(span))
+                return None
+            return self.executor.reduce(
+                task, spans, self.in_flight, lambda span: advance(len(span)), tell
+            )
 
     def fold(
         self,

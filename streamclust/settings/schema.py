@@ -243,9 +243,10 @@ class Settings:
     )
     scheduler: str | None = _setting(
         None,
-        "Address of a dask scheduler to run the passes on.",
+        "Address of a dask scheduler to run the passes on, or the file that it writes.",
         Values(read_text, "ADDRESS"),
         "process",
+        unset="DASK_SCHEDULER_ADDRESS",
     )
     compress: bool = _setting(
         False,

@@ -11,7 +11,7 @@ from sklearn.datasets import make_blobs
 
 from streamclust import api
 from streamclust.errors import SourceError
-from streamclust.passes import executors
+from streamclust.passes import DaskExecutor
 from streamclust.sources import paths as path_lists
 
 N_OLD = 400
@@ -207,13 +207,13 @@ def test_on_a_scheduler_too(values, tmp_path, dask_address, monkeypatch):
     """Its workers read from files of their own; the change is seen where results are kept."""
     case = write_case(tmp_path / "case", a=values)
     file = case / "descriptors" / "a.pickle"
-    submitted = executors.DaskExecutor.map
+    reduced = DaskExecutor.reduce
 
     def changed(self, *arguments, **more):
         replace(file)
-        return submitted(self, *arguments, **more)
+        return reduced(self, *arguments, **more)
 
-    monkeypatch.setattr(executors.DaskExecutor, "map", changed)
+    monkeypatch.setattr(DaskExecutor, "reduce", changed)
     with pytest.raises(SourceError, match=SAID):
         api.ingest(case, tmp_path / "out", scheduler=dask_address)
     assert api.open(tmp_path / "out").descriptors == []

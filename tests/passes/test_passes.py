@@ -163,7 +163,7 @@ def _own_error(_):
 
 
 def test_no_scheduler_is_said_in_words():
-    from streamclust.passes.executors import DaskExecutor
+    from streamclust.passes.dask_executor import DaskExecutor
 
     with pytest.raises(ClusterError, match=r"no dask scheduler at tcp://127\.0\.0\.1:1"):
         DaskExecutor("tcp://127.0.0.1:1", timeout=0.5)

@@ -253,27 +253,20 @@ class DistanceSums:
 
     def __init__(self, sample: np.ndarray, n_clusters: list[int], shift: np.ndarray) -> None:
         self.shift = np.asarray(shift, np.float64)
-        self.sample = sample - self.shift
-        self.lengths = np.einsum("ij,ij->i", self.sample, self.sample)
+        self.sample = sample
         self.offsets = offsets_of(n_clusters)
         self.sums = np.zeros((len(sample), self.offsets[-1]))
 
     def update(self, values: np.ndarray, labels: np.ndarray) -> None:
         """See rows (n_rows, n_columns) and their labels (n_rows, n_clusterings)."""
+        # Made of the sample each time: as it is given it has half the bytes, to be sent.
+        sample = self.sample - self.shift
         for start in range(0, len(values), SLICE_ROWS):
             rows = values[start : start + SLICE_ROWS] - self.shift
-            distances = self._distances(rows).astype(np.float32)
+            distances = _distances_between(sample, rows).astype(np.float32)
             members = membership(labels[start : start + SLICE_ROWS], self.offsets)
             # Most of it is zero, and still a dense product is many times faster.
             self.sums += distances @ members.T.toarray().astype(np.float32)
-
-    def _distances(self, rows: np.ndarray) -> np.ndarray:
-        # float64: the distance of near rows is the difference of large numbers.
-        squared = self.sample @ (-2 * rows.T)
-        squared += self.lengths[:, None]
-        squared += np.einsum("ij,ij->i", rows, rows)
-        np.maximum(squared, 0, out=squared)
-        return np.sqrt(squared, out=squared)
 
     def merge(self, other: Self) -> None:
         self.sums += other.sums
@@ -281,3 +274,12 @@ class DistanceSums:
     def result(self) -> list[np.ndarray]:
         """Of each clustering the sums, of shape (n_sampled, n_clusters)."""
         return np.split(self.sums, self.offsets[1:-1], axis=1)
+
+
+def _distances_between(sample: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    # float64: the distance of near rows is the difference of large numbers.
+    squared = sample @ (-2 * rows.T)
+    squared += np.einsum("ij,ij->i", sample, sample)[:, None]
+    squared += np.einsum("ij,ij->i", rows, rows)
+    np.maximum(squared, 0, out=squared)
+    return np.sqrt(squared, out=squared)

@@ -137,12 +137,14 @@ class Covariance:
         return Scatter(self.count, mean, scatter, self._precision)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_scratch": None}
+        # Workers send it to each other: half of it says all.
+        return self.__dict__ | {"_scratch": None, "_scatter": _upper(self._scatter)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        if not self._scatter.flags.writeable:  # as joblib loads it when it maps the file
-            self._mean, self._scatter = self._mean.copy(), self._scatter.copy()
+        self._scatter = _square(self._scatter, len(self._mean))
+        if not self._mean.flags.writeable:  # as joblib loads it when it maps the file
+            self._mean = self._mean.copy()
 
     @np.errstate(over="ignore", invalid="ignore")
     def _update_piece(self, piece: np.ndarray) -> None:
@@ -266,6 +268,23 @@ def _mirror(scatter: np.ndarray) -> None:
         scatter[stop:, start:stop] = scatter[start:stop, stop:].T
         corner = scatter[start:stop, start:stop]
         corner[...] = np.triu(corner) + np.triu(corner, 1).T
+
+
+def _upper(scatter: np.ndarray) -> np.ndarray:
+    """The upper triangle, and a little below it, strip after strip."""
+    starts = range(0, len(scatter), STRIP)
+    strips = [scatter[start : start + STRIP, start:].reshape(-1) for start in starts]
+    return np.concatenate(strips) if strips else np.empty(0)
+
+
+def _square(upper: np.ndarray, n_features: int) -> np.ndarray:
+    """The matrix whose upper triangle `_upper` gave; zeros below it."""
+    scatter, first = np.zeros((n_features, n_features)), 0
+    for start in range(0, n_features, STRIP):
+        strip = scatter[start : start + STRIP, start:]
+        strip[...] = upper[first : first + strip.size].reshape(strip.shape)
+        first += strip.size
+    return scatter
 
 
 def _panels(n_features: int) -> Iterator[tuple[int, int]]:
