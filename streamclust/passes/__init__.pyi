@@ -1,3 +1,4 @@
+from .blas import one_blas_thread as one_blas_thread
 from .blocks import REDUCED_BLOCK_BYTES as REDUCED_BLOCK_BYTES
 from .blocks import Columns as Columns
 from .blocks import Part as Part

@@ -68,17 +68,15 @@ class LocalExecutor:
         self, task: Callable[[Any], Any], items: Iterable[Any], in_flight: int | None = None
     ) -> Iterator[Any]:
         """Yield ``task(item)`` for each item, in order, at most `in_flight` at once."""
-        from threadpoolctl import threadpool_limits
+        from streamclust.passes.blas import one_blas_thread
 
         window = in_flight or self.n_workers + 1
-        with threadpool_limits(limits=1):
+        with one_blas_thread():
             if self.capacity(window) == 1:
                 yield from map(task, items)
                 return
             # OpenMP's limit belongs to the thread that sets it, hence the initializer.
-            with ThreadPoolExecutor(
-                self.capacity(window), "streamclust", threadpool_limits, (1,)
-            ) as pool:
+            with ThreadPoolExecutor(self.capacity(window), "streamclust", one_blas_thread) as pool:
                 yield from in_order(lambda item: pool.submit(task, item), items, window)
 
     def peak(self) -> int:
@@ -110,9 +108,9 @@ def _knock(address: str, timeout: float) -> None:
 @functools.cache
 def _single_blas_thread() -> None:
     # For good: a limit that is lifted again would be lifted under the process's other tasks.
-    from threadpoolctl import threadpool_limits
+    from streamclust.passes.blas import one_blas_thread
 
-    threadpool_limits(limits=1)
+    one_blas_thread()
 
 
 @functools.cache
