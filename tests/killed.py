@@ -5,10 +5,12 @@ A test kills many, most of them soon: to import the libraries in each took longe
 
 import multiprocessing
 import os
+import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
+
+from dots import dots_for_figures
 
 from streamclust.cli import main
 
@@ -31,38 +33,56 @@ FORKS.set_forkserver_preload(
 )
 
 
-def files(folder: Path) -> int:
-    """What is on disk, also while a run moves it about."""
-    return sum(len(names) for _, _, names in os.walk(folder))
+# What changes what is on disk under a name.
+CHANGES = ("open", "os.rename", "os.mkdir", "os.link")
 
 
-def killed(out: Path, n_more: int, *command: Any) -> int:
-    """Exit code of a command killed once so many more files are there: -SIGKILL, or 0 if not."""
-    process = _start(*command)
-    # By what is on disk, not by the clock: the same moments, whatever the machine's load.
-    enough = files(out) + n_more
-    while files(out) < enough and process.is_alive():
-        time.sleep(0.002)
-    process.kill()
-    return _code(process)
+class Death:
+    """An audit hook that kills its own process, before it changes a folder once more.
+
+    By what it does on disk, not by the clock: the same moments, whatever the machine's load. And
+    nobody has to look, again and again, at what is there.
+
+    Parameters
+    ----------
+    folder : Path
+    n_changes : int
+        How many come before.
+    """
+
+    def __init__(self, folder: Path, n_changes: int) -> None:
+        self.folder, self.n_left = str(folder), n_changes
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in CHANGES or not str(arguments[0]).startswith(self.folder):
+            return
+        if event == "open" and not arguments[2] & os.O_CREAT:
+            return
+        if self.n_left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.n_left -= 1
+
+
+def killed(out: Path, n_changes: int, *command: Any) -> int:
+    """Exit code of a command killed after so many changes of its results: -SIGKILL, or 0 if not."""
+    return _code(command, Death(out, n_changes))
 
 
 def finished(*command: Any) -> int:
     """Exit code of a command that is left to end."""
-    return _code(_start(*command))
+    return _code(command)
 
 
-def _start(*command: Any) -> Any:
-    process = FORKS.Process(target=_program, args=([*map(str, command)],))
+def _code(command: tuple[Any, ...], death: Death | None = None) -> Any:
+    process = FORKS.Process(target=_program, args=([*map(str, command)], death))
     process.start()
-    return process
-
-
-def _code(process: Any) -> int:
     process.join()
     return process.exitcode
 
 
-def _program(arguments: list[str]) -> None:
+def _program(arguments: list[str], death: Death | None) -> None:
     sys.argv[1:] = arguments
-    main()
+    if death is not None:
+        sys.addaudithook(death)
+    with dots_for_figures():  # No test of these looks at one.
+        main()
