@@ -23,6 +23,8 @@ from streamclust.store.clusterings import recommended_clusterings, stored_cluste
 from streamclust.store.descriptions import load_description
 from streamclust.store.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 FILES = ("descriptions.csv", "description_evidence.csv", "readability.csv")
 
 
