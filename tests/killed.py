@@ -33,8 +33,9 @@ FORKS.set_forkserver_preload(
 )
 
 
-# What changes what is on disk under a name.
+# What changes what is on disk. Of a whole folder that goes, names are told without their place.
 CHANGES = ("open", "os.rename", "os.mkdir", "os.link")
+REMOVALS = ("os.remove", "os.rmdir")
 
 
 class Death:
@@ -54,13 +55,17 @@ class Death:
         self.folder, self.n_left = str(folder), n_changes
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self._is_change(event, arguments):
+            if self.n_left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            self.n_left -= 1
+
+    def _is_change(self, event: str, arguments: tuple[Any, ...]) -> bool:
+        if event in REMOVALS:
+            return True
         if event not in CHANGES or not str(arguments[0]).startswith(self.folder):
-            return
-        if event == "open" and not arguments[2] & os.O_CREAT:
-            return
-        if self.n_left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self.n_left -= 1
+            return False
+        return event != "open" or bool(arguments[2] & os.O_CREAT)
 
 
 def killed(out: Path, n_changes: int, *command: Any) -> int:

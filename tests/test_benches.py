@@ -42,7 +42,7 @@ def test_pca_against_its_peers():
 
 
 def test_k_means_against_its_peer():
-    told = bench("kmeans", "--rows", 1500, "--columns", 4)
+    told = bench("kmeans", "--rows", 400, "--columns", 3)
     assert "rows shuffled" in told
     assert "rows sorted by group" in told
 
