@@ -12,6 +12,10 @@ from sklearn.datasets import make_blobs
 
 from streamclust.passes.executors import LocalExecutor
 
+# Before anything imports numba: what it compiles for a few hundred rows takes longer to optimise
+# than to run. Processes that tests start do as these.
+os.environ.setdefault("NUMBA_OPT", "0")
+
 TESTS = Path(__file__).parent
 
 
@@ -46,14 +50,29 @@ def case_folder(tmp_path_factory: pytest.TempPathFactory, blobs) -> Path:
     return write_case(tmp_path_factory.mktemp("case") / "case", a=values, b=values[:, :9] ** 2)
 
 
+# What a cluster does of itself, many times a second: while it waits for the tests that use it, a
+# tenth of a processor.
+HOUSEKEEPING = {
+    "distributed.worker.memory.monitor-interval": "1 minute",
+    "distributed.admin.system-monitor.interval": "1 minute",
+    "distributed.admin.tick.interval": "5 s",
+    "distributed.admin.tick.limit": "30 s",
+    "distributed.worker.profile.enabled": False,
+}
+
+
 @pytest.fixture(scope="session")
 def dask_address():
     """A real scheduler with two worker processes."""
+    import dask
     from distributed import LocalCluster
 
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-    ) as cluster:
+    with (
+        dask.config.set(HOUSEKEEPING),
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
+        ) as cluster,
+    ):
         yield cluster.scheduler_address
 
 

@@ -3,17 +3,14 @@
 import random
 import shlex
 import shutil
-import sys
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 from cases import write_case
 from dots import dots_for_figures
+from in_process import told
 
 from streamclust import api
-from streamclust.cli import main
 
 # What people keep of a run; costs.csv tells seconds.
 TABLES = ("labels.csv", "metrics.csv", "clusters.csv", "outliers.csv", "named.csv", "agreement.csv")
@@ -85,21 +82,6 @@ class Results:
         files = [f for f in store.rglob("*") if f.is_file() and f.name != "zarr.json"]
         files += [out / name for name in TABLES if (out / name).exists()]
         return {str(f.relative_to(out)): f.read_bytes() for f in files}
-
-
-def told(*command: object) -> tuple[int, str]:
-    """Exit code of a command, and all that it says."""
-    said, before = StringIO(), sys.argv
-    sys.argv = ["streamclust", *map(str, command)]
-    try:
-        with redirect_stdout(said), redirect_stderr(said):
-            main()
-        code = 0
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    finally:
-        sys.argv = before
-    return code, said.getvalue()
 
 
 def commands(line: str) -> list[list[str]]:

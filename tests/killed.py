@@ -7,10 +7,11 @@ import multiprocessing
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
+
+from dots import dots_for_figures
 
 from streamclust.cli import main
 
@@ -33,27 +34,59 @@ FORKS.set_forkserver_preload(
 )
 
 
-def files(folder: Path) -> int:
-    """What is on disk, also while a run moves it about."""
-    return sum(len(names) for _, _, names in os.walk(folder))
+# What changes what is on disk. Of a whole folder that goes, names are told without their place.
+CHANGES = ("open", "os.rename", "os.mkdir", "os.link")
+REMOVALS = ("os.remove", "os.rmdir")
 
 
-def killed(out: Path, n_more: int, *command: Any, by: int = signal.SIGKILL) -> int:
-    """Exit code of a command that gets a signal once so many more files are there, if it comes so
-    far."""
-    process = _start(*command)
-    # By what is on disk, not by the clock: the same moments, whatever the machine's load.
-    enough = files(out) + n_more
-    while files(out) < enough and process.is_alive():
-        time.sleep(0.002)
-    if process.is_alive():
-        os.kill(process.pid, by)
-    return _code(process)
+class Death:
+    """An audit hook that kills its own process, before it changes a folder once more.
+
+    By what it does on disk, not by the clock: the same moments, whatever the machine's load. And
+    nobody has to look, again and again, at what is there.
+
+    Parameters
+    ----------
+    folder : Path
+    n_changes : int
+        How many come before.
+    by : int
+        The signal.
+    """
+
+    def __init__(self, folder: Path, n_changes: int, by: int = signal.SIGKILL) -> None:
+        self.folder, self.n_left, self.by = str(folder), n_changes, by
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self._is_change(event, arguments):
+            if self.n_left == 0:
+                os.kill(os.getpid(), self.by)
+            self.n_left -= 1
+
+    def _is_change(self, event: str, arguments: tuple[Any, ...]) -> bool:
+        if event in REMOVALS:
+            return True
+        if event not in CHANGES or not str(arguments[0]).startswith(self.folder):
+            return False
+        return event != "open" or bool(arguments[2] & os.O_CREAT)
+
+
+def killed(out: Path, n_changes: int, *command: Any, by: int = signal.SIGKILL) -> int:
+    """Exit code of a command that gets a signal after so many changes of its results, if it makes
+    as many."""
+    return _code(command, Death(out, n_changes, by))
 
 
 def finished(*command: Any) -> int:
     """Exit code of a command that is left to end."""
-    return _code(_start(*command))
+    return _code(command)
+
+
+def _code(command: tuple[Any, ...], death: Death | None = None) -> Any:
+    process = FORKS.Process(target=_program, args=([*map(str, command)], death))
+    process.start()
+    process.join()
+    return process.exitcode
 
 
 class Started:
@@ -88,17 +121,9 @@ def _told(arguments: list[str], file: str) -> None:
     _program(arguments)
 
 
-def _start(*command: Any) -> Any:
-    process = FORKS.Process(target=_program, args=([*map(str, command)],))
-    process.start()
-    return process
-
-
-def _code(process: Any) -> int:
-    process.join()
-    return process.exitcode
-
-
-def _program(arguments: list[str]) -> None:
+def _program(arguments: list[str], death: Death | None = None) -> None:
     sys.argv[1:] = arguments
-    main()
+    if death is not None:
+        sys.addaudithook(death)
+    with dots_for_figures():  # No test of these looks at one.
+        main()

@@ -32,7 +32,7 @@ def run(tmp_path, values, **changes):
 
 @pytest.mark.usefixtures("unrendered")
 def test_an_automatic_sweep_goes_on_beyond_its_edge(tmp_path):
-    values = make_blobs(1800, 12, centers=36, cluster_std=0.5, random_state=0)[0]
+    values = make_blobs(1200, 6, centers=36, cluster_std=0.3, random_state=0)[0]
     made, said = run(tmp_path, values)
     assert "on to k = 31 to 58" in said
     assert made.metrics.n_clusters.max() == 58
@@ -192,11 +192,11 @@ def test_one_k_is_the_only_one(tmp_path):
 
 
 def test_all_algorithms_stand_side_by_side(tmp_path):
-    values = make_blobs(600, 5, centers=4, cluster_std=0.3, random_state=1)[0]
-    made, said = run(tmp_path, values, n_clusters="2:6", algorithms="all")
+    values = make_blobs(300, 5, centers=4, cluster_std=0.3, random_state=1)[0]
+    made, said = run(tmp_path, values, n_clusters="2:5", algorithms="all")
     found = made.metrics.groupby("algorithm").n_clusters.apply(list).to_dict()
     assert found.pop("hdbscan") == [4]
-    assert all(ks == [2, 3, 4, 5, 6] for ks in found.values())
+    assert all(ks == [2, 3, 4, 5] for ks in found.values())
     assert len(found) == 7
     best = made.metrics[made.metrics.recommended]
     assert best.n_clusters.item() == 4
@@ -206,5 +206,5 @@ def test_all_algorithms_stand_side_by_side(tmp_path):
     assert costs[0] == "set,algorithm,n_clusters,seconds,peak_mib"
     assert len(costs) == 1 + len(made.metrics)
     # Another algorithm's clusterings stay when one is asked for again.
-    again = streamclust.open(made.folder).cluster(algorithms="ward", n_clusters="2:7")
-    assert set(again.store["descriptors/a/clusterings"]) > {"hdbscan", "kmeans-4", "ward-7"}
+    again = streamclust.open(made.folder).cluster(algorithms="ward", n_clusters="2:6")
+    assert set(again.store["descriptors/a/clusterings"]) > {"hdbscan", "kmeans-4", "ward-6"}

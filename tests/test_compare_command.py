@@ -13,6 +13,8 @@ from streamclust.cli import commands
 from streamclust.cli.summary import WITHIN
 from streamclust.errors import SettingsError
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 
 @pytest.fixture(scope="module")
 def clustered(case_folder, tmp_path_factory) -> Path:

@@ -6,8 +6,9 @@ import shutil
 import numpy as np
 import pytest
 from cases import write_case
-from damaging import Results, commands, cut, flip, garble, go_through, lose, told
+from damaging import Results, commands, cut, flip, garble, go_through, lose
 from dots import dots_for_figures
+from in_process import told
 
 from streamclust import api
 

@@ -13,6 +13,8 @@ from streamclust.last_settings import settings_of
 from streamclust.settings.values import SCALINGS
 from streamclust.store.record import records, settings_of_last
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 MADE = {
     "scaling": "l2",
     "n_components": 3,

@@ -11,7 +11,11 @@ from nbclient import NotebookClient
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "reference_case.ipynb"
 # Of a smaller demo every cell shows what it shows of the notebook's own.
-SMALLER = {"rows=1000": "rows=300", 'n_clusters="2:12"': 'n_clusters="2:6"'}
+SMALLER = {
+    "rows=1000,": 'rows=300, descriptors="osnet,vdc_color,vdc_type",',
+    "rows=200,": "rows=60,",
+    'n_clusters="2:12"': 'n_clusters="2:4"',
+}
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from cases import write_case
+from in_process import told
 from killed import finished, killed
 
 import streamclust
@@ -102,7 +103,7 @@ def test_killed_runs_end_as_if_unbroken(ingested, done, tmp_path):
     out = shutil.copytree(ingested, tmp_path / "out")
     command = ("outliers", out, "--quiet")
     moments = random.Random(0)
-    endings = [killed(out, moments.randint(1, 40), *command) for _ in range(4)]
+    endings = [killed(out, moments.randint(1, 400), *command) for _ in range(4)]
     assert set(endings) <= {-signal.SIGKILL, 0}
     assert endings.count(-signal.SIGKILL) >= 2
     assert finished(*command) == 0
@@ -110,10 +111,10 @@ def test_killed_runs_end_as_if_unbroken(ingested, done, tmp_path):
 
 
 def test_what_is_done_is_skipped(done):
-    code, _, told = program("outliers", done.folder)
+    code, said = told("outliers", done.folder)
     assert code == 0
     for step in ("space a", "neighbors b", "outliers a", "suspects", "duplicates", "draw outliers"):
-        assert f"{step}: done before" in told
+        assert f"{step}: done before" in said
 
 
 @pytest.mark.parametrize(
@@ -128,13 +129,12 @@ def test_what_is_done_is_skipped(done):
 )
 def test_mistakes_are_one_line(ingested, options, message, tmp_path):
     out = shutil.copytree(ingested, tmp_path / "out")
-    code, said, told = program("outliers", out, *options)
-    assert "Traceback" not in said + told
+    code, said = told("outliers", out, *options)
     if message is None:
-        assert (code, "there are no images to scan" in told) == (0, True)
+        assert (code, "there are no images to scan" in said) == (0, True)
     else:
         assert code == 2
-        assert message in told.splitlines()[-1]
+        assert message in said.splitlines()[-1]
 
 
 def test_evaluate(done, tmp_path):
@@ -143,8 +143,8 @@ def test_evaluate(done, tmp_path):
     truth.write_text(
         "row,outlier_kind\n" + "".join(f"{row},{kind}\n" for row, kind in enumerate(kinds))
     )
-    code, said, told = program("evaluate", done.folder, "--truth", truth)
-    assert (code, "Traceback" in told) == (0, False)
+    code, said = told("evaluate", done.folder, "--truth", truth)
+    assert code == 0
     assert "odd" in said
     with open(done.folder / "evaluation.csv", newline="") as file:
         lines = list(csv.DictReader(file))
@@ -155,6 +155,6 @@ def test_evaluate(done, tmp_path):
         == ("ranking", "combined", "score", "odd", "auroc")
     )
     assert auroc > 0.999
-    code, _, told = program("evaluate", done.folder, "--truth", tmp_path / "none.csv")
+    code, said = told("evaluate", done.folder, "--truth", tmp_path / "none.csv")
     assert code == 2
-    assert len(told.strip().splitlines()) == 1
+    assert len(said.strip().splitlines()) == 1

@@ -11,6 +11,8 @@ from streamclust.errors import MemoryBudgetError
 from streamclust.events import Message, StepFinished
 from streamclust.memory import MIB
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 
 def planned(case, **settings):
     return {(plan.set_name, plan.step): plan for plan in api.plan(case, **settings)}

@@ -7,6 +7,8 @@ from cases import write_case
 from streamclust import KNNOutlierDetector, api
 from streamclust.errors import SettingsError
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):

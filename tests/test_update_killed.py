@@ -50,8 +50,8 @@ def test_killed_updates_end_as_if_unbroken(made, cases, unbroken, tmp_path, seed
     command = ("update", out, cases[1], "--quiet")
     moments = random.Random(seed)
     for _ in range(2):
-        # Half of the files are staged, the rest come after.
-        killed(out, moments.randint(1, 120), *command)
+        # Up to half of the changes stage what is published together, the rest come after.
+        killed(out, moments.randint(1, 1000), *command)
         rows = {group["raw"].shape[0] for _, group in _descriptors(out)}
         assert rows <= {N_OLD, 3000}
     assert finished(*command) == 0

@@ -8,7 +8,6 @@ from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from streamclust.choice import NullReference, gap
 from streamclust.clustering import sample_centers, squared_distances, state
@@ -20,7 +19,7 @@ from streamclust.metrics import (
     davies_bouldin,
     occupied,
 )
-from streamclust.passes import Columns, Passes, Rows
+from streamclust.passes import Columns, Passes, Rows, single_threaded
 from streamclust.passes.accumulators import (
     SLICE_ROWS,
     ClusterSpread,
@@ -196,7 +195,7 @@ def equal_footing(
     measured = passes.map("structureless data", _Gap(k, seed), spaces, "set")
     gaps = dict(zip(with_gap, measured, strict=True))
     # Outside of tasks: the rounding must not depend on the machine's cores.
-    with threadpool_limits(limits=1):
+    with single_threaded():
         return {
             name: _indices_of_sample(*kept[name], clustering) | gaps.get(name, _MEANINGLESS)
             for name, clustering in same.items()

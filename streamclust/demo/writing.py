@@ -20,7 +20,6 @@ from types import TracebackType
 from typing import IO, Any, Self, TypeVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from streamclust.demo.descriptors import SETS, DescriptorModel, describe, read_pixels
 from streamclust.demo.drawing import draw_picture
@@ -38,7 +37,7 @@ from streamclust.demo.fleet import (
     stream,
 )
 from streamclust.errors import SettingsError
-from streamclust.passes import in_order
+from streamclust.passes import in_order, single_threaded
 
 Progress = Callable[[int, int, str], None]
 Made = TypeVar("Made")
@@ -346,7 +345,7 @@ def write_case(folder: Path, recipe: Recipe, progress: Progress) -> None:
     with staged(folder / PATHS) as paths, staged(folder / TRUTH) as truth:
         write_tables(fleet, paths, truth)
     # One BLAS thread each: the chunks are the parallel work, and the sums then never differ.
-    with ExitStack() as stack, threadpool_limits(limits=1):
+    with ExitStack() as stack, single_threaded():
         pickles = {
             name: stack.enter_context(
                 PickledArray(

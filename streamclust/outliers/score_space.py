@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from streamclust.memory import MIB, Need
-from streamclust.passes import Passes, Rows
+from streamclust.passes import Passes, Rows, single_threaded
 from streamclust.passes.accumulators import compute_dtype, priorities
 from streamclust.reduction import (
     SCORED_COMPONENTS,
@@ -59,7 +58,7 @@ class ReduceForScores(SetStep):
         settings = space_settings(job.settings, most)
         with SetOutliers(job.workspace, self.set_name).space.written(mark) as writer:
             # One BLAS thread: the decomposition's rounding must not depend on the cores.
-            with threadpool_limits(limits=1):
+            with single_threaded():
                 principal = decompose(stored, settings, passes, learned)
             writer.save_components(stored_components(principal, settings))
             chunk, dtype = reduced_chunk(raw, most), compute_dtype(raw.array.dtype)

@@ -5,6 +5,7 @@ import functools
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,7 +61,10 @@ def _found(n_modules: int) -> list[Any]:
     # these, what was found is all.
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController().lib_controllers
+    # They are told to a callback from C, where Ctrl-C would leave some out: hence not in the main
+    # thread, which alone hears it.
+    with ThreadPoolExecutor(1) as other_thread:
+        return other_thread.submit(ThreadpoolController).result().lib_controllers
 
 
 def arithmetic() -> str:

@@ -6,10 +6,9 @@ from numbers import Integral
 import numpy as np
 from scipy import linalg
 from sklearn.utils.extmath import svd_flip
-from threadpoolctl import threadpool_limits
 
 from streamclust.errors import SettingsError
-from streamclust.passes import column_scale, unit_rows
+from streamclust.passes import column_scale, single_threaded, unit_rows
 from streamclust.passes.accumulators import (
     PIECE_ROWS,
     ColumnMoments,
@@ -437,7 +436,7 @@ def variance_kept(
         return 1.0, 1.0
     most = len(components)
     # One BLAS thread: rounding must not depend on the machine's cores.
-    with threadpool_limits(limits=1):
+    with single_threaded():
         if isinstance(seen, ScatterSketch):
             factor = seen.factor() / scale[:, None]
             kept = float(((components @ factor) ** 2).sum())

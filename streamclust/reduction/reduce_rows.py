@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from streamclust.errors import SettingsError
 from streamclust.memory import MIB, Need
-from streamclust.passes import REDUCED_BLOCK_BYTES, Passes, Rows, Shape, block_rows
+from streamclust.passes import REDUCED_BLOCK_BYTES, Passes, Rows, Shape, block_rows, single_threaded
 from streamclust.passes.accumulators import Covariance, Scatter, ScatterSketch, compute_dtype
 from streamclust.reduction.components import PrincipalComponents, Projection, principal_components
 from streamclust.reduction.ingest_rows import BLOCKS_A_TASK
@@ -54,7 +53,7 @@ class Reduce(SetStep):
         raw, settings = stored.rows("raw"), _settings_of(stored, job.settings)
         with stored.writing() as staged:
             # One BLAS thread: the decomposition's rounding must not depend on the cores.
-            with threadpool_limits(limits=1):
+            with single_threaded():
                 principal = decompose(stored, settings, passes, raw)
             if not principal.share_reached:
                 kept = principal.explained_variance_ratio.sum()

@@ -45,10 +45,10 @@ class CheckedStore(LocalStore):
         return {**self.__dict__, "_known": {}}
 
     async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
-        data = await super().get(key, prototype, byte_range)
-        if byte_range is not None:
-            return data
-        return await asyncio.to_thread(self._checked, key, data)
+        # Read and checked in one thread: there and back takes longer than a short read.
+        return await asyncio.to_thread(
+            self.get_sync, key, prototype=prototype, byte_range=byte_range
+        )
 
     def get_sync(self, key: str, *, prototype: Any = None, byte_range: Any = None) -> Any:
         data = super().get_sync(key, prototype=prototype, byte_range=byte_range)

@@ -94,6 +94,7 @@ class Workspace:
         self.folder = Path(folder).resolve()
         self.store = self.folder / STORE
         self._hidden = self.folder / HIDDEN
+        self._root: tuple[tuple[int, int] | None, zarr.Group] | None = None
         if create:
             check_is_no_address(folder)
         if create and not self.store.exists():
@@ -165,8 +166,20 @@ class Workspace:
 
         from streamclust.store.checked_store import CheckedStore
 
-        with self._intact(self.store):
-            return zarr.open_group(CheckedStore(self.store), mode="r+")
+        written = self._root_written()
+        if self._root is None or self._root[0] != written:
+            with self._intact(self.store):
+                store = CheckedStore(self.store)
+                self._root = written, zarr.open_group(store, mode="r+", zarr_format=3)
+        return self._root[1]
+
+    def _root_written(self) -> tuple[int, int] | None:
+        """When the metadata of the store were written: the store is opened anew only then."""
+        try:
+            told = os.stat(self.store / METADATA)
+        except OSError:
+            return None
+        return told.st_mtime_ns, told.st_ino
 
     @property
     def read_only(self) -> "zarr.Group":
@@ -175,7 +188,7 @@ class Workspace:
 
         from streamclust.store.checked_store import CheckedStore
 
-        return zarr.open_group(CheckedStore(self.store, read_only=True), mode="r")
+        return zarr.open_group(CheckedStore(self.store, read_only=True), mode="r", zarr_format=3)
 
     @contextmanager
     def _intact(self, place: Path) -> Iterator[None]:
@@ -468,7 +481,7 @@ class Workspace:
                 place = kept.joinpath(*parts[depth:])
                 if (place / "zarr.json").exists():
                     with self._intact(place):
-                        node = zarr.open_group(CheckedStore(place), mode="r")
+                        node = zarr.open_group(CheckedStore(place), mode="r", zarr_format=3)
                     if node.attrs.get("fingerprint") == mark:
                         return node
         return None

@@ -20,6 +20,8 @@ from streamclust.settings import Settings
 from streamclust.store.attributes import AttributeTable
 from streamclust.store.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 NAMES = ["a", "b", "c"]
 TABLES = [
     f"{name}.csv" for name in ("comparison", "agreement", "contingency", "attributes", "yield")

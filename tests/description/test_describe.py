@@ -23,6 +23,8 @@ from streamclust.store.clusterings import recommended_clusterings, stored_cluste
 from streamclust.store.descriptions import load_description
 from streamclust.store.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 FILES = ("descriptions.csv", "description_evidence.csv", "readability.csv")
 
 
@@ -39,6 +41,14 @@ def out(demo, tmp_path) -> Path:
     return shutil.copytree(demo / "out", tmp_path / "out")
 
 
+@pytest.fixture(scope="module")
+def described(demo, tmp_path_factory) -> Path:
+    """The same, described as it is described if nothing is said; no test changes it."""
+    out = shutil.copytree(demo / "out", tmp_path_factory.mktemp("described") / "out")
+    api.open(out).describe(workers=2)
+    return out
+
+
 def lines(file: Path) -> list[dict[str, str]]:
     with open(file, newline="", encoding="utf-8") as opened:
         return list(csv.DictReader(opened))
@@ -48,10 +58,9 @@ def truth(demo: Path) -> list[dict[str, str]]:
     return lines(demo / "case" / "truth.csv")
 
 
-def test_no_colour_is_claimed_that_truth_contradicts(demo, out):
-    api.open(out).describe()
+def test_no_colour_is_claimed_that_truth_contradicts(demo, described):
     colours = np.array([line["colour"] for line in truth(demo)])
-    workspace, told = Workspace(out), 0
+    workspace, told = Workspace(described), 0
     for own in recommended_clusterings(workspace, ["vdc_color", "osnet"]).values():
         labels = own.labels[...]
         description = load_description(own)
@@ -66,14 +75,14 @@ def test_no_colour_is_claimed_that_truth_contradicts(demo, out):
     assert told >= 6
 
 
-def test_a_line_a_cluster_with_rows_of_it(out):
-    case = api.open(out).describe()
-    described = lines(out / FILES[0])
-    workspace = Workspace(out)
-    assert len(described) == sum(
+def test_a_line_a_cluster_with_rows_of_it(described):
+    case = api.open(described)
+    told = lines(described / FILES[0])
+    workspace = Workspace(described)
+    assert len(told) == sum(
         own.n_clusters for own in recommended_clusterings(workspace, case.descriptors).values()
     )
-    for line in described:
+    for line in told:
         labels = case.labels(line["set"])[...]
         assert int(line["rows"]) == (labels == int(line["cluster"])).sum()
         for kind in ("typical", "varied", "borderline", "worst"):
@@ -82,9 +91,9 @@ def test_a_line_a_cluster_with_rows_of_it(out):
             assert (labels[rows] == int(line["cluster"])).all()
         assert line["text"].endswith(".")
     for name in case.descriptors:
-        names = [line["name"] for line in described if line["set"] == name]
+        names = [line["name"] for line in told if line["set"] == name]
         assert len(set(names)) == len(names)
-    readable = {line["set"]: line for line in lines(out / FILES[2])}
+    readable = {line["set"]: line for line in lines(described / FILES[2])}
     assert float(readable["vdc_color"]["readability"]) > 0.7
     assert float(readable["vdc_color"]["consistency"]) > float(
         readable["vdc_color"]["consistency_by_chance"]
@@ -101,18 +110,17 @@ def test_compare_shows_the_readability(out):
     assert shown == pytest.approx(told, rel=1e-5)
 
 
-def test_every_claim_has_its_number(out):
-    api.open(out).describe()
-    evidence = lines(out / FILES[1])
+def test_every_claim_has_its_number(described):
+    evidence = lines(described / FILES[1])
     assert {line["claim"] for line in evidence} >= {"colour", "measure"}
     for line in evidence:
         assert float(line["p"]) < 0.01
         assert int(line["n"]) > 0
-    described = {(line["set"], line["cluster"]): line["text"] for line in lines(out / FILES[0])}
+    told = {(line["set"], line["cluster"]): line["text"] for line in lines(described / FILES[0])}
     for line in evidence:
         if line["claim"] == "colour":
             share = f"{100 * float(line['in_cluster']):.0f} % of {line['n']} image"
-            assert share in described[line["set"], line["cluster"]]
+            assert share in told[line["set"], line["cluster"]]
 
 
 def test_attributes_are_told_with_exact_shares(demo, out):
@@ -157,12 +165,10 @@ def test_what_is_there_is_skipped(out):
     assert ("describe", True) in steps(out)
 
 
-def test_results_do_not_depend_on_workers_and_budget(out, tmp_path):
-    other = shutil.copytree(out, tmp_path / "other")
-    api.open(out).describe(workers=1)
-    api.open(other).describe(workers=3, memory="600MiB")
+def test_results_do_not_depend_on_workers_and_budget(described, out):
+    api.open(out).describe(workers=1, memory="600MiB")
     for file in FILES:
-        assert (out / file).read_bytes() == (other / file).read_bytes()
+        assert (out / file).read_bytes() == (described / file).read_bytes()
 
 
 def test_without_images(case_folder, tmp_path):
@@ -271,12 +277,10 @@ def test_a_zip_of_images_that_is_replaced_while_it_is_read_leaves_what_was_told(
     assert [(out / file).read_bytes() for file in FILES] == before
 
 
-def test_a_scheduler_describes_the_same(out, tmp_path, dask_address):
-    other = shutil.copytree(out, tmp_path / "other")
-    api.open(out).describe(clustering=6)
-    api.open(other).describe(clustering=6, scheduler=dask_address)
+def test_a_scheduler_describes_the_same(described, out, dask_address):
+    api.open(out).describe(scheduler=dask_address)
     for file in FILES:
-        assert (out / file).read_bytes() == (other / file).read_bytes()
+        assert (out / file).read_bytes() == (described / file).read_bytes()
 
 
 def test_what_cannot_be_described(out, tmp_path):

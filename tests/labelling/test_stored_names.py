@@ -16,6 +16,8 @@ from streamclust.store.clusterings import StoredClustering
 from streamclust.store.names import named_clusterings
 from streamclust.store.workspace import Workspace
 
+pytestmark = pytest.mark.usefixtures("all_unrendered")
+
 K = 5
 KEPT = "descriptors/a/clusterings/kmeans-5"
 

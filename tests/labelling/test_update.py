@@ -206,7 +206,9 @@ def test_the_old_case_comes_back_whole(updated, cases, made, tmp_path):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_algorithm_goes_on(cases, tmp_path, algorithm):
-    out = cluster(cases[1], tmp_path / "out", n_clusters=(3, 4), algorithms=algorithm)
+    api.ingest(cases[1], tmp_path / "out", descriptors="a")
+    out = tmp_path / "out"
+    api.open(out).reduce().cluster(n_clusters=4, algorithms=algorithm).measure()
     name = algorithm if algorithm == "hdbscan" else f"{algorithm}-4"
     old = api.open(out).labels("a", name)[:]
     said = []

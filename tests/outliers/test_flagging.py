@@ -120,10 +120,10 @@ def kinds_of(out):
     return {int(line["row"]): line["kind"] for line in read(out / "outliers.csv") if line["kind"]}
 
 
-@pytest.fixture(scope="module", params=[as_zip, as_folder])
-def case(request, tmp_path_factory, sets, pictures):
+@pytest.fixture(scope="module")
+def case(tmp_path_factory, sets, pictures):
     case = make_case(tmp_path_factory.mktemp("images"), sets)
-    request.param(case, dict(zip(names_of(case), pictures, strict=True)))
+    as_zip(case, dict(zip(names_of(case), pictures, strict=True)))
     return case
 
 
@@ -145,6 +145,16 @@ def test_kinds_of_spoiled_pictures(found):
     assert {row: reasons[row]["kind"] for row in reasons} == seen
     assert float(reasons[3]["value"]) < float(reasons[3]["usual_low"])
     assert float(reasons[77]["value"]) > float(reasons[77]["usual_high"])
+
+
+def test_of_images_in_folders_the_same_is_told(found, sets, pictures, tmp_path):
+    case = make_case(tmp_path, sets)
+    as_folder(case, dict(zip(names_of(case), pictures, strict=True)))
+    find(case, tmp_path / "out")
+    for name in ("outliers.csv", "outlier_reasons.csv", "labels.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (found / name).read_bytes()
+    names = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
+    assert names == {path.name for path in (found / "figures").iterdir()}
 
 
 def test_a_scan_finds_what_descriptors_hide(case, found, tmp_path):

@@ -4,7 +4,6 @@ of what the components leave of it, which its projection has told already."""
 from typing import Self
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from streamclust.outliers.measures.base import (
     FittedMeasure,
@@ -15,7 +14,7 @@ from streamclust.outliers.measures.base import (
 )
 from streamclust.outliers.measures.reference import FAR, NEAR, reference_gap
 from streamclust.outliers.scores import RobustScale
-from streamclust.passes import Passes, Rows, Transform
+from streamclust.passes import Passes, Rows, Transform, single_threaded
 from streamclust.passes.accumulators import Covariance, Scatter
 from streamclust.reduction import Projection
 from streamclust.settings import Settings
@@ -79,7 +78,7 @@ class MahalanobisDistance:
     def of(cls, scatter: Scatter) -> Self:
         """By the covariance of the rows that a scatter is of."""
         # One BLAS thread: the decomposition's rounding must not depend on the machine's cores.
-        with threadpool_limits(limits=1):
+        with single_threaded():
             variances, axes = np.linalg.eigh(scatter.scatter / max(scatter.count, 1))
         smallest = _FLOOR * variances[-1]
         matrix = axes / np.sqrt(np.maximum(variances, smallest if smallest > 0 else 1.0))

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from threadpoolctl import threadpool_limits
 
 from streamclust.passes.accumulators.clusters import SLICE_ROWS, offsets_of
+from streamclust.passes.threads import single_threaded
 
 # A part of a row below this moves no mean by a digit that single precision could show.
 NEGLIGIBLE = 1e-10
@@ -92,7 +92,7 @@ class FullGaussians:
         self.covariances_shape = covariances.shape
         identity = np.eye(means.shape[1])
         # Mostly made outside of tasks: the rounding must not depend on the machine's cores.
-        with threadpool_limits(limits=1):
+        with single_threaded():
             factors = np.linalg.cholesky(covariances)
             self.whitenings = [solve_triangular(f, identity, lower=True).T for f in factors]
         diagonals = np.diagonal(factors, axis1=1, axis2=2)
