@@ -184,7 +184,7 @@ def test_batches_smaller_than_the_number_of_clusters(blobs, batch_size):
         ({"tol": np.nan}, "tol"),
         ({"init": "best"}, "init"),
         ({"init": np.zeros((3, 3))}, "shape of the initial centers"),
-        ({"algorithm": "elkan"}, "only it streams"),
+        ({"algorithm": "elkan"}, "a str among"),
         ({"n_init": 0}, "n_init"),
     ],
 )

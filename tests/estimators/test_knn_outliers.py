@@ -144,10 +144,10 @@ def test_integers_lists_and_frames(rows):
 
 def test_unit_rows_have_no_length(rows):
     lengths = np.random.default_rng(2).uniform(0.1, 10, (len(rows), 1))
-    expected = KNNOutlierDetector(scaling="none").fit(unit(rows)).decision_scores_
-    scores = KNNOutlierDetector().fit(rows * lengths).decision_scores_
+    expected = KNNOutlierDetector().fit(unit(rows)).decision_scores_
+    scores = KNNOutlierDetector(scaling="l2").fit(rows * lengths).decision_scores_
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
-    scores = KNNOutlierDetector().fit(rows * lengths * 1e200).decision_scores_
+    scores = KNNOutlierDetector(scaling="l2").fit(rows * lengths * 1e200).decision_scores_
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
 
 
@@ -207,7 +207,7 @@ def test_one_row_has_no_neighbours():
 
 
 def test_nan_is_found_in_whatever_block_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr("streamclust.estimators.inputs.BATCH_BYTES", 2**12)
+    monkeypatch.setattr("streamclust.estimators.checked_rows.BATCH_BYTES", 2**12)
     stored = zarr.create_array(tmp_path / "x.zarr", shape=(500, 4), chunks=(100, 4), dtype="f4")
     stored[...] = np.random.default_rng(0).standard_normal((500, 4))
     model = KNNOutlierDetector().fit(stored)
