@@ -20,7 +20,7 @@ import numpy as np
 from streamclust.clustering.breathing import breathed
 from streamclust.errors import SettingsError
 from streamclust.passes import Passes, Rows
-from streamclust.passes.accumulators import Assignment, LloydStep, UniformSample
+from streamclust.passes.accumulators import NOTHING, Assignment, LloydStep, UniformSample
 
 
 class MiniBatches:
@@ -379,8 +379,9 @@ def _lloyd(
         name = f"k-means pass {number} ({len(moving)} of {len(fitted)} k)"
         results = passes.reduce(name, rows, step).result()
         for (k, fit), (sizes, means, inertia) in zip(moving.items(), results, strict=True):
-            means, moved_empty = reseeded(means, sizes == 0, samples[k].values)
-            moved = float(((means - fit.centers) ** 2).sum())
+            empty = sizes == 0
+            means, moved_empty = reseeded(means, empty, samples[k].values)
+            moved = float(((means - fit.centers)[~empty] ** 2).sum())
             fallen = fit.inertia - inertia
             still = moved <= tolerances[k] or fallen <= settings.least_fall * inertia
             fit.centers = means.astype(fit.centers.dtype)
@@ -395,7 +396,8 @@ def reseeded(means: np.ndarray, empty: np.ndarray, sample: np.ndarray) -> tuple[
     -------
     means : ndarray of shape (n_clusters, n_columns)
     changed : bool
-        False also where no sampled row lies off all centres: more clusters cannot be told apart.
+        False also where no sampled row lies off all centres, but for the rounding of means: more
+        clusters cannot be told apart.
     """
     if not empty.any():
         return means, False
@@ -403,7 +405,8 @@ def reseeded(means: np.ndarray, empty: np.ndarray, sample: np.ndarray) -> tuple[
     distances = np.full(len(sample), np.inf)
     for center in means[~empty]:
         distances = np.minimum(distances, ((sample - center) ** 2).sum(axis=1))
-    changed = bool(distances.max() > 0)
+    lengths = np.einsum("ij,ij->i", sample, sample, dtype=np.float64)
+    changed = bool(distances.max() > NOTHING**2 * lengths.max())
     for j in np.flatnonzero(empty):
         means[j] = sample[distances.argmax()]
         distances = np.minimum(distances, ((sample - means[j]) ** 2).sum(axis=1))

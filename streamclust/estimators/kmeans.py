@@ -311,11 +311,13 @@ class StreamingKMeans(
                 stacklevel=5,
             )
         init = check_array(self.init, dtype=rows.dtype, input_name="init")
-        if init.shape != (self.n_clusters, rows.n_columns):
-            raise ValueError(
-                f"The shape of the initial centers {init.shape} does not match the number of "
-                f"clusters {self.n_clusters} and of features {rows.n_columns}."
-            )
+        expected = {"clusters": self.n_clusters, "features of the data": rows.n_columns}
+        for (what, number), length in zip(expected.items(), init.shape, strict=True):
+            if length != number:
+                raise ValueError(
+                    f"The shape of the initial centers {init.shape} does not match the number of "
+                    f"{what} {number}."
+                )
         return init
 
     def _warn_of_few(self, found: int) -> None:

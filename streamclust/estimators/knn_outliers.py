@@ -245,7 +245,15 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
         return _scores(passes, "reference distances", rows, self._score)
 
     def _fit_graph(self, rows: Rows, seed: int, passes: Passes) -> np.ndarray:
-        self.n_neighbors_ = min(self.n_neighbors or _NEIGHBORS, rows.n_rows - 1)
+        others = rows.n_rows - 1
+        self.n_neighbors_ = min(self.n_neighbors or _NEIGHBORS, others)
+        if (self.n_neighbors or 0) > others:
+            warnings.warn(
+                f"n_neighbors ({self.n_neighbors}) is greater than the total number of samples "
+                f"({rows.n_rows}). n_neighbors will be set to (n_samples - 1) for estimation.",
+                UserWarning,
+                stacklevel=4,
+            )
         with TemporaryDirectory(prefix="streamclust-") as folder:
             settings = GraphSettings(self.n_neighbors_, seed=seed)
             graph = _stored_graph(rows, settings, passes, Path(folder))

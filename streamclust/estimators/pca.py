@@ -428,7 +428,7 @@ class IncrementalPCA(decomposition.IncrementalPCA):
     def _make_sums(self, n_features: int) -> PCASums:
         wide = n_features > MAX_COVARIANCE_FEATURES
         unit = self.scaling == "l2"
-        if self.svd_solver == "covariance" or (self.svd_solver == "auto" and not wide):
+        if not (self.svd_solver == "randomized" or (self.svd_solver == "auto" and wide)):
             return PCASums(Covariance(), unit=unit)
         n_rows = max(n_features, 2)  # not known yet; no component is beyond the columns
         wanted = most_components(self.n_components, self.max_components, n_rows, n_features)
