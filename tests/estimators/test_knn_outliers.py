@@ -5,9 +5,10 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import zarr
+from scipy import sparse
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 
 from streamclust import KNNOutlierDetector
 from streamclust.errors import StreamclustError
@@ -16,15 +17,65 @@ METHODS = ["reference", "kth", "mean", "lof"]
 K = 6
 
 
-@parametrize_with_checks(
-    [
-        KNNOutlierDetector(),
-        KNNOutlierDetector(method="kth", contamination=0.1),
-        KNNOutlierDetector(K, method="lof", scaling="none"),
-    ]
-)
+SETTINGS = [
+    {},
+    {"contamination": 0.1},
+    {"scaling": "l2"},
+    {"n_references": 5, "n_draws": 1, "n_neighbors": 2},
+    {"n_references": 20, "n_draws": 3, "random_state": None},
+    {"method": "kth", "contamination": 0.1},
+    {"method": "kth", "scaling": "l2", "n_neighbors": 1},
+    {"method": "mean"},
+    {"method": "mean", "contamination": 0.5, "n_neighbors": 2},
+    {"method": "lof", "n_neighbors": K},
+    {"method": "lof", "scaling": "l2", "contamination": 0.25},
+]
+
+
+@pytest.mark.filterwarnings("ignore:scaling='l2'", "ignore:n_neighbors")
+@parametrize_with_checks([KNNOutlierDetector(**settings) for settings in SETTINGS])
 def test_check_estimator(estimator, check):
     check(estimator)
+
+
+def test_parameters_are_checked_as_scikit_learn_checks_its_own():
+    check_param_validation("KNNOutlierDetector", KNNOutlierDetector())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_unit_length_of_centred_rows_is_warned_of(rows, dtype):
+    centred = (rows - rows.mean(axis=0)).astype(dtype)
+    with pytest.warns(UserWarning, match="these are centred"):
+        KNNOutlierDetector(scaling="l2").fit(centred)
+    KNNOutlierDetector(scaling="l2").fit(rows.astype(dtype))  # a warning is an error here
+    KNNOutlierDetector().fit(centred)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_sparse_rows_are_scored_as_dense_ones(method):
+    X = np.random.default_rng(0).poisson(0.5, (300, 12)).astype(float)
+    ours, expected = (
+        KNNOutlierDetector(method=method).fit(given) for given in (sparse.csr_array(X), X)
+    )
+    np.testing.assert_array_equal(ours.decision_scores_, expected.decision_scores_)
+    scores = ours.score_samples(sparse.csr_array(X[:50]))
+    np.testing.assert_array_equal(scores, expected.score_samples(X[:50]))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_dask_chunks_that_are_empty_or_of_unknown_size(rows, method):
+    import dask.array as da
+
+    whole = da.from_array(rows, chunks=((0, 500, 700), 8))
+    expected = KNNOutlierDetector(method=method).fit(rows)
+    for X in (whole, whole[whole[:, 0] > -np.inf]):
+        model = KNNOutlierDetector(method=method).fit(X)
+        np.testing.assert_array_equal(model.decision_scores_, expected.decision_scores_)
+        for name in ("score_samples", "decision_function", "predict"):
+            told = getattr(model, name)(X)
+            made = told.compute()
+            assert made.dtype == told.dtype
+            np.testing.assert_allclose(made, getattr(expected, name)(rows), rtol=1e-6, atol=1e-9)
 
 
 @pytest.fixture(scope="module")
