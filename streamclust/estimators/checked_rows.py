@@ -48,16 +48,9 @@ class CheckedRows:
         As :func:`sklearn.utils.validation.validate_data`, for values when they are read.
     """
 
-    def __init__(
-        self,
-        estimator: Any,
-        X: Any,
-        *,
-        reset: bool,
-        dtype: Any = None,
-    ) -> None:
+    def __init__(self, estimator: Any, X: Any, *, reset: bool, dtype: Any = None) -> None:
         self.slices = _validated(estimator, X, reset)
-        self.dtype = np.dtype(dtype or float_dtype(self.slices.dtype))
+        self.dtype = float_dtype(self.slices.dtype) if dtype is None else np.dtype(dtype)
         self.n_columns = self.slices.n_columns
         self._prepare: Callable[[np.ndarray], np.ndarray] | None = None
         self._name = type(estimator).__name__

@@ -8,9 +8,6 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-# Held whole by whoever gives them, so that they can be looked at before they are used.
-_IN_MEMORY = (np.ndarray, np.generic)
-
 
 class Slices:
     """Rows that are sliced: of numpy arrays and memory maps, views.
@@ -164,7 +161,7 @@ def is_dask(X: Any) -> bool:
 
 def is_lazy(X: Any) -> bool:
     """Tell whether X is an array outside numpy (Zarr, HDF5, dask …) whose rows can be sliced."""
-    if isinstance(X, _IN_MEMORY) or sparse.issparse(X) or hasattr(X, "iloc"):
+    if isinstance(X, np.ndarray | np.generic) or sparse.issparse(X) or hasattr(X, "iloc"):
         return False
     return all(hasattr(X, name) for name in ("shape", "dtype", "__getitem__"))
 

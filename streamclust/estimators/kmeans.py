@@ -157,7 +157,7 @@ class StreamingKMeans(
             For NaN or infinity in `X`, negative weights, or fewer rows than clusters.
         """
         rows = CheckedRows(self, X, reset=True)
-        weights = None if sample_weight is None else weights_of(sample_weight, rows.shape[0])
+        weights = _weights(sample_weight, rows)
         fitted = self._swept(rows, weights, self.max_iter)
         self.cluster_centers_ = fitted.centers.astype(rows.dtype)
         self.n_iter_ = fitted.n_iter
@@ -194,7 +194,7 @@ class StreamingKMeans(
         """
         first = not hasattr(self, "cluster_centers_")
         rows = CheckedRows(self, X, reset=first)
-        weights = None if sample_weight is None else weights_of(sample_weight, rows.shape[0])
+        weights = _weights(sample_weight, rows)
         if first:
             fitted = self._swept(rows, weights, 0)
             self.cluster_centers_ = fitted.centers.astype(rows.dtype)
@@ -254,7 +254,7 @@ class StreamingKMeans(
         """Less the inertia of `X`."""
         check_is_fitted(self)
         rows = CheckedRows(self, X, reset=False)
-        weights = None if sample_weight is None else weights_of(sample_weight, rows.shape[0])
+        weights = _weights(sample_weight, rows)
         return -self._labels_and_inertia(rows, weights)[1]
 
     def __sklearn_tags__(self) -> Any:
@@ -328,6 +328,10 @@ class StreamingKMeans(
                 ConvergenceWarning,
                 stacklevel=4,
             )
+
+
+def _weights(sample_weight: Any, rows: CheckedRows) -> np.ndarray | None:
+    return None if sample_weight is None else weights_of(sample_weight, rows.shape[0])
 
 
 def _weighted(rows: CheckedRows, weights: np.ndarray | None) -> Rows:

@@ -111,6 +111,7 @@ class IncrementalPCA(decomposition.IncrementalPCA):
         Principal axes in the space of the scaled columns, signs as in scikit-learn. All learned
         numbers are float32 where all rows were float32 or float16, as those of
         :class:`sklearn.decomposition.PCA`, else float64; they are kept, and used, in float64.
+        What float32 does not hold is told in float64.
     explained_variance_, explained_variance_ratio_, singular_values_ : ndarray (n_components_,)
         The ratio is relative to the total variance of the scaled columns.
     mean_, var_, scale_ : ndarray of shape (n_features_in_,)
@@ -153,11 +154,7 @@ class IncrementalPCA(decomposition.IncrementalPCA):
     _dtype: np.dtype
 
     _parameter_constraints: ClassVar[dict] = {
-        "n_components": [
-            _AT_LEAST_ONE,
-            Interval(RealNotInt, 0, 1, closed="right"),
-            None,
-        ],
+        "n_components": [_AT_LEAST_ONE, Interval(RealNotInt, 0, 1, closed="right"), None],
         "whiten": ["boolean"],
         "copy": ["boolean"],
         "batch_size": [_AT_LEAST_ONE, None],
@@ -396,8 +393,12 @@ class IncrementalPCA(decomposition.IncrementalPCA):
         return dtype if self._sums is None else np.result_type(self._dtype, dtype)
 
     def _as_rows(self, value: Any) -> Any:
-        """A learned number or array of them in the rows' dtype; others as they are."""
+        """A learned number or array of them in the rows' dtype; others as they are, and what
+        float32 does not hold, such as the variances of rows whose squares it does not."""
         if isinstance(value, bool | int):
+            return value
+        largest, limits = np.abs(value).max(initial=0), np.finfo(self._dtype)
+        if largest and not limits.tiny <= largest <= limits.max:
             return value
         return self._dtype.type(value) if np.ndim(value) == 0 else value.astype(self._dtype)
 
