@@ -12,6 +12,7 @@ from .cluster_rows import staged_fit as staged_fit
 from .cluster_rows import sweep_mark as sweep_mark
 from .kmeans import largest_move as largest_move
 from .kmeans import moved_centers as moved_centers
+from .kmeans_sweep import FittedKMeans as FittedKMeans
 from .kmeans_sweep import SweepSettings as SweepSettings
 from .kmeans_sweep import fit_sweep as fit_sweep
 from .kmeans_sweep import ignore_convergence as ignore_convergence

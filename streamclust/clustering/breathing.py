@@ -14,7 +14,12 @@ NEAREST_BYTES = 4 * 8 * (_MOST_ADDED + 1)
 _LEAST_FALL = 1e-6
 
 
-def breathed(rows: np.ndarray, centers: np.ndarray, random: np.random.RandomState) -> Any:
+def breathed(
+    rows: np.ndarray,
+    centers: np.ndarray,
+    random: np.random.RandomState,
+    weights: np.ndarray | None = None,
+) -> Any:
     """Add centres where the error is largest, take away those that matter least, and again.
 
     Lloyd's passes move a centre no farther than the rows that are nearest to it: rows far out, as
@@ -28,6 +33,8 @@ def breathed(rows: np.ndarray, centers: np.ndarray, random: np.random.RandomStat
     rows : ndarray of shape (n_rows, n_columns)
     centers : ndarray of shape (n_clusters, n_columns)
     random : numpy.random.RandomState
+    weights : ndarray of shape (n_rows,), optional
+        Of the rows; above 0.
 
     Returns
     -------
@@ -39,35 +46,43 @@ def breathed(rows: np.ndarray, centers: np.ndarray, random: np.random.RandomStat
     .. [1] Fritzke, B. (2020). Breathing k-means: superior k-means solutions through dynamic
        k-values. arXiv:2006.15666.
     """
-    best = _short(rows, centers)
+    best = _short(rows, centers, weights)
     added = min(_MOST_ADDED, len(centers), len(rows) - len(centers))
     while added and best.inertia_ > 0:
-        extra = _rows_of_largest_error(rows, best.cluster_centers_, added, random)
+        extra = _rows_of_largest_error(rows, best.cluster_centers_, added, random, weights)
         more = np.concatenate([best.cluster_centers_, extra])
-        more = _short(rows, more).cluster_centers_
-        model = _short(rows, more[most_useful(rows, more, len(centers))])
+        more = _short(rows, more, weights).cluster_centers_
+        kept = most_useful(rows, more, len(centers), weights)
+        model = _short(rows, more[kept], weights)
         if model.inertia_ < best.inertia_ * (1 - _LEAST_FALL):
             best = model
         else:
             added -= 1
-    return _lloyd(rows, best.cluster_centers_)
+    return _lloyd(rows, best.cluster_centers_, weights)
 
 
-def _short(rows: np.ndarray, centers: np.ndarray) -> Any:
-    return _lloyd(rows, centers, max_iter=30, tol=1e-3)
+def _short(rows: np.ndarray, centers: np.ndarray, weights: np.ndarray | None) -> Any:
+    return _lloyd(rows, centers, weights, max_iter=30, tol=1e-3)
 
 
-def _lloyd(rows: np.ndarray, centers: np.ndarray, **limits: Any) -> Any:
+def _lloyd(rows: np.ndarray, centers: np.ndarray, weights: np.ndarray | None, **limits: Any) -> Any:
     from sklearn.cluster import KMeans
 
-    return KMeans(len(centers), init=centers, n_init=1, **limits).fit(rows)
+    model = KMeans(len(centers), init=centers, n_init=1, **limits)
+    return model.fit(rows, sample_weight=weights)
 
 
 def _rows_of_largest_error(
-    rows: np.ndarray, centers: np.ndarray, count: int, random: np.random.RandomState
+    rows: np.ndarray,
+    centers: np.ndarray,
+    count: int,
+    random: np.random.RandomState,
+    weights: np.ndarray | None,
 ) -> np.ndarray:
     nearest, squares = _nearest(rows, centers, 1)
     labels, squares = nearest[:, 0], squares[:, 0]
+    if weights is not None:
+        squares = weights * squares
     errors = np.bincount(labels, squares, len(centers))
     drawn = []
     for cluster in np.argsort(-errors, kind="stable")[:count]:
@@ -79,7 +94,9 @@ def _rows_of_largest_error(
     return rows[drawn]
 
 
-def most_useful(rows: np.ndarray, centers: np.ndarray, n_kept: int) -> np.ndarray:
+def most_useful(
+    rows: np.ndarray, centers: np.ndarray, n_kept: int, weights: np.ndarray | None = None
+) -> np.ndarray:
     """Tell which centres stay when those are taken away, one by one, that matter least.
 
     A centre matters by what the inertia would grow without it: by how much farther than it the next
@@ -90,6 +107,7 @@ def most_useful(rows: np.ndarray, centers: np.ndarray, n_kept: int) -> np.ndarra
     rows : ndarray of shape (n_rows, n_columns)
     centers : ndarray of shape (n_centers, n_columns)
     n_kept : int
+    weights : ndarray of shape (n_rows,), optional
 
     Returns
     -------
@@ -102,6 +120,8 @@ def most_useful(rows: np.ndarray, centers: np.ndarray, n_kept: int) -> np.ndarra
         # Of the first of those that are left: sorting is stable, and True is above False.
         first = np.argsort(~kept[near], axis=1, kind="stable")[:, :2]
         apart = np.diff(np.take_along_axis(squares, first, 1), axis=1)[:, 0]
+        if weights is not None:
+            apart = weights * apart
         nearest = np.take_along_axis(near, first[:, :1], 1)[:, 0]
         growth = np.bincount(nearest, apart, len(centers))
         kept[np.where(kept, growth, np.inf).argmin()] = False

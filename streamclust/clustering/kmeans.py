@@ -78,7 +78,7 @@ def moved_centers(
     ----------
     centers : ndarray of shape (n_clusters, n_columns)
     counts : ndarray of shape (n_clusters,)
-        Rows that each centre has seen.
+        Rows that each centre has seen, or their weights.
     sizes : ndarray of shape (n_clusters,)
         Further rows of each cluster.
     means : ndarray of shape (n_clusters, n_columns)
@@ -92,7 +92,8 @@ def moved_centers(
     ----------
     .. [1] Sculley, D. (2010). Web-scale k-means clustering. WWW '10.
     """
-    rates = sizes / np.maximum(counts + sizes, 1)
+    seen = counts + sizes
+    rates = sizes / np.where(seen > 0, seen, 1)
     apart = np.where(sizes[:, None] > 0, means - centers, 0)
     return centers + rates[:, None] * apart
 

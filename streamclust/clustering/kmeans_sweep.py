@@ -13,14 +13,14 @@ k-means on a sample that lies in memory, for what is judged on other rows of the
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from streamclust.clustering.breathing import breathed
 from streamclust.errors import SettingsError
 from streamclust.passes import Passes, Rows
-from streamclust.passes.accumulators import Assignment, LloydStep, UniformSample
+from streamclust.passes.accumulators import NOTHING, Assignment, LloydStep, UniformSample
 
 
 class MiniBatches:
@@ -39,7 +39,7 @@ class MiniBatches:
     def __init__(self, seeds: np.ndarray, random_state: int) -> None:
         self.seeds = seeds
         self.random_state = random_state
-        self._waiting: list[np.ndarray] = []
+        self._waiting: list[tuple[np.ndarray, ...]] = []
         self._model: Any = None
 
     @property
@@ -47,16 +47,17 @@ class MiniBatches:
         """What was learned; the seeds, if fewer rows than clusters were seen."""
         return self.seeds if self._model is None else self._model.cluster_centers_
 
-    def partial_fit(self, values: np.ndarray, *extras: np.ndarray) -> None:
-        """Learn from a batch of shape (n_rows, n_columns)."""
+    def partial_fit(self, values: np.ndarray, *weights: np.ndarray) -> None:
+        """Learn from a batch of shape (n_rows, n_columns), and its weights (n_rows,) if any."""
         if self._model is None:
-            self._waiting.append(values)
-            if sum(map(len, self._waiting)) < len(self.seeds):
+            self._waiting.append((values, *weights))
+            if sum(len(batch[0]) for batch in self._waiting) < len(self.seeds):
                 return
-            values = np.concatenate(self._waiting)
+            values, *joined = map(np.concatenate, zip(*self._waiting, strict=True))
+            weights = tuple(joined)
             self._waiting = []
             self._model = self._make()
-        self._model.partial_fit(values)
+        self._model.partial_fit(values, sample_weight=weights[0] if weights else None)
 
     def _make(self) -> Any:
         from sklearn.cluster import MiniBatchKMeans
@@ -208,7 +209,8 @@ def fit_sweep(
     Parameters
     ----------
     rows : Rows
-        Of shape (n_rows, n_columns), without extras.
+        Of shape (n_rows, n_columns). Its one extra, if there is one, are the weights of the rows,
+        above 0: a row of weight w counts as w alike rows.
     n_clusters : sequence of int
     settings : SweepSettings
     passes : Passes
@@ -228,14 +230,14 @@ def fit_sweep(
         raise SettingsError(
             f"n_samples={n_rows} should be >= n_clusters={ks[-1]}: ask for fewer clusters"
         )
-    values = sample[0]
+    seen = _Sample(sample[0], sample[1] if rows.extras else None)
     given = settings.given_centers
-    centers = _learned(rows, values, ks, settings, passes) if given is None else [given]
+    centers = _learned(rows, seen, ks, settings, passes) if given is None else [given]
+    labelled = zip(ks, centers, Assignment(centers)(seen.values)[0].T, strict=True)
     fitted = {
-        k: FittedKMeans(own, np.bincount(labels, minlength=k))
-        for k, own, labels in zip(ks, centers, Assignment(centers)(values)[0].T, strict=True)
+        k: FittedKMeans(own, np.bincount(labels, seen.weights, k)) for k, own, labels in labelled
     }
-    _lloyd(rows, fitted, values, settings, passes)
+    _lloyd(rows, fitted, seen, settings, passes)
     if given is None:
         for fit in fitted.values():
             order = np.argsort(-fit.sizes, kind="stable")
@@ -248,8 +250,36 @@ def sample_size(n_clusters: int) -> int:
     return max(SAMPLE_ROWS, SAMPLE_ROWS_A_CLUSTER * n_clusters)
 
 
+class _Sample(NamedTuple):
+    """Rows (n_sampled, n_columns) of random order, and their weights (n_sampled,) if they have any.
+
+    What is drawn are rows, each as likely as the others: it is their weights that make the sample
+    stand for all.
+    """
+
+    values: np.ndarray
+    weights: np.ndarray | None = None
+
+    def part(self, rows: slice) -> "_Sample":
+        weights = None if self.weights is None else self.weights[rows]
+        return _Sample(self.values[rows], weights)
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.values)
+
+    @property
+    def variance(self) -> float:
+        """The mean variance of the columns."""
+        if self.weights is None:
+            return float(self.values.var(axis=0, dtype=np.float64).mean())
+        mean = np.average(self.values, axis=0, weights=self.weights)
+        squares = ((self.values - mean) ** 2).mean(axis=1)
+        return float(np.average(squares, weights=self.weights))
+
+
 def _learned(
-    rows: Rows, sample: np.ndarray, ks: list[int], settings: SweepSettings, passes: Passes
+    rows: Rows, sample: _Sample, ks: list[int], settings: SweepSettings, passes: Passes
 ) -> list[np.ndarray]:
     """Centres for each k, as the restarts on the sample and the mini-batches leave them."""
     centers = _seeds(sample, ks, settings, passes)
@@ -269,18 +299,18 @@ def _breathed_starts(n_rows: int) -> int:
     return max(1, min(_MOST_BREATHED, LEAST_ROWS // (4 * n_rows)))
 
 
-def _holds_all_rows(sample: np.ndarray, n_clusters: int) -> bool:
+def _holds_all_rows(sample: _Sample, n_clusters: int) -> bool:
     """Whether there were fewer rows than the sample of so many clusters asks for."""
-    return len(sample) < sample_size(n_clusters)
+    return sample.n_rows < sample_size(n_clusters)
 
 
 def _seeds(
-    values: np.ndarray, ks: list[int], settings: SweepSettings, passes: Passes
+    sample: _Sample, ks: list[int], settings: SweepSettings, passes: Passes
 ) -> dict[int, np.ndarray]:
     with warnings.catch_warnings():
         # Around all threads, which share the filters: a task could not restore them in order.
         ignore_convergence()
-        seeds = passes.map("seeding k-means", _Seed(values, settings), ks[::-1], "k")
+        seeds = passes.map("seeding k-means", _Seed(sample, settings), ks[::-1], "k")
     return dict(zip(ks, seeds[::-1], strict=True))
 
 
@@ -288,22 +318,23 @@ def _seeds(
 class _Seed:
     """Centres of the best of many k-means runs on the first rows of the sample."""
 
-    values: np.ndarray
+    sample: _Sample
     settings: SweepSettings
 
     def __call__(self, k: int) -> np.ndarray:
         ignore_convergence()  # for the workers of a cluster, which are processes of their own
-        size = min(sample_size(k), len(self.values))
+        size = min(sample_size(k), self.sample.n_rows)
         random = np.random.RandomState(state(self.settings.seed, k))
         # Breathing mends a poor start: it takes fewer of them, each of which sees more rows.
         n_starts = self.settings.n_init
-        if _holds_all_rows(self.values, k):
+        if _holds_all_rows(self.sample, k):
             n_starts = min(n_starts, _BREATHED_STARTS)
         starts = [self._start(k, size, number, random) for number in range(n_starts)]
         starts.sort(key=lambda start: start[0])
-        if _holds_all_rows(self.values, k):
+        if _holds_all_rows(self.sample, k):
             best = [centers for _, centers in starts[: _breathed_starts(size)]]
-            refined = [breathed(self.values, centers, random) for centers in best]
+            values, weights = self.sample
+            refined = [breathed(values, centers, random, weights) for centers in best]
         else:
             best = [centers for _, centers in starts[:_REFINED]]
             refined = [self._run(slice(size), k, centers) for centers in best]
@@ -317,30 +348,29 @@ class _Seed:
         first = number * quarter % (size - quarter + 1)
         part = slice(first, first + quarter)
         model = self._run(part, k, self.settings.init, random, max_iter=30, tol=1e-3)
-        return -model.score(self.values[:size]), model.cluster_centers_
+        values, weights = self.sample.part(slice(size))
+        return -model.score(values, sample_weight=weights), model.cluster_centers_
 
     def _run(self, part: slice, k: int, init: Any, random: Any = None, **limits: Any) -> Any:
         from sklearn.cluster import KMeans
 
         model = KMeans(k, init=init, n_init=1, random_state=random, **limits)
-        return model.fit(self.values[part])
+        values, weights = self.sample.part(part)
+        return model.fit(values, sample_weight=weights)
 
 
 def _lloyd(
     rows: Rows,
     fitted: dict[int, FittedKMeans],
-    sample: np.ndarray,
+    sample: _Sample,
     settings: SweepSettings,
     passes: Passes,
 ) -> None:
     """Run exact passes that serve every k which has not converged."""
-    samples = {k: sample[: sample_size(k)] for k in fitted}
-    tolerances = {
-        k: settings.tol * float(own.var(axis=0, dtype=np.float64).mean())
-        for k, own in samples.items()
-    }
+    samples = {k: sample.part(slice(sample_size(k))) for k in fitted}
+    tolerances = {k: settings.tol * own.variance for k, own in samples.items()}
     # Not the mean of the centres, which would tell each k which others are still moving.
-    shift = sample[:SAMPLE_ROWS].mean(axis=0, dtype=np.float64)
+    shift = sample.values[:SAMPLE_ROWS].mean(axis=0, dtype=np.float64)
     for number in range(1, settings.max_iter + 1):
         moving = {k: fit for k, fit in fitted.items() if not fit.converged}
         if not moving:
@@ -349,8 +379,9 @@ def _lloyd(
         name = f"k-means pass {number} ({len(moving)} of {len(fitted)} k)"
         results = passes.reduce(name, rows, step).result()
         for (k, fit), (sizes, means, inertia) in zip(moving.items(), results, strict=True):
-            means, moved_empty = reseeded(means, sizes == 0, samples[k])
-            moved = float(((means - fit.centers) ** 2).sum())
+            empty = sizes == 0
+            means, moved_empty = reseeded(means, empty, samples[k].values)
+            moved = float(((means - fit.centers)[~empty] ** 2).sum())
             fallen = fit.inertia - inertia
             still = moved <= tolerances[k] or fallen <= settings.least_fall * inertia
             fit.centers = means.astype(fit.centers.dtype)
@@ -365,7 +396,8 @@ def reseeded(means: np.ndarray, empty: np.ndarray, sample: np.ndarray) -> tuple[
     -------
     means : ndarray of shape (n_clusters, n_columns)
     changed : bool
-        False also where no sampled row lies off all centres: more clusters cannot be told apart.
+        False also where no sampled row lies off all centres, but for the rounding of means: more
+        clusters cannot be told apart.
     """
     if not empty.any():
         return means, False
@@ -373,7 +405,8 @@ def reseeded(means: np.ndarray, empty: np.ndarray, sample: np.ndarray) -> tuple[
     distances = np.full(len(sample), np.inf)
     for center in means[~empty]:
         distances = np.minimum(distances, ((sample - center) ** 2).sum(axis=1))
-    changed = bool(distances.max() > 0)
+    lengths = np.einsum("ij,ij->i", sample, sample, dtype=np.float64)
+    changed = bool(distances.max() > NOTHING**2 * lengths.max())
     for j in np.flatnonzero(empty):
         means[j] = sample[distances.argmax()]
         distances = np.minimum(distances, ((sample - means[j]) ** 2).sum(axis=1))

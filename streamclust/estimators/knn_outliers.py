@@ -1,26 +1,23 @@
 """Outliers by the distance to neighbours or to random references, with scikit-learn's face."""
 
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from streamclust.errors import SettingsError
-from streamclust.estimators.inputs import (
-    CheckedRows,
-    Number,
-    check_parameters,
-    is_dask,
-    is_lazy,
-    near_enough,
-    seed_of,
-    validated_batches,
-)
+from streamclust.estimators.checked_rows import CheckedRows
+from streamclust.estimators.inputs import seed_of
+from streamclust.estimators.lazy_results import map_chunks
+from streamclust.estimators.spread import near_enough
 from streamclust.neighbors import GraphSettings, NearestRows, Neighbors, as_members, neighbor_graph
 from streamclust.outliers import threshold
 from streamclust.outliers.measures import (
@@ -33,19 +30,13 @@ from streamclust.outliers.measures import (
     ReferenceSamples,
 )
 from streamclust.passes import LocalExecutor, Passes, Rows, Transform, unit_rows
-from streamclust.passes.accumulators import Collected
+from streamclust.passes.accumulators import Collected, Moments
 
-_ALLOWED = {
-    "n_neighbors": (Number(Integral, 1), None),
-    "method": ("reference", "kth", "mean", "lof"),
-    "scaling": ("l2", "none"),
-    "contamination": ("auto", Number(Real, 0, 0.5, is_above=True)),
-    "n_references": (Number(Integral, 2),),
-    "n_draws": (Number(Integral, 1),),
-}
 _NEIGHBORS = 15
 # New rows that are scored at once, and training rows that they are compared with at once.
 _BLOCK_ROWS = 8192
+# Rows whose mean is shorter than this part of their lengths were centred, but for rounding.
+_CENTRED = 1e-3
 
 
 class KNNOutlierDetector(OutlierMixin, BaseEstimator):
@@ -70,9 +61,10 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
         cannot hide behind each other. The others are taken from the graph of nearest neighbours
         among all rows: the distance to the last of `n_neighbors`, the mean distance to them [2]_,
         and the local outlier factor [3]_.
-    scaling : {"l2", "none"}, default="l2"
-        Make rows of unit length first, as suits descriptors of images (docs/outliers.md), or not.
-        Take "none" where the length of a row means something.
+    scaling : {"none", "l2"}, default="none"
+        Take the rows as they are, or make them of unit length first, as suits descriptors of images
+        (docs/outliers.md), and as the command line does. Rows that were centred before are warned
+        of: what tells them from each other is then mostly noise.
     contamination : "auto" or float in (0, 0.5], default="auto"
         Share of the training rows to call outliers; "auto" calls outliers what lies more than
         three quartile ranges above the third quartile of the scores, which may be none.
@@ -128,12 +120,22 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
     (7, -1)
     """
 
+    _parameter_constraints: ClassVar[dict] = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
+        "method": [StrOptions({"reference", "kth", "mean", "lof"})],
+        "scaling": [StrOptions({"none", "l2"})],
+        "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
+        "n_references": [Interval(Integral, 2, None, closed="left")],
+        "n_draws": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
     def __init__(
         self,
         n_neighbors: int | None = None,
         *,
         method: Literal["reference", "kth", "mean", "lof"] = "reference",
-        scaling: Literal["l2", "none"] = "l2",
+        scaling: Literal["none", "l2"] = "none",
         contamination: Literal["auto"] | float = "auto",
         n_references: int = SAMPLE_SIZE,
         n_draws: int = N_SAMPLES,
@@ -147,28 +149,36 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
         self.n_draws = n_draws
         self.random_state = random_state
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Score the rows of `X` among themselves and find the threshold.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Also a memmap, Zarr or dask array, which is read block by block.
+        X : {array-like, sparse matrix, dask or Zarr array} of shape (n_samples, n_features)
+            Also a frame of pandas or dask; read, converted and made dense block by block.
         y : ignored
 
         Raises
         ------
+        InvalidParameterError
+            A ValueError: a parameter is out of its range.
         ValueError
-            For a parameter out of its range, fewer than two rows, NaN or infinity in `X`, or with
+            For fewer than two rows, NaN or infinity in `X`, or with
             scaling "none" values so large that distances between them are infinite.
         """
-        check_parameters(self, _ALLOWED)
-        seed = seed_of(self.random_state)
-        rows = Rows(self._array_of(X, reset=True))
-        if rows.n_rows < 2:
-            raise SettingsError(f"n_samples={rows.n_rows}: outliers are told among 2 rows or more")
+        seed, passes = seed_of(self.random_state), Passes(LocalExecutor())
+        checked = CheckedRows(self, X, reset=True)
+        if checked.shape[0] < 2:
+            raise SettingsError(
+                f"n_samples={checked.shape[0]}: outliers are told among 2 rows or more"
+            )
+        if self.scaling == "l2":
+            _warn_of_centred(Rows(checked), passes)
+        self._dtype = checked.dtype
+        rows = Rows(self._prepared(checked))
         fit_scores = self._fit_references if self.method == "reference" else self._fit_graph
-        scores = fit_scores(rows, seed, Passes(LocalExecutor()))
+        scores = fit_scores(rows, seed, passes)
         self.decision_scores_ = scores
         self.threshold_ = threshold(scores, self.contamination)
         self.offset_ = -self.threshold_
@@ -187,14 +197,10 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
         ndarray of float64 of shape (n_samples,), or a dask array of it where `X` is one
         """
         check_is_fitted(self)
-        if is_dask(X):
-            whole = X.rechunk({1: -1})
-            return whole.map_blocks(
-                self.score_samples, dtype=np.float64, drop_axis=1, meta=np.empty(0)
-            )
-        rows = Rows(self._array_of(X, reset=False))
-        rows = rows.having(rows_a_block=min(rows.rows_a_block, _BLOCK_ROWS))
-        return -_scores(Passes(LocalExecutor()), "scoring rows", rows, self._score)
+        rows = CheckedRows(self, X, reset=False, dtype=self._dtype)
+        if rows.dask_array is not None:
+            return map_chunks(rows.dask_array, self._scored_chunk, rows.dtype, np.float64)
+        return self._scored(self._prepared(rows))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores less `offset_`: below 0 for outliers; shape as `score_samples`."""
@@ -204,15 +210,25 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
         """Tell outliers (-1) from the others (1); int64, shape as `score_samples`."""
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
-    def _array_of(self, X: Any, *, reset: bool) -> CheckedRows:
-        if is_lazy(X) or isinstance(X, np.ndarray):
-            dtype = next(validated_batches(self, X, None, reset=reset)).dtype
-        else:
-            X = validate_data(self, X, dtype=[np.float64, np.float32], order="C", reset=reset)
-            dtype = X.dtype
-        if reset:
-            self._dtype = dtype
-        return CheckedRows(X, self._dtype, unit_rows if self.scaling == "l2" else near_enough)
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @property
+    def _prepare(self) -> Callable[[np.ndarray], np.ndarray]:
+        return unit_rows if self.scaling == "l2" else near_enough
+
+    def _prepared(self, rows: CheckedRows) -> CheckedRows:
+        return rows.prepared(self._prepare)
+
+    def _scored_chunk(self, values: np.ndarray) -> np.ndarray:
+        return self._scored(self._prepare(values))
+
+    def _scored(self, array: Any) -> np.ndarray:
+        rows = Rows(array)
+        rows = rows.having(rows_a_block=min(rows.rows_a_block, _BLOCK_ROWS))
+        return -_scores(Passes(LocalExecutor()), "scoring rows", rows, self._score)
 
     def _fit_references(self, rows: Rows, seed: int, passes: Passes) -> np.ndarray:
         if (self.n_neighbors or 1) >= self.n_references:
@@ -229,7 +245,15 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
         return _scores(passes, "reference distances", rows, self._score)
 
     def _fit_graph(self, rows: Rows, seed: int, passes: Passes) -> np.ndarray:
-        self.n_neighbors_ = min(self.n_neighbors or _NEIGHBORS, rows.n_rows - 1)
+        others = rows.n_rows - 1
+        self.n_neighbors_ = min(self.n_neighbors or _NEIGHBORS, others)
+        if (self.n_neighbors or 0) > others:
+            warnings.warn(
+                f"n_neighbors ({self.n_neighbors}) is greater than the total number of samples "
+                f"({rows.n_rows}). n_neighbors will be set to (n_samples - 1) for estimation.",
+                UserWarning,
+                stacklevel=4,
+            )
         with TemporaryDirectory(prefix="streamclust-") as folder:
             settings = GraphSettings(self.n_neighbors_, seed=seed)
             graph = _stored_graph(rows, settings, passes, Path(folder))
@@ -242,6 +266,21 @@ class KNNOutlierDetector(OutlierMixin, BaseEstimator):
             return _kth_distance if self.method == "kth" else _mean_distance
         kth = _scores(passes, "neighbour distances", graph, _kth_distance)
         return _Factor(kth, _scores(passes, "reachability", graph, ReachabilityDensity(kth)))
+
+
+def _warn_of_centred(rows: Rows, passes: Passes) -> None:
+    moments = passes.reduce("column means", rows, Moments()).result()
+    with np.errstate(over="ignore"):  # rows of such lengths may well be of unit length
+        squares = moments.mean @ moments.mean
+        total = squares + moments.variance.sum()
+    if squares < _CENTRED**2 * total < np.inf:
+        warnings.warn(
+            "scaling='l2' makes rows of unit length, but these are centred: directions from the "
+            "mean hardly tell how far out a row lies. Give the rows as they were, or take "
+            "scaling='none'.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _scores(passes: Passes, name: str, rows: Rows, transform: Transform) -> np.ndarray:

@@ -1,48 +1,42 @@
 """Exact streaming PCA as a scikit-learn estimator."""
 
-from collections.abc import Iterator
 from functools import partial
-from numbers import Integral, Real
-from typing import Any, Literal, NamedTuple, Self
+from numbers import Integral
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
 from sklearn import decomposition
+from sklearn.base import _fit_context
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from streamclust.errors import SettingsError
-from streamclust.estimators.inputs import (
-    Number,
-    check_parameters,
+from streamclust.estimators.checked_rows import (
+    CheckedRows,
     default_batch_rows,
-    is_dask,
-    map_dask_rows,
-    seed_of,
-    validated_batches,
+    float_dtype,
+    stacked,
 )
+from streamclust.estimators.containers import DaskSlices, slices_of
+from streamclust.estimators.inputs import seed_of
+from streamclust.estimators.lazy_results import map_chunks
 from streamclust.passes import SCALINGS, Scaling, column_scale
 from streamclust.passes.accumulators import Covariance, CovarianceSketch, ScatterSketch
 from streamclust.reduction import (
     EXTRA_PASSES,
     PCASums,
     PrincipalComponents,
-    Projection,
     check_range,
+    log_likelihood,
     most_components,
     refined_sums,
     sketch_vectors,
 )
 
 MAX_COVARIANCE_FEATURES = 8192  # a scatter matrix of 0.5 GiB, and as much again to decompose it
-
-_ALLOWED = {
-    "n_components": (Number(Integral, 1), Number(Real, 0, 1, is_above=True), None),
-    **dict.fromkeys(("whiten", "copy", "normalize"), (False, True)),
-    **dict.fromkeys(("batch_size", "max_components"), (Number(Integral, 1), None)),
-    "scaling": SCALINGS,
-    "svd_solver": ("auto", "covariance", "randomized"),
-}
+_AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
 
 __all__ = ["MAX_COVARIANCE_FEATURES", "IncrementalPCA"]
 
@@ -70,7 +64,7 @@ class _Learned:
             principal = estimator._principal()
         except SettingsError as error:  # `hasattr` wants an AttributeError
             raise NotFittedError(f"{self.name} cannot be told: {error}") from error
-        return getattr(principal, self.name.removesuffix("_"))
+        return estimator._as_rows(getattr(principal, self.name.removesuffix("_")))
 
 
 class IncrementalPCA(decomposition.IncrementalPCA):
@@ -115,7 +109,9 @@ class IncrementalPCA(decomposition.IncrementalPCA):
     ----------
     components_ : ndarray of shape (n_components_, n_features_in_)
         Principal axes in the space of the scaled columns, signs as in scikit-learn. All learned
-        arrays are float64.
+        numbers are float32 where all rows were float32 or float16, as those of
+        :class:`sklearn.decomposition.PCA`, else float64; they are kept, and used, in float64.
+        What float32 does not hold is told in float64.
     explained_variance_, explained_variance_ratio_, singular_values_ : ndarray (n_components_,)
         The ratio is relative to the total variance of the scaled columns.
     mean_, var_, scale_ : ndarray of shape (n_features_in_,)
@@ -131,6 +127,8 @@ class IncrementalPCA(decomposition.IncrementalPCA):
 
     Raises
     ------
+    InvalidParameterError
+        A ValueError: a parameter is out of its range.
     SettingsError
         A ValueError: more components than rows or columns, fewer than two rows, or values too
         large or too small for their squares. A learned attribute raises NotFittedError instead.
@@ -153,6 +151,19 @@ class IncrementalPCA(decomposition.IncrementalPCA):
     feature_names_in_: np.ndarray
     _sums: PCASums | None = None
     _asked: _Asked
+    _dtype: np.dtype
+
+    _parameter_constraints: ClassVar[dict] = {
+        "n_components": [_AT_LEAST_ONE, Interval(RealNotInt, 0, 1, closed="right"), None],
+        "whiten": ["boolean"],
+        "copy": ["boolean"],
+        "batch_size": [_AT_LEAST_ONE, None],
+        "scaling": [StrOptions(set(SCALINGS))],
+        "normalize": ["boolean"],
+        "max_components": [_AT_LEAST_ONE, None],
+        "svd_solver": [StrOptions({"auto", "covariance", "randomized"})],
+        "random_state": ["random_state"],
+    }
 
     components_ = _Learned()
     explained_variance_ = _Learned()
@@ -195,26 +206,27 @@ class IncrementalPCA(decomposition.IncrementalPCA):
     @property
     def mean_(self) -> np.ndarray:
         """Mean of the columns."""
-        return self._fitted("mean_").moments.result().mean
+        return self._as_rows(self._fitted("mean_").moments.result().mean)
 
     @property
     def var_(self) -> np.ndarray:
         """Variance of the columns, divided by the number of rows."""
-        return self._fitted("var_").moments.result().variance
+        return self._as_rows(self._fitted("var_").moments.result().variance)
 
     @property
     def scale_(self) -> np.ndarray:
         """What the columns are divided by."""
         moments = self._fitted("scale_").moments.result()
-        return column_scale(self._asked.scaling, moments)
+        return self._as_rows(column_scale(self._asked.scaling, moments))
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Forget what was learnt, and learn the rows of X batch by batch.
 
         Parameters
         ----------
-        X : array-like, sparse matrix, or array with row slices (Zarr, HDF5, dask …)
-            Shape (n_samples, n_features).
+        X : {array-like, sparse matrix, dask or Zarr array} of shape (n_samples, n_features)
+            Also a frame of pandas or dask; read, converted and made dense block by block.
         y : ignored
 
         Raises
@@ -223,9 +235,9 @@ class IncrementalPCA(decomposition.IncrementalPCA):
             More components are wanted than there are rows or columns, X has one row, or its
             values are too large or too small for their squares.
         """
-        check_parameters(self, _ALLOWED)
         self._sums = sums = None
-        for batch in self._batches(X, reset=True):
+        rows = CheckedRows(self, X, reset=True)
+        for batch in rows.batches(self.batch_size):
             sums = self._learn(sums, batch)
         assert sums is not None  # no rows are refused
         self._check_possible(sums)
@@ -233,10 +245,11 @@ class IncrementalPCA(decomposition.IncrementalPCA):
             sketch = sums.scatter.result()
             assert isinstance(sketch, ScatterSketch)
             sums = refined_sums(sketch, sums.moments.result(), self.scaling)
-            for batch in self._batches(X, reset=False):
+            for batch in rows.batches(self.batch_size):
                 sums.update(batch)
-        return self._keep(sums)
+        return self._keep(sums, rows.dtype)
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None, check_input: bool = True) -> Self:
         """Learn more rows; X is as for `fit`, but not sparse.
 
@@ -249,7 +262,6 @@ class IncrementalPCA(decomposition.IncrementalPCA):
         TypeError
             X is sparse.
         """
-        check_parameters(self, _ALLOWED)
         if sparse.issparse(X):
             raise TypeError(
                 "IncrementalPCA.partial_fit does not support sparse input. Either convert data "
@@ -259,11 +271,14 @@ class IncrementalPCA(decomposition.IncrementalPCA):
         if not check_input:
             if first:
                 self.n_features_in_ = X.shape[1]
-            return self._keep(self._learn(self._sums, X))
-        # An array is checked whole, so that a bad row leaves nothing of it learnt.
-        batch_size = max(X.size, 1) if isinstance(X, np.ndarray) else self.batch_size
-        for batch in validated_batches(self, X, batch_size, reset=first):
-            self._keep(self._learn(self._sums, batch))
+            return self._keep(self._learn(self._sums, X), self._joint(float_dtype(X.dtype)))
+        rows = CheckedRows(self, X, reset=first)
+        if rows.slices.in_memory:  # a bad row leaves nothing of its batch learnt
+            for _ in rows.batches(self.batch_size):
+                pass
+        dtype = self._joint(rows.dtype)
+        for batch in rows.batches(self.batch_size):
+            self._keep(self._learn(self._sums, batch), dtype)
         return self
 
     def merge(self, other: "IncrementalPCA") -> Self:
@@ -276,41 +291,89 @@ class IncrementalPCA(decomposition.IncrementalPCA):
         """
         theirs = other._fitted("merge")
         sums = self._sums or self._make_sums(other.n_features_in_)
+        dtype = self._joint(other._dtype)
         sums.merge(theirs)
         if self._sums is None:
             self.n_features_in_ = other.n_features_in_
             if hasattr(other, "feature_names_in_"):
                 self.feature_names_in_ = other.feature_names_in_
-        return self._keep(sums)
+        return self._keep(sums, dtype)
 
     def transform(self, X: Any) -> Any:
         """Reduce rows to (n_samples, n_components_).
 
         Parameters
         ----------
-        X : array-like, sparse matrix, or array with row slices
-            Shape (n_samples, n_features). All but the result is held a batch at a time.
+        X : {array-like, sparse matrix, dask or Zarr array} of shape (n_samples, n_features)
+            All but the result is held a batch at a time.
+
+        Returns
+        -------
+        ndarray, or a lazy dask array where X is a dask array or frame
+            float32 for float32 or float16 rows, else float64.
+        """
+        check_is_fitted(self)
+        rows = CheckedRows(self, X, reset=False)
+        principal = self._principal()
+        project = principal.projection(whiten=self.whiten, normalize=self.normalize)
+        n_components = principal.n_components
+        if rows.dask_array is not None:
+            return map_chunks(rows.dask_array, project, rows.dtype, rows.dtype, n_components)
+        shape = rows.shape[0], n_components
+        return stacked(map(project, rows.batches(self.batch_size)), shape, rows.dtype)
+
+    def inverse_transform(self, X: Any) -> Any:
+        """Give the rows, (n_samples, n_features), whose reduction is X.
+
+        The lengths that `scaling="l2"` and `normalize` take away are not restored.
+
+        Parameters
+        ----------
+        X : array-like or dask array of shape (n_samples, n_components_)
 
         Returns
         -------
         ndarray, or a lazy dask array for a dask array
-            float32 for float32 rows, else float64.
+            float32 for float32 or float16 rows, else float64.
         """
         check_is_fitted(self)
-        principal = self._principal()
-        projection = principal.projection(whiten=self.whiten, normalize=self.normalize)
-        if is_dask(X):
-            return self._transform_dask(X, projection)
-        return self._transform_batches(X, projection)
+        restore = partial(self._principal().restore, whiten=self.whiten)
+        if isinstance(slices := slices_of(X), DaskSlices):
+            dtype = float_dtype(slices.dtype)
+            return map_chunks(slices.array, restore, dtype, dtype, self.n_features_in_)
+        dtypes = float_dtype(slices.dtype) if slices else (np.float64, np.float32)
+        reduced = check_array(X, input_name="X", dtype=dtypes)
+        return restore(reduced).astype(reduced.dtype, copy=False)
 
-    def inverse_transform(self, X: Any) -> np.ndarray:
-        """Give the rows, (n_samples, n_features), whose reduction is X.
+    def score_samples(self, X: Any) -> Any:
+        """Log-likelihood of each row by the probabilistic model of PCA (Tipping & Bishop 1999).
 
-        The lengths that `scaling="l2"` and `normalize` take away are not restored.
+        With a `scaling`, of the scaled rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dask or Zarr array} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples,), or a lazy dask array where X is one
+
+        Raises
+        ------
+        SettingsError
+            A ValueError: the components leave directions without variance.
         """
         check_is_fitted(self)
-        reduced = check_array(X, input_name="X", dtype=[np.float64, np.float32])
-        return self._principal().restore(reduced, whiten=self.whiten)
+        rows = CheckedRows(self, X, reset=False)
+        likelihood = partial(log_likelihood, self._principal())
+        if rows.dask_array is not None:
+            return map_chunks(rows.dask_array, likelihood, rows.dtype, np.float64)
+        batches = rows.batches(self.batch_size)
+        return stacked(map(likelihood, batches), rows.shape[:1], np.float64)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean log-likelihood of the rows: see `score_samples`."""
+        return float(self.score_samples(X).mean())
 
     def __sklearn_is_fitted__(self) -> bool:
         return self._sums is not None
@@ -325,35 +388,27 @@ class IncrementalPCA(decomposition.IncrementalPCA):
             raise NotFittedError(f"{attribute}: this IncrementalPCA has not seen any rows")
         return self._sums
 
-    def _keep(self, sums: PCASums) -> Self:
-        self._sums = sums
+    def _joint(self, dtype: np.dtype) -> np.dtype:
+        """The dtype of what is learnt from rows of this one, and from those before."""
+        return dtype if self._sums is None else np.result_type(self._dtype, dtype)
+
+    def _as_rows(self, value: Any) -> Any:
+        """A learned number or array of them in the rows' dtype; others as they are, and what
+        float32 does not hold, such as the variances of rows whose squares it does not."""
+        if isinstance(value, bool | int):
+            return value
+        largest, limits = np.abs(value).max(initial=0), np.finfo(self._dtype)
+        if largest and not limits.tiny <= largest <= limits.max:
+            return value
+        return self._dtype.type(value) if np.ndim(value) == 0 else value.astype(self._dtype)
+
+    def _keep(self, sums: PCASums, dtype: np.dtype) -> Self:
+        self._sums, self._dtype = sums, dtype
         self._asked = _Asked(self.n_components, self.scaling, self.max_components)
         return self
 
     def _principal(self) -> PrincipalComponents:
         return self._fitted("components_").decompose(*self._asked)
-
-    def _batches(self, X: Any, *, reset: bool) -> Iterator[np.ndarray]:
-        return validated_batches(self, X, self.batch_size, reset=reset)
-
-    def _transform_batches(self, X: Any, projection: Projection) -> np.ndarray:
-        if not hasattr(X, "shape"):
-            X = np.asarray(X)
-        out = np.empty((0, 0))
-        done = 0
-        for batch in self._batches(X, reset=False):
-            reduced = projection(batch)
-            if not done:
-                out = np.empty((X.shape[0], reduced.shape[1]), reduced.dtype)
-            out[done : done + len(batch)] = reduced
-            done += len(batch)
-        return out
-
-    def _transform_dask(self, X: Any, projection: Projection) -> Any:
-        validate_data(self, np.zeros((1, X.shape[1])), reset=False)
-        dtype = np.dtype(np.float32 if X.dtype in (np.float16, np.float32) else np.float64)
-        project = partial(_project_finite, projection, dtype)
-        return map_dask_rows(X, project, projection.matrix.shape[1], dtype)
 
     def _learn(self, sums: PCASums | None, batch: np.ndarray) -> PCASums:
         n_features = batch.shape[1]
@@ -374,14 +429,10 @@ class IncrementalPCA(decomposition.IncrementalPCA):
     def _make_sums(self, n_features: int) -> PCASums:
         wide = n_features > MAX_COVARIANCE_FEATURES
         unit = self.scaling == "l2"
-        if self.svd_solver == "covariance" or (self.svd_solver == "auto" and not wide):
+        if not (self.svd_solver == "randomized" or (self.svd_solver == "auto" and wide)):
             return PCASums(Covariance(), unit=unit)
         n_rows = max(n_features, 2)  # not known yet; no component is beyond the columns
         wanted = most_components(self.n_components, self.max_components, n_rows, n_features)
         n_vectors = sketch_vectors(n_features, wanted)
         seed = seed_of(self.random_state)
         return PCASums(CovarianceSketch(n_vectors, random_state=seed), unit=unit)
-
-
-def _project_finite(projection: Projection, dtype: np.dtype, rows: np.ndarray) -> np.ndarray:
-    return projection(check_array(rows, dtype=dtype))

@@ -10,6 +10,7 @@ from .ingest_rows import check_invalid as check_invalid
 from .ingest_rows import finite_rows as finite_rows
 from .ingest_rows import invalid_message as invalid_message
 from .ingest_rows import source_attributes as source_attributes
+from .likelihood import log_likelihood as log_likelihood
 from .reduce_rows import Project as Project
 from .reduce_rows import Reduce as Reduce
 from .reduce_rows import components_of as components_of

@@ -25,6 +25,22 @@ def test_the_centre_taken_away_costs_least(seed, offset):
     assert np.flatnonzero(found).tolist() == kept
 
 
+def test_weights_are_rows_that_recur():
+    rng = np.random.default_rng(0)
+    rows, centers = rng.normal(size=(300, 3)), rng.normal(size=(8, 3))
+    weights = rng.integers(1, 5, 300)
+    repeated = np.repeat(rows, weights, axis=0)
+    np.testing.assert_array_equal(
+        most_useful(rows, centers, 5, weights), most_useful(repeated, centers, 5)
+    )
+    blobs, _ = make_blobs(900, 2, centers=[[0, 0], [50, 0], [100, 0]], random_state=0)
+    heavy = np.where(blobs[:, 0] > 75, 7, 1)
+    poor = np.array([[0.0, -1], [0, 1], [75, 0]])
+    found = breathed(blobs, poor, np.random.RandomState(0), heavy)
+    expected = KMeans(3, n_init=10, random_state=0).fit(blobs, sample_weight=heavy)
+    assert found.inertia_ == pytest.approx(expected.inertia_)
+
+
 def test_it_leaves_a_minimum_that_lloyds_passes_stay_in():
     rows, _ = make_blobs(900, 2, centers=[[0, 0], [50, 0], [100, 0]], random_state=0)
     poor = np.array([[0.0, -1], [0, 1], [75, 0]])

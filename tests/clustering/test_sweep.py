@@ -87,6 +87,33 @@ def test_mini_batches_wait_for_enough_rows():
     assert (learner.centers != at_once.centers).any()
 
 
+@pytest.mark.parametrize("sampled", [False, True])
+def test_weights_are_rows_that_recur(executor, monkeypatch, sampled):
+    """By breathed restarts on all rows, and by a sample with mini-batches."""
+    if sampled:
+        monkeypatch.setattr(sweep, "SAMPLE_ROWS", 500)
+        monkeypatch.setattr(sweep, "SAMPLE_ROWS_A_CLUSTER", 50)
+    values = make_blobs(3000, 5, centers=6, cluster_std=0.5, random_state=1)[0]
+    weights = np.random.default_rng(0).integers(1, 5, len(values))
+    weights[values[:, 0] > 0] *= 3
+    settings = SweepSettings(n_init=4, batch_size=100)
+    weighted = Rows(values, extras=(weights.astype(float),))
+    fit = fit_sweep(weighted, [6], settings, Passes(executor))[6]
+    expected = fit_sweep(Rows(np.repeat(values, weights, axis=0)), [6], settings, Passes(executor))[
+        6
+    ]
+    np.testing.assert_allclose(fit.centers, expected.centers, rtol=1e-9)
+    np.testing.assert_array_equal(fit.sizes, expected.sizes)
+    assert fit.inertia == pytest.approx(expected.inertia)
+
+
+def test_variances_that_tell_when_centres_stand_still_heed_weights():
+    rng = np.random.default_rng(0)
+    values, weights = rng.normal(3, 2, (50, 4)), rng.integers(1, 5, 50)
+    repeated = sweep._Sample(np.repeat(values, weights, axis=0))
+    assert sweep._Sample(values, weights).variance == pytest.approx(repeated.variance)
+
+
 def test_scikit_learns_warnings_of_few_distinct_rows_are_kept_back(executor):
     values = np.repeat(np.random.default_rng(0).standard_normal((5, 3)), 200, axis=0)
     with warnings.catch_warnings(record=True) as said:

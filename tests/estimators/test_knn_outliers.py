@@ -1,11 +1,14 @@
 """KNNOutlierDetector against scikit-learn's neighbours, and what it promises."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import zarr
+from scipy import sparse
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 
 from streamclust import KNNOutlierDetector
 from streamclust.errors import StreamclustError
@@ -14,15 +17,66 @@ METHODS = ["reference", "kth", "mean", "lof"]
 K = 6
 
 
-@parametrize_with_checks(
-    [
-        KNNOutlierDetector(),
-        KNNOutlierDetector(method="kth", contamination=0.1),
-        KNNOutlierDetector(K, method="lof", scaling="none"),
-    ]
-)
+SETTINGS = [
+    {},
+    {"contamination": 0.1},
+    {"scaling": "l2"},
+    # Of so rough scores none may be far out: they are told how many are.
+    {"n_references": 20, "n_draws": 2, "n_neighbors": 2, "contamination": 0.1},
+    {"n_references": 50, "n_draws": 3, "random_state": 1, "contamination": 0.1},
+    {"method": "kth", "contamination": 0.1},
+    {"method": "kth", "scaling": "l2", "n_neighbors": 1},
+    {"method": "mean"},
+    {"method": "mean", "contamination": 0.5, "n_neighbors": 2},
+    {"method": "lof", "n_neighbors": K},
+    {"method": "lof", "scaling": "l2", "contamination": 0.25},
+]
+
+
+@pytest.mark.filterwarnings("ignore:scaling='l2'", "ignore:n_neighbors")
+@parametrize_with_checks([KNNOutlierDetector(**settings) for settings in SETTINGS])
 def test_check_estimator(estimator, check):
     check(estimator)
+
+
+def test_parameters_are_checked_as_scikit_learn_checks_its_own():
+    check_param_validation("KNNOutlierDetector", KNNOutlierDetector())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_unit_length_of_centred_rows_is_warned_of(rows, dtype):
+    centred = (rows - rows.mean(axis=0)).astype(dtype)
+    with pytest.warns(UserWarning, match="these are centred"):
+        KNNOutlierDetector(scaling="l2").fit(centred)
+    KNNOutlierDetector(scaling="l2").fit(rows.astype(dtype))  # a warning is an error here
+    KNNOutlierDetector().fit(centred)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_sparse_rows_are_scored_as_dense_ones(method):
+    X = np.random.default_rng(0).poisson(0.5, (300, 12)).astype(float)
+    ours, expected = (
+        KNNOutlierDetector(method=method).fit(given) for given in (sparse.csr_array(X), X)
+    )
+    np.testing.assert_array_equal(ours.decision_scores_, expected.decision_scores_)
+    scores = ours.score_samples(sparse.csr_array(X[:50]))
+    np.testing.assert_array_equal(scores, expected.score_samples(X[:50]))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_dask_chunks_that_are_empty_or_of_unknown_size(rows, method):
+    import dask.array as da
+
+    whole = da.from_array(rows, chunks=((0, 500, 700), 8))
+    expected = KNNOutlierDetector(method=method).fit(rows)
+    for X in (whole, whole[whole[:, 0] > -np.inf]):
+        model = KNNOutlierDetector(method=method).fit(X)
+        np.testing.assert_array_equal(model.decision_scores_, expected.decision_scores_)
+        for name in ("score_samples", "decision_function", "predict"):
+            told = getattr(model, name)(X)
+            made = told.compute()
+            assert made.dtype == told.dtype
+            np.testing.assert_allclose(made, getattr(expected, name)(rows), rtol=1e-6, atol=1e-9)
 
 
 @pytest.fixture(scope="module")
@@ -144,10 +198,10 @@ def test_integers_lists_and_frames(rows):
 
 def test_unit_rows_have_no_length(rows):
     lengths = np.random.default_rng(2).uniform(0.1, 10, (len(rows), 1))
-    expected = KNNOutlierDetector(scaling="none").fit(unit(rows)).decision_scores_
-    scores = KNNOutlierDetector().fit(rows * lengths).decision_scores_
+    expected = KNNOutlierDetector().fit(unit(rows)).decision_scores_
+    scores = KNNOutlierDetector(scaling="l2").fit(rows * lengths).decision_scores_
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
-    scores = KNNOutlierDetector().fit(rows * lengths * 1e200).decision_scores_
+    scores = KNNOutlierDetector(scaling="l2").fit(rows * lengths * 1e200).decision_scores_
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
 
 
@@ -176,7 +230,9 @@ def test_only_the_seed_changes_the_references(rows):
 @pytest.mark.parametrize("method", METHODS)
 def test_fewer_rows_than_neighbours(method):
     X = np.random.default_rng(0).standard_normal((5, 3))
-    model = KNNOutlierDetector(50, method=method).fit(X)
+    warned = nullcontext() if method == "reference" else pytest.warns(UserWarning, match="set to")
+    with warned:
+        model = KNNOutlierDetector(50, method=method).fit(X)
     assert model.n_neighbors_ == 4
     assert np.isfinite(model.decision_scores_).all()
     np.testing.assert_allclose(model.score_samples(X), -model.decision_scores_, rtol=1e-6)
@@ -207,7 +263,7 @@ def test_one_row_has_no_neighbours():
 
 
 def test_nan_is_found_in_whatever_block_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr("streamclust.estimators.inputs.BATCH_BYTES", 2**12)
+    monkeypatch.setattr("streamclust.estimators.checked_rows.BATCH_BYTES", 2**12)
     stored = zarr.create_array(tmp_path / "x.zarr", shape=(500, 4), chunks=(100, 4), dtype="f4")
     stored[...] = np.random.default_rng(0).standard_normal((500, 4))
     model = KNNOutlierDetector().fit(stored)

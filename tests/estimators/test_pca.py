@@ -1,6 +1,7 @@
 import copy
 import doctest
 import pickle
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 
 from streamclust.errors import SettingsError
 from streamclust.estimators import pca as module
@@ -41,6 +42,11 @@ VARIANTS = [
     IncrementalPCA(scaling="minmax", max_components=1),
     IncrementalPCA(scaling="l2"),
     IncrementalPCA(svd_solver="randomized", random_state=0),
+    IncrementalPCA(svd_solver="randomized", n_components=1, scaling="standard", random_state=0),
+    IncrementalPCA(svd_solver="covariance", n_components=1.0, copy=False),
+    IncrementalPCA(n_components=0.5, normalize=True, batch_size=1),
+    IncrementalPCA(n_components=1, scaling="l2", whiten=True),
+    IncrementalPCA(max_components=None, scaling="minmax", whiten=True, batch_size=100),
 ]
 
 
@@ -48,6 +54,10 @@ VARIANTS = [
 @parametrize_with_checks(VARIANTS)
 def test_scikit_learn_checks(estimator: Any, check: Any) -> None:
     check(estimator)
+
+
+def test_parameters_are_checked_as_scikit_learn_checks_its_own() -> None:
+    check_param_validation("IncrementalPCA", IncrementalPCA())
 
 
 def rows_with(spectrum: np.ndarray, n_rows: int, offset: float = 1.0) -> np.ndarray:
@@ -71,6 +81,12 @@ DATA = {
     "fewer rows than columns": (rows_with(0.9 ** np.arange(200), 50), 10),
     "several panels": (rows_with(0.9 ** np.arange(600), 3000), 20),
 }
+
+
+def in_float64(ours: Any) -> Any:
+    """What was learnt as it is kept and used: attributes are float32 where the rows were."""
+    principal = ours._principal()
+    return SimpleNamespace(**{name: getattr(principal, name.removesuffix("_")) for name in LEARNED})
 
 
 def angle(ours: Any, full: Any) -> float:
@@ -141,9 +157,10 @@ def assert_projected(ours: Any, rows: np.ndarray) -> None:
     """That float32 rows are projected on its components as in float64."""
     reduced = ours.transform(rows)
     assert reduced.dtype == np.float32
-    centred = rows - ours.mean_
-    sizes = np.abs(centred) @ np.abs(ours.components_).T
-    off = np.abs(reduced - centred @ ours.components_.T)
+    kept = in_float64(ours)
+    centred = rows - kept.mean_
+    sizes = np.abs(centred) @ np.abs(kept.components_).T
+    off = np.abs(reduced - centred @ kept.components_.T)
     assert (off <= rounding(rows.shape[1]) * sizes).all()
 
 
@@ -154,7 +171,11 @@ def test_float32_rows_against_the_full_decomposition(name: str) -> None:
     full = PCA(n_components, svd_solver="full").fit(exact)
     ours = IncrementalPCA(n_components).fit(rows)
     tolerance, within = by_rounding(exact, n_components)
-    assert_like(ours, full, tolerance, within)
+    assert_like(in_float64(ours), full, tolerance, within)
+    for name in LEARNED:
+        value, exactly = getattr(ours, name), getattr(in_float64(ours), name)
+        assert value.dtype == np.float32
+        np.testing.assert_array_equal(value, np.float32(exactly))
     assert_projected(ours, rows)
     restored, expected = (model.inverse_transform(model.transform(exact)) for model in (ours, full))
     # Of a row, what lies within the plane of turning is moved by the angle.
@@ -167,7 +188,7 @@ def test_float32_rows_far_from_zero() -> None:
     exact = rows.astype(np.float64)
     full = PCA(8, svd_solver="full").fit(exact)
     ours = IncrementalPCA(8).fit(rows)
-    assert_like(ours, full, *by_rounding(exact, 8))
+    assert_like(in_float64(ours), full, *by_rounding(exact, 8))
     assert_projected(ours, rows)
 
 
@@ -424,7 +445,7 @@ def test_wide_rows_are_sketched_and_a_share_counts_all_variance() -> None:
     assert ours._sums.sketched
     assert ours.n_components_ == full.n_components_
     # A sketch sums over the columns first.
-    assert_like(ours, full, *by_rounding(exact, full.n_components_, n_features))
+    assert_like(in_float64(ours), full, *by_rounding(exact, full.n_components_, n_features))
 
 
 def test_a_sketch_gives_no_more_components_than_it_can() -> None:
@@ -455,6 +476,87 @@ def test_zarr_and_dask_arrays_tell_the_same_as_numpy(dtype: type) -> None:
     lazy = by_numpy.transform(tiled)
     assert isinstance(lazy, dask.array.Array)
     assert lazy.chunks == ((70, 70, 70, 70, 20), (4,))
+
+
+@pytest.mark.parametrize("n_components", [1, 5, 12])
+@pytest.mark.parametrize("scaling", ["none", "standard", "l2"])
+def test_likelihoods_are_scikit_learns(n_components: int, scaling: Any) -> None:
+    rows = rows_with(0.8 ** np.arange(12), 300)
+    scaled = rows
+    if scaling != "none":
+        scaled = {"standard": StandardScaler, "l2": Normalizer}[scaling]().fit_transform(rows)
+    full = PCA(n_components, svd_solver="full").fit(scaled)
+    ours = IncrementalPCA(n_components, scaling=scaling, batch_size=70).fit(rows)
+    np.testing.assert_allclose(ours.score_samples(rows), full.score_samples(scaled), rtol=1e-7)
+    assert ours.score(rows) == pytest.approx(full.score(scaled))
+    whitened = IncrementalPCA(n_components, scaling=scaling, whiten=True).fit(rows)
+    assert whitened.score(rows) == pytest.approx(full.score(scaled))
+
+
+def test_likelihoods_beside_little_noise() -> None:
+    """As of the Gaussian itself: no digits are lost where the noise is small against the rows."""
+    rows = rows_with(np.array([1, 0.5, *[1e-6] * 6]), 400, offset=100)
+    ours = IncrementalPCA(2).fit(rows)
+    left = (rows - ours.mean_) - (rows - ours.mean_) @ ours.components_.T @ ours.components_
+    reduced = ours.transform(rows)
+    squares = (reduced**2 / ours.explained_variance_).sum(axis=1)
+    squares += (left**2).sum(axis=1) / ours.noise_variance_
+    volume = np.log(ours.explained_variance_).sum() + 6 * np.log(ours.noise_variance_)
+    expected = -0.5 * (squares + volume + 8 * np.log(2 * np.pi))
+    np.testing.assert_allclose(ours.score_samples(rows), expected, rtol=1e-6)
+
+
+def test_rows_without_noise_have_no_density() -> None:
+    rows = rows_with(0.8 ** np.arange(12), 8)
+    with pytest.raises(SettingsError, match="leaves no noise"):
+        IncrementalPCA(None).fit(rows).score(rows)
+    assert np.isfinite(IncrementalPCA(5).fit(rows).score(rows))
+
+
+def test_dask_rows_are_scored_restored_and_reduced_lazily() -> None:
+    import dask.array
+    import dask.dataframe
+    import pandas
+
+    rows = rows_with(0.8 ** np.arange(12), 300)
+    ours = IncrementalPCA(4, whiten=True).fit(rows)
+    tiled = dask.array.from_array(rows, chunks=((0, 120, 180), 5))
+    reduced = ours.transform(rows)
+    for dtype in (np.float16, np.float32, np.float64):
+        for X in (tiled.astype(dtype), tiled.astype(dtype)[tiled[:, 0] > -np.inf]):
+            restored = ours.inverse_transform(ours.transform(X))
+            for told in (ours.transform(X), restored, ours.score_samples(X)):
+                assert isinstance(told, dask.array.Array)
+                assert told.compute().dtype == told.dtype
+            assert restored.dtype == (np.float64 if dtype == np.float64 else np.float32)
+    np.testing.assert_allclose(ours.score_samples(tiled).compute(), ours.score_samples(rows))
+    assert ours.score(tiled) == pytest.approx(ours.score(rows))
+    back = ours.inverse_transform(dask.array.from_array(reduced, chunks=(100, 2)))
+    np.testing.assert_allclose(back.compute(), ours.inverse_transform(reduced))
+    assert ours.inverse_transform(reduced.astype(np.float16)).dtype == np.float32
+    frame = pandas.DataFrame(rows, columns=[f"f{i}" for i in range(12)])
+    parts = dask.dataframe.from_pandas(frame, npartitions=3)
+    streamed = IncrementalPCA(4).fit(parts)
+    assert_same(streamed, IncrementalPCA(4).fit(frame))
+    assert list(streamed.feature_names_in_) == list(frame.columns)
+    np.testing.assert_allclose(streamed.transform(parts).compute(), streamed.transform(frame))
+
+
+def test_attributes_are_float32_where_all_rows_were() -> None:
+    rows = rows_with(0.8 ** np.arange(12), 300)
+    small = rows.astype(np.float32)
+    theirs = PCA(3).fit(small)
+    ours = IncrementalPCA(3).partial_fit(small)
+    for name in LEARNED:
+        assert getattr(ours, name).dtype == getattr(theirs, name).dtype
+    assert ours.var_.dtype == ours.scale_.dtype == np.float32
+    assert type(ours.n_components_) is int
+    assert type(ours.share_reached_) is bool
+    joined = IncrementalPCA(3).merge(ours)
+    assert joined.components_.dtype == np.float32
+    assert joined.merge(IncrementalPCA(3).fit(rows)).components_.dtype == np.float64
+    assert ours.partial_fit(small.astype(np.float16)).components_.dtype == np.float32
+    assert ours.partial_fit(rows).components_.dtype == np.float64
 
 
 def test_dask_rows_are_checked() -> None:
@@ -553,6 +655,9 @@ def test_float32_rows_whose_squares_float32_does_not_hold(
     np.testing.assert_allclose(
         ours.explained_variance_ratio_, expected.explained_variance_ratio_, rtol=1e-6
     )
+    if scaling == "none":
+        variances = expected.explained_variance_ * factor**2
+        np.testing.assert_allclose(ours.explained_variance_, variances, rtol=1e-5)
 
 
 @pytest.mark.parametrize("solver", ["covariance", "randomized"])

@@ -112,6 +112,12 @@ CASES = [
     ),
     Case("Lloyd step", lambda: LloydStep(CENTERS), plain_rows, in_columns("sizes", "means", "sum")),
     Case(
+        "weighted Lloyd step",
+        lambda: LloydStep(CENTERS),
+        lambda rng: (*plain_rows(rng), rng.uniform(0, 3, N_ROWS)),
+        in_columns("sizes", "means", "sum"),
+    ),
+    Case(
         "sample",
         lambda: UniformSample(20, 3),
         lambda rng: (*plain_rows(rng), np.arange(N_ROWS)),

@@ -2,6 +2,7 @@ from .bisection import Descent as Descent
 from .bisection import Splits as Splits
 from .bisection import SplitStep as SplitStep
 from .bisection import SplitSums as SplitSums
+from .clusters import NOTHING as NOTHING
 from .clusters import SLICE_ROWS as SLICE_ROWS
 from .clusters import Assignment as Assignment
 from .clusters import ClusterSpread as ClusterSpread

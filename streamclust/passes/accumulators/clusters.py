@@ -25,8 +25,10 @@ def offsets_of(n_clusters: list[int]) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(n_clusters)]).astype(np.int64)
 
 
-def membership(labels: np.ndarray, offsets: np.ndarray) -> sparse.csc_array:
-    """Matrix (clusters × rows) with a 1 at each row's cluster of every clustering.
+def membership(
+    labels: np.ndarray, offsets: np.ndarray, weights: np.ndarray | None = None
+) -> sparse.csc_array:
+    """Matrix (clusters × rows) with a row's weight, or 1, at its cluster of every clustering.
 
     Labels below 0 (noise) belong to no cluster.
     """
@@ -34,6 +36,8 @@ def membership(labels: np.ndarray, offsets: np.ndarray) -> sparse.csc_array:
     inside = labels >= 0
     numbers = np.where(inside, labels, 0) + offsets[:-1]
     data = inside.astype(np.float64)
+    if weights is not None:
+        data *= weights[:, None]
     pointers = np.arange(0, n_rows * n_clusterings + 1, n_clusterings)
     shape = (int(offsets[-1]), n_rows)
     return sparse.csc_array((data.ravel(), numbers.ravel(), pointers), shape=shape)
@@ -106,11 +110,15 @@ class ClusterSums:
         self.sizes = np.zeros(self.offsets[-1])
         self.sums = np.zeros((self.offsets[-1], len(self.shift)))
 
-    def update(self, values: np.ndarray, labels: np.ndarray) -> None:
-        """See rows (n_rows, n_columns) and their labels (n_rows, n_clusterings)."""
+    def update(
+        self, values: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None
+    ) -> None:
+        """See rows (n_rows, n_columns), their labels (n_rows, n_clusterings), and the numbers of
+        rows (n_rows,) that each stands for."""
         for start in range(0, len(values), SLICE_ROWS):
             piece = slice(start, start + SLICE_ROWS)
-            members = membership(labels[piece], self.offsets)
+            own = None if weights is None else weights[piece]
+            members = membership(labels[piece], self.offsets, own)
             self.sizes += members.sum(axis=1)
             self.sums += members @ (values[piece] - self.shift)
 
@@ -141,11 +149,14 @@ class LloydStep:
         self.clusters = ClusterSums([len(c) for c in centers], self.assignment.shift)
         self.inertia = np.zeros(len(centers))
 
-    def update(self, values: np.ndarray) -> None:
-        """See rows (n_rows, n_columns)."""
+    def update(self, values: np.ndarray, weights: np.ndarray | None = None) -> None:
+        """See rows (n_rows, n_columns), and the numbers of rows (n_rows,) that each stands for."""
         labels, distances = self.assignment(values)
-        self.clusters.update(values, labels)
-        self.inertia += distances.sum(axis=0, dtype=np.float64)
+        self.clusters.update(values, labels, weights)
+        if weights is None:
+            self.inertia += distances.sum(axis=0, dtype=np.float64)
+        else:
+            self.inertia += weights @ distances
 
     def merge(self, other: Self) -> None:
         self.clusters.merge(other.clusters)
