@@ -17,8 +17,14 @@ from streamclust import StreamingKMeans
 from streamclust.errors import SettingsError
 
 
-def first_rows(X, n_clusters, random_state):
-    return X[:n_clusters]
+class FirstRows:
+    """An `init` whose name, and that of the tests with it, is the same in every process."""
+
+    def __call__(self, X, n_clusters, random_state):
+        return X[:n_clusters]
+
+    def __repr__(self):
+        return "FirstRows()"
 
 
 SETTINGS = [
@@ -32,7 +38,7 @@ SETTINGS = [
     {"n_clusters": 2, "batch_size": 1, "n_init": 2},
     {"n_clusters": 2, "max_iter": 2, "n_init": 1},
     {"n_clusters": 4, "n_init": 2, "copy_x": False},
-    {"n_clusters": 2, "init": first_rows, "n_init": 1},
+    {"n_clusters": 2, "init": FirstRows(), "n_init": 1},
     {"n_clusters": 2, "n_init": 2, "random_state": None},
 ]
 
