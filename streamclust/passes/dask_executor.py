@@ -16,7 +16,7 @@ from distributed import Future as DaskFuture
 from streamclust.errors import ClusterError, StreamclustError
 from streamclust.memory import peak_resident
 from streamclust.passes.executors import Reduction, in_order
-from streamclust.passes.parcels import Frames, packed, unpacked
+from streamclust.passes.parcels import Frames, aligned, packed, unpacked
 from streamclust.passes.schedulers import knock, scheduler_address
 from streamclust.passes.threads import arithmetic, single_threaded
 from streamclust.passes.workers import Workers
@@ -73,7 +73,7 @@ def _unpack(*frames: bytes) -> Any:
 
 def _run(task: Callable[[Any], Any], in_flight: int, *item: bytes) -> Done:
     with _slots(in_flight), single_threaded():
-        return _done(task(unpacked(item)))
+        return _done(aligned(task)(unpacked(item)))
 
 
 def _itself(frame: bytes) -> bytes:
@@ -87,14 +87,14 @@ def _empty(task: Any) -> Done:
 def _merge(total: Done, part: Done, in_flight: int) -> Done:
     # What a task is given stays as it is: it may be given to it again, elsewhere.
     with _slots(in_flight), single_threaded():
-        merged = copy.deepcopy(total.value)
-        merged.merge(part.value)
+        merged = copy.deepcopy(aligned(total.value))
+        merged.merge(aligned(part.value))
         return _done(merged, total, part)
 
 
 def _tell(total: Done, tell: Callable[[Any], Any] | None) -> Done:
     with single_threaded():
-        return total if tell is None else _done(tell(total.value), total)
+        return total if tell is None else _done(aligned(tell)(aligned(total.value)), total)
 
 
 def _pack(done: Done, known: frozenset[bytes]) -> Done:
