@@ -68,7 +68,7 @@ class Outputs:
         staged = _staged(target)
         try:
             yield staged
-            if not os.access(self._record.parent, os.W_OK):
+            if not may_write(self.folder):
                 os.replace(staged, target)
                 return
             digest = file_digest(staged)
@@ -172,6 +172,12 @@ def file_digest(path: Path) -> str:
     """What tells one content of a file from another."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
+def may_write(folder: Path) -> bool:
+    """Whether a results folder can be changed: a snapshot, or one of others, may only be read."""
+    hidden = folder / ".streamclust"
+    return os.access(hidden if hidden.exists() else folder, os.W_OK)
 
 
 def sweep(folder: Path) -> None:

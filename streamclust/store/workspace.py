@@ -55,7 +55,7 @@ from streamclust.store.damage import (
     stored_bytes,
     take_in,
 )
-from streamclust.store.outputs import sweep
+from streamclust.store.outputs import may_write, sweep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -233,8 +233,8 @@ class Workspace:
 
     @property
     def is_writable(self) -> bool:
-        """Whether results can be changed; a folder that others keep, or a snapshot, may be read."""
-        return os.access(self._hidden, os.W_OK)
+        """Whether results can be changed."""
+        return may_write(self.folder)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

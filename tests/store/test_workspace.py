@@ -1,6 +1,7 @@
 """The store: publishing, archiving, locking."""
 
 import multiprocessing
+import shutil
 
 import numpy as np
 import pytest
@@ -57,6 +58,12 @@ def test_what_a_killed_run_left_half_written_is_swept(workspace, tmp_path):
     with workspace.lock():
         assert not any(file.exists() for file in half)
         assert kept.exists()
+
+
+def test_results_without_the_hidden_folder_are_locked_too(workspace):
+    shutil.rmtree(workspace.folder / ".streamclust")
+    with workspace.lock():
+        assert (workspace.folder / ".streamclust" / "lock").exists()
 
 
 def _hold(folder, held, done):
