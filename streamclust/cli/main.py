@@ -47,8 +47,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         words = f"{error.strerror}: {error.filename}" if error.filename else str(error)
-        # The latter is what numpy says where fewer bytes were written than there are.
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) or "requested and" in words:
+        # numpy gives no number, only how many bytes were requested and written.
+        cut_short = error.errno is None and "requested and" in words
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or cut_short:
             words = f"no space is left on the disk ({words})"
         click.echo(f"error: {words}: the same command goes on once that is mended", err=True)
         sys.exit(2)

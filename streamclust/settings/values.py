@@ -1,6 +1,6 @@
 """What settings may be: choices, numbers, and texts that are read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from operator import index
@@ -81,8 +81,8 @@ def flag() -> Values:
 def read_names(name: str, value: Any) -> tuple[str, ...]:
     """Names out of ``"a, b"`` or a sequence, each once."""
     parts = value.split(",") if isinstance(value, str) else value
-    is_sequence = isinstance(parts, Sequence)
-    if not (is_sequence and all(isinstance(part, str) for part in parts)):
+    parts = tuple(parts) if isinstance(parts, Iterable) else (parts,)
+    if not all(isinstance(part, str) for part in parts):
         raise SettingsError(f"{name}={shortened(value)} must be names")
     return tuple(dict.fromkeys(part.strip() for part in parts))
 
