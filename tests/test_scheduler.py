@@ -4,10 +4,8 @@ processors, and with workers and schedulers that are lost."""
 import subprocess
 import sys
 import time
-from io import BytesIO
 
 import numpy as np
-import pandas as pd
 import pytest
 from cases import write_case
 from clusters import cluster
@@ -20,7 +18,6 @@ from streamclust.events import Message
 from streamclust.passes.schedulers import named_scheduler, scheduler_address
 
 MIB = 2**20
-SILHOUETTES = ("silhouette", "silhouette_low", "silhouette_high")
 ALGORITHMS = ("kmeans", "minibatch-kmeans", "gaussian-mixture")
 
 
@@ -65,12 +62,7 @@ def test_every_command_gives_the_same_bits_on_several_threads(
     here = all_commands(small, tmp_path / "here", workers=1)
     there = all_commands(small, tmp_path / "there", scheduler=str(threads.file))
     assert set(here) == set(there)
-    metrics = [pd.read_csv(BytesIO(found.pop("metrics.csv")), dtype=str) for found in (here, there)]
     assert [name for name in here if here[name] != there[name]] == []
-    # The known fault of docs/scheduler.md: all but these are the same to the last bit.
-    sampled = [[one.pop(name).astype(float) for name in SILHOUETTES] for one in metrics]
-    np.testing.assert_allclose(*sampled, rtol=1e-6)
-    pd.testing.assert_frame_equal(*metrics)
 
 
 def test_the_traffic_of_a_run_is_little(small, tmp_path, threads, all_unrendered):

@@ -32,18 +32,29 @@ def single_threaded() -> Iterator[None]:
             if library.num_threads != 1:
                 if library not in openmp:
                     _before.setdefault(library.filepath, (library, library.num_threads))
-                library.set_num_threads(1)
+                _set(library, 1)
     try:
         yield
     finally:
         for library, n_threads in own:
-            library.set_num_threads(n_threads)
+            _set(library, n_threads)
         with _lock:
             _n_held -= 1
             if not _n_held:
                 for library, n_threads in _before.values():
-                    library.set_num_threads(n_threads)
+                    _set(library, n_threads)
                 _before.clear()
+
+
+def _set(library: Any, n_threads: int) -> None:
+    # Newer versions of threadpoolctl heed only the first thread that sets a number of the whole
+    # process, until it lets go, and leave what others set without effect and without a word.
+    let_go = getattr(library, "clear_controlling_thread", None)
+    if let_go:
+        let_go(force=True)
+    library.set_num_threads(n_threads)
+    if let_go:
+        let_go(force=True)
 
 
 def _libraries() -> list[Any]:

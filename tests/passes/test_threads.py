@@ -2,9 +2,10 @@
 
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from streamclust.passes import LocalExecutor, threads
 from streamclust.passes.threads import single_threaded
@@ -42,6 +43,20 @@ def test_until_the_last_one_lets_go():
     assert set(blas().values()) == {1}
     second.__exit__(None, None, None)
     assert blas() == before
+
+
+def test_whichever_thread_held_them_before():
+    """Newer versions of threadpoolctl heed one thread only, until that one lets go."""
+    with ThreadPoolExecutor(1) as pool:
+        for within in (lambda: pool.submit(held_for_a_moment).result(), held_for_a_moment):
+            assert within() == {1}
+        with threadpool_limits(2, user_api="blas"):
+            assert pool.submit(held_for_a_moment).result() == {1}
+
+
+def held_for_a_moment():
+    with single_threaded():
+        return set(blas().values())
 
 
 def test_what_is_loaded_later_is_held_too(monkeypatch):
