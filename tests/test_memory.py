@@ -28,19 +28,19 @@ def test_the_libraries_take_what_the_plan_reckons_with():
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
-    """A file of 60,000 × 1,024 float32 (234 MiB) in twelve groups."""
+    """A file of 30,000 × 1,024 float32 (117 MiB) in twelve groups."""
     file = tmp_path_factory.mktemp("large") / "large.npy"
     rng = np.random.default_rng(0)
     means = rng.standard_normal((12, 1024), dtype=np.float32) * 3
-    values = np.lib.format.open_memmap(file, "w+", np.float32, (60_000, 1024))
-    for start in range(0, 60_000, 5000):
+    values = np.lib.format.open_memmap(file, "w+", np.float32, (30_000, 1024))
+    for start in range(0, 30_000, 5000):
         group = rng.integers(0, 12, 5000)
         values[start : start + 5000] = means[group] + rng.standard_normal((5000, 1024))
     values.flush()
     return file
 
 
-@pytest.mark.parametrize("budget", ["smallest", "640MiB"])
+@pytest.mark.parametrize("budget", ["smallest", "560MiB"])
 def test_a_run_keeps_its_budget(large, tmp_path, budget):
     if budget == "smallest":
         steps = plan(large, memory="64GiB", n_clusters="2:5")

@@ -4,6 +4,7 @@ processors, and with workers and schedulers that are lost."""
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -128,32 +129,31 @@ def started(small, out, scheduler):
 
 
 def test_what_is_lost_ends_whole_or_in_a_line(small, tmp_path):
-    """A worker, with another left; then all that are left; then the scheduler."""
-    whole, out = tmp_path / "whole", tmp_path / "second"
+    """A worker, with another left; all that there are; the scheduler."""
+    whole = tmp_path / "whole"
     api.run(small / "case", whole, n_clusters=(3, 4))
-    with cluster(tmp_path, 2) as some:
-        process = started(small, tmp_path / "first", str(some.file))
-        some.kill_worker(0)
-        said, _ = process.communicate(timeout=100)
-        assert (process.returncode, said) == (0, "")
-        assert "the scheduler lost tcp://" in (tmp_path / "first" / "run.json").read_text()
-        assert contents(tmp_path / "first") == contents(whole)
 
-        process = started(small, out, str(some.file))
-        some.kill_worker(0)
-        said, _ = process.communicate(timeout=60)
-        assert is_one_line(process.returncode, said)
-        assert "no workers left; it lost tcp://" in said
+    def lost(name, n_workers, lose):
+        (tmp_path / name).mkdir()
+        with cluster(tmp_path / name, n_workers) as some:
+            process = started(small, tmp_path / name / "out", str(some.file))
+            lose(some)
+            said, _ = process.communicate(timeout=120)
+        return process.returncode, said
 
-        some.add()
-        process = started(small, tmp_path / "last", str(some.file))
-        some.stop_scheduler()
-        said, _ = process.communicate(timeout=60)
-        assert is_one_line(process.returncode, said)
-        assert "was lost" in said
-    for broken in (out, tmp_path / "last"):
-        api.run(small / "case", broken, n_clusters=(3, 4))
-        assert contents(broken) == contents(whole)
+    with ThreadPoolExecutor(3) as pool:  # for each waits half a minute
+        one = pool.submit(lost, "one", 2, lambda some: some.kill_worker(0))
+        all_lost = pool.submit(lost, "all", 1, lambda some: some.kill_worker(0))
+        scheduler = pool.submit(lost, "scheduler", 1, lambda some: some.stop_scheduler())
+    assert one.result() == (0, "")
+    assert "the scheduler lost tcp://" in (tmp_path / "one" / "out" / "run.json").read_text()
+    assert contents(tmp_path / "one" / "out") == contents(whole)
+    for ended, reason in [(all_lost, "no workers left; it lost tcp://"), (scheduler, "was lost")]:
+        assert is_one_line(*ended.result())
+        assert reason in ended.result()[1]
+    for name in ("all", "scheduler"):
+        api.run(small / "case", tmp_path / name / "out", n_clusters=(3, 4))
+        assert contents(tmp_path / name / "out") == contents(whole)
 
 
 def is_one_line(code, said):

@@ -103,7 +103,7 @@ def test_shards_overlap_more_until_the_recall_is_reached(tmp_path, vehicles):
 
 @pytest.mark.usefixtures("small_shards")
 def test_nothing_depends_on_the_threads(tmp_path, vehicles):
-    values, groups = vehicles
+    values, groups = vehicles[0][::2], vehicles[1][::2]
     results = []
     for n_threads in (1, 2):
         folder = tmp_path / str(n_threads)
