@@ -1,6 +1,7 @@
 """Commands on a dask scheduler: named in any way, with workers of several threads or other
 processors, and with workers and schedulers that are lost."""
 
+import logging
 import subprocess
 import sys
 import time
@@ -10,12 +11,14 @@ import numpy as np
 import pytest
 from cases import write_case
 from clusters import cluster
+from distributed.client import AllExit
 from stored import contents
 from traffic import Door
 
 from streamclust import api
 from streamclust.errors import ClusterError
 from streamclust.events import Message
+from streamclust.passes.dask_executor import DaskExecutor
 from streamclust.passes.schedulers import named_scheduler, scheduler_address
 
 MIB = 2**20
@@ -101,6 +104,14 @@ def test_the_environments_scheduler_is_used(small, tmp_path, threads, monkeypatc
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "127.0.0.1:1")
     with pytest.raises(ClusterError, match="no dask scheduler at tcp://127"):
         api.ingest(small / "case", tmp_path / "other")
+
+
+def test_what_dask_tells_itself_is_not_told(caplog, threads):
+    """Of a wait for several futures that was given up when one was lost, as asyncio logs it."""
+    DaskExecutor(scheduler_address(str(threads.file))).close()
+    for error in (AllExit(), ValueError()):
+        logging.getLogger("asyncio").error("never retrieved", exc_info=error)
+    assert [record.exc_info[0] for record in caplog.records] == [ValueError]
 
 
 def test_other_processors_are_told(small, tmp_path):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from distributed import Client, KilledWorker, get_worker
 from distributed import Future as DaskFuture
+from distributed.client import AllExit
 
 from streamclust.errors import ClusterError, StreamclustError
 from streamclust.memory import peak_resident
@@ -147,10 +148,17 @@ class _Quiet:
         self._before = [(log := logging.getLogger(name), log.level) for name in names]
         for logger, _ in self._before:
             logger.setLevel(logging.CRITICAL)
+        # It comes when the client is collected, which may be later: this stays.
+        logging.getLogger("asyncio").addFilter(_is_news)
 
     def restore(self) -> None:
         for logger, level in self._before:
             logger.setLevel(level)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False of what dask's client tells itself when one of several futures is lost."""
+    return not (record.exc_info and record.exc_info[0] is AllExit)
 
 
 class DaskExecutor:
