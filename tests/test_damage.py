@@ -28,6 +28,7 @@ def results(tmp_path_factory):
         (f"{CLUSTERING}/zarr.json", garble),
         ("descriptors/a/raw/c/0/0", flip),
         ("descriptors/a/reduced/c/0/0", cut),
+        ("descriptors/a+b/reduced/c/0/0", garble),
         ("descriptors/a/zarr.json", lose),
         ("descriptors/a+b/zarr.json", flip),
         ("images/path/c/0", lose),

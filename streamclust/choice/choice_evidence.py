@@ -20,7 +20,7 @@ from streamclust.metrics import adjusted_mutual_information, occupied
 from streamclust.passes import Columns, Passes, Rows
 from streamclust.passes.accumulators import Contingency, UniformSample
 from streamclust.steps import CaseShapes, Job, SetStep
-from streamclust.store import EVIDENCE, SCORES, DescriptorSet, StoredClustering
+from streamclust.store import EVIDENCE, SCORES, DescriptorSet, StoredClustering, Workspace
 
 VERSION = 4
 SAMPLE_ROWS = 16_384
@@ -56,7 +56,7 @@ class GatherEvidence(SetStep):
     def needs(self, on: CaseShapes) -> list[Need]:
         """The sample, and the rows that are drawn and clustered beside it."""
         rows = on.reduced(self.set_name)
-        k = max(MOST_COMPONENTS, *self.n_clusters)
+        k = max([MOST_COMPONENTS, *self.n_clusters])
         row_bytes = rows.n_columns * 8
         sample = SAMPLE_ROWS * row_bytes
         block = rows.rows_a_block * row_bytes
@@ -73,7 +73,8 @@ class GatherEvidence(SetStep):
         ]
 
     def restore(self, job: Job, mark: str) -> bool:
-        return not _unknown(job.set(self.set_name))
+        stored = job.set(self.set_name)
+        return not _unknown(stored) and not _lacks_groups(job.workspace, stored)
 
     def work(self, job: Job, passes: Passes, mark: str) -> None:
         clusterings = _unknown(job.set(self.set_name))
@@ -96,6 +97,14 @@ def _unknown(stored: DescriptorSet) -> list[StoredClustering]:
         for clustering in stored.clusterings
         if clustering.known(EVIDENCE, {}).get("version") != VERSION
     ]
+
+
+def _lacks_groups(workspace: Workspace, stored: DescriptorSet) -> bool:
+    """Whether groups were counted by a mixture, and went with reduced rows that were damaged."""
+    if stored.mixed_labels is not None or stored.mixture_groups:
+        return False
+    lines = measured(workspace, stored.name)
+    return bool(lines) and overlap(lines)
 
 
 def _separated_clusters(

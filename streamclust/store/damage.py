@@ -34,6 +34,7 @@ STORE, HIDDEN = "workspace.zarr", ".streamclust"
 _NOTES = "damage"
 _CASE = "ingest CASE --out {out}"
 _SET = r"descriptors/(?P<set>[^/]+)"
+_REDUCE = "reduce {out} --descriptors {set}"
 _OUTLIERS = "outliers {out}"
 _DESCRIBE = "describe {out}"
 _CLUSTER = "cluster {out} --descriptors {set} --algorithm {algorithm}{n_clusters}"
@@ -45,7 +46,7 @@ _RESULTS = {
         r"images/(group|looks)": _OUTLIERS,
         r"images/(pixels|problem)": "outliers {out} --scan-images",
         _SET: _CASE,
-        rf"{_SET}/(pca|reduced|clusterings)": "reduce {out} --descriptors {set}",
+        rf"{_SET}/(pca|reduced|clusterings)": _REDUCE,
         rf"{_SET}/clusterings/(?P<clustering>[^/]+)": _CLUSTER,
         rf"{_SET}/clusterings/(?P<clustering>[^/]+)/description": _DESCRIBE,
         rf"{_SET}/(space|neighbors|outliers|cluster_distance)": _OUTLIERS,
@@ -214,7 +215,8 @@ def remedy(out: Path, path: str) -> str:
         names |= {"algorithm": names["clustering"], "n_clusters": ""}
     shown = shlex.quote(str(out))
     line, after = command.format(out=shown, **names), ""
-    if command == _CLUSTER:
+    if command == _CLUSTER or (command == _REDUCE and _has_clusterings(out / STORE / result)):
+        # What is known of clusterings goes with their rows, or with them.
         after = f", then streamclust measure {shown}"
     elif command == _OUTLIERS:
         line += _scored_sets(out / STORE, names.get("set"))
@@ -258,6 +260,10 @@ def _mixture(node: Path) -> str:
         options += f" --weights {','.join(map(str, mixture['weights']))}"
     consensus = " --consensus" if mixture["of"] == "labels" else ""
     return f"{options}{consensus}{_sweep(node)}"
+
+
+def _has_clusterings(node: Path) -> bool:
+    return bool(_folders(node.parent / "clusterings"))
 
 
 def _sets_by_name(node: Path) -> str:
