@@ -15,7 +15,7 @@ MIB = 2**20
 
 # Resident memory of a process that has imported all that a run uses (numpy, scipy, zarr,
 # scikit-learn, matplotlib, Pillow, rich) and opened its thread and BLAS buffers; held by a test.
-LIBRARIES = 280 * MIB
+LIBRARIES = 250 * MIB
 
 _M_MMAP_THRESHOLD = -3  # malloc.h
 
