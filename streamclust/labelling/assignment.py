@@ -250,7 +250,7 @@ class AssignNew:
 def new_row_needs(sets: Sequence[AssignNew]) -> list[Need]:
     """Memory of a block of the widest set with what becomes of it, and of the columns that wait
     to be written: none of it depends on the number of rows."""
-    fixed = 64 * MIB + sum(one.labelling.fixed + 16 * one.rows.n_columns * 256 for one in sets)
+    fixed = 88 * MIB + sum(one.labelling.fixed + 16 * one.rows.n_columns * 256 for one in sets)
     block = max(map(_block_bytes, sets)) + _WORK
     columns = SPAN_ROWS * 40 * len(sets)
     return [Need(fixed, block + columns)]

@@ -34,7 +34,7 @@ _TRUE, _FALSE = ("1", "true", "yes"), ("", "0", "false", "no")
 _UNSEEN = ("Cc", "Zl", "Zp")
 
 _SHOWN = 3
-NEED = Need(fixed=64 * MIB)
+NEED = Need(fixed=88 * MIB)
 
 
 @dataclass(frozen=True)

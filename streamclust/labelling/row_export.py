@@ -114,7 +114,7 @@ def export_needs(rows: Sequence[Rows], form: str | None = None) -> list[Need]:
     )
     columns = size * (12 * len(rows) + 16)
     keys = rows[0].n_rows * _BYTES_A_STEM if form == "fiftyone" else 0
-    return [Need(fixed=64 * MIB + size * 200 + keys, per_block=2 * block + columns + _WORK)]
+    return [Need(fixed=88 * MIB + size * 200 + keys, per_block=2 * block + columns + _WORK)]
 
 
 @contextmanager

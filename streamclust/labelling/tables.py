@@ -37,7 +37,7 @@ LOST = ("set", "clustering", "what", "name", "clusters", "rows", "into", "share"
 TEMPLATE = (*COLUMNS, "size", "share")
 _ROWS = 65_536
 _SHOWN = 3
-NEED = Need(fixed=64 * MIB)
+NEED = Need(fixed=88 * MIB)
 
 
 def export(job: Job) -> None:
