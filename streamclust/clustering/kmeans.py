@@ -170,7 +170,7 @@ def passing_needs(rows: Rows, ks: Sequence[int], fixed: int = 0) -> list[Need]:
 class KMeans(ContinuingCenters):
     """See `streamclust.clustering.kmeans_sweep`."""
 
-    version = 2
+    version = 3
     depends_on = DEPENDS_ON
     takes_k = True
     labeller = NearestCenter
@@ -189,7 +189,7 @@ class KMeans(ContinuingCenters):
 class MiniBatchKMeans(ContinuingCenters):
     """See `streamclust.clustering.kmeans_sweep`, its first two stages with few restarts."""
 
-    version = 2
+    version = 3
     depends_on = ("batch_size", "random_state")
     takes_k = True
     labeller = NearestCenter

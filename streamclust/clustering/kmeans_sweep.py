@@ -295,8 +295,8 @@ def _learned(
 
 
 def _breathed_starts(n_rows: int) -> int:
-    """How many of the best starts are breathed: of fewer rows more, which costs no more time."""
-    return max(1, min(_MOST_BREATHED, LEAST_ROWS // (4 * n_rows)))
+    """How many of the best starts are breathed: of fewer rows more, for each takes less time."""
+    return 1 if n_rows > LEAST_ROWS else max(_REFINED, min(_MOST_BREATHED, LEAST_ROWS // n_rows))
 
 
 def _holds_all_rows(sample: _Sample, n_clusters: int) -> bool:
