@@ -106,6 +106,7 @@ def _go_on(job: Job, set_name: str) -> bool:
     """Cluster and measure a set for further k; whether there were any that fit rows and budget."""
     ks = tuple(job.settings.ks)
     steps = clustering_steps(set_name, job.settings.algorithms, ks)
+    steps.append(DrawSet(set_name, max(ks)))
     try:
         job.check(steps)
     except MemoryBudgetError as error:

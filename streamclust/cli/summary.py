@@ -6,7 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from streamclust.memory import format_bytes
+from streamclust.memory import MIB, format_bytes
 from streamclust.report import in_line
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def print_plan(plans: "list[Planned]", budget: int) -> None:
     console.print(table)
     least = max(need.smallest for planned in plans for need in planned.needs)
     peak = max(planned.peak for planned in plans)
-    least_memory = f"least --memory: {format_bytes(least)}"
+    # Rounded up: it must be enough.
+    least_memory = f"least --memory: {-(-least // MIB)} MiB"
     console.print(f"peak {format_bytes(peak)} of {format_bytes(budget)}; {least_memory}")
 
 

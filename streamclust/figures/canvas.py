@@ -129,7 +129,7 @@ def fitted(text: str, width: float, size: float = LABEL_SIZE, weight: str = "nor
     """The printable text, without its middle if it is wider than so many inches as it is drawn.
 
     >>> fitted("efficientnet-b7", 0.6)
-    'effic…-b7'
+    'effi…b7'
     """
     text = printable(text)
     if text_width(text, size, weight) <= width:
@@ -140,6 +140,20 @@ def fitted(text: str, width: float, size: float = LABEL_SIZE, weight: str = "nor
         key=lambda n: text_width(_shortened(text, n), size, weight) > width,
     )
     return _shortened(text, longest)
+
+
+def wrapped(text: str, width: float, size: float = LABEL_SIZE) -> list[str]:
+    """The printable text in one line or two of so many inches; `fitted`, where that is too little.
+
+    >>> wrapped("k = 7 has the largest silhouette", 1.4)
+    ['k = 7 has the', 'largest silhouette']
+    """
+    words = printable(text).split(" ")
+    first = 1
+    while first < len(words) and text_width(" ".join(words[: first + 1]), size) <= width:
+        first += 1
+    lines = (" ".join(words[:first]), " ".join(words[first:]))
+    return [fitted(line, width, size) for line in lines if line]
 
 
 def _shortened(text: str, length: int) -> str:

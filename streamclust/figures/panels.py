@@ -19,6 +19,7 @@ from streamclust.figures.canvas import (
     new_figure,
     text_width,
     title_lines,
+    wrapped,
     write,
     write_title,
 )
@@ -72,6 +73,7 @@ def panel_grid(
     x_name : str
         Of the horizontal axes, below the lowest panels.
     """
+    words = [(line, color) for text, color in words for line in wrapped(text, WIDTH - 0.4, 10)]
     columns = 2 if n_panels == 4 else max(1, min(max(PANELS), n_panels))
     tall = PANELS[columns]
     n_rows = max(1, -(-n_panels // columns))
@@ -86,7 +88,7 @@ def panel_grid(
     for line, (text, color) in enumerate(reversed(words)):
         style: dict[str, Any] = {"size": 10, "color": color, "va": "center_baseline"}
         y = 1 - (above_legend - 0.2 - FURTHER_LINE * line) / height
-        write(figure, 0.015, y, fitted(text, WIDTH - 0.4, 10), **style)
+        write(figure, 0.015, y, text, **style)
     for name, look, (left, row) in zip(names, lines.values(), legend, strict=True):
         _write_entry(figure, name, look, left, height - above_legend - LEGEND_LINE * (row + 0.4))
     width = (WIDTH - LEFT - RIGHT - (columns - 1) * BETWEEN) / columns

@@ -23,16 +23,24 @@ _MAPS = {"map-pca": "principal component", "map-discriminant": "discriminant axi
 
 @dataclass(frozen=True)
 class DrawSet(SetStep):
-    """Draw the figures of one set."""
+    """Draw the figures of one set.
+
+    Parameters
+    ----------
+    set_name : str
+    most_clusters : int, optional
+        That may come to be drawn; by default those of the recommended clustering.
+    """
 
     name = "draw"
     set_name: str
+    most_clusters: int | None = None
 
     def needs(self, on: CaseShapes) -> list[Need]:
         """The histograms, the pictures made of them, and the blocks."""
         rows = on.reduced(self.set_name)
         row_bytes = rows.n_columns * np.dtype(rows.array.dtype).itemsize
-        n_clusters = on.n_clusters(self.set_name) or 2
+        n_clusters = self.most_clusters or on.n_clusters(self.set_name) or 2
         counts = DensityMaps.nbytes(n_clusters, MAP_BINS**2, len(_MAPS), rows.rows_a_block)
         sample = 2 * _SAMPLE_ROWS * row_bytes
         block = 3 * rows.rows_a_block * row_bytes
@@ -47,7 +55,7 @@ class DrawSet(SetStep):
         stored = job.set(self.set_name)
         clusterings = {one.name: one.fingerprint for one in stored.clusterings}
         shown = [clusterings[line["name"]] for line in table]
-        return fingerprint(self.name, 4, name, reasons, shown, table, stored.pca_fingerprint)
+        return fingerprint(self.name, 5, name, reasons, shown, table, stored.pca_fingerprint)
 
     def restore(self, job: Job, mark: str) -> bool:
         name, _ = stored_choice(job.workspace, self.set_name)

@@ -12,7 +12,8 @@ from streamclust.labelling.names import Naming, cluster_names
 from streamclust.labelling.row_writers import CODE, FLAG, FLOAT, INT, TEXT, Column
 from streamclust.passes import Rows, Span
 from streamclust.steps import Job
-from streamclust.store import StoredClustering, find_clustering
+from streamclust.store import StoredClustering, find_clustering, load_names
+from streamclust.store import named_clusterings as clusterings_with_names
 
 # The reason of a row whose cluster a person marked.
 NAMED_OUTLIER = "named an outlier"
@@ -114,9 +115,28 @@ def named_clusterings(job: Job, which: str | int | None) -> list[NamedClustering
             job.events.warn(f"{set_name} has no recommended clustering: left out")
         else:
             chosen.append(NamedClustering(clustering, cluster_names(clustering)))
+            if which is None:
+                _tell_other_names(job, clustering)
     if not chosen:
         raise SettingsError("no set has a recommended clustering: run streamclust cluster first")
     return chosen
+
+
+def _tell_other_names(job: Job, clustering: StoredClustering) -> None:
+    """Say where a set's names are, if another clustering has them than is recommended now."""
+    set_name = clustering.set_name
+    stored = {one.name for one in job.set(set_name).clusterings}
+    named = [
+        one.name
+        for one in clusterings_with_names(job.workspace)
+        if one.set_name == set_name and one.name in stored
+    ]
+    if named and load_names(clustering) is None:
+        job.events.warn(
+            f"{set_name}: {clustering.name}, which is recommended, has no names; "
+            f"{' and '.join(named)} {'has' if len(named) == 1 else 'have'}: "
+            f"--clustering {named[0]} to go by them"
+        )
 
 
 class AssignStored:

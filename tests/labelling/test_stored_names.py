@@ -233,3 +233,17 @@ def test_the_command(out, tmp_path):
         CliRunner().invoke(commands, ["label", str(out)], catch_exceptions=False)
     with pytest.raises(SourceError):
         api.open(out).label(tmp_path / "gone.csv")
+
+
+def test_where_names_are_that_the_recommended_clustering_has_not(out, tmp_path):
+    case = api.open(out)
+    case.label(named(tmp_path, ["car", "van"], k=3))
+    told = []
+    case.export(tmp_path / "labels.csv", observers=[told.append])
+    case.export(tmp_path / "named.csv", clustering="kmeans-3", observers=[told.append])
+    said = [event.text for event in told if hasattr(event, "text") and "has no names" in event.text]
+    assert said == [
+        "a: kmeans-5, which is recommended, has no names; kmeans-3 has: --clustering kmeans-3 to go"
+        " by them"
+    ]
+    assert "car" in (tmp_path / "named.csv").read_text()
