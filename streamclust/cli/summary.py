@@ -90,7 +90,8 @@ def _print_sets(console: Console, about: dict[str, Any], names: tuple[str, ...])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("set", "recommended"):
         table.add_column(heading, overflow="fold")
-    for heading in ("rows", "columns", "PCA", "variance", "CH", "DB", "silh.", "smallest"):
+    numbers = ("rows", "columns", "PCA", "variance", "CH", "DB", "simpl. silh.", "smallest")
+    for heading in numbers:
         table.add_column(heading, justify="right", no_wrap=True)
     for name in names:
         table.add_row(*in_line(name, about["descriptors"][name]).values())

@@ -135,10 +135,9 @@ def _folder_files(top: Path) -> list[Path]:
     seen = _visible(folder)
     files = [item for item in seen if reader_of(item) is not None]
     if not files:
-        names = _listed([item.name for item in seen]) or "nothing"
+        only = f", only {_listed([item.name for item in seen])}" if seen else ""
         raise SourceError(
-            f"{folder}: holds no descriptors, only {names}: put files ending in "
-            f"{', '.join(FORMATS)} there"
+            f"{folder}: holds no descriptors{only}: put files ending in {', '.join(FORMATS)} there"
         )
     return files
 

@@ -102,7 +102,7 @@ def test_one_name_twice(folder):
 def test_no_descriptors(tmp_path):
     with pytest.raises(SourceError, match="does not exist"):
         find_case(tmp_path / "none")
-    with pytest.raises(SourceError, match="no descriptors, only nothing"):
+    with pytest.raises(SourceError, match="holds no descriptors: put files"):
         find_case(tmp_path)
     (tmp_path / "descriptors").mkdir()
     (tmp_path / "descriptors" / "a.mat").touch()
