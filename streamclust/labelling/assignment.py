@@ -13,7 +13,7 @@ import numpy as np
 from streamclust.clustering import load_algorithm
 from streamclust.errors import SettingsError, SourceError
 from streamclust.labelling.drift import SetDrift, write_drift
-from streamclust.labelling.row_writers import Write, check_ending, row_file
+from streamclust.labelling.row_writers import WRITING_BYTES, Write, check_ending, row_file
 from streamclust.labelling.stored_labels import (
     NAMED_OUTLIER,
     Assigned,
@@ -250,7 +250,7 @@ class AssignNew:
 def new_row_needs(sets: Sequence[AssignNew]) -> list[Need]:
     """Memory of a block of the widest set with what becomes of it, and of the columns that wait
     to be written: none of it depends on the number of rows."""
-    fixed = 88 * MIB + sum(one.labelling.fixed + 16 * one.rows.n_columns * 256 for one in sets)
+    fixed = WRITING_BYTES + sum(one.labelling.fixed + 16 * one.rows.n_columns * 256 for one in sets)
     block = max(map(_block_bytes, sets)) + _WORK
     columns = SPAN_ROWS * 40 * len(sets)
     return [Need(fixed, block + columns)]

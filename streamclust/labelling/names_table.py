@@ -9,7 +9,8 @@ from typing import Any
 
 from streamclust.errors import SettingsError, SourceError
 from streamclust.labelling.names import Naming
-from streamclust.memory import MIB, Need
+from streamclust.labelling.row_writers import WRITING_BYTES
+from streamclust.memory import Need
 from streamclust.passes import Passes
 from streamclust.sources import csv_lines, plain_cell
 from streamclust.steps import Job
@@ -34,7 +35,7 @@ _TRUE, _FALSE = ("1", "true", "yes"), ("", "0", "false", "no")
 _UNSEEN = ("Cc", "Zl", "Zp")
 
 _SHOWN = 3
-NEED = Need(fixed=88 * MIB)
+NEED = Need(fixed=WRITING_BYTES)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.labelling.image_labels import FORMATS, image_labels, label_folders
-from streamclust.labelling.row_writers import check_ending, row_file
+from streamclust.labelling.row_writers import WRITING_BYTES, check_ending, row_file
 from streamclust.labelling.stored_labels import (
     NAMED_OUTLIER,
     Assigned,
@@ -114,7 +114,7 @@ def export_needs(rows: Sequence[Rows], form: str | None = None) -> list[Need]:
     )
     columns = size * (12 * len(rows) + 16)
     keys = rows[0].n_rows * _BYTES_A_STEM if form == "fiftyone" else 0
-    return [Need(fixed=88 * MIB + size * 200 + keys, per_block=2 * block + columns + _WORK)]
+    return [Need(fixed=WRITING_BYTES + size * 200 + keys, per_block=2 * block + columns + _WORK)]
 
 
 @contextmanager

@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 
 from streamclust.errors import SettingsError
+from streamclust.memory import MIB
 from streamclust.sources import safe_cell
 
 INT, FLOAT, FLAG, TEXT, CODE = "int", "float", "flag", "text", "code"
 # Lines that stand as Python objects at once.
 _SLICE = 8192
+# What a step that writes a table holds of it, whatever its rows.
+WRITING_BYTES = 88 * MIB
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,17 @@ from streamclust.choice import CLUSTERS, COSTS, METRICS, clusters_table, costs_t
 from streamclust.errors import SettingsError
 from streamclust.labelling.names import AppliedNames, applied_names, cluster_names, why_unused
 from streamclust.labelling.names_table import COLUMNS
-from streamclust.labelling.row_writers import CODE, FLAG, FLOAT, INT, TEXT, Column, row_file
-from streamclust.memory import MIB, Need
+from streamclust.labelling.row_writers import (
+    CODE,
+    FLAG,
+    FLOAT,
+    INT,
+    TEXT,
+    WRITING_BYTES,
+    Column,
+    row_file,
+)
+from streamclust.memory import Need
 from streamclust.outliers import DUPLICATES_FILE as DUPLICATES
 from streamclust.outliers import OUTLIER_TABLES, outlier_figures
 from streamclust.passes import Passes, Span, spans_of
@@ -37,7 +46,7 @@ LOST = ("set", "clustering", "what", "name", "clusters", "rows", "into", "share"
 TEMPLATE = (*COLUMNS, "size", "share")
 _ROWS = 65_536
 _SHOWN = 3
-NEED = Need(fixed=88 * MIB)
+NEED = Need(fixed=WRITING_BYTES)
 
 
 def export(job: Job) -> None:
