@@ -57,6 +57,17 @@ def test_a_sweep_that_was_asked_for_is_not_widened(tmp_path):
 
 
 @pytest.mark.usefixtures("unrendered")
+def test_a_sweep_goes_on_only_to_what_can_be_drawn(tmp_path):
+    values = make_blobs(1200, 6, centers=36, cluster_std=0.3, random_state=0)[0]
+    case = write_case(tmp_path / "planned", a=values.astype(np.float32))
+    budget = max(need.smallest for plan in api.plan(case) for need in plan.needs)
+    made, said = run(tmp_path, values, memory=budget)
+    assert "a: the sweep is not widened: draw" in said
+    assert made.metrics.n_clusters.max() == 30
+    assert (tmp_path / "out/figures/a-map-pca.png").is_file()
+
+
+@pytest.mark.usefixtures("unrendered")
 def test_data_without_structure_are_told(tmp_path):
     values = np.random.default_rng(0).standard_normal((2500, 6)) * 0.7 ** np.arange(6)
     made, said = run(tmp_path, values, n_clusters="2:12")

@@ -1,5 +1,7 @@
 """What a plan reckons with: every step of a run, for the largest of the sets."""
 
+import re
+
 import numpy as np
 import pytest
 from cases import write_case
@@ -56,6 +58,19 @@ def test_outliers_of_stored_sets_are_refused_before_the_first_step(blobs, tmp_pa
         api.open(out).outliers(observers=[done.append], memory=least - 1)
     assert not any(isinstance(event, StepFinished) for event in done)
     api.open(out).outliers(memory=-(-least // MIB) * MIB)
+
+
+def test_the_least_memory_that_a_plan_prints_is_enough_for_a_run(blobs, tmp_path):
+    case_folder = write_case(tmp_path / "case", a=blobs[0])
+    commands_of = {
+        name: [name, str(case_folder), "--n-clusters", "2:4"] for name in ("plan", "run")
+    }
+    printed = CliRunner().invoke(commands, commands_of["plan"], catch_exceptions=False).stdout
+    least = int(re.search(r"least --memory: (\d+) MiB", printed)[1])
+    for name, memory, exit_code in [("b", least - 1, 1), ("c", least, 0)]:
+        options = ["--out", str(tmp_path / name), "--quiet", "--memory", f"{memory}MiB"]
+        result = CliRunner().invoke(commands, commands_of["run"] + options)
+        assert result.exit_code == exit_code, result.output
 
 
 def test_what_a_case_holds_beside_its_sets_is_told(blobs, tmp_path):

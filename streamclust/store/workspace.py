@@ -262,6 +262,7 @@ class Workspace:
     def _held(self) -> Iterator[None]:
         import filelock
 
+        self._hidden.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self._hidden / "lock", timeout=0)
         try:
             lock.acquire()
