@@ -4,7 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from cases import write_case
 
 BENCH = Path(__file__).parents[1] / "scripts" / "bench"
 
@@ -50,6 +52,14 @@ def test_k_means_against_its_peer():
 def test_pickles_of_every_kind():
     told = bench("pickles", "--rows", 200, "--columns", 8)
     assert told.count("opened in") == 4
+
+
+@pytest.mark.slow
+def test_the_share_of_checksums(tmp_path):
+    case = write_case(tmp_path / "case", a=np.random.default_rng(0).random((300, 4)))
+    told = bench("checksums", case, "--", "--n-clusters=2:3", "--quiet")
+    shares = [float(line.split(" s, ")[1].split("%")[0]) for line in told.splitlines()[-2:]]
+    assert min(shares) > 0
 
 
 def test_algorithms_against_their_peers():
