@@ -7,7 +7,7 @@ from pathlib import Path
 from streamclust.choice import GatherEvidence, MeasureClusterings, MeasureStability
 from streamclust.clustering import Cluster
 from streamclust.comparison import Mix, MixedSet, mixed_shape
-from streamclust.errors import SettingsError, SourceError
+from streamclust.errors import SettingsError
 from streamclust.figures import DrawSet
 from streamclust.images import GroupRows, Images, ScanImages, StorePaths, check_group, is_grouped
 from streamclust.labelling import WriteTables
@@ -28,10 +28,8 @@ from streamclust.settings import AUTO, Settings
 from streamclust.sources import (
     ArraySource,
     CaseFolder,
-    check_rows,
-    count_paths,
     find_case,
-    open_source,
+    open_sets,
 )
 from streamclust.steps import CaseShapes, Job, Planned, Step, check_budget, planned
 
@@ -56,22 +54,10 @@ def open_inputs(case: str | Path | Sequence[str | Path], settings: Settings) -> 
         When rows are to be grouped by a column that the list of paths does not have.
     """
     found = find_case(case, settings.descriptors)
-    sources = {name: _opened(path, found) for name, path in found.descriptors.items()}
-    n_paths = None
-    if found.paths_file is not None:
-        check_group(settings.group, [found.paths_file])
-        n_paths = count_paths(found.paths_file)
-    return Inputs(found, sources, check_rows(sources, n_paths, found.paths_file))
-
-
-def _opened(path: Path, case: CaseFolder) -> ArraySource:
-    try:
-        return open_source(path)
-    except SourceError as error:
-        others = [name for name, other in case.descriptors.items() if other != path]
-        if not others:
-            raise
-        raise SourceError(f"{error}; or leave it out: --descriptors {','.join(others)}") from error
+    inputs = Inputs(*open_sets(found))
+    if inputs.case.paths_file is not None:
+        check_group(settings.group, [inputs.case.paths_file])
+    return inputs
 
 
 class ExpectedShapes:

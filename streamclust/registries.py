@@ -36,12 +36,10 @@ OUTLIER_MEASURES = {
     "lof": "streamclust.outliers.measures.neighbors:LOF",
     "micro_cluster": "streamclust.outliers.measures.reference:MicroCluster",
 }
-# See docs/sources.md. By the ending of a file, or of a folder, which a slash follows.
+# See docs/sources.md. Files are looked at in this order.
 FORMATS = {
-    ".npy": "streamclust.sources.npy_files:open_array",
-    ".pickle": "streamclust.sources.pickle_files:open_array",
-    ".pkl": "streamclust.sources.pickle_files:open_array",
-    ".p": "streamclust.sources.pickle_files:open_array",
+    "npy": "streamclust.sources.npy_files",
+    "pickle": "streamclust.sources.pickle_files",
 }
 
 

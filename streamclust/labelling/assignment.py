@@ -33,12 +33,10 @@ from streamclust.reduction import projection_of
 from streamclust.sources import (
     ArraySource,
     CaseFolder,
-    check_rows,
     check_unchanged,
-    count_paths,
     find_case,
     iter_paths,
-    open_source,
+    open_sets,
 )
 from streamclust.steps import Job
 from streamclust.store import DESCRIPTORS, DescriptorSet, descriptor_sets, stored_outliers
@@ -122,11 +120,10 @@ def open_new(job: Job, paths: str | Path | Sequence[str | Path]) -> NewCase:
     left_out = [name for name in case.descriptors if name not in known]
     if left_out:
         job.events.note(f"{', '.join(left_out)}: no such sets in {folder}: left out")
-    sources = {name: open_source(path) for name, path in known.items()}
-    for name, source in sources.items():
+    new = NewCase(*open_sets(case, list(known)))
+    for name, source in new.sources.items():
         _check_like(stored[name], source)
-    n_paths = None if case.paths_file is None else count_paths(case.paths_file)
-    return NewCase(case, sources, check_rows(sources, n_paths, case.paths_file))
+    return new
 
 
 def _check_like(stored: DescriptorSet, source: ArraySource) -> None:

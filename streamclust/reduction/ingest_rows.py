@@ -46,7 +46,9 @@ class Ingest(SetStep):
         sketched = is_sketched(n_columns, Budget(settings.memory_bytes))
         total = 8 * n_columns * (2 * n_vectors(settings, n_columns) if sketched else n_columns)
         sums = sums_bytes(rows, settings, sketched)
-        return [Need(fixed=total, per_block=2 * block + sums)]
+        # What comes in its order only is unpacked a piece ahead.
+        ahead = self.source.working_bytes + self.source.is_sequential * 2 * block
+        return [Need(fixed=total + ahead, per_block=2 * block + sums)]
 
     def fingerprint(self, job: Job) -> str:
         settings, n_columns = job.settings, self.source.shape[1]
@@ -82,6 +84,8 @@ def _store(job: Job, passes: Passes, source: ArraySource, stored: DescriptorSet,
         raw = staged.create_raw(source.shape, source.dtype, chunk, settings.compress)
         valid = staged.create_valid(rows.n_rows, chunk)
         outputs, empty = (raw, valid), _Ingested(sums)
+        if source.is_sequential:
+            passes = passes.in_turn
         seen = passes.write("reading", rows, finite_rows, outputs, empty, BLOCKS_A_TASK)
         check_unchanged(source.path, source.state)
         staged.save_sums(seen.sums.moments.result(), seen.sums.scatter.result())

@@ -9,14 +9,15 @@ from .base import FileState as FileState
 from .base import OpenFile as OpenFile
 from .base import check_unchanged as check_unchanged
 from .base import fingerprint as fingerprint
-from .base import open_source as open_source
 from .base import opened as opened
 from .case_folder import CaseFolder as CaseFolder
 from .case_folder import check_rows as check_rows
 from .case_folder import find_case as find_case
+from .case_folder import open_sets as open_sets
 from .cells import plain_cell as plain_cell
 from .cells import safe_cell as safe_cell
 from .cells import safe_value as safe_value
+from .opening import open_source as open_source
 from .other_formats import check_is_no_address as check_is_no_address
 from .paths import BYTES_A_PATH as BYTES_A_PATH
 from .paths import DIGEST_BYTES as DIGEST_BYTES

@@ -1,28 +1,26 @@
-"""What comes in: readers of descriptor arrays, block by block, and the choice between them.
+"""What a source of descriptors is: rows of a file, read block by block.
 
-A format is a function ``open_array(path) -> ArraySource`` in a module of its own, and a line in
-`streamclust.registries.FORMATS`: see docs/sources.md. An array whose values stand in a file as they
-are in memory is a `StoredArray`: mapped pages would count as resident memory, so everything is read
-into own buffers.
+An array whose values stand in a file as they are in memory is a `StoredArray`: mapped pages would
+count as resident memory, so everything is read into own buffers. What can only be read from its
+beginning on, as compressed files, is a `SequentialSource`.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Literal, Protocol
 
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.registries import FORMATS
-from streamclust.sources.other_formats import other_format
 
 # No file is longer.
 _BEYOND = 1 << 62
@@ -56,7 +54,7 @@ class ArraySource(ABC):
     Attributes
     ----------
     path : Path
-        The file.
+        The file, or the folder, pattern or name in a file that `open_source` was given.
     shape : (int, int)
         Rows and columns.
     dtype : np.dtype
@@ -65,6 +63,12 @@ class ArraySource(ABC):
         How the file holds the array: row after row, or column after column.
     state : FileState or None
         What the file was like when it was opened; None where `open_source` did not open it.
+    has_paths : bool
+        Whether the rows come with the paths of their images.
+    is_sequential : bool
+        Whether rows are quickly read in their order only.
+    working_bytes : int
+        Memory that reading takes beside the rows that are read.
     """
 
     path: Path
@@ -72,6 +76,13 @@ class ArraySource(ABC):
     dtype: np.dtype
     order: Literal["C", "F"]
     state: FileState | None = None
+    has_paths: bool = False
+    is_sequential: bool = False
+    working_bytes: int = 0
+
+    def iter_paths(self) -> Iterator[str]:
+        """The paths of all rows in their order, where `has_paths`."""
+        raise NotImplementedError
 
     @abstractmethod
     def read_rows(self, start: int, stop: int) -> np.ndarray:
@@ -113,50 +124,6 @@ class ArraySource(ABC):
         return self.read(start, max(start, stop))
 
 
-def open_source(path: str | Path) -> ArraySource:
-    """Open a file of descriptors by its ending, reading little more than its header.
-
-    Raises
-    ------
-    SourceError
-        If the file is missing, empty, of an unknown kind, damaged, or holds
-        something else than a two-dimensional array of numbers.
-    """
-    # Absolute: a worker of a scheduler reads it from another working directory.
-    path = Path(path).absolute()
-    try:
-        return _opened_as(reader_of(path), path)
-    except FileNotFoundError:
-        raise SourceError(f"{path}: does not exist: check the path") from None
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def _opened_as(reader: str | None, path: Path) -> ArraySource:
-    is_missing = reader is None and not path.exists()
-    if not is_missing and path.stat().st_size == 0:
-        raise SourceError(f"{path}: is empty: copy or save the file again")
-    if reader is None:
-        ending = path.suffix or "no ending"
-        if path.is_dir() and path.suffix.lower() in FORMATS:
-            raise SourceError(f"{path}: is a folder: name a file in it")
-        if words := other_format(path):
-            raise SourceError(f"{path}: {words}")
-        raise SourceError(f"{path}: {ending} is not known: use one of {', '.join(FORMATS)}")
-    # Before the first byte of it is read: a file that becomes another one is not what was opened.
-    state = FileState.of(path)
-    try:
-        source: ArraySource = resolve_name(reader)(path)
-    except SourceError as error:
-        # Last, for a reader may well be of such a format.
-        own = next((one for one in (".npy", ".pickle") if FORMATS.get(one) == reader), None)
-        if words := other_format(path, own):
-            raise SourceError(f"{path}: {words}") from error
-        raise
-    source.state = state
-    return source
-
-
 def check_layout(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> tuple[int, int]:
     """Refuse what is not a table of numbers; return its rows and columns.
 
@@ -191,16 +158,23 @@ def check_layout(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> tuple[i
     return rows, columns
 
 
+def check_only_array(path: Path, member: str | None) -> None:
+    """Refuse a name in a file of a format that holds one array.
+
+    Raises
+    ------
+    SourceError
+        For it.
+    """
+    if member is not None:
+        raise SourceError(f"{path}: holds one array: leave out /{member}")
+
+
 def stored_as(dtype: np.dtype) -> np.dtype:
     """Type in which values stored as `dtype` are given: native, float64 at most."""
     if dtype.kind == "f" and dtype.itemsize > 8:
         return np.dtype(np.float64)
     return dtype.newbyteorder("=")
-
-
-def reader_of(path: Path) -> str | None:
-    """What opens a file, or a folder, by its ending: of `FORMATS`, or None."""
-    return FORMATS.get(path.suffix.lower() + "/" * path.is_dir())
 
 
 @dataclass(frozen=True)
@@ -223,7 +197,8 @@ class FileState:
         """The present state of a file or folder; SourceError if it cannot be read."""
         known = fingerprint(path)
         try:
-            return cls(known, path.stat().st_ino)
+            # Those that a pattern stands for are told by their fingerprints.
+            return cls(known, 0 if is_pattern(path) else place_of(path)[0].stat().st_ino)
         except OSError as error:
             raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
 
@@ -248,6 +223,48 @@ def check_unchanged(path: Path, state: FileState | None) -> None:
         )
 
 
+def place_of(path: Path) -> tuple[Path, str | None]:
+    """The file of ``FILE/NAME``, which stands for an array in a file of several, and the name.
+
+    >>> place_of(Path("setup.cfg/osnet"))
+    (PosixPath('setup.cfg'), 'osnet')
+    """
+    if not path.exists():
+        for parent in path.parents:
+            if parent.is_file():
+                return parent, path.relative_to(parent).as_posix()
+    return path, None
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files of a pattern such as ``part-*.npy``, in the order of the numbers in their names.
+
+    Raises
+    ------
+    SourceError
+        Where there is none.
+    """
+    found = by_number(map(Path, glob.iglob(str(path), recursive=True)))
+    if not found:
+        raise SourceError(f"{path}: there is no such file: check the pattern")
+    return found
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether it may stand for several files."""
+    return glob.has_magic(str(path)) and not path.exists()
+
+
+def by_number(files: Iterable[Path]) -> list[Path]:
+    """Files in the order of the numbers in their names, so that 10 comes behind 9."""
+
+    def key(file: Path) -> list[tuple[int, str]]:
+        parts = re.split(r"(\d+)", str(file))
+        return [(int(part), part) if part.isdecimal() else (-1, part) for part in parts]
+
+    return sorted(files, key=key)
+
+
 def fingerprint(path: str | Path) -> dict[str, int | str]:
     """Tell whether a file is still the one it was, without reading all of it.
 
@@ -263,9 +280,11 @@ def fingerprint(path: str | Path) -> dict[str, int | str]:
     SourceError
         If the file cannot be read.
     """
-    path = Path(path)
+    path, _ = place_of(Path(path))
     if path.is_dir():
-        return _of_folder(path)
+        return _of_files(path, sorted(item for item in path.rglob("*") if item.is_file()))
+    if is_pattern(path):
+        return _of_files(path.parent, files_of(path))
     mib, piece, pieces = 1 << 20, 1 << 12, 62
     try:
         with open(path, "rb") as file:
@@ -282,12 +301,13 @@ def fingerprint(path: str | Path) -> dict[str, int | str]:
     return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "blake2b": digest.hexdigest()}
 
 
-def _of_folder(path: Path) -> dict[str, int | str]:
-    """The fingerprint of a folder, out of the names and fingerprints of its files."""
+def _of_files(top: Path, files: Sequence[Path]) -> dict[str, int | str]:
+    """The fingerprint of several files, out of their names and fingerprints."""
     digest, size, latest = hashlib.blake2b(digest_size=16), 0, 0
-    for file in sorted(item for item in path.rglob("*") if item.is_file()):
+    for file in files:
         known = fingerprint(file)
-        digest.update(f"{file.relative_to(path).as_posix()} {known['blake2b']}\n".encode())
+        name = os.path.relpath(file, top).replace(os.sep, "/")
+        digest.update(f"{name} {known['blake2b']}\n".encode(errors="surrogateescape"))
         size, latest = size + int(known["size"]), max(latest, int(known["mtime_ns"]))
     return {"size": size, "mtime_ns": latest, "blake2b": digest.hexdigest()}
 

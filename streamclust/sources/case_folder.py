@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from streamclust.errors import SourceError
-from streamclust.registries import FORMATS
-from streamclust.sources.base import ArraySource, FileState, check_unchanged, reader_of
+from streamclust.sources.base import (
+    ArraySource,
+    FileState,
+    check_unchanged,
+    is_pattern,
+    place_of,
+)
+from streamclust.sources.formats import format_of, known_endings
+from streamclust.sources.opening import open_source
 from streamclust.sources.other_formats import check_is_no_address, in_one_line
-from streamclust.sources.paths import count_mismatch
+from streamclust.sources.paths import count_mismatch, count_paths
 
 PATHS_NAME = "images_paths.csv"
 IMAGE_FOLDERS = ("row_data", "raw_data")
@@ -28,10 +36,8 @@ _TAKEN = {
     *("combined", "zarr.json"),
 }
 # Files that are likely to hold arrays, in formats that are not read.
-_OF_ARRAYS = {
-    *(".npy", ".npz", ".pickle", ".pkl", ".p", ".joblib", ".pt", ".pth", ".safetensors"),
-    *(".h5", ".hdf5", ".mat", ".parquet", ".feather", ".arrow", ".fvecs", ".bvecs", ".zarr"),
-}
+_OF_ARRAYS = {".npz", ".joblib", ".pt", ".pth", ".safetensors", ".h5", ".hdf5", ".mat"}
+_OF_ARRAYS |= {".parquet", ".feather", ".arrow", ".fvecs", ".bvecs", ".zarr"}
 # Names like that of the list of paths, of which only the letters count.
 _LIKE_PATHS = re.compile(
     r"(images?|imgs?|files?|rows?)?(paths?|names?|lists?)(copy)?"
@@ -105,16 +111,16 @@ def find_case(
         check_is_no_address(one)
     if isinstance(path, str | Path):
         top = Path(path)
-        if not top.exists():
+        place, _ = place_of(top)
+        if not (place.exists() or is_pattern(top)):
             raise SourceError(f"{top}: does not exist: check the path")
-        is_source = not top.is_dir() or reader_of(top) is not None
-        files, root = ([top], top.parent) if is_source else (_folder_files(top), top)
-        is_named = is_source
+        is_named = not top.is_dir() or format_of(top) is not None
+        files, root = ([top], place.parent) if is_named else (_folder_files(top), top)
     else:
         files = [Path(file) for file in path]
         if not files:
             raise SourceError("no descriptor files were named: name at least one")
-        root = files[0].parent
+        root = place_of(files[0])[0].parent
     # Files that were named may stand in the descriptors folder of a case.
     is_case = (root / "descriptors").is_dir() or (root / PATHS_NAME).is_file()
     if not is_case and (root.parent / PATHS_NAME).is_file():
@@ -133,13 +139,29 @@ def find_case(
 def _folder_files(top: Path) -> list[Path]:
     folder = top / "descriptors" if (top / "descriptors").is_dir() else top
     seen = _visible(folder)
-    files = [item for item in seen if reader_of(item) is not None]
+    files = [item for item in seen if _is_set(item, is_among_sets=folder != top)]
     if not files:
         only = f", only {_listed([item.name for item in seen])}" if seen else ""
         raise SourceError(
-            f"{folder}: holds no descriptors{only}: put files ending in {', '.join(FORMATS)} there"
+            f"{folder}: holds no descriptors{only}: put files ending in "
+            f"{', '.join(known_endings())} there"
         )
     return files
+
+
+def _is_set(item: Path, *, is_among_sets: bool) -> bool:
+    """Whether a file or folder holds descriptors: by its ending first, where anything may lie."""
+    if not is_among_sets and not item.name.lower().endswith(known_endings()):
+        return False
+    try:
+        if format_of(item) is not None:
+            return True
+        # Of shards, or of files of a row each.
+        inside = (file for file in item.rglob("*") if not file.name.startswith("."))
+        first = next((file for file in inside if file.is_file()), None) if is_among_sets else None
+        return first is not None and format_of(first) is not None
+    except OSError:
+        return True  # which says so when it is opened
 
 
 def _unread(root: Path, files: Sequence[Path]) -> Iterator[str]:
@@ -151,14 +173,15 @@ def _unread(root: Path, files: Sequence[Path]) -> Iterator[str]:
     read = set(files)
     if names := [item.relative_to(root).as_posix() for item in items if item not in read]:
         yield (
-            f"{_listed(names)}: not read: sets are files ending in {', '.join(FORMATS)}, in the "
-            "descriptors folder where there is one"
+            f"{_listed(names)}: not read: sets are files ending in {', '.join(known_endings())}, "
+            "in the descriptors folder where there is one"
         )
 
 
 def _looks_like_arrays(item: Path) -> bool:
     endings = {ending.lower() for ending in item.suffixes}
-    return reader_of(item) is not None or (item.is_file() and bool(endings & _OF_ARRAYS))
+    of_sets = item.name.lower().endswith(known_endings())
+    return of_sets or (item.is_file() and bool(endings & _OF_ARRAYS))
 
 
 def _other_lists(root: Path, paths_file: Path | None) -> Iterator[str]:
@@ -191,23 +214,44 @@ def _visible(folder: Path) -> list[Path]:
 def _by_name(files: Sequence[Path]) -> dict[str, Path]:
     named: dict[str, Path] = {}
     for file in files:
-        if len(os.fsencode(file.stem)) > _LONGEST_NAME:
+        name = set_name(file)
+        if len(os.fsencode(name)) > _LONGEST_NAME:
             raise SourceError(
                 f"{in_one_line(file.name)}: is too long to name a set, of which figures are "
                 f"called: rename the file, to {_LONGEST_NAME} bytes at most"
             )
-        if not _SET_NAME.fullmatch(file.stem) or file.stem in _TAKEN:
+        if not _SET_NAME.fullmatch(name) or name in _TAKEN:
             raise SourceError(
-                f"{in_one_line(file)}: '{in_one_line(file.stem)}' cannot name a set: rename the "
+                f"{in_one_line(file)}: '{in_one_line(name)}' cannot name a set: rename the "
                 "file, in UTF-8 without commas, control characters, leading dots or underscores, "
                 f"and not {', '.join(sorted(_TAKEN))}"
             )
-        other = named.setdefault(file.stem, file)
+        other = named.setdefault(name, file)
         if other is not file:
             raise SourceError(
-                f"{other} and {file} give the same set name '{file.stem}': rename or remove one"
+                f"{other} and {file} give the same set name '{name}': rename or remove one"
             )
     return dict(sorted(named.items()))
+
+
+def set_name(path: Path) -> str:
+    """The name of a set: that of its file without ending, of the array in a file, or what the
+    names of a pattern begin with.
+
+    >>> set_name(Path("osnet.npy.gz")), set_name(Path("img_emb_*.npy"))
+    ('osnet', 'img_emb')
+    """
+    if is_pattern(path):
+        beginning = re.split(r"[*?[]", path.name)[0].rstrip("-_. 0123456789")
+        folder = re.split(r"[*?[]", path.parent.name)[0]
+        return beginning or folder or "descriptors"
+    _, member = place_of(path)
+    if member is not None:
+        return member.rpartition("/")[2]
+    name = path.name
+    while ending := next((e for e in known_endings() if name.lower().endswith(e)), ""):
+        name = name[: -len(ending)]
+    return path.stem if name == path.name else name
 
 
 def _select(named: dict[str, Path], wanted: Sequence[str] | None, root: Path) -> dict[str, Path]:
@@ -275,3 +319,55 @@ def check_rows(
     if not counts:
         raise SourceError("no descriptors were chosen: choose at least one set")
     return next(iter(counts.values()))
+
+
+def open_sets(
+    case: CaseFolder, names: Sequence[str] | None = None
+) -> tuple[CaseFolder, dict[str, ArraySource], int]:
+    """Open the sets of a case, and the list of its paths.
+
+    Returns
+    -------
+    case : CaseFolder
+        With the file that the rows' paths come with, where it has no list of them.
+    sources : dict of str to ArraySource
+    n_rows : int
+
+    Raises
+    ------
+    SourceError
+        When a file cannot be used, the numbers of rows differ, or two sets come with other paths.
+    """
+    chosen = case.descriptors if names is None else {n: case.descriptors[n] for n in names}
+    sources = {name: _opened(path, case) for name, path in chosen.items()}
+    if case.paths_file is None:
+        case = _with_own_paths(case, sources)
+    n_paths = None if case.paths_file is None else count_paths(case.paths_file)
+    return case, sources, check_rows(sources, n_paths, case.paths_file)
+
+
+def _opened(path: Path, case: CaseFolder) -> ArraySource:
+    try:
+        return open_source(path)
+    except SourceError as error:
+        others = [name for name, other in case.descriptors.items() if other != path]
+        if not others:
+            raise
+        raise SourceError(f"{error}; or leave it out: --descriptors {','.join(others)}") from error
+
+
+def _with_own_paths(case: CaseFolder, sources: Mapping[str, ArraySource]) -> CaseFolder:
+    """The case with the paths that the rows of its sets come with."""
+    listed = [source for source in sources.values() if source.has_paths]
+    if not listed:
+        return case
+    first, *others = listed
+    for other in others:
+        pairs = zip_longest(first.iter_paths(), other.iter_paths())
+        row = next((row for row, (path, own) in enumerate(pairs) if path != own), None)
+        if row is not None:
+            raise SourceError(
+                f"{other.path}: row {row} is of another path than in {first.path}: all must "
+                "describe the same images in the same order; name the list with --paths"
+            )
+    return replace(case, paths_file=first.path, paths_state=first.state)

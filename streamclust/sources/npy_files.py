@@ -17,11 +17,12 @@ from streamclust.sources.base import (
     RawBytes,
     StoredArray,
     check_layout,
+    check_only_array,
     stored_array,
 )
 
 # numpy reads a header whole before it looks at its length, so it is given no more than this.
-_HEADER_LIMIT = 1 << 16
+HEADER_LIMIT = 1 << 16
 # The magic string, the version, and the length of the header.
 _PREAMBLE = 12
 
@@ -31,7 +32,15 @@ _HEADER_READERS = {
 }
 
 
-def open_array(path: Path) -> ArraySource:
+ENDINGS = (".npy",)
+
+
+def is_one(path: Path, head: bytes) -> bool:
+    """Whether it begins as numpy's files do."""
+    return head.startswith(b"\x93NUMPY")
+
+
+def open_array(path: Path, member: str | None = None) -> ArraySource:
     """Open a ``.npy`` file: C or Fortran order, any byte order, never a pickle.
 
     Arrays that np.save appended to it follow the first, as rows of one array.
@@ -42,6 +51,7 @@ def open_array(path: Path) -> ArraySource:
         If a header is not one of numpy's, an array is no table of numbers or unlike
         the first, or the file ends before its array does, or goes on after it.
     """
+    check_only_array(path, member)
     with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         return all_arrays(path, size, _Arrays(path, file, size).array_at)
@@ -54,14 +64,14 @@ class _Arrays:
         self.path = path
         self.file = file
         self.size = size
-        self._last: tuple[bytes, _Header] | None = None
+        self._last: tuple[bytes, Header] | None = None
 
     def array_at(self, start: int) -> tuple[StoredArray, int]:
         """The array whose header begins at byte `start`, and where it ends."""
         head = self._head(start)
         # Batches are mostly alike, and numpy takes as long for a header as the rest together.
         if self._last is None or self._last[0] != head:
-            self._last = head, _read_header(self.path, head)
+            self._last = head, read_header(self.path, head)
         shape, order, dtype, length = self._last[1]
         rows, columns = check_layout(self.path, shape, dtype)
         width, first = columns * dtype.itemsize, start + length
@@ -81,14 +91,21 @@ class _Arrays:
         # Behind the version: the length of what follows, in two bytes, or in four since version 2.
         n_bytes = 2 if head[6:7] == b"\x01" else 4
         length = 8 + n_bytes + int.from_bytes(head[8 : 8 + n_bytes], "little")
-        head += self.file.read(max(0, min(length, _HEADER_LIMIT) - len(head)))
+        head += self.file.read(max(0, min(length, HEADER_LIMIT) - len(head)))
         return head[:length]
 
 
-_Header = tuple[tuple[int, ...], Literal["C", "F"], np.dtype, int]
+Header = tuple[tuple[int, ...], Literal["C", "F"], np.dtype, int]
 
 
-def _read_header(path: Path, content: bytes) -> _Header:
+def read_header(path: Path, content: bytes) -> Header:
+    """Shape, order, dtype and length of the header that `content` begins with.
+
+    Raises
+    ------
+    SourceError
+        If it is not one of numpy's.
+    """
     head = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(head)

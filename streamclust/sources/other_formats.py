@@ -50,14 +50,8 @@ _POINTERS = {
 }
 
 
-def other_format(path: Path, of_array: str | None = None) -> str | None:
-    """What a file is that is of another format than its ending says, and the way out.
-
-    Parameters
-    ----------
-    path : Path
-    of_array : ".npy" or ".pickle", optional
-        The format that it was read as, which is none then.
+def other_format(path: Path) -> str | None:
+    """What a file is that is not read, and the way out.
 
     Returns
     -------
@@ -73,7 +67,7 @@ def other_format(path: Path, of_array: str | None = None) -> str | None:
     for look in _LOOKS:
         if words := look(head):
             return words.format(name=_plain(path.name), stem=_plain(path.stem))
-    return _of_array(path, head, of_array)
+    return None
 
 
 def no_text(path: Path) -> str | None:
@@ -96,16 +90,6 @@ def no_text(path: Path) -> str | None:
             return f"is compressed with {compression}: unpack it first"
     words = _pointer(head) or _page(head)
     return words and words.format(name=name)
-
-
-def _of_array(path: Path, head: bytes, of_array: str | None) -> str | None:
-    """What an array in one of our formats under the ending of another is."""
-    is_pickle = head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5" and head[-1:] != b""
-    kinds = {".npy": head.startswith(b"\x93NUMPY"), ".pickle": is_pickle}
-    for ending, is_one in kinds.items():
-        if is_one and ending != of_array:
-            return f"is a {ending.removeprefix('.')} file by its first bytes: rename it to {ending}"
-    return None
 
 
 def _compressed(head: bytes) -> str | None:

@@ -19,6 +19,7 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.cells import plain_cell
+from streamclust.sources.opening import holds_own_paths, own_paths
 from streamclust.sources.other_formats import no_text
 
 DIGEST_BYTES = 8
@@ -47,6 +48,14 @@ _DIGITS = re.compile(r"\d+")
 # Lines at the beginning of a list that tell which of its columns holds the paths.
 _LOOKED_AT = 50
 _SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs"}
+
+
+def _is_of_rows(file: str | Path) -> bool:
+    """Whether paths come with rows of descriptors."""
+    try:
+        return holds_own_paths(Path(file))
+    except OSError:
+        return False  # which tells so when it is read
 
 
 def csv_lines(file: str | Path, separators: str = ",") -> Iterator[list[str]]:
@@ -100,6 +109,8 @@ def iter_paths(file: str | Path) -> Iterator[str]:
     SourceError
         If the file cannot be read as such a CSV: the message names the line.
     """
+    if _is_of_rows(file):
+        return own_paths(Path(file))
     return (path for path, _ in _iter_cells(Path(file), None))
 
 
@@ -122,6 +133,8 @@ def column_names(file: str | Path) -> list[str]:
     SourceError
         As `iter_paths`.
     """
+    if _is_of_rows(file):
+        return []
     layout = list_layout(file)
     return _names(next(csv_lines(file, layout.separator))) if layout.is_header else []
 
@@ -143,6 +156,8 @@ def list_layout(file: str | Path) -> ListLayout:
     SourceError
         As `iter_paths`, for those lines.
     """
+    if _is_of_rows(file):
+        return ListLayout(SEPARATORS[0], 0, False)
     refused = None
     for separator in SEPARATORS:
         lines = list(islice(csv_lines(file, separator), _LOOKED_AT))
@@ -264,6 +279,8 @@ def count_mismatch(file: str | Path, n_paths: int, n_rows: int) -> str:
 
     Eight bytes a path are held.
     """
+    if _is_of_rows(file):
+        return ""
     layout = list_layout(file)
     first = next(csv_lines(file, layout.separator))
     line = layout.separator.join(first)[:100]

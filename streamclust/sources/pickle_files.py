@@ -31,6 +31,7 @@ from streamclust.sources.base import (
     RawBytes,
     StoredArray,
     check_layout,
+    check_only_array,
     opened,
     stored_array,
 )
@@ -200,7 +201,17 @@ _LIKELY = {
 }
 
 
-def open_array(path: Path) -> ArraySource:
+ENDINGS = (".pickle", ".pkl", ".p")
+# Of protocols 0 and 1, which have no opcode for the protocol.
+_OLD = (b"cnumpy.", b"(lp", b"(dp", b"]q", b"}q", b"ccopy_reg\n", b"cpandas.")
+
+
+def is_one(path: Path, head: bytes) -> bool:
+    """Whether it begins as pickles do that hold arrays."""
+    return (head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5") or head.startswith(_OLD)
+
+
+def open_array(path: Path, member: str | None = None) -> ArraySource:
     """Open a pickle of a numpy array, of any protocol and written by numpy 1 or 2.
 
     Arrays that pickle.dump appended to the file follow the first, as rows of one array.
@@ -213,6 +224,7 @@ def open_array(path: Path) -> ArraySource:
         of one width and type: the message names the opcode or global and the byte where
         it stands.
     """
+    check_only_array(path, member)
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         return all_arrays(path, size, partial(_array_at, path, file, size))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from streamclust.errors import SourceError
-from streamclust.sources.base import open_source
+from streamclust.sources import open_source
 from streamclust.sources.pickle_machine import WAY_OUT
 
 WAYS = ["npy", *(f"{protocol}.pickle" for protocol in range(pickle.HIGHEST_PROTOCOL + 1))]

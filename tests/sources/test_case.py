@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from streamclust.errors import SourceError
-from streamclust.sources.base import open_source
+from streamclust.sources import open_source
 from streamclust.sources.case_folder import check_rows, find_case
 from streamclust.sources.paths import (
     column_names,

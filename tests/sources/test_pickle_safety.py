@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from streamclust.errors import SourceError
-from streamclust.sources.base import open_source
+from streamclust.sources import open_source
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 SMALL = np.arange(6, dtype="<f4").reshape(2, 3)

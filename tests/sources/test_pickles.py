@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from streamclust.errors import SourceError
-from streamclust.sources.base import open_source
+from streamclust.sources import open_source
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 TEXT_PROTOCOLS = (0, 1, 2)
@@ -182,7 +182,7 @@ MEMORY = """
 import sys
 import numpy as np
 from streamclust.sources import pickle_files as pickles
-from streamclust.sources.base import open_source
+from streamclust.sources import open_source
 
 def peak():
     with open("/proc/self/status") as status:
