@@ -5,7 +5,6 @@ import functools
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,8 +46,8 @@ def single_threaded() -> Iterator[None]:
 
 
 def _set(library: Any, n_threads: int) -> None:
-    # Newer versions of threadpoolctl heed only the first thread that sets a number of the whole
-    # process, until it lets go, and leave what others set without effect and without a word.
+    # Of OpenBLAS, only the first thread that sets the number of the process is heeded until it
+    # lets go; what others set is left without effect and without a word.
     let_go = getattr(library, "clear_controlling_thread", None)
     if let_go:
         let_go(force=True)
@@ -72,10 +71,7 @@ def _found(n_modules: int) -> list[Any]:
     # these, what was found is all.
     from threadpoolctl import ThreadpoolController
 
-    # They are told to a callback from C, where Ctrl-C would leave some out: hence not in the main
-    # thread, which alone hears it.
-    with ThreadPoolExecutor(1) as other_thread:
-        return other_thread.submit(ThreadpoolController).result().lib_controllers
+    return ThreadpoolController().lib_controllers
 
 
 def arithmetic() -> str:
