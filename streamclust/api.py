@@ -1,9 +1,9 @@
 """What there is before there are results: a case run, planned or made, a folder opened."""
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from streamclust.case import Case, Observers
 from streamclust.errors import SettingsError
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from streamclust.steps import Planned
 
 PathLike = str | Path
-CaseLike = PathLike | Sequence[PathLike]
+# Or an array, or arrays by the names of their sets.
+CaseLike = PathLike | Sequence[PathLike] | Mapping[str, Any] | Any
 
 
 @with_settings
@@ -29,8 +30,10 @@ def run(
 
     Parameters
     ----------
-    case : path or sequence of paths
-        A case folder in the reference layout, or descriptor files.
+    case : path, sequence of paths, array-like, or mapping of str to array-like
+        A case folder in the reference layout, or descriptor files; or what a program holds: a numpy
+        array or memory map, a torch tensor, a data frame, a Zarr, HDF5 or dask array of shape
+        (n_rows, n_columns), or several by the names of their sets.
     out : path
         The results folder.
     observers : iterable of callable

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, validate_data
 
-from streamclust.estimators.containers import (
+from streamclust.sources import (
     DaskSlices,
     Slices,
     is_dask,

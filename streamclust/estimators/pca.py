@@ -19,7 +19,6 @@ from streamclust.estimators.checked_rows import (
     float_dtype,
     stacked,
 )
-from streamclust.estimators.containers import DaskSlices, slices_of
 from streamclust.estimators.inputs import seed_of
 from streamclust.estimators.lazy_results import map_chunks
 from streamclust.passes import SCALINGS, Scaling, column_scale
@@ -34,6 +33,7 @@ from streamclust.reduction import (
     refined_sums,
     sketch_vectors,
 )
+from streamclust.sources import DaskSlices, slices_of
 
 MAX_COVARIANCE_FEATURES = 8192  # a scatter matrix of 0.5 GiB, and as much again to decompose it
 _AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")

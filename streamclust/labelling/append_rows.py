@@ -39,7 +39,7 @@ from streamclust.reduction import (
     variance_kept,
 )
 from streamclust.settings import Settings
-from streamclust.sources import ArraySource, check_unchanged
+from streamclust.sources import ArraySource
 from streamclust.steps import Job
 from streamclust.store import (
     AddedRows,
@@ -81,8 +81,8 @@ def add_rows(job: Job, made: StagedSet, old: DescriptorSet, source: ArraySource)
     """
     needs = add_needs(old, source, job.settings)
     with job.step(ADD_ROWS, old.name, needs, len(source)) as passes:
-        _add_raw(passes, made, old, source)
-        check_unchanged(source.path, source.state)
+        _add_raw(passes.over(source), made, old, source)
+        source.check_unchanged()
         n_invalid = _add_sums(passes, made, old)
         _check_invalid(job, made, old, source, n_invalid)
         _add_reduced(passes, made, old)

@@ -33,7 +33,7 @@ from streamclust.reduction import projection_of
 from streamclust.sources import (
     ArraySource,
     CaseFolder,
-    check_unchanged,
+    CaseLike,
     find_case,
     iter_paths,
     open_sets,
@@ -75,7 +75,7 @@ class NewCase:
             For them.
         """
         for source in self.sources.values():
-            check_unchanged(source.path, source.state)
+            source.check_unchanged()
         self.case.check_paths_unchanged()
 
 
@@ -97,7 +97,7 @@ class SetRows(NamedTuple):
     valid: np.ndarray
 
 
-def open_new(job: Job, paths: str | Path | Sequence[str | Path]) -> NewCase:
+def open_new(job: Job, paths: CaseLike) -> NewCase:
     """Open a case folder or descriptor files, and hold them against the stored sets.
 
     Raises
@@ -281,7 +281,7 @@ class AssignOptions:
         Write over files of another origin.
     """
 
-    new: str | Path | Sequence[str | Path]
+    new: CaseLike
     file: Path
     clustering: str | None = None
     outliers: bool = True
@@ -325,7 +325,7 @@ def assign(job: Job, wanted: AssignOptions) -> None:
         job.step(STEP, None, new_row_needs(sets), new.n_rows) as passes,
     ):
         table = _Table(clusterings, limits, counts, write)
-        spans = spans_of(new.n_rows, SPAN_ROWS)
+        spans, passes = spans_of(new.n_rows, SPAN_ROWS), passes.over(*new.sources.values())
         for span, of_sets in passes.stream(STEP, spans, OfEachSet(sets)):
             listed = list(islice(paths, len(span)))
             if len(listed) < len(span):

@@ -3,7 +3,6 @@ did to labels that were there."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, starmap
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from streamclust.labelling.names import cluster_names
 from streamclust.memory import MIB, Need
 from streamclust.passes import Shape
 from streamclust.reduction import reduced_mark, settings_of, source_attributes
-from streamclust.sources import DIGEST_BYTES, ArraySource, iter_paths, path_digests
+from streamclust.sources import DIGEST_BYTES, ArraySource, CaseLike, iter_paths, path_digests
 from streamclust.steps import Job
 from streamclust.store import (
     PATH,
@@ -61,7 +60,7 @@ _COUNTS = ("before", "gained", "moved_in", "moved_out")
 CLUSTER_CHANGES = ("set", "clustering", "cluster", "name", *_COUNTS, "after", "psi")
 
 
-def add_new_rows(job: Job, paths: str | Path | Sequence[str | Path]) -> list[str]:
+def add_new_rows(job: Job, paths: CaseLike) -> list[str]:
     """Add rows to all sets, and let their clusterings go on; gives the names of the sets.
 
     Raises

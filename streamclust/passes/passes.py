@@ -201,6 +201,11 @@ class Passes:
                 yield span, next(made)
                 advance(len(span))
 
+    def over(self, *arrays: Any) -> "Passes":
+        """For passes over arrays, of which some may be read quickly in their order only."""
+        is_sequential = any(getattr(array, "is_sequential", False) for array in arrays)
+        return self.in_turn if is_sequential else self
+
     @property
     def in_turn(self) -> "Passes":
         """The same passes, block after block in this process: for rows that are but copied."""

@@ -10,7 +10,7 @@ from streamclust.errors import SourceError
 from streamclust.memory import Budget, Need
 from streamclust.passes import Passes, Rows, spans_of
 from streamclust.reduction.sums import PCASums, empty_sums, is_sketched, n_vectors, sums_bytes
-from streamclust.sources import ArraySource, check_unchanged, fingerprint
+from streamclust.sources import ArraySource, fingerprint
 from streamclust.steps import CaseShapes, Job, SetStep
 from streamclust.store import DescriptorSet
 from streamclust.store import fingerprint as digest
@@ -84,10 +84,9 @@ def _store(job: Job, passes: Passes, source: ArraySource, stored: DescriptorSet,
         raw = staged.create_raw(source.shape, source.dtype, chunk, settings.compress)
         valid = staged.create_valid(rows.n_rows, chunk)
         outputs, empty = (raw, valid), _Ingested(sums)
-        if source.is_sequential:
-            passes = passes.in_turn
+        passes = passes.over(source)
         seen = passes.write("reading", rows, finite_rows, outputs, empty, BLOCKS_A_TASK)
-        check_unchanged(source.path, source.state)
+        source.check_unchanged()
         staged.save_sums(seen.sums.moments.result(), seen.sums.scatter.result())
         staged.save_facts(
             source=source_attributes(source),

@@ -84,6 +84,16 @@ class ArraySource(ABC):
         """The paths of all rows in their order, where `has_paths`."""
         raise NotImplementedError
 
+    def check_unchanged(self) -> None:
+        """Refuse what was read of a file that is not as it was when it was opened.
+
+        Raises
+        ------
+        SourceError
+            For it.
+        """
+        check_unchanged(self.path, self.state)
+
     @abstractmethod
     def read_rows(self, start: int, stop: int) -> np.ndarray:
         """Read rows `start` to `stop`, which are known to exist."""

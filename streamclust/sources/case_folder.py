@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any, TypeVar
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import (
@@ -18,6 +19,7 @@ from streamclust.sources.base import (
     place_of,
 )
 from streamclust.sources.formats import format_of, known_endings
+from streamclust.sources.memory import held_sets
 from streamclust.sources.opening import open_source
 from streamclust.sources.other_formats import check_is_no_address, in_one_line
 from streamclust.sources.paths import count_mismatch, count_paths
@@ -45,6 +47,9 @@ _LIKE_PATHS = re.compile(
 )
 _SHOWN = 10
 
+T = TypeVar("T")
+CaseLike = str | Path | Sequence[str | Path] | Any
+
 
 @dataclass(frozen=True)
 class CaseFolder:
@@ -54,8 +59,8 @@ class CaseFolder:
     ----------
     root : Path
         The case folder, or the folder of the files that were named.
-    descriptors : dict of str to Path
-        Descriptor files by the name of their set, sorted by name.
+    descriptors : dict of str to Path or ArraySource
+        Descriptor files, or arrays that are held, by the name of their set, sorted by name.
     paths_file : Path or None
         The CSV of image paths, one line a row of the descriptors.
     images : Path or None
@@ -67,7 +72,7 @@ class CaseFolder:
     """
 
     root: Path
-    descriptors: dict[str, Path]
+    descriptors: Mapping[str, Path | ArraySource]
     paths_file: Path | None
     images: Path | None
     paths_state: FileState | None = None
@@ -85,17 +90,15 @@ class CaseFolder:
             check_unchanged(self.paths_file, self.paths_state)
 
 
-def find_case(
-    path: str | Path | Sequence[str | Path], descriptors: Sequence[str] | None = None
-) -> CaseFolder:
+def find_case(path: CaseLike, descriptors: Sequence[str] | None = None) -> CaseFolder:
     """Find the inputs in a case folder, or make a case of single descriptor files.
 
     Parameters
     ----------
-    path : path or sequence of paths
+    path : path, sequence of paths, array, or mapping of str to array
         A folder with ``descriptors/*`` and, if there are any, ``images_paths.csv``
         and images in ``row_data`` or ``raw_data``; or one or more descriptor files,
-        with the list of paths beside them or one folder up.
+        with the list of paths beside them or one folder up; or arrays that a program holds.
     descriptors : sequence of str, optional
         Names of the sets to use, all if not given. A name is that of the file
         without its ending.
@@ -106,6 +109,12 @@ def find_case(
         If there are no descriptors, if two files have the same set name, or if a
         set that is asked for is not there.
     """
+    held = held_sets(path)
+    if held is not None:
+        for name in held:
+            _check_name(name, Path(name))
+        chosen = _select(dict(sorted(held.items())), descriptors, Path("arrays"))
+        return CaseFolder(Path("arrays"), chosen, None, None)
     is_named = True
     for one in [path] if isinstance(path, str | Path) else path:
         check_is_no_address(one)
@@ -215,23 +224,27 @@ def _by_name(files: Sequence[Path]) -> dict[str, Path]:
     named: dict[str, Path] = {}
     for file in files:
         name = set_name(file)
-        if len(os.fsencode(name)) > _LONGEST_NAME:
-            raise SourceError(
-                f"{in_one_line(file.name)}: is too long to name a set, of which figures are "
-                f"called: rename the file, to {_LONGEST_NAME} bytes at most"
-            )
-        if not _SET_NAME.fullmatch(name) or name in _TAKEN:
-            raise SourceError(
-                f"{in_one_line(file)}: '{in_one_line(name)}' cannot name a set: rename the "
-                "file, in UTF-8 without commas, control characters, leading dots or underscores, "
-                f"and not {', '.join(sorted(_TAKEN))}"
-            )
+        _check_name(name, file)
         other = named.setdefault(name, file)
         if other is not file:
             raise SourceError(
                 f"{other} and {file} give the same set name '{name}': rename or remove one"
             )
     return dict(sorted(named.items()))
+
+
+def _check_name(name: str, file: Path) -> None:
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        raise SourceError(
+            f"{in_one_line(file.name)}: is too long to name a set, of which figures are "
+            f"called: rename the file, to {_LONGEST_NAME} bytes at most"
+        )
+    if not _SET_NAME.fullmatch(name) or name in _TAKEN:
+        raise SourceError(
+            f"{in_one_line(file)}: '{in_one_line(name)}' cannot name a set: rename the "
+            "file, in UTF-8 without commas, control characters, leading dots or underscores, "
+            f"and not {', '.join(sorted(_TAKEN))}"
+        )
 
 
 def set_name(path: Path) -> str:
@@ -254,9 +267,9 @@ def set_name(path: Path) -> str:
     return path.stem if name == path.name else name
 
 
-def _select(named: dict[str, Path], wanted: Sequence[str] | None, root: Path) -> dict[str, Path]:
+def _select(named: Mapping[str, T], wanted: Sequence[str] | None, root: Path) -> dict[str, T]:
     if wanted is None:
-        return named
+        return dict(named)
     unknown = [name for name in wanted if name not in named]
     if unknown or not wanted:
         raise SourceError(
@@ -346,7 +359,9 @@ def open_sets(
     return case, sources, check_rows(sources, n_paths, case.paths_file)
 
 
-def _opened(path: Path, case: CaseFolder) -> ArraySource:
+def _opened(path: Path | ArraySource, case: CaseFolder) -> ArraySource:
+    if isinstance(path, ArraySource):
+        return path
     try:
         return open_source(path)
     except SourceError as error:

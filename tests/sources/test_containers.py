@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from streamclust.estimators.containers import is_dask, is_lazy, slices_of
+from streamclust.sources.containers import is_dask, is_lazy, slices_of
 
 ROWS = np.arange(300).reshape(100, 3)
 

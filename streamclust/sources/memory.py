@@ -1,0 +1,115 @@
+"""Descriptors that a program holds: arrays, memory maps, tensors, frames, lazy arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from streamclust.errors import SourceError
+from streamclust.sources.base import (
+    ArraySource,
+    FileState,
+    RawBytes,
+    check_layout,
+    stored_array,
+    stored_as,
+)
+from streamclust.sources.containers import Slices, is_dask, slices_of
+from streamclust.sources.sequential import SequentialSource
+
+_PIECE_BYTES = 4 * 2**20
+# Of a set without a name of its own.
+ONLY_SET = "descriptors"
+
+
+@dataclass(eq=False)
+class HeldRows(SequentialSource):
+    """Rows of an array of this process, which are read here whoever computes on them.
+
+    Parameters
+    ----------
+    path : Path
+        What they are called in messages.
+    held : Slices
+    """
+
+    path: Path
+    held: Slices
+    shape: tuple[int, int]
+    dtype: np.dtype
+    order: Literal["C", "F"] = "C"
+
+    def pieces(self, row: int) -> Iterator[tuple[int, np.ndarray]]:
+        """All rows, as many at a time as the array has them."""
+        start = 0
+        for part in self.held.parts(max(1, _PIECE_BYTES // (self.shape[1] * self.dtype.itemsize))):
+            values = np.ascontiguousarray(part, self.dtype)
+            yield start, values
+            start += len(values)
+
+    def check_unchanged(self) -> None:
+        """What is held is its program's own."""
+
+
+def held_sets(case: Any) -> dict[str, ArraySource] | None:
+    """Sources of an array, or of a mapping of names to arrays; None where it is neither.
+
+    Raises
+    ------
+    SourceError
+        When one is no table of numbers.
+    """
+    if isinstance(case, Mapping):
+        return {str(name): open_held(values, str(name)) for name, values in case.items()}
+    return None if slices_of(case) is None else {ONLY_SET: open_held(case, ONLY_SET)}
+
+
+def open_held(array: Any, name: str) -> ArraySource:
+    """Open an array that a program holds; a memory map is read from its file.
+
+    Raises
+    ------
+    SourceError
+        When it is no table of numbers.
+    """
+    if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap) and array.filename:
+        return _mapped(array)
+    held = slices_of(array)
+    if held is None:
+        raise SourceError(f"{name}: is {type(array).__name__}, not an array: use numpy.asarray")
+    ndim = getattr(array, "ndim", 2)
+    shape = check_layout(Path(name), tuple(held.shape) if ndim == 2 else array.shape, held.dtype)
+    dtype = stored_as(held.dtype)
+    source = HeldRows(Path(name), held, shape, dtype)
+    source.state = FileState(_fingerprint(array, source), inode=0)
+    return source
+
+
+def _mapped(array: np.memmap) -> ArraySource:
+    path = Path(str(array.filename))
+    order: Literal["C", "F"] = "C" if array.flags.c_contiguous else "F"
+    state = FileState.of(path)
+    payload = RawBytes(array.offset, array.nbytes)
+    source = stored_array(path, array.shape, array.dtype, order, payload)
+    source.state = state
+    return source
+
+
+def _fingerprint(array: Any, source: ArraySource) -> dict[str, int | str]:
+    """What tells whether the rows are those of an earlier run: their values, or, of a dask array,
+    its name, which follows from what it is computed of."""
+    digest = hashlib.blake2b(f"{source.shape} {source.dtype}".encode(), digest_size=16)
+    if is_dask(array):
+        digest.update(str(getattr(array, "name", None) or array._name).encode())
+    else:
+        rows = max(1, _PIECE_BYTES // (source.shape[1] * source.dtype.itemsize))
+        for start in range(0, len(source), rows):
+            digest.update(source.read(start, min(start + rows, len(source))).data)
+    size = source.shape[0] * source.shape[1] * source.dtype.itemsize
+    return {"size": size, "mtime_ns": 0, "blake2b": digest.hexdigest()}
