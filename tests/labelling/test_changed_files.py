@@ -167,16 +167,14 @@ def changing_list(monkeypatch):
     """Changes a list of paths as soon as its paths were counted."""
 
     def start(file, change):
-        from streamclust import planning
-        from streamclust.labelling import assignment
+        from streamclust.sources import case_folder
 
         def counted(listed):
             count = path_lists.count_paths(listed)
             change(file)
             return count
 
-        for place in (planning, assignment):
-            monkeypatch.setattr(place, "count_paths", counted)
+        monkeypatch.setattr(case_folder, "count_paths", counted)
 
     return start
 
