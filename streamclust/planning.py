@@ -31,6 +31,7 @@ from streamclust.sources import (
     CaseLike,
     find_case,
     open_sets,
+    rounded,
 )
 from streamclust.steps import CaseShapes, Job, Planned, Step, check_budget, planned
 
@@ -55,7 +56,9 @@ def open_inputs(case: CaseLike, settings: Settings) -> Inputs:
         When rows are to be grouped by a column that the list of paths does not have.
     """
     found = find_case(case, settings.descriptors)
-    inputs = Inputs(*open_sets(found))
+    found, sources, n_rows = open_sets(found)
+    stored = {name: rounded(source, settings.store_dtype) for name, source in sources.items()}
+    inputs = Inputs(found, stored, n_rows)
     if inputs.case.paths_file is not None:
         check_group(settings.group, [inputs.case.paths_file])
     return inputs

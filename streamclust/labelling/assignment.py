@@ -37,6 +37,7 @@ from streamclust.sources import (
     find_case,
     iter_paths,
     open_sets,
+    rounded,
 )
 from streamclust.steps import Job
 from streamclust.store import DESCRIPTORS, DescriptorSet, descriptor_sets, stored_outliers
@@ -120,13 +121,18 @@ def open_new(job: Job, paths: CaseLike) -> NewCase:
     left_out = [name for name in case.descriptors if name not in known]
     if left_out:
         job.events.note(f"{', '.join(left_out)}: no such sets in {folder}: left out")
-    new = NewCase(*open_sets(case, list(known)))
-    for name, source in new.sources.items():
-        _check_like(stored[name], source)
-    return new
+    case, sources, n_rows = open_sets(case, list(known))
+    return NewCase(case, {n: _like(stored[n], one) for n, one in sources.items()}, n_rows)
 
 
-def _check_like(stored: DescriptorSet, source: ArraySource) -> None:
+def _like(stored: DescriptorSet, source: ArraySource) -> ArraySource:
+    """Rows as those of a set, rounded where these were when they were stored.
+
+    Raises
+    ------
+    SourceError
+        When they are of another width or type.
+    """
     name, folder = stored.name, stored.workspace.folder
     n_columns, dtype = stored.n_columns, stored.raw_dtype
     if source.shape[1] != n_columns:
@@ -134,11 +140,14 @@ def _check_like(stored: DescriptorSet, source: ArraySource) -> None:
             f"{source.path}: has {source.shape[1]} columns, and {name} in {folder} has "
             f"{n_columns}: use descriptors of the same extractor"
         )
+    if stored.source.get("rounded_from") == str(source.dtype):
+        source = rounded(source, dtype)
     if source.dtype != dtype:
         raise SourceError(
             f"{source.path}: holds {source.dtype}, and {name} in {folder} {dtype}: "
             f"if they are the same values, convert with array.astype('{dtype}')"
         )
+    return source
 
 
 def new_rows(job: Job, new: NewCase, set_name: str) -> Rows:

@@ -10,7 +10,7 @@ from streamclust.errors import SourceError
 from streamclust.memory import Budget, Need
 from streamclust.passes import Passes, Rows, spans_of
 from streamclust.reduction.sums import PCASums, empty_sums, is_sketched, n_vectors, sums_bytes
-from streamclust.sources import ArraySource, fingerprint
+from streamclust.sources import ArraySource, Cast, fingerprint
 from streamclust.steps import CaseShapes, Job, SetStep
 from streamclust.store import DescriptorSet
 from streamclust.store import fingerprint as digest
@@ -66,7 +66,9 @@ class Ingest(SetStep):
 
 def source_attributes(source: ArraySource) -> dict[str, Any]:
     """What identifies an input: its name, layout, and its fingerprint when it was opened."""
-    layout = {"shape": list(source.shape), "dtype": str(source.dtype)}
+    layout: dict[str, Any] = {"shape": list(source.shape), "dtype": str(source.dtype)}
+    if isinstance(source, Cast):
+        layout["rounded_from"] = str(source.source.dtype)
     known = fingerprint(source.path) if source.state is None else source.state.fingerprint
     return {"name": source.path.name, **layout, **known}
 

@@ -66,6 +66,8 @@ class ClusteringKeywords(TypedDict, total=False):
 class IngestKeywords(SeededKeywords, ReadingKeywords, ComponentsKeywords, total=False):
     """Of `streamclust.api.ingest`."""
 
+    store_dtype: str | None
+
 
 class ReduceKeywords(SetKeywords, ReductionKeywords, total=False):
     """Of `Case.reduce`."""

@@ -23,6 +23,7 @@ from streamclust.settings.values import (
     INVALID,
     NEIGHBORS,
     SCALINGS,
+    STORE_DTYPES,
     Values,
     flag,
     number,
@@ -48,6 +49,7 @@ HEEDED_BY = {
         *(*_ON_RESULTS, "evaluate", "label"),
     ),
     "reading": (*_WHOLE, "ingest", "update"),
+    "ingest": (*_WHOLE, "ingest"),
     "reduction": (*_WHOLE, "reduce", "mix"),
     "clustering": (*_WHOLE, "cluster", "mix"),
     "outliers": (*_WHOLE, "outliers"),
@@ -253,6 +255,14 @@ class Settings:
         "Compress the stored arrays: a tenth to a half smaller, five to ten times slower to read.",
         flag(),
         "storage",
+    )
+
+    store_dtype: str | None = _setting(
+        None,
+        "Type that descriptors are rounded to when they are stored: float16 halves float32.",
+        one_of(*STORE_DTYPES),
+        "ingest",
+        unset="that of the files",
     )
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from streamclust.registries import ALGORITHMS
 
 SCALINGS = ("none", "standard", "minmax", "l2")
 INVALID = ("error", "mask")
+STORE_DTYPES = ("float16", "float32")
 NEIGHBORS = ("auto", "exact", "nn_descent")
 COVARIANCE_TYPES = ("diag", "full")
 AUTO, ALL = "auto", "all"

@@ -15,6 +15,8 @@ from .case_folder import CaseLike as CaseLike
 from .case_folder import check_rows as check_rows
 from .case_folder import find_case as find_case
 from .case_folder import open_sets as open_sets
+from .cast import Cast as Cast
+from .cast import rounded as rounded
 from .cells import plain_cell as plain_cell
 from .cells import safe_cell as safe_cell
 from .cells import safe_value as safe_value

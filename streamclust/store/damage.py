@@ -307,7 +307,9 @@ def _ingest_options(node: Path) -> str:
     raw = node / "raw" / METADATA
     compressed = raw.exists() and b'"zstd"' in raw.read_bytes()
     masked = bool(_attributes(node).get("n_invalid"))
-    return " --compress" * compressed + " --invalid mask" * masked
+    source = _attributes(node).get("source", {})
+    rounded = f" --store-dtype {source.get('dtype')}" if "rounded_from" in source else ""
+    return " --compress" * compressed + " --invalid mask" * masked + rounded
 
 
 def _was_updated(node: Path) -> bool:
