@@ -170,3 +170,52 @@ def init(path: PathLike = "streamclust.toml") -> Path:
     except FileExistsError:
         raise SettingsError(f"{target} is there already: name another file, or edit it") from None
     return target
+
+
+def convert(
+    source: PathLike | Any,
+    to: PathLike,
+    *,
+    paths: PathLike | None = None,
+    overwrite: bool = False,
+    observers: Observers = (),
+) -> Path:
+    """Write descriptors as ``.npy``, ``.zarr`` or ``.parquet``, by the ending of `to`.
+
+    They are read and written block by block, a few MiB at a time. Values stay as they are.
+
+    Parameters
+    ----------
+    source : path or array-like
+        A file of any format that is read, ``FILE/NAME`` for an array in a file of several, a
+        pattern of files, a folder; or an array that the program holds.
+    to : path
+    paths : path, optional
+        A list of the rows' paths, to go with them; by default those that they come with. Beside a
+        ``.npy`` file they are written to ``NAME.paths.csv``.
+    overwrite : bool
+        Write over what is there.
+    observers : iterable of callable
+        Told what happens.
+
+    Returns
+    -------
+    Path
+        `to`.
+
+    Raises
+    ------
+    SourceError
+        When the source cannot be read.
+    SettingsError
+        For another ending, or a file that is there.
+    """
+    from streamclust import sources
+    from streamclust.events import Events
+
+    held = sources.held_sets(source)
+    opened = sources.open_source(source) if held is None else next(iter(held.values()))
+    listed = None if paths is None else sources.iter_paths(paths)
+    events = Events(*observers)
+    sources.convert(opened, Path(to), events, paths=listed, overwrite=overwrite)
+    return Path(to)

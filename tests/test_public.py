@@ -19,6 +19,7 @@ def test_the_names():
         "KNNOutlierDetector",
         "StreamingKMeans",
         "__version__",
+        "convert",
         "ingest",
         "open",
         "plan",

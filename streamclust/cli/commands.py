@@ -245,6 +245,20 @@ def plan(case: tuple[str, ...], **given: Any) -> None:
         click.echo(words, err=True)
 
 
+@click.command(
+    params=[
+        click.Argument(["source"], metavar="IN", type=click.Path()),
+        click.Argument(["to"], metavar="TO", type=click.Path()),
+        click.Option(["--paths"], type=FILE, help="List of the rows' paths, to go with them."),
+        click.Option(["--overwrite"], is_flag=True, help="Write over what is there."),
+        QUIET,
+    ]
+)
+def convert(source: str, to: str, quiet: bool, **given: Any) -> None:
+    """Write descriptors IN as TO: .npy, .zarr or .parquet."""
+    api.convert(source, to, observers=observers(quiet), **given)
+
+
 @click.command(params=[click.Argument(["file"], default="streamclust.toml", type=FILE)])
 def init(file: str) -> None:
     """Write a settings file with every default to FILE."""

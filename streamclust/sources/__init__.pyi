@@ -25,6 +25,8 @@ from .containers import Slices as Slices
 from .containers import is_dask as is_dask
 from .containers import is_frame as is_frame
 from .containers import slices_of as slices_of
+from .conversion import convert as convert
+from .memory import held_sets as held_sets
 from .opening import open_source as open_source
 from .other_formats import check_is_no_address as check_is_no_address
 from .paths import BYTES_A_PATH as BYTES_A_PATH
