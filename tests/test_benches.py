@@ -62,6 +62,12 @@ def test_the_share_of_checksums(tmp_path):
     assert min(shares) > 0
 
 
+def test_every_format_against_its_library():
+    told = bench("sources", "--rows", 300, "--columns", 6, "--no-ingest")
+    assert told.count("| npy |") == 1
+    assert told.count("\n") > 15
+
+
 def test_algorithms_against_their_peers():
     told = bench("algorithms", "--rows", 600, "--columns", 6, "--only", "ward")
     *_, separated, _, _, _ = cells(told.splitlines()[-1])
