@@ -1,15 +1,16 @@
 """Labels of all rows for other programs: cluster, name, confidence, and outlier score."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from streamclust.errors import SettingsError
-from streamclust.labelling.image_labels import FORMATS, image_labels, label_folders
-from streamclust.labelling.row_writers import WRITING_BYTES, check_ending, row_file
+from streamclust.images import ImageSizes
+from streamclust.labelling.exports.base import Export, Exported, Write, export_format
+from streamclust.labelling.row_writers import WRITING_BYTES
 from streamclust.labelling.stored_labels import (
     NAMED_OUTLIER,
     Assigned,
@@ -22,15 +23,16 @@ from streamclust.labelling.stored_labels import (
     named_clusterings,
 )
 from streamclust.memory import MIB, Need
-from streamclust.passes import Rows, Span
+from streamclust.passes import Rows, Span, spans_of
+from streamclust.registries import EXPORTS, LAYOUTS
 from streamclust.steps import Job
-from streamclust.store import RowPaths, stored_outliers
+from streamclust.store import RowPaths, StoredLayout, layouts_of, stored_outliers
 
 STEP = "labels to take away"
 # float64 copies of a piece, distances to all means, and the columns of a span.
 _WORK = 32 * MIB
-# Digests of paths, in order, with the first row and the count of each.
-_BYTES_A_STEM = 48
+# Of a span whose images are read.
+_IMAGES = 4096
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ class ExportOptions:
     Parameters
     ----------
     file : Path, optional
-        A table by its ending, see `streamclust.labelling.row_writers`; JSON of a `form`.
-    form : {"coco", "fiftyone"}, optional
+        Of a format, or a folder of one.
+    form : str, optional
+        A name of `streamclust.registries.EXPORTS`; by default that of the file's ending.
     folders : Path, optional
         For a folder a cluster, of links to the images.
     clustering : str, optional
@@ -57,15 +60,37 @@ class ExportOptions:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        if self.form is not None and self.form not in FORMATS:
-            raise SettingsError(f"format={self.form!r}: choose from {', '.join(FORMATS)}")
+        if self.form is not None and self.form not in EXPORTS:
+            raise SettingsError(f"format={self.form!r}: choose from {', '.join(EXPORTS)}")
+        if self.file is None and (self.form or self.folders is None or self.overwrite):
+            raise SettingsError("name a file to write --to")
+        self.targets()
+
+    def targets(self) -> list[tuple[Path, Export]]:
+        """What is written, and in which format.
+
+        Raises
+        ------
+        SettingsError
+            When the ending of the file does not tell the format, or is of another one.
+        """
+        folders = [] if self.folders is None else [(self.folders, export_format("folders"))]
         if self.file is None:
-            if self.form is not None or self.folders is None or self.overwrite:
-                raise SettingsError("name a file to write --to")
-            return
-        ending = check_ending(self.file)
-        if self.form is not None and ending != ".json":
-            raise SettingsError(f"{self.file}: the format {self.form} is JSON: name it .json")
+            return folders
+        ending, listed = self.file.suffix.lower(), list(map(export_format, EXPORTS))
+        if self.form is not None:
+            export = export_format(self.form)
+            if export.ending not in ("", ending):
+                raise SettingsError(
+                    f"{self.file}: files of the format {self.form} end in {export.ending}: name it "
+                    "so"
+                )
+            return [(self.file, export), *folders]
+        for export in listed:
+            if export.ending == ending != "":
+                return [(self.file, export), *folders]
+        known = ", ".join(dict.fromkeys(export.ending for export in listed if export.ending))
+        raise SettingsError(f"{self.file}: {ending or 'no ending'}: write one of {known}")
 
 
 def export_rows(job: Job, wanted: ExportOptions) -> None:
@@ -79,60 +104,78 @@ def export_rows(job: Job, wanted: ExportOptions) -> None:
         When a block does not fit the budget.
     """
     clusterings = named_clusterings(job, wanted.clustering)
-    if (wanted.form or wanted.folders) and len(clusterings) > 1:
+    targets = wanted.targets()
+    exports = [export for _, export in targets]
+    if len(clusterings) > 1 and any(export.one_set for export in exports):
         listed = ", ".join(clustering.set_name for clustering in clusterings)
         raise SettingsError(f"an image has one label there: name the set, --descriptors: {listed}")
     rows = [job.set(clustering.set_name).rows() for clustering in clusterings]
+    n_rows = rows[0].n_rows
     batches = _Batches(job, clusterings)
+    exported = Exported(job, n_rows, clusterings, batches.columns)
+    sizes = ImageSizes(job) if any(export.sizes for export in exports) else None
+    tasks = [*map(AssignStored, rows, clusterings), *([] if sizes is None else [sizes])]
+    needs = export_needs(rows, exports, sizes)
+    size = max(of_set.rows_a_block for of_set in rows)
+    if sizes is not None and sizes.reads:
+        size = min(size, _IMAGES)
     with ExitStack() as stack:
-        writers: list[Callable[[RowBatch], None]] = []
-        if wanted.file is not None:
-            opened = _file(job, wanted, clusterings, batches.reasons)
-            writers.append(stack.enter_context(opened))
-        if wanted.folders is not None:
-            opened = label_folders(job, wanted.folders, clusterings[0])
-            writers.append(stack.enter_context(opened))
-        needs = export_needs(rows, wanted.form)
-        passes = stack.enter_context(job.step(STEP, None, needs, rows[0].n_rows))
-        size = max(of_set.rows_a_block for of_set in rows)
-        assign = OfEachSet(list(map(AssignStored, rows, clusterings)))
-        for span, assigned in passes.stream(STEP, rows[0].spans(size), assign):
-            batch = batches.of(span, assigned)
+        opened = [_opened(path, export, exported, wanted.overwrite) for path, export in targets]
+        writers = list(map(stack.enter_context, opened))
+        passes = stack.enter_context(job.step(STEP, None, needs, n_rows))
+        n_unknown = 0
+        for span, told in passes.stream(STEP, spans_of(n_rows, size), OfEachSet(tasks)):
+            batch = batches.of(span, told[: len(rows)])
+            if sizes is not None:
+                batch = replace(batch, sizes=told[-1])
+                n_unknown += int((told[-1][:, 0] == 0).sum())
             for write in writers:
                 write(batch)
-    for written in filter(None, (wanted.file, wanted.folders)):
-        job.events.note(f"{written}: {rows[0].n_rows:,} rows")
+    for path, _ in targets:
+        job.events.note(f"{path}: {n_rows:,} rows")
+    if n_unknown:
+        job.events.warn(f"of {n_unknown:,} images the size is not known: they are written without")
 
 
-def export_needs(rows: Sequence[Rows], form: str | None = None) -> list[Need]:
-    """Memory of blocks, and of the columns of spans that wait to be written; and of the digests of
-    all paths, where images are known by them."""
+def export_needs(
+    rows: Sequence[Rows], exports: Sequence[Export], sizes: ImageSizes | None = None
+) -> list[Need]:
+    """Memory of blocks, and of the columns of spans that wait to be written; of what the formats
+    hold, and of images whose sizes are read."""
     size = max(of_set.rows_a_block for of_set in rows)
     block = max(
         of_set.rows_a_block * of_set.n_columns * np.dtype(of_set.array.dtype).itemsize
         for of_set in rows
     )
     columns = size * (12 * len(rows) + 16)
-    keys = rows[0].n_rows * _BYTES_A_STEM if form == "fiftyone" else 0
-    return [Need(fixed=WRITING_BYTES + size * 200 + keys, per_block=2 * block + columns + _WORK)]
+    others = [export.need(rows[0].n_rows) for export in exports]
+    others += [] if sizes is None else [sizes.need(rows[0].n_rows)]
+    fixed = WRITING_BYTES + size * 200 + sum(need.fixed for need in others)
+    return [Need(fixed, 2 * block + columns + _WORK + sum(need.per_block for need in others))]
 
 
 @contextmanager
-def _file(
-    job: Job,
-    wanted: ExportOptions,
-    clusterings: Sequence[NamedClustering],
-    reasons: tuple[str, ...],
-) -> Iterator[Callable[[RowBatch], None]]:
-    assert wanted.file is not None
-    with job.outputs.elsewhere(wanted.file, STEP, overwrite=wanted.overwrite) as staged:
-        if wanted.form is not None:
-            with image_labels(job, staged, wanted.form, clusterings[0]) as write:
-                yield write
-            return
-        columns = batch_columns(clusterings, reasons)
-        with row_file(staged, columns, check_ending(wanted.file)) as write_rows:
-            yield lambda batch: write_rows(batch.values())
+def _opened(path: Path, export: Export, rows: Exported, overwrite: bool) -> Iterator[Write]:
+    """What takes batches; the file or folder takes its name when all are written."""
+    outputs = rows.job.outputs
+    staging = (
+        outputs.elsewhere(path, STEP, overwrite=overwrite)
+        if export.ending
+        else outputs.new_folder(path)
+    )
+    with staging as staged, export.open(staged, rows) as write:
+        yield write
+
+
+def _maps(job: Job, clusterings: Sequence[NamedClustering]) -> dict[str, StoredLayout]:
+    """The layout on a plane of each set that has some: of the last method in the registry."""
+    found = {}
+    for clustering in clusterings:
+        layouts = layouts_of(job.workspace, clustering.set_name)
+        names = [f"{method}-2" for method in LAYOUTS if f"{method}-2" in layouts]
+        if names:
+            found[clustering.set_name] = layouts[names[-1]]
+    return found
 
 
 class _Batches:
@@ -144,6 +187,9 @@ class _Batches:
         self.outliers = stored_outliers(job.workspace)
         kinds = ("",) if self.outliers is None else self.outliers.kinds
         self.reasons = (*kinds, NAMED_OUTLIER)
+        maps = _maps(job, clusterings)
+        self.columns = batch_columns(clusterings, self.reasons, list(maps))
+        self.positions = [layout.positions for layout in maps.values()]
 
     def of(self, span: Span, assigned: list[Assigned]) -> RowBatch:
         """The rows of a span."""
@@ -156,4 +202,5 @@ class _Batches:
         marked = marked_rows(self.clusterings, assigned)
         reason[marked & ~flagged] = len(self.reasons) - 1
         paths = self.paths[span.part]
-        return RowBatch(span.start, paths, assigned, flagged | marked, score, reason)
+        axes = [axis for positions in self.positions for axis in positions[span.part].T]
+        return RowBatch(span.start, paths, assigned, flagged | marked, score, reason, axes)

@@ -1,7 +1,8 @@
 """Rows assigned to the clusters of stored clusterings: label, distance to the mean, confidence."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -189,6 +190,10 @@ class RowBatch:
     score : ndarray of float32
     reason : ndarray of int32
         An index in the reasons of `batch_columns`.
+    positions : sequence of ndarray of float32
+        The axes of all layouts that `batch_columns` was told of.
+    sizes : ndarray of int32 of shape (n_rows, 2), optional
+        Of the images, see `streamclust.images.ImageSizes`.
     """
 
     start: int
@@ -197,19 +202,39 @@ class RowBatch:
     outlier: np.ndarray
     score: np.ndarray
     reason: np.ndarray
+    positions: Sequence[np.ndarray] = ()
+    sizes: np.ndarray | None = None
+
+    def rows(self) -> Iterator[tuple[int, str, int, float]]:
+        """Number, path, label and confidence of each row in the first set's clustering."""
+        labels, confidences = self.assigned[0].label.tolist(), self.assigned[0].confidence.tolist()
+        yield from zip(count(self.start), self.paths, labels, confidences)
+
+    def rows_with_sizes(self) -> Iterator[tuple[int, str, int, float, list[int]]]:
+        """As `rows`, with width and height of the image."""
+        assert self.sizes is not None
+        sizes = self.sizes.tolist()
+        yield from ((*row, size) for row, size in zip(self.rows(), sizes, strict=True))
 
     def values(self) -> list[Any]:
         """As `batch_columns`."""
         rows = np.arange(self.start, self.start + len(self.paths))
         assigned = [column for rows in self.assigned for column in (rows.label, *rows)]
-        return [rows, self.paths, *assigned, self.outlier, self.score, self.reason]
+        outliers = self.outlier, self.score, self.reason
+        return [rows, self.paths, *assigned, *outliers, *self.positions]
 
 
-def batch_columns(clusterings: Sequence[NamedClustering], reasons: tuple[str, ...]) -> list[Column]:
-    """The columns of tables of batches; where there are several sets, names say of which."""
+def batch_columns(
+    clusterings: Sequence[NamedClustering],
+    reasons: tuple[str, ...],
+    laid_out: Sequence[str] = (),
+) -> list[Column]:
+    """The columns of tables of batches, with positions of the sets that are `laid_out`; where
+    there are several sets, names say of which."""
+    several = len(clusterings) > 1
     assigned = []
     for clustering in clusterings:
-        of_set = f"_{clustering.set_name}" if len(clusterings) > 1 else ""
+        of_set = f"_{clustering.set_name}" if several else ""
         assigned += [
             Column(f"label{of_set}", INT),
             Column(f"name{of_set}", CODE, clustering.naming.names),
@@ -218,7 +243,12 @@ def batch_columns(clusterings: Sequence[NamedClustering], reasons: tuple[str, ..
         ]
     outliers = Column("outlier", FLAG), Column("outlier_score", FLOAT)
     reason = Column("outlier_reason", CODE, reasons)
-    return [Column("row", INT), Column("path", TEXT), *assigned, *outliers, reason]
+    positions = [
+        Column(f"projection_{axis}{f'_{set_name}' if several else ''}", FLOAT)
+        for set_name in laid_out
+        for axis in "xy"
+    ]
+    return [Column("row", INT), Column("path", TEXT), *assigned, *outliers, reason, *positions]
 
 
 def marked_rows(clusterings: Sequence[NamedClustering], assigned: Sequence[Assigned]) -> np.ndarray:

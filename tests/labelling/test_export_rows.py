@@ -17,7 +17,8 @@ from sklearn.datasets import make_blobs
 from streamclust import api
 from streamclust.cli import commands
 from streamclust.errors import SettingsError
-from streamclust.labelling.image_labels import NO_CLUSTER, distinct_names, file_name
+from streamclust.labelling.exports.base import NO_CLUSTER
+from streamclust.labelling.exports.folders import distinct_names, file_name
 from streamclust.sources import iter_paths, read_attributes, safe_cell
 
 pytestmark = pytest.mark.usefixtures("all_unrendered")
@@ -189,8 +190,8 @@ def test_names_of_folders():
     ("more", "message"),
     [
         ({"to": "a.txt"}, "write one of .csv, .parquet, .json, .jsonl"),
-        ({"to": "a.csv", "form": "coco"}, "the format coco is JSON: name it .json"),
-        ({"to": "a.json", "form": "voc"}, "choose from coco, fiftyone"),
+        ({"to": "a.csv", "form": "coco"}, "files of the format coco end in .json"),
+        ({"to": "a.json", "form": "voc"}, "choose from csv, .*coco, fiftyone"),
         ({"to": "a.json", "form": "coco"}, "one label there: name the set, --descriptors: a, b"),
         ({"folders": "f"}, "one label there"),
         ({"form": "coco"}, "name a file to write --to"),
