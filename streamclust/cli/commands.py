@@ -159,12 +159,13 @@ def report(out: str, to: str | None, former_to: str | None, **given: Any) -> Non
         ["--to"],
         metavar="FILE",
         type=click.Path(),
-        help="A line a row: .csv .parquet .json .jsonl.",
+        help="A line a row: .csv .parquet .json .jsonl; or what FORMAT is written to.",
     ),
     click.Option(
         ["--format", "form"],
+        metavar="FORMAT",
         type=click.Choice(list(EXPORTS)),
-        help="Of FILE, or of a folder of that name [by its ending].",
+        help=f"Of FILE: {', '.join(EXPORTS)} [by its ending].",
     ),
     click.Option(
         ["--folders"], metavar="DIR", type=FOLDER, help="A folder a cluster of linked images."

@@ -1,9 +1,10 @@
 """Labels of all rows for other programs: cluster, name, confidence, and outlier score."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -112,29 +113,32 @@ def export_rows(job: Job, wanted: ExportOptions) -> None:
     rows = [job.set(clustering.set_name).rows() for clustering in clusterings]
     n_rows = rows[0].n_rows
     batches = _Batches(job, clusterings)
-    exported = Exported(job, n_rows, clusterings, batches.columns)
+    exported = [Exported(job, n_rows, clusterings, batches.columns) for _ in targets]
     sizes = ImageSizes(job) if any(export.sizes for export in exports) else None
-    tasks = [*map(AssignStored, rows, clusterings), *([] if sizes is None else [sizes])]
+    tasks: list[Callable[[Span], Any]] = list(map(AssignStored, rows, clusterings))
+    tasks += [] if sizes is None else [sizes]
     needs = export_needs(rows, exports, sizes)
     size = max(of_set.rows_a_block for of_set in rows)
     if sizes is not None and sizes.reads:
         size = min(size, _IMAGES)
     with ExitStack() as stack:
-        opened = [_opened(path, export, exported, wanted.overwrite) for path, export in targets]
-        writers = list(map(stack.enter_context, opened))
+        writers = [
+            stack.enter_context(_opened(*target, of_target, wanted.overwrite))
+            for target, of_target in zip(targets, exported, strict=True)
+        ]
         passes = stack.enter_context(job.step(STEP, None, needs, n_rows))
-        n_unknown = 0
         for span, told in passes.stream(STEP, spans_of(n_rows, size), OfEachSet(tasks)):
             batch = batches.of(span, told[: len(rows)])
             if sizes is not None:
                 batch = replace(batch, sizes=told[-1])
-                n_unknown += int((told[-1][:, 0] == 0).sum())
             for write in writers:
                 write(batch)
-    for path, _ in targets:
-        job.events.note(f"{path}: {n_rows:,} rows")
-    if n_unknown:
-        job.events.warn(f"of {n_unknown:,} images the size is not known: they are written without")
+    for (path, _), of_target in zip(targets, exported, strict=True):
+        job.events.note(f"{path}: {n_rows - of_target.n_without:,} rows")
+        if of_target.n_without:
+            job.events.warn(f"{of_target.n_without:,} rows have no image: they are left out")
+        if of_target.n_without_size:
+            job.events.warn(f"of {of_target.n_without_size:,} images the size is not known")
 
 
 def export_needs(

@@ -1,8 +1,7 @@
 """Rows assigned to the clusters of stored clusterings: label, distance to the mean, confidence."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -192,8 +191,8 @@ class RowBatch:
         An index in the reasons of `batch_columns`.
     positions : sequence of ndarray of float32
         The axes of all layouts that `batch_columns` was told of.
-    sizes : ndarray of int32 of shape (n_rows, 2), optional
-        Of the images, see `streamclust.images.ImageSizes`.
+    sizes : ndarray of int32 of shape (n_rows, 2)
+        Of the images, see `streamclust.images.ImageSizes`, where a format writes them.
     """
 
     start: int
@@ -203,18 +202,7 @@ class RowBatch:
     score: np.ndarray
     reason: np.ndarray
     positions: Sequence[np.ndarray] = ()
-    sizes: np.ndarray | None = None
-
-    def rows(self) -> Iterator[tuple[int, str, int, float]]:
-        """Number, path, label and confidence of each row in the first set's clustering."""
-        labels, confidences = self.assigned[0].label.tolist(), self.assigned[0].confidence.tolist()
-        yield from zip(count(self.start), self.paths, labels, confidences)
-
-    def rows_with_sizes(self) -> Iterator[tuple[int, str, int, float, list[int]]]:
-        """As `rows`, with width and height of the image."""
-        assert self.sizes is not None
-        sizes = self.sizes.tolist()
-        yield from ((*row, size) for row, size in zip(self.rows(), sizes, strict=True))
+    sizes: Any = None
 
     def values(self) -> list[Any]:
         """As `batch_columns`."""

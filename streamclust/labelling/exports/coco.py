@@ -11,7 +11,6 @@ from tempfile import TemporaryFile
 
 from streamclust.labelling.exports.base import Export, Exported, JSONItems, Write, as_json
 from streamclust.labelling.stored_labels import RowBatch
-from streamclust.sources import normalise_path
 
 
 class COCO(Export):
@@ -37,9 +36,10 @@ class COCO(Export):
             images, labels = JSONItems(file), JSONItems(annotations)
 
             def write(batch: RowBatch) -> None:
-                for row, shown, label, confidence, (w, h) in batch.rows_with_sizes():
+                for place, name, label, confidence in rows.found(batch):
+                    row, (w, h) = batch.start + place, batch.sizes[place].tolist()
                     size = {"width": w, "height": h} if w else {}
-                    images.add({"id": row, "file_name": normalise_path(shown), **size})
+                    images.add({"id": row, "file_name": name, **size})
                     if label >= 0:
                         category = int(of_cluster[label]) + 1
                         ids = {"id": labels.n_items + 1, "image_id": row, "category_id": category}

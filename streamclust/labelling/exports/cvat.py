@@ -8,7 +8,6 @@ from xml.sax.saxutils import escape, quoteattr
 
 from streamclust.labelling.exports.base import Export, Exported, Write
 from streamclust.labelling.stored_labels import RowBatch
-from streamclust.sources import normalise_path
 
 # What XML cannot hold, however it is written.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -35,10 +34,10 @@ class CVAT(Export):
         names = [quoteattr(_text(name)) for name in classes]
 
         def write(batch: RowBatch) -> None:
-            for row, shown, label, confidence, (width, height) in batch.rows_with_sizes():
-                name = quoteattr(_text(normalise_path(shown)))
-                size = f' width="{width}" height="{height}"' if width else ""
-                file.write(f'<image id="{row}" name={name}{size}>')
+            for place, found, label, confidence in rows.found(batch):
+                name, (width, height) = quoteattr(_text(found)), batch.sizes[place]
+                size = f'width="{width}" height="{height}"'
+                file.write(f'<image id="{batch.start + place}" name={name} {size}>')
                 if label >= 0:
                     attribute = f'<attribute name="confidence">{confidence:.6g}</attribute>'
                     tag = f'<tag label={names[of_cluster[label]]} source="auto">'

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 import numpy as np
 
@@ -20,10 +20,10 @@ _BYTES_A_KEY = 48
 
 
 class FiftyOne(Export):
-    """Classes, and their numbers by the path of an image, which there is without its ending."""
+    """Classes, and their numbers by the name of an image below their folder, without its ending."""
 
     def need(self, n_rows: int) -> Need:
-        return Need(fixed=n_rows * _BYTES_A_KEY)
+        return Need(super().need(n_rows).fixed + n_rows * _BYTES_A_KEY)
 
     @contextmanager
     def open(self, path: Path, rows: Exported) -> Iterator[Write]:
@@ -35,22 +35,25 @@ class FiftyOne(Export):
 
             def write(batch: RowBatch) -> None:
                 nonlocal between
-                for row, shown, label, confidence in batch.rows():
+                for place, name, label, confidence in rows.found(batch):
                     if label >= 0:
-                        key = as_json(_key(shown) if shown else str(row))
-                        target = {"label": int(of_cluster[label])}
-                        target |= {"confidence": round(confidence, 6)}
-                        file.write(f"{between}{key}: {as_json(target)}")
+                        key = _key(name or str(batch.start + place))
+                        ids = {"label": int(of_cluster[label])}
+                        target = as_json({**ids, "confidence": round(confidence, 6)})
+                        file.write(f"{between}{as_json(key)}: {target}")
                         between = ",\n"
 
             yield write
             file.write("\n}}\n")
 
 
-def _key(path: str) -> str:
-    """What is looked for below the folder of the images; a file elsewhere is named whole."""
-    file = PurePosixPath(normalise_path(path))
-    return str(file if file.is_absolute() else file.with_suffix(""))
+def _key(name: str) -> str:
+    """What is looked for below a folder; a file that is named whole is taken as it is."""
+    return name if PurePath(name).is_absolute() else _stem(name)
+
+
+def _stem(path: str) -> str:
+    return str(PurePosixPath(normalise_path(path)).with_suffix(""))
 
 
 def _check_keys(job: Job) -> None:
@@ -64,7 +67,7 @@ def _check_keys(job: Job) -> None:
     blocks = path_blocks(job.workspace)
     if blocks is None:
         return
-    digests = path_digests(map(_key, chain.from_iterable(blocks)))
+    digests = path_digests(map(_stem, chain.from_iterable(blocks)))
     _, first, counts = np.unique(digests, return_index=True, return_counts=True)
     if (n_sharing := int(counts[counts > 1].sum())) == 0:
         return
@@ -72,5 +75,5 @@ def _check_keys(job: Job) -> None:
     (path,) = paths_of(job.workspace, np.array([row]))
     raise SettingsError(
         f"fiftyone knows an image by its path without the ending, which {n_sharing:,} rows share "
-        f"with others, such as row {row}, {_key(path)}: export --format coco, or a table"
+        f"with others, such as row {row}, {_stem(path)}: export --format coco, or a table"
     )

@@ -7,12 +7,9 @@ from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from streamclust.errors import ImageError, SettingsError
-from streamclust.images import ImageStore, scan_need, stored_images
 from streamclust.labelling.exports.base import NO_CLUSTER, Export, Exported, Write
 from streamclust.labelling.stored_labels import RowBatch
-from streamclust.memory import Need
 from streamclust.sources import normalise_path
-from streamclust.steps import Job
 
 _LONGEST = 100
 # What one of the usual file systems does not take in a name, and names that Windows keeps.
@@ -25,26 +22,24 @@ class Folders(Export):
 
     ending = ""
 
-    def need(self, n_rows: int) -> Need:
-        return Need(fixed=scan_need(n_rows).fixed)
-
     @contextmanager
     def open(self, path: Path, rows: Exported) -> Iterator[Write]:
         classes, of_cluster = rows.clustering.classes()
+        links = Links(rows)
         folders = [path / name for name in distinct_names([*classes, NO_CLUSTER])]
 
         def write(batch: RowBatch) -> None:
-            for row, shown, label, _ in batch.rows():
+            rows_of_batch = zip(batch.paths, batch.assigned[0].label.tolist(), strict=True)
+            for row, (shown, label) in enumerate(rows_of_batch, batch.start):
                 folder = folders[of_cluster[label] if label >= 0 else -1]
-                links.add(shown, folder / f"{row:07d} {file_name(_base(shown).name)}")
+                name = file_name(PurePosixPath(normalise_path(shown)).name)
+                links.add(shown, folder / f"{row:07d} {name}")
 
-        with Links(rows.job) as links:
-            yield write
+        yield write
 
 
 class Links:
-    """Links to images; copies of those in a zip file, and where the file system has no links. When
-    all are made, it says how many rows have no image.
+    """Links to images; copies of those in a zip file, and where the file system has no links.
 
     Raises
     ------
@@ -52,21 +47,12 @@ class Links:
         When the case has no images.
     """
 
-    def __init__(self, job: Job) -> None:
-        images = stored_images(job)
-        if images is None:
+    def __init__(self, rows: Exported) -> None:
+        if rows.images is None:
             raise SettingsError("the case has no images to link to: folders cannot be made")
-        self._store = ImageStore(images)
-        self._events = job.events
-        self._n_missing = 0
+        self._rows = rows
+        self._store = rows.images
         self._linked = True
-
-    def __enter__(self) -> "Links":
-        return self
-
-    def __exit__(self, error: object, *of_it: object) -> None:
-        if self._n_missing and error is None:
-            self._events.warn(f"{self._n_missing:,} rows have no image: they are in no folder")
 
     def add(self, path: str, place: Path) -> bool:
         """Make a link to the image of a path; tell whether there is one."""
@@ -74,7 +60,7 @@ class Links:
             place.parent.mkdir(exist_ok=True)
             self._link(path, place)
         except ImageError:
-            self._n_missing += 1
+            self._rows.n_without += 1
             return False
         return True
 
@@ -88,10 +74,6 @@ class Links:
                 # A file system, or a system, without links: the rest are copied, too.
                 self._linked = False
         place.write_bytes(self._store.read(path))
-
-
-def _base(path: str) -> PurePosixPath:
-    return PurePosixPath(normalise_path(path))
 
 
 def file_name(text: str) -> str:

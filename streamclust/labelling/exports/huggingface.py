@@ -33,11 +33,13 @@ class ImageFolder(Folders):
             Column("outlier", FLAG),
             Column("outlier_score", FLOAT),
         ]
+        links = Links(rows)
         # Label -1 takes the last.
         code_of = np.append(of_cluster, len(classes))
 
         def write(batch: RowBatch) -> None:
-            names = [f"{_IMAGES}/{row:07d}{_ending(shown)}" for row, shown, *_ in batch.rows()]
+            listed = enumerate(batch.paths, batch.start)
+            names = [f"{_IMAGES}/{row:07d}{_ending(shown)}" for row, shown in listed]
             pairs = zip(batch.paths, names, strict=True)
             there = np.array([links.add(shown, path / name) for shown, name in pairs])
             texts = (list(compress(column, there)) for column in (names, batch.paths))
@@ -46,10 +48,7 @@ class ImageFolder(Folders):
             values = numbers, label, code_of[label], confidence, batch.outlier, batch.score
             write_rows([*texts, *(column[there] for column in values)])
 
-        with (
-            Links(rows.job) as links,
-            row_file(path / "metadata.csv", columns, ".csv") as write_rows,
-        ):
+        with row_file(path / "metadata.csv", columns, ".csv") as write_rows:
             yield write
 
 

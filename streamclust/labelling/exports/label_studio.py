@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from streamclust.labelling.exports.base import Export, Exported, JSONItems, Write
 from streamclust.labelling.stored_labels import RowBatch
-from streamclust.sources import normalise_path
 
 # How a project with local storage addresses a file below its root.
 _LOCAL = "/data/local-files/?d="
@@ -27,13 +26,15 @@ class LabelStudio(Export):
             tasks = JSONItems(file)
 
             def write(batch: RowBatch) -> None:
-                told = zip(batch.outlier.tolist(), batch.score.tolist(), strict=True)
-                for (row, shown, label, confidence), (outlier, score) in zip(
-                    batch.rows(), told, strict=True
-                ):
-                    image = _LOCAL + quote(normalise_path(shown))
-                    data = {"image": image, "row": row, "path": shown, "outlier": outlier}
-                    data["outlier_score"] = round(score, 6) if math.isfinite(score) else None
+                for place, name, label, confidence in rows.found(batch):
+                    score = float(batch.score[place])
+                    data = {
+                        "image": _LOCAL + quote(name),
+                        "row": batch.start + place,
+                        "path": batch.paths[place],
+                        "outlier": bool(batch.outlier[place]),
+                        "outlier_score": round(score, 6) if math.isfinite(score) else None,
+                    }
                     predictions = []
                     if label >= 0:
                         value = {"choices": [classes[of_cluster[label]]]}
