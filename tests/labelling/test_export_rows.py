@@ -2,10 +2,12 @@
 
 import csv
 import json
+import re
 import shutil
 import sys
-from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
+from types import ModuleType
 from xml.etree import ElementTree
 from zipfile import ZipFile
 
@@ -23,7 +25,7 @@ from sklearn.datasets import make_blobs
 from streamclust import api
 from streamclust.cli import commands
 from streamclust.errors import SettingsError
-from streamclust.labelling.exports.base import NO_CLUSTER, Export
+from streamclust.labelling.exports.base import NO_CLUSTER
 from streamclust.labelling.exports.folders import distinct_names, file_name
 from streamclust.registries import EXPORTS
 from streamclust.sources import iter_paths, read_attributes, safe_cell
@@ -124,13 +126,14 @@ def test_who_computes_changes_nothing(out, tmp_path, dask_address):
     written = []
     for name, way in ways.items():
         api.open(out).export(to=tmp_path / f"{name}.csv", **way)
-        written.append((tmp_path / f"{name}.csv").read_bytes())
+        images = exported(out, tmp_path, "coco", f"{name}.json", **way)
+        written.append((tmp_path / f"{name}.csv").read_bytes() + images.read_bytes())
     assert written[0] == written[1] == written[2]
 
 
-def exported(out, tmp_path, form, name, set_name="b"):
+def exported(out, tmp_path, form, name, set_name="b", **way):
     chosen = {"descriptors": set_name, "clustering": "kmeans-4", "form": form}
-    api.open(out).export(to=tmp_path / name, **chosen)
+    api.open(out).export(to=tmp_path / name, **chosen, **way)
     return tmp_path / name
 
 
@@ -267,28 +270,18 @@ def test_positions_on_a_plane(out, tmp_path):
     assert list(pd.read_csv(tmp_path / "b.csv"))[-2:] == ["projection_x", "projection_y"]
 
 
-class Names(Export):
-    """A format that is not of the package."""
-
-    ending = ".txt"
-
-    @contextmanager
-    def open(self, path, rows):
-        classes, of_cluster = rows.clustering.classes()
-        with open(path, "w", encoding="utf-8") as file:
-            yield lambda batch: file.writelines(
-                f"{name} {classes[of_cluster[label]]}\n"
-                for _, name, label, _ in rows.found(batch)
-                if label >= 0
-            )
-
-
-def test_a_format_of_ones_own(out, tmp_path, monkeypatch):
-    monkeypatch.setitem(EXPORTS, "names", f"{__name__}:Names")
-    api.open(out).export(to=tmp_path / "a.txt", descriptors="a", clustering="kmeans-4")
-    lines = (tmp_path / "a.txt").read_text().splitlines()
+def test_the_format_of_the_docs(out, tmp_path, monkeypatch):
+    page = Path(__file__, "../../../docs/labels.md").resolve().read_text()
+    code, _ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    name, place = re.search(r'`"(\w+)": "(\S+)"`', page).groups()
+    module = ModuleType(place.partition(":")[0])
+    exec(code, module.__dict__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(EXPORTS, name, place)
+    api.open(out).export(to=tmp_path / "a.tsv", descriptors="a", clustering="kmeans-4")
+    lines = (tmp_path / "a.tsv").read_text().splitlines()
     label = api.open(out).labels("a", 4)[8]
-    assert lines[8] == f"1/00001/000008.jpg {['=car', 'bus', 'bus', 'cluster 3'][label]}"
+    assert lines[8] == f"1/00001/000008.jpg\t{['=car', 'bus', 'bus', 'cluster 3'][label]}"
 
 
 def test_a_folder_that_a_kill_left_is_swept(out):
