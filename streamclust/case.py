@@ -375,9 +375,9 @@ class Case(Results):
         ----------
         to : path, optional
             A file with a line a row, ``.csv``, ``.parquet``, ``.json`` or ``.jsonl``: label, name,
-            distance, confidence, outlier score and reason.
-        form : {"coco", "fiftyone"}, optional
-            Image labels in the form of these tools, in a ``.json``.
+            distance, confidence, outlier score and reason; or what `form` is written to.
+        form : {"coco", "fiftyone", "cvat", "label-studio", "huggingface"}, optional
+            Image labels as these tools take them, of one set; huggingface makes a folder.
         folders : path, optional
             A folder a name, of links to the images.
         clustering : str or int, optional

@@ -1,5 +1,5 @@
 """What can be added to streamclust, a file and a line here each: algorithms, layouts, outlier
-measures and formats of descriptor files.
+measures, formats of descriptor files, and formats that labels are exported in.
 
 A line is a name, and where what is called so stands, as `pkgutil.resolve_name` takes it: a module,
 which may bring heavy libraries, is imported when it is asked for.
@@ -40,6 +40,19 @@ OUTLIER_MEASURES = {
 FORMATS = {
     "npy": "streamclust.sources.npy_files",
     "pickle": "streamclust.sources.pickle_files",
+}
+# See docs/labels.md. Where none is named, the first one with the ending of the file is taken.
+EXPORTS = {
+    "csv": "streamclust.labelling.exports.tables:CSV",
+    "parquet": "streamclust.labelling.exports.tables:Parquet",
+    "json": "streamclust.labelling.exports.tables:JSON",
+    "jsonl": "streamclust.labelling.exports.tables:JSONLines",
+    "coco": "streamclust.labelling.exports.coco:COCO",
+    "fiftyone": "streamclust.labelling.exports.fiftyone:FiftyOne",
+    "cvat": "streamclust.labelling.exports.cvat:CVAT",
+    "label-studio": "streamclust.labelling.exports.label_studio:LabelStudio",
+    "folders": "streamclust.labelling.exports.folders:Folders",
+    "huggingface": "streamclust.labelling.exports.huggingface:ImageFolder",
 }
 
 

@@ -24,7 +24,7 @@ from streamclust.cli.options import (
 )
 from streamclust.errors import DamagedError
 from streamclust.last_settings import settings_of
-from streamclust.registries import LAYOUTS
+from streamclust.registries import EXPORTS, LAYOUTS
 from streamclust.settings import Settings, heeded
 
 
@@ -156,9 +156,17 @@ def report(out: str, to: str | None, former_to: str | None, **given: Any) -> Non
 @command(
     OUT,
     click.Option(
-        ["--to"], metavar="FILE", type=FILE, help="A line a row: .csv .parquet .json .jsonl."
+        ["--to"],
+        metavar="FILE",
+        type=click.Path(),
+        help="A line a row: .csv .parquet .json .jsonl; or what FORMAT is written to.",
     ),
-    click.Option(["--format", "form"], type=click.Choice(("coco", "fiftyone")), help="Of a .json."),
+    click.Option(
+        ["--format", "form"],
+        metavar="FORMAT",
+        type=click.Choice(list(EXPORTS)),
+        help=f"Of FILE: {', '.join(EXPORTS)} [by its ending].",
+    ),
     click.Option(
         ["--folders"], metavar="DIR", type=FOLDER, help="A folder a cluster of linked images."
     ),

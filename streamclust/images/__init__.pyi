@@ -34,3 +34,4 @@ from .scan import images_mark as images_mark
 from .scan import measure_rows as measure_rows
 from .scan import scan_need as scan_need
 from .scan import stored_pixels as stored_pixels
+from .sizes import ImageSizes as ImageSizes

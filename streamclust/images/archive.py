@@ -111,6 +111,18 @@ class ImageStore:
         """
         return self._first(_ImageSource.file_of, path)
 
+    def name_of(self, path: str) -> str:
+        """What an image is called below its folder, or in its zip file; of several places, a file
+        in a folder is named whole.
+
+        Raises
+        ------
+        ImageError
+            If there is no such image.
+        """
+        file = self.file_of(path) if len(self._places) > 1 else None
+        return self._first(_ImageSource.name_of, path) if file is None else str(file.resolve())
+
     def _first(self, ask: Callable[[_ImageSource, str], T], path: str) -> T:
         number = None if self._place_of is None else self._place_of.get(path)
         if number is not None:
@@ -159,11 +171,16 @@ class _ImageSource:
         )
 
     def file_of(self, path: str) -> Path | None:
-        if self._zip is not None:
-            return None
+        return None if self._zip is not None else self.path / self.name_of(path)
+
+    def name_of(self, path: str) -> str:
         for name in self._candidates(path):
-            if (self.path / name).is_file():
-                return self.path / name
+            if self._zip is not None:
+                found = self._zip.find(name)
+            else:
+                found = name if (self.path / name).is_file() else None
+            if found is not None:
+                return found
         raise ImageError(f"{self.path}: holds no image {path!r}", MISSING)
 
     def _read(self, name: str) -> bytes | None:

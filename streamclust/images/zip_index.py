@@ -152,6 +152,12 @@ class ZipIndex:
                 message = f"{self.path}: member {name!r} cannot be read: {error.strerror or error}"
                 raise ImageError(message, DAMAGED) from error
 
+    def find(self, name: str) -> str | None:
+        """The name of a member as it stands in the archive; None if there is none."""
+        with opened(self.path) as file:
+            member = self._find(file, name)
+            return None if member is None else member.name
+
     def _find(self, file: OpenFile, name: str) -> _Member | None:
         key = _hash(name)
         first, last = (int(np.searchsorted(self.hashes, key, side)) for side in ("left", "right"))

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from streamclust.errors import SettingsError
-from streamclust.labelling.image_labels import FORMATS, image_labels, label_folders
-from streamclust.labelling.row_writers import WRITING_BYTES, check_ending, row_file
+from streamclust.images import ImageSizes
+from streamclust.labelling.exports.base import Export, Exported, Write, export_format
+from streamclust.labelling.row_writers import WRITING_BYTES
 from streamclust.labelling.stored_labels import (
     NAMED_OUTLIER,
     Assigned,
@@ -22,15 +24,16 @@ from streamclust.labelling.stored_labels import (
     named_clusterings,
 )
 from streamclust.memory import MIB, Need
-from streamclust.passes import Rows, Span
+from streamclust.passes import Rows, Span, spans_of
+from streamclust.registries import EXPORTS, LAYOUTS
 from streamclust.steps import Job
-from streamclust.store import RowPaths, stored_outliers
+from streamclust.store import RowPaths, StoredLayout, layouts_of, stored_outliers
 
 STEP = "labels to take away"
 # float64 copies of a piece, distances to all means, and the columns of a span.
 _WORK = 32 * MIB
-# Digests of paths, in order, with the first row and the count of each.
-_BYTES_A_STEM = 48
+# Of a span whose images are read.
+_IMAGES = 4096
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,9 @@ class ExportOptions:
     Parameters
     ----------
     file : Path, optional
-        A table by its ending, see `streamclust.labelling.row_writers`; JSON of a `form`.
-    form : {"coco", "fiftyone"}, optional
+        Of a format, or a folder of one.
+    form : str, optional
+        A name of `streamclust.registries.EXPORTS`; by default that of the file's ending.
     folders : Path, optional
         For a folder a cluster, of links to the images.
     clustering : str, optional
@@ -57,15 +61,37 @@ class ExportOptions:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        if self.form is not None and self.form not in FORMATS:
-            raise SettingsError(f"format={self.form!r}: choose from {', '.join(FORMATS)}")
+        if self.form is not None and self.form not in EXPORTS:
+            raise SettingsError(f"format={self.form!r}: choose from {', '.join(EXPORTS)}")
+        if self.file is None and (self.form or self.folders is None or self.overwrite):
+            raise SettingsError("name a file to write --to")
+        self.targets()
+
+    def targets(self) -> list[tuple[Path, Export]]:
+        """What is written, and in which format.
+
+        Raises
+        ------
+        SettingsError
+            When the ending of the file does not tell the format, or is of another one.
+        """
+        folders = [] if self.folders is None else [(self.folders, export_format("folders"))]
         if self.file is None:
-            if self.form is not None or self.folders is None or self.overwrite:
-                raise SettingsError("name a file to write --to")
-            return
-        ending = check_ending(self.file)
-        if self.form is not None and ending != ".json":
-            raise SettingsError(f"{self.file}: the format {self.form} is JSON: name it .json")
+            return folders
+        ending, listed = self.file.suffix.lower(), list(map(export_format, EXPORTS))
+        if self.form is not None:
+            export = export_format(self.form)
+            if export.ending not in ("", ending):
+                raise SettingsError(
+                    f"{self.file}: files of the format {self.form} end in {export.ending}: name it "
+                    "so"
+                )
+            return [(self.file, export), *folders]
+        for export in listed:
+            if export.ending == ending != "":
+                return [(self.file, export), *folders]
+        known = ", ".join(dict.fromkeys(export.ending for export in listed if export.ending))
+        raise SettingsError(f"{self.file}: {ending or 'no ending'}: write one of {known}")
 
 
 def export_rows(job: Job, wanted: ExportOptions) -> None:
@@ -79,60 +105,81 @@ def export_rows(job: Job, wanted: ExportOptions) -> None:
         When a block does not fit the budget.
     """
     clusterings = named_clusterings(job, wanted.clustering)
-    if (wanted.form or wanted.folders) and len(clusterings) > 1:
+    targets = wanted.targets()
+    exports = [export for _, export in targets]
+    if len(clusterings) > 1 and any(export.one_set for export in exports):
         listed = ", ".join(clustering.set_name for clustering in clusterings)
         raise SettingsError(f"an image has one label there: name the set, --descriptors: {listed}")
     rows = [job.set(clustering.set_name).rows() for clustering in clusterings]
+    n_rows = rows[0].n_rows
     batches = _Batches(job, clusterings)
+    exported = [Exported(job, n_rows, clusterings, batches.columns) for _ in targets]
+    sizes = ImageSizes(job) if any(export.sizes for export in exports) else None
+    tasks: list[Callable[[Span], Any]] = list(map(AssignStored, rows, clusterings))
+    tasks += [] if sizes is None else [sizes]
+    needs = export_needs(rows, exports, sizes)
+    size = max(of_set.rows_a_block for of_set in rows)
+    if sizes is not None and sizes.reads:
+        size = min(size, _IMAGES)
     with ExitStack() as stack:
-        writers: list[Callable[[RowBatch], None]] = []
-        if wanted.file is not None:
-            opened = _file(job, wanted, clusterings, batches.reasons)
-            writers.append(stack.enter_context(opened))
-        if wanted.folders is not None:
-            opened = label_folders(job, wanted.folders, clusterings[0])
-            writers.append(stack.enter_context(opened))
-        needs = export_needs(rows, wanted.form)
-        passes = stack.enter_context(job.step(STEP, None, needs, rows[0].n_rows))
-        size = max(of_set.rows_a_block for of_set in rows)
-        assign = OfEachSet(list(map(AssignStored, rows, clusterings)))
-        for span, assigned in passes.stream(STEP, rows[0].spans(size), assign):
-            batch = batches.of(span, assigned)
+        writers = [
+            stack.enter_context(_opened(*target, of_target, wanted.overwrite))
+            for target, of_target in zip(targets, exported, strict=True)
+        ]
+        passes = stack.enter_context(job.step(STEP, None, needs, n_rows))
+        for span, told in passes.stream(STEP, spans_of(n_rows, size), OfEachSet(tasks)):
+            batch = batches.of(span, told[: len(rows)])
+            if sizes is not None:
+                batch = replace(batch, sizes=told[-1])
             for write in writers:
                 write(batch)
-    for written in filter(None, (wanted.file, wanted.folders)):
-        job.events.note(f"{written}: {rows[0].n_rows:,} rows")
+    for (path, _), of_target in zip(targets, exported, strict=True):
+        job.events.note(f"{path}: {n_rows - of_target.n_without:,} rows")
+        if of_target.n_without:
+            job.events.warn(f"{of_target.n_without:,} rows have no image: they are left out")
+        if of_target.n_without_size:
+            job.events.warn(f"of {of_target.n_without_size:,} images the size is not known")
 
 
-def export_needs(rows: Sequence[Rows], form: str | None = None) -> list[Need]:
-    """Memory of blocks, and of the columns of spans that wait to be written; and of the digests of
-    all paths, where images are known by them."""
+def export_needs(
+    rows: Sequence[Rows], exports: Sequence[Export], sizes: ImageSizes | None = None
+) -> list[Need]:
+    """Memory of blocks, and of the columns of spans that wait to be written; of what the formats
+    hold, and of images whose sizes are read."""
     size = max(of_set.rows_a_block for of_set in rows)
     block = max(
         of_set.rows_a_block * of_set.n_columns * np.dtype(of_set.array.dtype).itemsize
         for of_set in rows
     )
     columns = size * (12 * len(rows) + 16)
-    keys = rows[0].n_rows * _BYTES_A_STEM if form == "fiftyone" else 0
-    return [Need(fixed=WRITING_BYTES + size * 200 + keys, per_block=2 * block + columns + _WORK)]
+    others = [export.need(rows[0].n_rows) for export in exports]
+    others += [] if sizes is None else [sizes.need(rows[0].n_rows)]
+    fixed = WRITING_BYTES + size * 200 + sum(need.fixed for need in others)
+    return [Need(fixed, 2 * block + columns + _WORK + sum(need.per_block for need in others))]
 
 
 @contextmanager
-def _file(
-    job: Job,
-    wanted: ExportOptions,
-    clusterings: Sequence[NamedClustering],
-    reasons: tuple[str, ...],
-) -> Iterator[Callable[[RowBatch], None]]:
-    assert wanted.file is not None
-    with job.outputs.elsewhere(wanted.file, STEP, overwrite=wanted.overwrite) as staged:
-        if wanted.form is not None:
-            with image_labels(job, staged, wanted.form, clusterings[0]) as write:
-                yield write
-            return
-        columns = batch_columns(clusterings, reasons)
-        with row_file(staged, columns, check_ending(wanted.file)) as write_rows:
-            yield lambda batch: write_rows(batch.values())
+def _opened(path: Path, export: Export, rows: Exported, overwrite: bool) -> Iterator[Write]:
+    """What takes batches; the file or folder takes its name when all are written."""
+    outputs = rows.job.outputs
+    staging = (
+        outputs.elsewhere(path, STEP, overwrite=overwrite)
+        if export.ending
+        else outputs.new_folder(path)
+    )
+    with staging as staged, export.open(staged, rows) as write:
+        yield write
+
+
+def _maps(job: Job, clusterings: Sequence[NamedClustering]) -> dict[str, StoredLayout]:
+    """The layout on a plane of each set that has some: of the last method in the registry."""
+    found = {}
+    for clustering in clusterings:
+        layouts = layouts_of(job.workspace, clustering.set_name)
+        names = [f"{method}-2" for method in LAYOUTS if f"{method}-2" in layouts]
+        if names:
+            found[clustering.set_name] = layouts[names[-1]]
+    return found
 
 
 class _Batches:
@@ -144,6 +191,9 @@ class _Batches:
         self.outliers = stored_outliers(job.workspace)
         kinds = ("",) if self.outliers is None else self.outliers.kinds
         self.reasons = (*kinds, NAMED_OUTLIER)
+        maps = _maps(job, clusterings)
+        self.columns = batch_columns(clusterings, self.reasons, list(maps))
+        self.positions = [layout.positions for layout in maps.values()]
 
     def of(self, span: Span, assigned: list[Assigned]) -> RowBatch:
         """The rows of a span."""
@@ -156,4 +206,5 @@ class _Batches:
         marked = marked_rows(self.clusterings, assigned)
         reason[marked & ~flagged] = len(self.reasons) - 1
         paths = self.paths[span.part]
-        return RowBatch(span.start, paths, assigned, flagged | marked, score, reason)
+        axes = [axis for positions in self.positions for axis in positions[span.part].T]
+        return RowBatch(span.start, paths, assigned, flagged | marked, score, reason, axes)

@@ -189,6 +189,10 @@ class RowBatch:
     score : ndarray of float32
     reason : ndarray of int32
         An index in the reasons of `batch_columns`.
+    positions : sequence of ndarray of float32
+        The axes of all layouts that `batch_columns` was told of.
+    sizes : ndarray of int32 of shape (n_rows, 2)
+        Of the images, see `streamclust.images.ImageSizes`, where a format writes them.
     """
 
     start: int
@@ -197,19 +201,28 @@ class RowBatch:
     outlier: np.ndarray
     score: np.ndarray
     reason: np.ndarray
+    positions: Sequence[np.ndarray] = ()
+    sizes: Any = None
 
     def values(self) -> list[Any]:
         """As `batch_columns`."""
         rows = np.arange(self.start, self.start + len(self.paths))
         assigned = [column for rows in self.assigned for column in (rows.label, *rows)]
-        return [rows, self.paths, *assigned, self.outlier, self.score, self.reason]
+        outliers = self.outlier, self.score, self.reason
+        return [rows, self.paths, *assigned, *outliers, *self.positions]
 
 
-def batch_columns(clusterings: Sequence[NamedClustering], reasons: tuple[str, ...]) -> list[Column]:
-    """The columns of tables of batches; where there are several sets, names say of which."""
+def batch_columns(
+    clusterings: Sequence[NamedClustering],
+    reasons: tuple[str, ...],
+    laid_out: Sequence[str] = (),
+) -> list[Column]:
+    """The columns of tables of batches, with positions of the sets that are `laid_out`; where
+    there are several sets, names say of which."""
+    several = len(clusterings) > 1
     assigned = []
     for clustering in clusterings:
-        of_set = f"_{clustering.set_name}" if len(clusterings) > 1 else ""
+        of_set = f"_{clustering.set_name}" if several else ""
         assigned += [
             Column(f"label{of_set}", INT),
             Column(f"name{of_set}", CODE, clustering.naming.names),
@@ -218,7 +231,12 @@ def batch_columns(clusterings: Sequence[NamedClustering], reasons: tuple[str, ..
         ]
     outliers = Column("outlier", FLAG), Column("outlier_score", FLOAT)
     reason = Column("outlier_reason", CODE, reasons)
-    return [Column("row", INT), Column("path", TEXT), *assigned, *outliers, reason]
+    positions = [
+        Column(f"projection_{axis}{f'_{set_name}' if several else ''}", FLOAT)
+        for set_name in laid_out
+        for axis in "xy"
+    ]
+    return [Column("row", INT), Column("path", TEXT), *assigned, *outliers, reason, *positions]
 
 
 def marked_rows(clusterings: Sequence[NamedClustering], assigned: Sequence[Assigned]) -> np.ndarray:

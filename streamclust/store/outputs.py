@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,7 +65,16 @@ class Outputs:
             when the path is that of a folder, or in none.
         """
         target = Path(path).resolve()
-        self._check_elsewhere(target, step, overwrite)
+        self._check_place(target)
+        if target.is_dir():
+            raise SettingsError(f"{target} is a folder: name a file")
+        if self._known(self._short(target))["digests"]:
+            raise SettingsError(f"{target} is a table of these results: name another file")
+        if target.exists() and not overwrite and not self.is_current(str(target), step):
+            raise SettingsError(
+                f"{target} is there, and not as this command wrote it: name another file, or "
+                "--overwrite it"
+            )
         staged = _staged(target)
         try:
             yield staged
@@ -78,19 +88,36 @@ class Outputs:
         finally:
             staged.unlink(missing_ok=True)
 
-    def _check_elsewhere(self, target: Path, step: str, overwrite: bool) -> None:
+    @contextmanager
+    def new_folder(self, path: str | Path) -> Iterator[Path]:
+        """Give a folder to fill, which takes the name that a person gave when the block ends.
+
+        Raises
+        ------
+        SettingsError
+            At once, when it is there and not empty, or is in no folder.
+        """
+        target = Path(path).resolve()
+        self._check_place(target)
+        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+            raise SettingsError(f"{target} is there and not empty: name another folder")
+        staged = _staged(target)
+        _remove(staged)
+        try:
+            staged.mkdir()
+            yield staged
+            if target.exists():
+                target.rmdir()
+            os.replace(staged, target)
+        finally:
+            _remove(staged)
+
+    def _check_place(self, target: Path) -> None:
         if not target.parent.is_dir():
             raise SettingsError(f"{target.parent} is no folder: make it first, or name another")
         inner = (self.folder / "workspace.zarr", self.folder / ".streamclust")
-        if target.is_dir() or any(folder in target.parents for folder in inner):
-            raise SettingsError(f"{target} cannot be written: name a file elsewhere")
-        if self._known(self._short(target))["digests"]:
-            raise SettingsError(f"{target} is a table of these results: name another file")
-        if target.exists() and not overwrite and not self.is_current(str(target), step):
-            raise SettingsError(
-                f"{target} is there, and not as this command wrote it: name another file, or "
-                "--overwrite it"
-            )
+        if any(folder in (target, *target.parents) for folder in inner):
+            raise SettingsError(f"{target} cannot be written: name a place elsewhere")
 
     def _short(self, target: Path) -> str:
         """The name by which a file of the results folder is known."""
@@ -184,7 +211,14 @@ def sweep(folder: Path) -> None:
     """Remove the files of a results folder that a killed run left half written."""
     pattern = _staged(folder / "*").name
     for orphan in (*folder.glob(pattern), *folder.glob(f"figures/**/{pattern}")):
-        orphan.unlink(missing_ok=True)
+        _remove(orphan)
+
+
+def _remove(staged: Path) -> None:
+    if staged.is_dir():
+        shutil.rmtree(staged, ignore_errors=True)
+    else:
+        staged.unlink(missing_ok=True)
 
 
 def _staged(target: Path) -> Path:

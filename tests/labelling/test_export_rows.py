@@ -2,9 +2,17 @@
 
 import csv
 import json
+import re
+import shutil
 import sys
 from itertools import chain
+from pathlib import Path
+from types import ModuleType
+from xml.etree import ElementTree
+from zipfile import ZipFile
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +25,9 @@ from sklearn.datasets import make_blobs
 from streamclust import api
 from streamclust.cli import commands
 from streamclust.errors import SettingsError
-from streamclust.labelling.image_labels import NO_CLUSTER, distinct_names, file_name
+from streamclust.labelling.exports.base import NO_CLUSTER
+from streamclust.labelling.exports.folders import distinct_names, file_name
+from streamclust.registries import EXPORTS
 from streamclust.sources import iter_paths, read_attributes, safe_cell
 
 pytestmark = pytest.mark.usefixtures("all_unrendered")
@@ -116,29 +126,169 @@ def test_who_computes_changes_nothing(out, tmp_path, dask_address):
     written = []
     for name, way in ways.items():
         api.open(out).export(to=tmp_path / f"{name}.csv", **way)
-        written.append((tmp_path / f"{name}.csv").read_bytes())
+        images = exported(out, tmp_path, "coco", f"{name}.json", **way)
+        written.append((tmp_path / f"{name}.csv").read_bytes() + images.read_bytes())
     assert written[0] == written[1] == written[2]
 
 
-def test_coco_and_fiftyone(out, tmp_path):
+def exported(out, tmp_path, form, name, set_name="b", **way):
+    chosen = {"descriptors": set_name, "clustering": "kmeans-4", "form": form}
+    api.open(out).export(to=tmp_path / name, **chosen, **way)
+    return tmp_path / name
+
+
+def named(set_name, labels):
+    """What is told of the rows with images that are in a cluster."""
+    names = {"a": ["=car", "bus", "bus", "cluster 3"]}.get(set_name)
+    rows = [row for row in np.flatnonzero(labels >= 0).tolist() if row < N_ROWS - 1]
+    return {row: names[labels[row]] if names else f"cluster {labels[row]}" for row in rows}
+
+
+# Of pycocotools itself.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_coco_loads_and_shows(out, tmp_path):
+    coco_format = pytest.importorskip("pycocotools.coco")
+    matplotlib.use("agg")
+    coco = coco_format.COCO(str(exported(out, tmp_path, "coco", "coco.json")))
+    assert coco.getImgIds() == list(range(N_ROWS - 1))
+    about = {"id": 8, "file_name": "1/00001/000008.jpg", "width": 12, "height": 8}
+    assert coco.loadImgs(8) == [about]
+    found = {one["image_id"]: coco.cats[one["category_id"]]["name"] for one in coco.anns.values()}
+    assert found == named("b", api.open(out).labels("b", 4)[:])
+    np.testing.assert_array_equal(coco.annToMask(coco.anns[1]), np.ones((8, 12)))
+    axes = plt.figure().gca()
+    coco.showAnns(coco.loadAnns([1, 2]), draw_bbox=True)
+    assert len(axes.collections) == 2
+    plt.close()
+    again = coco.loadRes(coco.dataset["annotations"])
+    assert {tuple(one["bbox"]) for one in again.anns.values()} == {(0, 0, 12, 8)}
+    assert {one["area"] for one in again.anns.values()} == {96}
+
+
+def test_images_in_a_zip_file_that_were_scanned(tmp_path):
+    paths = [f"veriwild/{row}.png" for row in range(80)]
+    case, _ = listed_case(tmp_path / "case", paths)
+    (case / "row_data").mkdir()
+    with ZipFile(case / "row_data" / "veriwild.zip", "w") as file:
+        for row in range(79):
+            with file.open(f"all/{row}.png", "w") as member:
+                Image.new("RGB", (5, 3 + row), (row, 80, 90)).save(member, "png")
+    made = api.run(case, tmp_path / "out", n_clusters=4, scan_images=True)
+    told = json.loads(exported(made.folder, tmp_path, "coco", "a.json", "a").read_text())
+    images = [
+        {"id": row, "file_name": f"all/{row}.png", "width": 5, "height": 3 + row}
+        for row in range(79)
+    ]
+    assert told["images"] == images
+    folder = exported(made.folder, tmp_path, "huggingface", "hf", "a")
+    with Image.open(folder / "images" / "0000007.png") as image:
+        assert image.size == (5, 10)
+
+
+def test_images_of_which_only_paths_are_known(tmp_path):
+    case, _ = listed_case(tmp_path / "case", [f"v/{row}.jpg" for row in range(80)])
+    api.ingest(case, tmp_path / "out")
+    made = api.open(tmp_path / "out").reduce().cluster(n_clusters=(4,)).measure()
+    said = []
+    made.export(to=tmp_path / "a.json", form="coco", observers=[said.append])
+    told = json.loads((tmp_path / "a.json").read_text())
+    assert told["images"][3] == {"id": 3, "file_name": "v/3.jpg"}
+    assert told["annotations"][0]["bbox"] == [0, 0, 0, 0]
+    assert "of 80 images the size is not known" in [getattr(event, "text", "") for event in said]
+
+
+def test_fiftyone(out, tmp_path):
+    told = json.loads(exported(out, tmp_path, "fiftyone", "fo.json").read_text())
     labels = api.open(out).labels("b", 4)[:]
-    for form in ("coco", "fiftyone"):
-        chosen = {"descriptors": "b", "clustering": "kmeans-4", "form": form}
-        api.open(out).export(to=tmp_path / f"{form}.json", **chosen)
-    coco = json.loads((tmp_path / "coco.json").read_text())
-    called = {own["id"]: own["name"] for own in coco["categories"]}
-    assert list(called.values()) == [f"cluster {j}" for j in range(4)]
-    assert [own["id"] for own in coco["images"]] == list(range(N_ROWS))
-    assert coco["images"][8]["file_name"] == "veriwild/1/00001/000008.jpg"
-    found = {own["image_id"]: called[own["category_id"]] for own in coco["annotations"]}
-    inside = np.flatnonzero(labels >= 0)
-    assert found == {row: f"cluster {labels[row]}" for row in inside.tolist()}
-    assert len({own["id"] for own in coco["annotations"]}) == len(inside)
-    told = json.loads((tmp_path / "fiftyone.json").read_text())
-    target = told["labels"]["veriwild/1/00001/000008"]
-    assert told["classes"][target["label"]] == f"cluster {labels[8]}"
-    assert 0 <= target["confidence"] <= 1
-    assert len(told["labels"]) == len(inside)
+    found = {key: told["classes"][target["label"]] for key, target in told["labels"].items()}
+    keys = {f"1/{row // 7:05}/{row:06}": name for row, name in named("b", labels).items()}
+    assert found == keys
+    assert all(0 <= target["confidence"] <= 1 for target in told["labels"].values())
+
+
+def test_cvat(out, tmp_path):
+    root = ElementTree.parse(exported(out, tmp_path, "cvat", "a.xml", "a")).getroot()
+    assert root.findtext("version") == "1.1"
+    assert [one.findtext("name") for one in root.iter("label")] == ["=car", "bus", "cluster 3"]
+    images = root.findall("image")
+    size = {"width": "12", "height": "8"}
+    assert images[8].attrib == {"id": "8", "name": "1/00001/000008.jpg", **size}
+    found = {int(one.get("id")): one.find("tag").get("label") for one in images}
+    assert found == named("a", api.open(out).labels("a", 4)[:])
+    assert 0 <= float(images[8].findtext("tag/attribute")) <= 1
+
+
+def test_xml_of_any_text(tmp_path):
+    paths = [f"v/<&\"'\x01\uffff {row}.jpg" for row in range(80)]
+    case, _ = listed_case(tmp_path / "case", paths)
+    api.ingest(case, tmp_path / "out")
+    api.open(tmp_path / "out").reduce().cluster(n_clusters=(4,)).measure().export(
+        to=tmp_path / "a.xml"
+    )
+    names = [one.get("name") for one in ElementTree.parse(tmp_path / "a.xml").iter("image")]
+    assert names[7] == "v/<&\"'\ufffd\ufffd 7.jpg"
+
+
+def test_label_studio(out, tmp_path):
+    tasks = json.loads(exported(out, tmp_path, "label-studio", "a.json", "b").read_text())
+    assert len(tasks) == N_ROWS - 1
+    data = tasks[8]["data"]
+    assert data["image"] == "/data/local-files/?d=1/00001/000008.jpg"
+    assert data["path"] == "veriwild\\1\\00001\\000008.jpg"
+    assert tasks[3]["predictions"] == []
+    assert tasks[3]["data"]["outlier_score"] is None
+    found = {}
+    for task in tasks:
+        for prediction in task["predictions"]:
+            (result,) = prediction["result"]
+            (found[task["data"]["row"]],) = result["value"]["choices"]
+    assert found == named("b", api.open(out).labels("b", 4)[:])
+
+
+def test_a_folder_for_hugging_face(out, tmp_path):
+    folder = exported(out, tmp_path, "huggingface", "hf", "b")
+    read = pd.read_csv(folder / "metadata.csv")
+    assert len(read) == N_ROWS - 1
+    assert all((folder / name).is_file() for name in read.file_name)
+    assert (folder / read.file_name[8]).resolve().name == "000008.jpg"
+    labels = api.open(out).labels("b", 4)[:-1]
+    expected = [f"cluster {label}" if label >= 0 else NO_CLUSTER for label in labels]
+    assert read.name.tolist() == expected
+    assert read.path[8] == "veriwild\\1\\00001\\000008.jpg"
+
+
+def test_positions_on_a_plane(out, tmp_path):
+    case = api.open(shutil.copytree(out, tmp_path / "out"))
+    for method in ("lda", "pca"):
+        case.layout(method=method, descriptors="b")
+    case.export(to=tmp_path / "a.parquet")
+    read = pd.read_parquet(tmp_path / "a.parquet")
+    assert list(read)[-2:] == ["projection_x_b", "projection_y_b"]
+    positions = case.store["descriptors/b/layouts/lda-2/positions"][:]
+    np.testing.assert_array_equal(read.iloc[:, -2:].to_numpy(np.float32), positions)
+    case.export(to=tmp_path / "b.csv", descriptors="b")
+    assert list(pd.read_csv(tmp_path / "b.csv"))[-2:] == ["projection_x", "projection_y"]
+
+
+def test_the_format_of_the_docs(out, tmp_path, monkeypatch):
+    page = Path(__file__, "../../../docs/labels.md").resolve().read_text()
+    code, _ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    name, place = re.search(r'`"(\w+)": "(\S+)"`', page).groups()
+    module = ModuleType(place.partition(":")[0])
+    exec(code, module.__dict__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(EXPORTS, name, place)
+    api.open(out).export(to=tmp_path / "a.tsv", descriptors="a", clustering="kmeans-4")
+    lines = (tmp_path / "a.tsv").read_text().splitlines()
+    label = api.open(out).labels("a", 4)[8]
+    assert lines[8] == f"1/00001/000008.jpg\t{['=car', 'bus', 'bus', 'cluster 3'][label]}"
+
+
+def test_a_folder_that_a_kill_left_is_swept(out):
+    left = out / ".sorted.part"
+    (left / "bus").mkdir(parents=True)
+    api.open(out).export()
+    assert not left.exists()
 
 
 def test_a_folder_a_name(out, tmp_path):
@@ -189,8 +339,8 @@ def test_names_of_folders():
     ("more", "message"),
     [
         ({"to": "a.txt"}, "write one of .csv, .parquet, .json, .jsonl"),
-        ({"to": "a.csv", "form": "coco"}, "the format coco is JSON: name it .json"),
-        ({"to": "a.json", "form": "voc"}, "choose from coco, fiftyone"),
+        ({"to": "a.csv", "form": "coco"}, "files of the format coco end in .json"),
+        ({"to": "a.json", "form": "voc"}, "choose from csv, .*coco, fiftyone"),
         ({"to": "a.json", "form": "coco"}, "one label there: name the set, --descriptors: a, b"),
         ({"folders": "f"}, "one label there"),
         ({"form": "coco"}, "name a file to write --to"),

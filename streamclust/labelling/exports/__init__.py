@@ -1,0 +1,1 @@
+"""Formats that labels of rows are exported in: `streamclust.registries.EXPORTS`."""
