@@ -39,6 +39,11 @@ OUTLIER_MEASURES = {
 # See docs/sources.md. Files are looked at in this order.
 FORMATS = {
     "npy": "streamclust.sources.npy_files",
+    "zarr": "streamclust.sources.zarr_arrays",
+    "hdf5": "streamclust.sources.hdf5_files",
+    "torch": "streamclust.sources.torch_files",
+    "safetensors": "streamclust.sources.safetensors_files",
+    "vecs": "streamclust.sources.vecs_files",
     "pickle": "streamclust.sources.pickle_files",
 }
 # See docs/labels.md. Where none is named, the first one with the ending of the file is taken.

@@ -346,9 +346,9 @@ class OpenFile:
 
 @contextmanager
 def opened(path: Path) -> Iterator[OpenFile]:
-    """Open `path` for the time of a block; SourceError if that or a read fails."""
+    """Open the file of `path` for the time of a block; SourceError if that or a read fails."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(place_of(path)[0], os.O_RDONLY | os.O_CLOEXEC)
         try:
             yield OpenFile(path, descriptor)
         finally:

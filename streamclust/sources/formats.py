@@ -90,10 +90,4 @@ def open_file(path: Path, member: str | None = None) -> ArraySource:
         ending = path.suffix or "a file with no ending"
         known = f"{ending} is not known: use one of {', '.join(known_endings())}"
         raise SourceError(f"{path}: {words or known}")
-    try:
-        return reader_of(name).open_array(path, member)
-    except SourceError as error:
-        # Last, for a reader may well be of such a format.
-        if words := other_format(path):
-            raise SourceError(f"{path}: {words}") from error
-        raise
+    return reader_of(name).open_array(path, member)

@@ -29,19 +29,15 @@ _COMPRESSED = {
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!\x1a\x07": "rar",
 }
-_LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
+LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 _BEGINNINGS = {
-    b"\x89HDF\r\n\x1a\n": ("an HDF5 file", "h5py.File('{name}')['DATASET'][:]"),
-    b"MATLAB 7.3 MAT-file": ("a MATLAB 7.3 file", "h5py.File('{name}')['VARIABLE'][:].T"),
     b"MATLAB 5.0 MAT-file": ("a MATLAB file", "scipy.io.loadmat('{name}')['VARIABLE']"),
     b"PAR1": ("a Parquet file", "pandas.read_parquet('{name}').to_numpy('float32')"),
     b"ARROW1": ("an Arrow file", "pandas.read_feather('{name}').to_numpy('float32')"),
     b"FEA1": ("a Feather file", "pandas.read_feather('{name}').to_numpy('float32')"),
-    _LEGACY_TORCH: ("written by torch.save", "torch.load('{name}', map_location='cpu').numpy()"),
+    LEGACY_TORCH: ("written by torch.save", "torch.load('{name}', map_location='cpu').numpy()"),
 }
-_TORCH_CALL = "torch.load('{name}', map_location='cpu', weights_only=True).numpy()"
 _PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head|body|\?xml)", re.IGNORECASE)
-_SAFETENSORS = re.compile(rb".{8}\s*\{.*\"(dtype|__metadata__)\"", re.DOTALL)
 # Lines of numbers: the first bytes of a pickle that is text are none of these.
 _NUMBERS = re.compile(rb"(\xef\xbb\xbf)?[-+ \t]*(\d|\.\d|nan\b)[-+.\deEnainf,;\s]*", re.IGNORECASE)
 _POINTERS = {
@@ -107,8 +103,6 @@ def _zip(head: bytes) -> str | None:
         return None
     length = int.from_bytes(head[26:28], "little")
     first = head[30 : 30 + length].decode("ascii", "replace")
-    if b"data.pkl" in head:
-        return f"is written by torch.save: {_LOAD.format(call=_TORCH_CALL, stem='{stem}')}"
     if first.endswith(".npy"):
         key = _plain(first.removesuffix(".npy")).replace("{", "{{").replace("}", "}}")
         call = f"np.load('{{name}}')['{key}']"
@@ -142,11 +136,6 @@ def _page(head: bytes) -> str | None:
 def _others(head: bytes) -> str | None:
     if head[257:262] == b"ustar":
         return "is a tar archive: unpack it first"
-    if _SAFETENSORS.match(head[:512]) and int.from_bytes(head[:8], "little") < 1 << 30:
-        return (
-            "is a safetensors file: np.save('{stem}.npy', "
-            "safetensors.numpy.load_file('{name}')['TENSOR'])"
-        )
     if len(head) >= 64 and not head.strip(b"\0"):
         return f"begins with {len(head)} zero bytes, as a copy that was broken off: copy it again"
     if _NUMBERS.fullmatch(head):

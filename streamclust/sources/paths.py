@@ -19,6 +19,7 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.cells import plain_cell
+from streamclust.sources.members import NO_PATHS, TAIL, rank_of_name
 from streamclust.sources.opening import holds_own_paths, own_paths
 from streamclust.sources.other_formats import no_text
 
@@ -26,21 +27,11 @@ DIGEST_BYTES = 8
 # Of a path and its number in `PathNumbers`.
 BYTES_A_PATH = DIGEST_BYTES + 4
 ROW = "row"
-# Matched by the last two parts of a path, without the ending, as VERI-Wild names its images.
-TAIL = "id/image"
 # Names of the columns that say which row a line is of.
 KEYS = (ROW, "path", "paths", TAIL)
 _EXAMPLES = 3
 
 SEPARATORS = ",;\t"
-# How likely a column of such a name is to hold paths, the likeliest first.
-_PATH_COLUMNS = (
-    re.compile(r"paths?", re.IGNORECASE),
-    re.compile(r"(images?|imgs?|files?)[ _]?paths?", re.IGNORECASE),
-    re.compile(r"(images?|imgs?|files?)[ _]?names?", re.IGNORECASE),
-    re.compile(r"(images?|imgs?|files?)", re.IGNORECASE),
-    re.compile(r"names?", re.IGNORECASE),
-)
 _IMAGE_ENDING = re.compile(
     r"\.(jpe?g?|jfif|png|bmp|gif|tiff?|webp|p[gpbn]m|avif|hei[cf]|jp2|j2k|jpx|jxl)$", re.IGNORECASE
 )
@@ -227,8 +218,8 @@ def _find_column(first: list[str], rest: list[list[str]]) -> tuple[int, bool] | 
         return paths[0], False
     if paths:
         return None
-    ranks = {i: _rank(field) for i, field in enumerate(first)}
-    named = [i for i, rank in ranks.items() if rank < len(_PATH_COLUMNS)]
+    ranks = {i: rank_of_name(field) for i, field in enumerate(first)}
+    named = [i for i, rank in ranks.items() if rank < NO_PATHS]
     values = [[line[i] for line in rest] for i in range(len(first))]
     if named:
         # Of a table with the columns file and path, either may be the number of an image.
@@ -237,12 +228,6 @@ def _find_column(first: list[str], rest: list[list[str]]) -> tuple[int, bool] | 
         return 1, True
     likely = [i for i in range(len(first)) if _likeness(values[i]) > 0]
     return (likely[0], True) if len(likely) == 1 else None
-
-
-def _rank(name: str) -> int:
-    """Where a column's name stands among those of paths; beyond all for others."""
-    ranks = (i for i, names in enumerate(_PATH_COLUMNS) if names.fullmatch(name.strip()))
-    return 0 if name.strip().lower() == TAIL else next(ranks, len(_PATH_COLUMNS))
 
 
 def _likeness(values: list[str]) -> int:
@@ -254,7 +239,7 @@ def _likeness(values: list[str]) -> int:
 
 def _is_header_of_one_column(values: list[str]) -> bool:
     first, rest = values[0].strip(), values[1:]
-    if _rank(first) < len(_PATH_COLUMNS):
+    if rank_of_name(first) < NO_PATHS:
         return True
     if _looks_like_path(first):
         return False
@@ -284,7 +269,7 @@ def count_mismatch(file: str | Path, n_paths: int, n_rows: int) -> str:
     layout = list_layout(file)
     first = next(csv_lines(file, layout.separator))
     line = layout.separator.join(first)[:100]
-    is_named = layout.is_header and _rank(first[layout.column]) < len(_PATH_COLUMNS)
+    is_named = layout.is_header and rank_of_name(first[layout.column]) < NO_PATHS
     if layout.is_header and not is_named and n_paths == n_rows - 1:
         return f"its first line, {line!r}, was taken for a header: add one if it is a path"
     if not layout.is_header and n_paths == n_rows + 1:

@@ -35,6 +35,7 @@ from streamclust.sources.base import (
     opened,
     stored_array,
 )
+from streamclust.sources.other_formats import LEGACY_TORCH
 from streamclust.sources.pickle_machine import WAY_OUT, ByteSpan, Global, Refusal, walk
 
 # Small enough that a piece and its temporaries stay in the processor's cache.
@@ -208,7 +209,8 @@ _OLD = (b"cnumpy.", b"(lp", b"(dp", b"]q", b"}q", b"ccopy_reg\n", b"cpandas.")
 
 def is_one(path: Path, head: bytes) -> bool:
     """Whether it begins as pickles do that hold arrays."""
-    return (head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5") or head.startswith(_OLD)
+    is_new = head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5"
+    return (is_new and not head.startswith(LEGACY_TORCH)) or head.startswith(_OLD)
 
 
 def open_array(path: Path, member: str | None = None) -> ArraySource:
@@ -269,6 +271,10 @@ class _DType:
 class _Arrays:
     """The meaning of what numpy writes into pickles of arrays."""
 
+    # A pickled array takes fewer than 100. The limit also bounds the stack and the memo.
+    most_steps = 2_000
+    holds_containers = False
+
     def __init__(self, path: Path) -> None:
         self.path = path
 
@@ -309,6 +315,9 @@ class _Arrays:
             target.value = _with_byte_order(target.value, state)
         else:
             raise Refusal("a state of what has none")
+
+    def persistent(self, name: object) -> object:
+        raise Refusal("a value that is kept elsewhere")
 
     def _dtype(self, arguments: tuple[Any, ...]) -> _DType:
         # (code, align, copy)

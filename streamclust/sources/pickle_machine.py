@@ -18,8 +18,6 @@ from streamclust.errors import SourceError
 
 WAY_OUT = "only plain numpy arrays are read; save the array with np.save or pickle.dump(array)"
 
-# A pickled array takes fewer than 100 steps. The limit also bounds the stack and the memo.
-_MAX_STEPS = 2_000
 _MAX_LINE = 256
 _MAX_LONG = 16
 _SEARCH = 1 << 16
@@ -56,7 +54,18 @@ class ByteSpan:
 
 
 class Meaning(Protocol):
-    """What to make of a pickle; each method may raise `Refusal`."""
+    """What to make of a pickle; each method may raise `Refusal`.
+
+    Attributes
+    ----------
+    most_steps : int
+        Opcodes that are walked at most.
+    holds_containers : bool
+        Whether lists and dicts are walked into, which stand as such on the stack.
+    """
+
+    most_steps: int
+    holds_containers: bool
 
     def check_global(self, target: Global) -> None:
         """Refuse all globals but the harmless ones."""
@@ -66,6 +75,9 @@ class Meaning(Protocol):
 
     def build(self, target: object, state: object) -> None:
         """Stand in for setting the state of what `reduce` returned."""
+
+    def persistent(self, name: object) -> object:
+        """Stand in for what is kept outside of the pickle under a name."""
 
 
 def walk(path: Path, file: BinaryIO, size: int, meaning: Meaning) -> object:
@@ -137,7 +149,7 @@ class _Machine:
         self.place = 0
 
     def run(self) -> object:
-        for _ in range(_MAX_STEPS):
+        for _ in range(self.meaning.most_steps):
             self.place = self.file.tell()
             code = self._take(1)
             if code == op.STOP:
@@ -146,7 +158,7 @@ class _Machine:
                 self._step(code)
             except Refusal as refusal:
                 self._refuse(str(refusal))
-        return self._refuse(f"more than {_MAX_STEPS} opcodes")
+        return self._refuse(f"more than {self.meaning.most_steps} opcodes")
 
     def _step(self, code: bytes) -> None:
         if code in _CONSTANTS:
@@ -166,6 +178,8 @@ class _Machine:
             self._get(self._number(_GETS[code]))
         elif code in _OTHERS:
             _OTHERS[code](self)
+        elif self.meaning.holds_containers and code in _OF_CONTAINERS:
+            _OF_CONTAINERS[code](self)
         elif code in _CONTAINERS:
             self._refuse(_CONTAINERS[code], "save the array itself, with np.save or pickle.dump")
         else:
@@ -266,6 +280,31 @@ class _Machine:
                 return
         self._damaged("a mark is missing")
 
+    def _marked(self) -> list[Any]:
+        """Take off what stands behind the last mark, and the mark."""
+        for start in range(len(self.stack) - 1, -1, -1):
+            if self.stack[start] is _MARK:
+                items = self.stack[start + 1 :]
+                del self.stack[start:]
+                return items
+        return self._damaged("a mark is missing")
+
+    def _append(self, items: list[Any]) -> None:
+        if not self.stack or type(self.stack[-1]) is not list:
+            self._damaged("a list is missing")
+        self.stack[-1].extend(items)
+
+    def _set_items(self, items: list[Any]) -> None:
+        if not self.stack or type(self.stack[-1]) is not dict or len(items) % 2:
+            self._damaged("a dict is missing")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if not isinstance(key, ByteSpan):
+                self._refuse("a dict whose keys are no texts")
+            self.stack[-1][key] = value
+
+    def _push_persistent(self) -> None:
+        self.stack.append(self.meaning.persistent(self._pop()))
+
     def _push_int_line(self) -> None:
         line = self._line()
         flags = {"00": False, "01": True}
@@ -317,4 +356,14 @@ _OTHERS: dict[bytes, Callable[[_Machine], None]] = {
         machine._decimal(machine._line().removesuffix("L"))
     ),
     op.UNICODE: _Machine._push_text_line,
+}
+_OF_CONTAINERS: dict[bytes, Callable[[_Machine], None]] = {
+    op.EMPTY_LIST: lambda machine: machine.stack.append([]),
+    op.EMPTY_DICT: lambda machine: machine.stack.append({}),
+    op.APPEND: lambda machine: machine._append([machine._pop()]),
+    op.APPENDS: lambda machine: machine._append(machine._marked()),
+    op.SETITEM: lambda machine: machine._set_items([machine._pop(), machine._pop()][::-1]),
+    op.SETITEMS: lambda machine: machine._set_items(machine._marked()),
+    op.BINPERSID: _Machine._push_persistent,
+    op.BINFLOAT: lambda machine: machine.stack.append(struct.unpack(">d", machine._take(8))[0]),
 }

@@ -51,25 +51,15 @@ OTHERS = {
     "zstd": (b"\x28\xb5\x2f\xfd\x04\x58", ["compressed with zstd"]),
     "lz4": (b"\x04\x22\x4d\x18\x64", ["compressed with lz4"]),
     "npz": (saved(np.savez, osnet=TABLE), [".npz archive", "np.load('a.", "')['osnet']"]),
-    "torch": (
-        zipped(saved__data_pkl=b"x"),
-        ["written by torch.save", "weights_only=True).numpy()"],
-    ),
     "torch before 1.6": (
         b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.",
         ["written by torch.save", ".numpy()"],
     ),
     "zip": (zipped(a_jpg=b"x"), ["is a zip archive: unpack it first"]),
     "tar": (tar(b""), ["is a tar archive: unpack it first"]),
-    "HDF5": (b"\x89HDF\r\n\x1a\n\0", ["is an HDF5 file", "h5py.File('a."]),
     "Parquet": (b"PAR1\x15\4", ["is a Parquet file", "pandas.read_parquet('a.", "to_numpy"]),
     "Arrow": (b"ARROW1\0\0", ["is an Arrow file", "read_feather"]),
     "MATLAB": (b"MATLAB 5.0 MAT-file, Platform", ["is a MATLAB file", "scipy.io.loadmat('a."]),
-    "MATLAB 7.3": (b"MATLAB 7.3 MAT-file, Platform", ["is a MATLAB 7.3 file", "h5py"]),
-    "safetensors": (
-        b'\x48\0\0\0\0\0\0\0{"x":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}',
-        ["is a safetensors file", "safetensors.numpy.load_file('a."],
-    ),
     "Git LFS": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
         ["is a Git LFS pointer, not the file itself: git lfs pull"],
