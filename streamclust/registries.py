@@ -38,13 +38,13 @@ OUTLIER_MEASURES = {
 }
 # See docs/sources.md. Files are looked at in this order.
 FORMATS = {
-    "npy": "streamclust.sources.npy_files",
-    "zarr": "streamclust.sources.zarr_arrays",
-    "hdf5": "streamclust.sources.hdf5_files",
-    "torch": "streamclust.sources.torch_files",
-    "safetensors": "streamclust.sources.safetensors_files",
-    "vecs": "streamclust.sources.vecs_files",
-    "pickle": "streamclust.sources.pickle_files",
+    "npy": "streamclust.sources.formats.npy_files",
+    "zarr": "streamclust.sources.formats.zarr_arrays",
+    "hdf5": "streamclust.sources.formats.hdf5_files",
+    "torch": "streamclust.sources.formats.torch_files",
+    "safetensors": "streamclust.sources.formats.safetensors_files",
+    "vecs": "streamclust.sources.formats.vecs_files",
+    "pickle": "streamclust.sources.formats.pickle_files",
 }
 # See docs/labels.md. Where none is named, the first one with the ending of the file is taken.
 EXPORTS = {

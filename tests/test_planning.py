@@ -76,7 +76,7 @@ def test_the_least_memory_that_a_plan_prints_is_enough_for_a_run(blobs, tmp_path
 def test_what_a_case_holds_beside_its_sets_is_told(blobs, tmp_path):
     """By plan, and by the commands that read: nothing is passed over without a word."""
     case_folder = write_case(tmp_path / "case", a=blobs[0][:200])
-    np.savez(case_folder / "descriptors" / "osnet.npz", blobs[0])
+    (case_folder / "descriptors" / "osnet.index").write_bytes(b"IxF2")
     (case_folder / "images_paths.csv").rename(case_folder / "image_paths.csv")
     out, done = tmp_path / "out", []
     planned = CliRunner().invoke(commands, ["plan", str(case_folder)])
@@ -86,8 +86,8 @@ def test_what_a_case_holds_beside_its_sets_is_told(blobs, tmp_path):
     told = [event.text for event in done if isinstance(event, Message)]
     for words in (
         "image_paths.csv: not read: the list of paths is called images_paths.csv",
-        "descriptors/osnet.npz: not read: sets are files ending in .npy, .pickle, .pkl, .p, in the "
-        "descriptors folder where there is one",
+        "descriptors/osnet.index: not read: sets are files of descriptors, .npy, .parquet, .pickle or "
+        "others of docs/sources.md, in the descriptors folder where there is one",
     ):
         assert planned.stderr.splitlines().count(words) == 1
         assert told.count(words) == 2

@@ -18,11 +18,11 @@ from streamclust.sources.base import (
     is_pattern,
     place_of,
 )
-from streamclust.sources.formats import format_of, known_endings
 from streamclust.sources.memory import held_sets
 from streamclust.sources.opening import open_source
 from streamclust.sources.other_formats import check_is_no_address, in_one_line
 from streamclust.sources.paths import count_mismatch, count_paths
+from streamclust.sources.readers import format_of, known_endings
 
 PATHS_NAME = "images_paths.csv"
 IMAGE_FOLDERS = ("row_data", "raw_data")
@@ -38,8 +38,7 @@ _TAKEN = {
     *("combined", "zarr.json"),
 }
 # Files that are likely to hold arrays, in formats that are not read.
-_OF_ARRAYS = {".npz", ".joblib", ".pt", ".pth", ".safetensors", ".h5", ".hdf5", ".mat"}
-_OF_ARRAYS |= {".parquet", ".feather", ".arrow", ".fvecs", ".bvecs", ".zarr"}
+_OF_ARRAYS = {".faiss", ".index", ".ann", ".annoy", ".tfrecord", ".lance", ".npz", ".joblib"}
 # Names like that of the list of paths, of which only the letters count.
 _LIKE_PATHS = re.compile(
     r"(images?|imgs?|files?|rows?)?(paths?|names?|lists?)(copy)?"
@@ -152,8 +151,8 @@ def _folder_files(top: Path) -> list[Path]:
     if not files:
         only = f", only {_listed([item.name for item in seen])}" if seen else ""
         raise SourceError(
-            f"{folder}: holds no descriptors{only}: put files ending in "
-            f"{', '.join(known_endings())} there"
+            f"{folder}: holds no descriptors{only}: put files of them there, .npy, .parquet, .pickle "
+            "or others of docs/sources.md"
         )
     return files
 
@@ -182,8 +181,8 @@ def _unread(root: Path, files: Sequence[Path]) -> Iterator[str]:
     read = set(files)
     if names := [item.relative_to(root).as_posix() for item in items if item not in read]:
         yield (
-            f"{_listed(names)}: not read: sets are files ending in {', '.join(known_endings())}, "
-            "in the descriptors folder where there is one"
+            f"{_listed(names)}: not read: sets are files of descriptors, .npy, .parquet, .pickle or "
+            "others of docs/sources.md, in the descriptors folder where there is one"
         )
 
 

@@ -9,7 +9,7 @@ from typing import cast
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import ArraySource, FileState, files_of, is_pattern, place_of
-from streamclust.sources.formats import format_of, open_file, reader_of
+from streamclust.sources.readers import format_of, open_file, reader_of
 from streamclust.sources.shards import open_folder, open_shards
 
 # In which lists of paths are written, too.

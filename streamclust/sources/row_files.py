@@ -12,7 +12,7 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import ArraySource, check_layout, stored_as
-from streamclust.sources.npy_files import HEADER_LIMIT, read_header
+from streamclust.sources.formats.npy_files import HEADER_LIMIT, read_header
 from streamclust.sources.other_formats import in_one_line
 
 _ENDING = ".npy"

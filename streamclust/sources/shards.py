@@ -11,7 +11,7 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import ArraySource, by_number
-from streamclust.sources.formats import open_file
+from streamclust.sources.readers import open_file
 from streamclust.sources.row_files import open_row_files
 
 

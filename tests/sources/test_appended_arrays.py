@@ -9,7 +9,7 @@ import pytest
 
 from streamclust.errors import SourceError
 from streamclust.sources import open_source
-from streamclust.sources.pickle_machine import WAY_OUT
+from streamclust.sources.formats.pickle_machine import WAY_OUT
 
 WAYS = ["npy", *(f"{protocol}.pickle" for protocol in range(pickle.HIGHEST_PROTOCOL + 1))]
 

@@ -11,7 +11,7 @@ import pytest
 
 from streamclust.errors import SourceError
 from streamclust.sources import fingerprint, open_source
-from streamclust.sources.formats import known_endings
+from streamclust.sources.readers import known_endings
 
 
 @pytest.mark.parametrize("dtype", ["f2", "<f4", ">f4", "f8", ">i2", "u1", "i8"])

@@ -105,8 +105,8 @@ def test_no_descriptors(tmp_path):
     with pytest.raises(SourceError, match="holds no descriptors: put files"):
         find_case(tmp_path)
     (tmp_path / "descriptors").mkdir()
-    (tmp_path / "descriptors" / "a.mat").touch()
-    with pytest.raises(SourceError, match=r"only a\.mat: put files ending in \.npy"):
+    (tmp_path / "descriptors" / "a.doc").touch()
+    with pytest.raises(SourceError, match=r"only a\.doc: put files of them there, \.npy"):
         find_case(tmp_path)
     with pytest.raises(SourceError, match="name at least one"):
         find_case([])
@@ -315,15 +315,15 @@ def test_addresses_are_refused(path):
 
 
 def test_what_is_passed_over_is_told(folder):
-    (folder / "descriptors" / "osnet.npz").touch()
-    (folder / "descriptors" / "vdc_type.pickle.gz").touch()
+    (folder / "descriptors" / "osnet.index").touch()
+    (folder / "descriptors" / "vdc_type.tfrecord").touch()
     (folder / "descriptors" / "parts").mkdir()
     (folder / "above.npy").touch()
     (note,) = find_case(folder).notes
     names, _, words = note.partition(": ")
-    inside = "descriptors/notes.txt, descriptors/osnet.npz, descriptors/parts"
-    assert names == f"above.npy, {inside}, descriptors/vdc_type.pickle.gz"
-    assert words.startswith("not read: sets are files ending in .npy, ")
+    inside = "descriptors/notes.txt, descriptors/osnet.index, descriptors/parts"
+    assert names == f"above.npy, {inside}, descriptors/vdc_type.tfrecord"
+    assert words.startswith("not read: sets are files of descriptors, .npy, ")
     # Of files that are named, others were not meant.
     assert find_case(folder / "descriptors" / "a.npy").notes == ()
 
@@ -337,11 +337,11 @@ def test_many_that_are_passed_over_are_told_in_short(folder):
 
 
 def test_a_folder_without_order_is_not_told_of_what_is_no_array(tmp_path):
-    for name in ("a.npy", "b.pt", "truth.csv", "README.md", "images_paths.csv", "settings.toml"):
+    for name in ("a.npy", "b.faiss", "truth.csv", "README.md", "images_paths.csv", "settings.toml"):
         (tmp_path / name).write_text("x/1.jpg")
     (tmp_path / "out").mkdir()
     (note,) = find_case(tmp_path).notes
-    assert note.startswith("b.pt: not read")
+    assert note.startswith("b.faiss: not read")
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_damaged_text(tmp_path, protocol, find, replace):
 MEMORY = """
 import sys
 import numpy as np
-from streamclust.sources import pickle_files as pickles
+from streamclust.sources.formats import pickle_files as pickles
 from streamclust.sources import open_source
 
 def peak():

@@ -88,6 +88,6 @@ def open_file(path: Path, member: str | None = None) -> ArraySource:
     if name is None:
         words = other_format(path)
         ending = path.suffix or "a file with no ending"
-        known = f"{ending} is not known: use one of {', '.join(known_endings())}"
+        known = f"{ending} is not known: use .npy, .parquet, .pickle or others of docs/sources.md"
         raise SourceError(f"{path}: {words or known}")
     return reader_of(name).open_array(path, member)

@@ -15,7 +15,7 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import ArraySource, RawBytes, stored_array
-from streamclust.sources.brain_floats import BrainFloats
+from streamclust.sources.formats.brain_floats import BrainFloats
 from streamclust.sources.members import Member, chosen_member
 
 ENDINGS = (".safetensors",)
@@ -50,7 +50,8 @@ def open_array(path: Path, member: str | None = None) -> ArraySource:
     size = os.stat(path).st_size
     members = {name: _member(path, name, one) for name, one in header.items()}
     name = chosen_member(path, members, member)
-    shape, start, stop = members[name].shape, *header[name]["data_offsets"]
+    shape = members[name].shape
+    start, stop = header[name]["data_offsets"]
     if not 0 <= start <= stop <= size - first:
         raise SourceError(f"{path}: ends before tensor '{name}' does: copy it again")
     payload = RawBytes(first + start, stop - start)

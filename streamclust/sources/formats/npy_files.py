@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.appended_arrays import all_arrays
 from streamclust.sources.base import (
     ArraySource,
     RawBytes,
@@ -20,6 +19,7 @@ from streamclust.sources.base import (
     check_only_array,
     stored_array,
 )
+from streamclust.sources.formats.appended_arrays import all_arrays
 
 # numpy reads a header whole before it looks at its length, so it is given no more than this.
 HEADER_LIMIT = 1 << 16

@@ -17,10 +17,10 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import ArraySource, RawBytes, stored_array
-from streamclust.sources.brain_floats import BrainFloats
+from streamclust.sources.formats.brain_floats import BrainFloats
+from streamclust.sources.formats.pickle_machine import ByteSpan, Global, Refusal, walk
+from streamclust.sources.formats.zip_members import is_zip_of, place_in_zip, zip_members
 from streamclust.sources.members import Member, chosen_member, paths_among
-from streamclust.sources.pickle_machine import ByteSpan, Global, Refusal, walk
-from streamclust.sources.zip_members import is_zip_of, place_in_zip, zip_members
 
 ENDINGS = (".pt", ".pth")
 _REBUILD = {

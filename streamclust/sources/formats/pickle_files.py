@@ -23,7 +23,6 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.appended_arrays import all_arrays
 from streamclust.sources.base import (
     ArraySource,
     OpenFile,
@@ -35,8 +34,9 @@ from streamclust.sources.base import (
     opened,
     stored_array,
 )
+from streamclust.sources.formats.appended_arrays import all_arrays
+from streamclust.sources.formats.pickle_machine import WAY_OUT, ByteSpan, Global, Refusal, walk
 from streamclust.sources.other_formats import LEGACY_TORCH
-from streamclust.sources.pickle_machine import WAY_OUT, ByteSpan, Global, Refusal, walk
 
 # Small enough that a piece and its temporaries stay in the processor's cache.
 _STEP = 1 << 16

@@ -1,0 +1,1 @@
+"""A module a format of descriptor files, and what several of them share."""
