@@ -39,12 +39,16 @@ OUTLIER_MEASURES = {
 # See docs/sources.md. Files are looked at in this order.
 FORMATS = {
     "npy": "streamclust.sources.formats.npy_files",
+    "npz": "streamclust.sources.formats.npz_files",
+    "parquet": "streamclust.sources.formats.parquet_files",
+    "arrow": "streamclust.sources.formats.arrow_files",
     "zarr": "streamclust.sources.formats.zarr_arrays",
     "hdf5": "streamclust.sources.formats.hdf5_files",
     "torch": "streamclust.sources.formats.torch_files",
     "safetensors": "streamclust.sources.formats.safetensors_files",
     "vecs": "streamclust.sources.formats.vecs_files",
     "pickle": "streamclust.sources.formats.pickle_files",
+    "csv": "streamclust.sources.formats.csv_files",
 }
 # See docs/labels.md. Where none is named, the first one with the ending of the file is taken.
 EXPORTS = {

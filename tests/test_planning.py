@@ -86,8 +86,8 @@ def test_what_a_case_holds_beside_its_sets_is_told(blobs, tmp_path):
     told = [event.text for event in done if isinstance(event, Message)]
     for words in (
         "image_paths.csv: not read: the list of paths is called images_paths.csv",
-        "descriptors/osnet.index: not read: sets are files of descriptors, .npy, .parquet, .pickle or "
-        "others of docs/sources.md, in the descriptors folder where there is one",
+        "descriptors/osnet.index: not read: sets are files of descriptors, .npy, .parquet, .pickle "
+        "or others of docs/sources.md, in the descriptors folder where there is one",
     ):
         assert planned.stderr.splitlines().count(words) == 1
         assert told.count(words) == 2

@@ -151,8 +151,8 @@ def _folder_files(top: Path) -> list[Path]:
     if not files:
         only = f", only {_listed([item.name for item in seen])}" if seen else ""
         raise SourceError(
-            f"{folder}: holds no descriptors{only}: put files of them there, .npy, .parquet, .pickle "
-            "or others of docs/sources.md"
+            f"{folder}: holds no descriptors{only}: put files of them there, .npy, .parquet, "
+            ".pickle or others of docs/sources.md"
         )
     return files
 
@@ -181,8 +181,8 @@ def _unread(root: Path, files: Sequence[Path]) -> Iterator[str]:
     read = set(files)
     if names := [item.relative_to(root).as_posix() for item in items if item not in read]:
         yield (
-            f"{_listed(names)}: not read: sets are files of descriptors, .npy, .parquet, .pickle or "
-            "others of docs/sources.md, in the descriptors folder where there is one"
+            f"{_listed(names)}: not read: sets are files of descriptors, .npy, .parquet, .pickle "
+            "or others of docs/sources.md, in the descriptors folder where there is one"
         )
 
 

@@ -1,0 +1,221 @@
+"""Rows out of columns of Arrow tables: a column of lists, or many of numbers, and one of paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamclust.errors import SourceError
+from streamclust.sources.base import check_layout
+from streamclust.sources.members import name_of_paths
+
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table are the descriptors, and which the paths.
+
+    Attributes
+    ----------
+    values : tuple of str
+        One column of lists, or columns of numbers in their order.
+    is_list : bool
+    width : int or None
+        Numbers of a row; None where only the rows tell.
+    dtype : dtype
+    paths : str or None
+    """
+
+    values: tuple[str, ...]
+    is_list: bool
+    width: int | None
+    dtype: np.dtype
+    paths: str | None
+
+
+def import_pyarrow(path: Path, kind: str) -> Any:
+    """Arrow's library, imported when it is met.
+
+    Raises
+    ------
+    SourceError
+        When it is not there.
+    """
+    try:
+        import pyarrow
+    except ImportError:
+        raise SourceError(f"{path}: is {kind}: pip install 'streamclust[parquet]'") from None
+    return pyarrow
+
+
+def path_column(schema: Any) -> str | None:
+    """The column of paths among those of texts; None where there is none."""
+    import pyarrow.types as types
+
+    return name_of_paths(
+        field.name
+        for field in schema
+        if types.is_string(_plain(field.type)) or types.is_large_string(_plain(field.type))
+    )
+
+
+def columns_of(path: Path, schema: Any, wanted: str | None) -> Columns:
+    """Choose the columns of a table: those of lists first, then all floating-point ones, then all
+    integers but an index.
+
+    Raises
+    ------
+    SourceError
+        When none holds numbers, or several hold lists.
+    """
+    import pyarrow.types as types
+
+    paths = path_column(schema)
+    fields = {field.name: field.type for field in schema}
+    if len(fields) < len(schema):
+        raise SourceError(f"{path}: two of its columns have one name: rename one")
+    if wanted is not None and wanted not in fields:
+        raise SourceError(f"{path}: holds no column '{wanted}', but {_listed(schema)}: name one")
+    lists = {
+        name: kind for name, kind in fields.items() if _is_list(kind) and wanted in (None, name)
+    }
+    if len(lists) > 1:
+        names = ", ".join(list(lists)[:_SHOWN])
+        first = next(iter(lists))
+        raise SourceError(f"{path}: holds lists in {names}: name one, as {path.name}/{first}")
+    if lists:
+        ((name, kind),) = lists.items()
+        width = kind.list_size if types.is_fixed_size_list(kind) else None
+        return Columns((name,), True, width, _dtype(path, name, kind.value_type), paths)
+    floats = [name for name, kind in fields.items() if types.is_floating(kind)]
+    integers = [
+        name
+        for name, kind in fields.items()
+        if types.is_integer(kind) and not name.startswith("__index") and name != "Unnamed: 0"
+    ]
+    numbers = floats or integers
+    if wanted is not None or not numbers:
+        raise SourceError(f"{path}: holds no column of lists of numbers, but {_listed(schema)}")
+    dtype = np.result_type(*(_dtype(path, name, fields[name]) for name in numbers))
+    return Columns(tuple(numbers), False, len(numbers), dtype, paths)
+
+
+def rows_of(path: Path, columns: Columns, batch: Any, first: int) -> np.ndarray:
+    """The rows of a record batch, of which the first is row `first` of the file.
+
+    Raises
+    ------
+    SourceError
+        For nulls, and for lists of another length.
+    """
+    if columns.is_list:
+        return _rows_of_lists(path, columns, batch.column(columns.values[0]), first)
+    rows = np.empty((len(batch), len(columns.values)), columns.dtype)
+    for number, name in enumerate(columns.values):
+        column = batch.column(name)
+        if column.null_count:
+            raise _null(path, name, first + _first_null(column))
+        rows[:, number] = column.to_numpy(zero_copy_only=False)
+    return rows
+
+
+def _rows_of_lists(path: Path, columns: Columns, column: Any, first: int) -> np.ndarray:
+    import pyarrow
+    import pyarrow.compute as compute
+
+    name, width = columns.values[0], columns.width
+    assert width is not None
+    if isinstance(column, pyarrow.ExtensionArray):
+        column = column.storage
+    if column.null_count:
+        raise _null(path, name, first + _first_null(column))
+    if not pyarrow.types.is_fixed_size_list(column.type):
+        lengths = np.asarray(compute.list_value_length(column))
+        others = np.flatnonzero(lengths != width)
+        if len(others):
+            raise SourceError(
+                f"{path}: row {first + others[0]} of '{name}' has {lengths[others[0]]} numbers, "
+                f"and the first {width}: rows of one set have as many"
+            )
+    values = column.flatten()
+    if values.null_count:
+        raise _null(path, name, first + _first_null(values) // width)
+    flat = values.to_numpy(zero_copy_only=False)
+    return flat.reshape(len(column), width).astype(columns.dtype, copy=False)
+
+
+def with_width(path: Path, columns: Columns, batches: Iterator[Any]) -> Columns:
+    """The columns with the length of the first row's list.
+
+    Raises
+    ------
+    SourceError
+        When there is none.
+    """
+    if columns.width is not None:
+        return columns
+    for batch in batches:
+        column = batch.column(columns.values[0])
+        if len(column) and column[0].is_valid:
+            width = len(column[0].as_py())
+            return Columns(columns.values, True, width, columns.dtype, columns.paths)
+        if len(column):
+            raise _null(path, columns.values[0], 0)
+    raise SourceError(f"{path}: has 0 rows: there is nothing to cluster")
+
+
+def texts_of(path: Path, name: str, batches: Iterator[Any]) -> Iterator[str]:
+    """The texts of a column of record batches, one after the other.
+
+    Raises
+    ------
+    SourceError
+        For nulls.
+    """
+    first = 0
+    for batch in batches:
+        column = batch.column(name)
+        if column.null_count:
+            raise _null(path, name, first + _first_null(column))
+        yield from column.to_pylist()
+        first += len(batch)
+
+
+def _first_null(column: Any) -> int:
+    return int(np.flatnonzero(~np.asarray(column.is_valid()))[0])
+
+
+def _null(path: Path, name: str, row: int) -> SourceError:
+    return SourceError(f"{path}: row {row} of '{name}' holds no value: fill or leave out such rows")
+
+
+def _plain(kind: Any) -> Any:
+    """The type of the values of a dictionary, or of an extension's storage."""
+    kind = getattr(kind, "storage_type", kind)
+    return getattr(kind, "value_type", kind) if str(kind).startswith("dictionary") else kind
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    kind = getattr(kind, "storage_type", kind)
+    is_one = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    return is_one and (types.is_floating(kind.value_type) or types.is_integer(kind.value_type))
+
+
+def _dtype(path: Path, name: str, kind: Any) -> np.dtype:
+    dtype = np.dtype(kind.to_pandas_dtype())
+    check_layout(path, (1, 1), dtype)
+    return dtype
+
+
+def _listed(schema: Any) -> str:
+    told: Sequence[str] = [f"{field.name} ({field.type})" for field in schema][:_SHOWN]
+    more = f", and {len(schema) - _SHOWN} more" if len(schema) > _SHOWN else ""
+    text = ", ".join(told) + more
+    return "".join(c if c.isprintable() else "?" for c in text)

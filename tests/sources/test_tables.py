@@ -1,0 +1,153 @@
+"""Descriptors in Parquet, Arrow and Hugging Face data sets."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from cases import write_case
+
+from streamclust import api
+from streamclust.errors import SourceError
+from streamclust.sources import open_source
+from streamclust.sources.case_folder import find_case, open_sets
+from streamclust.sources.paths import iter_paths
+
+pa = pytest.importorskip("pyarrow")
+feather = pytest.importorskip("pyarrow.feather")
+parquet = pytest.importorskip("pyarrow.parquet")
+
+ROWS = np.random.default_rng(0).normal(size=(300, 6)).astype("f4")
+PATHS = [f"a/{row}é.jpg" for row in range(300)]
+
+
+def fixed(values=ROWS):
+    return pa.FixedSizeListArray.from_arrays(values.reshape(-1), values.shape[1])
+
+
+def lists(values=ROWS):
+    return pa.array([*values], pa.list_(pa.from_numpy_dtype(values.dtype)))
+
+
+def as_parquet(path, table):
+    parquet.write_table(table, path, row_group_size=70)
+
+
+def as_feather(path, table):
+    feather.write_feather(table, path, compression="lz4", chunksize=70)
+
+
+def as_stream(path, table):
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+        stream.write_table(table, max_chunksize=70)
+
+
+WRITERS = [as_parquet, as_feather, as_stream]
+
+
+def check(path, values=ROWS, paths=None):
+    source = pickle.loads(pickle.dumps(open_source(path)))
+    assert (source.shape, source.dtype) == (values.shape, values.dtype)
+    for start, stop in [(0, 100), (100, 101), (120, 300), (3, 9), (0, 300), (5, 5), (280, 300)]:
+        np.testing.assert_array_equal(source.read(start, stop), values[start:stop])
+    assert source.has_paths == (paths is not None)
+    if paths is not None:
+        assert list(source.iter_paths()) == paths
+
+
+@pytest.mark.parametrize("write", WRITERS)
+@pytest.mark.parametrize("make", [fixed, lists])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "f2", "i4"])
+def test_a_column_of_lists(tmp_path, write, make, dtype):
+    values = (ROWS * 100).astype(dtype)
+    write(tmp_path / "a.x", pa.table({"n": range(300), "emb": make(values), "image_path": PATHS}))
+    check(tmp_path / "a.x", values, PATHS)
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_columns_of_numbers(tmp_path, write):
+    columns = {f"x{number}": column for number, column in enumerate(ROWS.T)}
+    write(tmp_path / "a.x", pa.table({"index": range(300), "filename": PATHS, **columns}))
+    check(tmp_path / "a.x", paths=PATHS)
+    whole = (ROWS * 9).astype("i2")
+    columns = {f"x{number}": column for number, column in enumerate(whole.T)}
+    write(tmp_path / "a.x", pa.table(columns))
+    check(tmp_path / "a.x", whole)
+
+
+def test_a_frame_of_pandas(tmp_path):
+    pd.DataFrame({"path": PATHS, "emb": [*ROWS]}, index=PATHS).to_parquet(tmp_path / "a.parquet")
+    check(tmp_path / "a.parquet", paths=PATHS)
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_several_columns_of_lists_are_named(tmp_path, write):
+    write(tmp_path / "a.x", pa.table({"b": fixed(), "c": fixed(ROWS[:, :2].copy())}))
+    with pytest.raises(SourceError, match=r"holds lists in b, c: name one, as a\.x/b"):
+        open_source(tmp_path / "a.x")
+    check(tmp_path / "a.x" / "c", ROWS[:, :2])
+
+
+@pytest.mark.parametrize("write", WRITERS)
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"x": [[1.0, 2.0], [3.0]]}, "row 1 of 'x' has 1 numbers, and the first 2"),
+        ({"x": [[1.0, 2.0], None]}, "row 1 of 'x' holds no value"),
+        ({"x": [[1.0, 2.0], [None, 1.0]]}, "row 1 of 'x' holds no value"),
+        ({"x": [1.0, None]}, "row 1 of 'x' holds no value"),
+        ({"x": ["a", "b"]}, r"holds no column of lists of numbers, but x \(string\)"),
+        ({"x": [[1.0]], "y": [[2.0]]}, "name one"),
+    ],
+)
+def test_what_is_no_table_of_numbers(tmp_path, write, table, words):
+    write(tmp_path / "a.x", pa.table(table))
+    with pytest.raises(SourceError, match=words) as caught:
+        open_source(tmp_path / "a.x")[:]
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_what_is_damaged(tmp_path, write):
+    path = tmp_path / "a.x"
+    write(path, pa.table({"emb": fixed(), "path": PATHS}))
+    whole = path.read_bytes()
+    for length in (len(whole) // 2, len(whole) - 9, len(whole) - 8):
+        path.write_bytes(whole[:length])
+        with pytest.raises(SourceError, match=r"is damaged|breaks off before its end"):
+            open_source(path)[:]
+
+
+def test_paths_of_another_table(tmp_path):
+    for number, part in enumerate([PATHS[:100], PATHS[100:]]):
+        table = pa.table({"image_path": part, "n": range(len(part))})
+        as_parquet(tmp_path / f"metadata_{number}.parquet", table)
+    assert list(iter_paths(tmp_path / "metadata_*.parquet")) == PATHS
+    as_parquet(tmp_path / "b.parquet", pa.table({"n": range(100)}))
+    with pytest.raises(SourceError, match=r"no column is called 'path' \(n\)"):
+        list(iter_paths(tmp_path / "b.parquet"))
+
+
+def test_a_data_set_of_hugging_face(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    made = datasets.Dataset.from_dict({"embedding": ROWS.tolist(), "image_path": PATHS})
+    made = made.cast_column("embedding", datasets.Sequence(datasets.Value("float32")))
+    made.save_to_disk(tmp_path / "a", num_shards=3)
+    check(tmp_path / "a", paths=PATHS)
+    datasets.DatasetDict({"train": made, "test": made}).save_to_disk(tmp_path / "b")
+    with pytest.raises(SourceError, match="holds test, train: name one, as b/test"):
+        open_source(tmp_path / "b")
+    check(tmp_path / "b" / "train", paths=PATHS)
+
+
+@pytest.mark.usefixtures("all_unrendered")
+def test_a_run_on_a_table(tmp_path):
+    case = write_case(tmp_path / "case", b=ROWS)
+    (case / "images_paths.csv").unlink()
+    as_parquet(case / "descriptors" / "a.parquet", pa.table({"emb": fixed(), "path": PATHS}))
+    assert open_sets(find_case(case))[0].paths_file == case / "descriptors" / "a.parquet"
+    made = api.run(case, tmp_path / "out", n_clusters=2)
+    np.testing.assert_array_equal(made.store["descriptors/a/raw"][...], ROWS)
+    assert made.store["images/path"][:].tolist() == PATHS
+    whole = (tmp_path / "out/metrics.csv").read_text()
+    assert whole.count("kmeans,2") == 2
