@@ -159,7 +159,8 @@ def _folder_files(top: Path) -> list[Path]:
 
 def _is_set(item: Path, *, is_among_sets: bool) -> bool:
     """Whether a file or folder holds descriptors: by its ending first, where anything may lie."""
-    if not is_among_sets and not item.name.lower().endswith(known_endings()):
+    endings = known_endings(of_text=False)
+    if not is_among_sets and not item.name.lower().endswith(endings):
         return False
     try:
         if format_of(item) is not None:
@@ -188,7 +189,7 @@ def _unread(root: Path, files: Sequence[Path]) -> Iterator[str]:
 
 def _looks_like_arrays(item: Path) -> bool:
     endings = {ending.lower() for ending in item.suffixes}
-    of_sets = item.name.lower().endswith(known_endings())
+    of_sets = item.name.lower().endswith(known_endings(of_text=False))
     return of_sets or (item.is_file() and bool(endings & _OF_ARRAYS))
 
 

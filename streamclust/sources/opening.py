@@ -9,11 +9,8 @@ from typing import cast
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import ArraySource, FileState, files_of, is_pattern, place_of
-from streamclust.sources.readers import format_of, open_file, reader_of
+from streamclust.sources.readers import TEXT_FORMATS, format_of, open_file, reader_of
 from streamclust.sources.shards import open_folder, open_shards
-
-# In which lists of paths are written, too.
-_TEXT_FORMATS = ("csv",)
 
 
 def open_source(path: str | Path) -> ArraySource:
@@ -64,7 +61,7 @@ def holds_own_paths(path: Path) -> bool:
     if is_pattern(path) or member is not None or place.is_dir():
         return True
     name = format_of(place)
-    return name is not None and name not in _TEXT_FORMATS
+    return name is not None and name not in TEXT_FORMATS
 
 
 def own_paths(path: Path) -> Iterator[str]:

@@ -32,14 +32,10 @@ _COMPRESSED = {
 LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 _BEGINNINGS = {
     b"MATLAB 5.0 MAT-file": ("a MATLAB file", "scipy.io.loadmat('{name}')['VARIABLE']"),
-    b"PAR1": ("a Parquet file", "pandas.read_parquet('{name}').to_numpy('float32')"),
-    b"ARROW1": ("an Arrow file", "pandas.read_feather('{name}').to_numpy('float32')"),
     b"FEA1": ("a Feather file", "pandas.read_feather('{name}').to_numpy('float32')"),
     LEGACY_TORCH: ("written by torch.save", "torch.load('{name}', map_location='cpu').numpy()"),
 }
 _PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head|body|\?xml)", re.IGNORECASE)
-# Lines of numbers: the first bytes of a pickle that is text are none of these.
-_NUMBERS = re.compile(rb"(\xef\xbb\xbf)?[-+ \t]*(\d|\.\d|nan\b)[-+.\deEnainf,;\s]*", re.IGNORECASE)
 _POINTERS = {
     b"version https://git-lfs.github.com/spec": ("a Git LFS pointer", "git lfs pull"),
     b"/annex/objects/": ("a git-annex pointer", "git annex get {name}"),
@@ -74,8 +70,6 @@ def no_text(path: Path) -> str | None:
     except OSError:
         return None
     name = _plain(path.name)
-    if head.startswith(b"PAR1"):
-        return f"is a Parquet file: pandas.read_parquet('{name}').to_csv('FILE.csv', index=False)"
     if head.startswith(b"PK\x03\x04"):
         is_sheet = b"[Content_Types].xml" in head or b"mimetype" in head
         return (
@@ -101,12 +95,6 @@ def _compressed(head: bytes) -> str | None:
 def _zip(head: bytes) -> str | None:
     if not head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return None
-    length = int.from_bytes(head[26:28], "little")
-    first = head[30 : 30 + length].decode("ascii", "replace")
-    if first.endswith(".npy"):
-        key = _plain(first.removesuffix(".npy")).replace("{", "{{").replace("}", "}}")
-        call = f"np.load('{{name}}')['{key}']"
-        return f"is an .npz archive of np.savez: np.save('{{stem}}.npy', {call})"
     return "is a zip archive: unpack it first"
 
 
@@ -138,9 +126,6 @@ def _others(head: bytes) -> str | None:
         return "is a tar archive: unpack it first"
     if len(head) >= 64 and not head.strip(b"\0"):
         return f"begins with {len(head)} zero bytes, as a copy that was broken off: copy it again"
-    if _NUMBERS.fullmatch(head):
-        separator = ", delimiter=','" if b"," in head else ""
-        return f"is text with numbers: np.save('{{stem}}.npy', np.loadtxt('{{name}}'{separator}))"
     return None
 
 

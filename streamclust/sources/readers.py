@@ -16,6 +16,8 @@ from streamclust.sources.base import ArraySource
 from streamclust.sources.other_formats import other_format
 
 HEAD_BYTES = 1024
+# In which lists of paths and tables of what is known are written, too.
+TEXT_FORMATS = ("csv",)
 
 
 class Format(Protocol):
@@ -45,9 +47,10 @@ def reader_of(name: str) -> Format:
     return import_module(FORMATS[name])
 
 
-def known_endings() -> tuple[str, ...]:
-    """Endings of all formats, for messages and for what is worth a look."""
-    return tuple(dict.fromkeys(ending for name in FORMATS for ending in reader_of(name).ENDINGS))
+def known_endings(*, of_text: bool = True) -> tuple[str, ...]:
+    """Endings of all formats, with or without those of texts."""
+    names = [name for name in FORMATS if of_text or name not in TEXT_FORMATS]
+    return tuple(ending for name in names for ending in reader_of(name).ENDINGS)
 
 
 def format_of(path: Path) -> str | None:

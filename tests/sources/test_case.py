@@ -189,7 +189,6 @@ def test_names_without_folders_are_paths_too(tmp_path, names):
         (b"<!DOCTYPE html>\n<p>a/b", "is a web page.*download it again"),
         (b"\x1f\x8b\x08\0", "is compressed with gzip: unpack it first"),
         (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml", "is a spreadsheet: save it as CSV"),
-        (b"PAR1\0", r"Parquet file: pandas\.read_parquet\('p\.csv'\)\.to_csv"),
     ],
 )
 def test_lists_that_are_refused(tmp_path, content, words):
@@ -330,10 +329,10 @@ def test_what_is_passed_over_is_told(folder):
 
 def test_many_that_are_passed_over_are_told_in_short(folder):
     for number in range(30):
-        (folder / "descriptors" / f"{number:02}.npz").touch()
+        (folder / "descriptors" / f"{number:02}.index").touch()
     (note,) = find_case(folder).notes
-    assert "09.npz, …: not read" in note
-    assert "10.npz" not in note
+    assert "09.index, …: not read" in note
+    assert "10.index" not in note
 
 
 def test_a_folder_without_order_is_not_told_of_what_is_no_array(tmp_path):

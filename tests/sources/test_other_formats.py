@@ -50,15 +50,12 @@ OTHERS = {
     "lzma": (lzma.compress(PICKLED, lzma.FORMAT_ALONE), ["compressed with lzma"]),
     "zstd": (b"\x28\xb5\x2f\xfd\x04\x58", ["compressed with zstd"]),
     "lz4": (b"\x04\x22\x4d\x18\x64", ["compressed with lz4"]),
-    "npz": (saved(np.savez, osnet=TABLE), [".npz archive", "np.load('a.", "')['osnet']"]),
     "torch before 1.6": (
         b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.",
         ["written by torch.save", ".numpy()"],
     ),
     "zip": (zipped(a_jpg=b"x"), ["is a zip archive: unpack it first"]),
     "tar": (tar(b""), ["is a tar archive: unpack it first"]),
-    "Parquet": (b"PAR1\x15\4", ["is a Parquet file", "pandas.read_parquet('a.", "to_numpy"]),
-    "Arrow": (b"ARROW1\0\0", ["is an Arrow file", "read_feather"]),
     "MATLAB": (b"MATLAB 5.0 MAT-file, Platform", ["is a MATLAB file", "scipy.io.loadmat('a."]),
     "Git LFS": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
@@ -67,8 +64,6 @@ OTHERS = {
     "git-annex": (b"/annex/objects/SHA256E-s1--0.npy\n", ["git-annex pointer", "git annex get a"]),
     "HTML": (b"\n<!DOCTYPE html>\n<html><head>", ["is a web page", "download it again"]),
     "XML": (b"\xef\xbb\xbf<?xml version='1.0'?><Error>", ["is a web page"]),
-    "CSV": (b"1.5,-2e-3\n3,nan\n", ["text with numbers", "np.loadtxt('a.", "delimiter=','"]),
-    "columns": (b" 1.5 -2\n3 4\n", ["text with numbers", "np.loadtxt('a."]),
     "zeros": (bytes(5000), ["begins with 1024 zero bytes", "copy it again"]),
 }
 ENDINGS = [".npy", ".pickle", ".pt", ".npz", ""]
@@ -106,11 +101,11 @@ def test_an_empty_file(tmp_path, ending):
 
 
 def test_names_in_the_advice_stay_in_one_line(tmp_path):
-    path = tmp_path / "a\n{b}.npz"
-    path.write_bytes(saved(np.savez, **{"x{0}": TABLE}))
+    path = tmp_path / "a\n{b}.mat"
+    path.write_bytes(b"MATLAB 5.0 MAT-file, Platform")
     with pytest.raises(SourceError) as caught:
         open_source(path)
-    assert r"np.load('a\n{b}.npz')['x{0}']" in str(caught.value)
+    assert r"scipy.io.loadmat('a\n{b}.mat')" in str(caught.value)
 
 
 @pytest.mark.parametrize("made", ["npy", "pickle"])

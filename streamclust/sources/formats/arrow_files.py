@@ -85,7 +85,7 @@ class ArrowRows(SequentialSource):
 def open_array(path: Path, member: str | None = None) -> ArrowRows:
     """Open the column of lists of a table, or its columns of numbers.
 
-    A stream tells of its rows at their ends alone: all is read once.
+    A stream does not tell how many rows it has: it is read once for that.
 
     Raises
     ------
@@ -96,12 +96,16 @@ def open_array(path: Path, member: str | None = None) -> ArrowRows:
     columns: Columns | None = None
     n_rows = largest = 0
     for file in files:
+        counted = _n_rows(file)
         for batch in _batches(file):
             if columns is None:
                 chosen = columns_of(path, batch.schema, member)
                 columns = with_width(path, chosen, iter([batch])) if len(batch) else None
-            n_rows += len(batch)
             largest = max(largest, batch.nbytes)
+            if counted is not None and columns is not None:
+                break
+            n_rows += len(batch) * (counted is None)
+        n_rows += counted or 0
     if columns is None:
         raise SourceError(f"{path}: has 0 rows: there is nothing to cluster")
     shape = check_layout(path, (n_rows, columns.width or 0), columns.dtype)
@@ -167,6 +171,19 @@ def _batches(path: Path) -> Iterator[Any]:
     except OSError as error:
         if error.errno:
             raise
+        raise _unreadable(path, error) from error
+
+
+def _n_rows(path: Path) -> int | None:
+    """The rows of a file, as its metadata tell; None of a stream."""
+    pyarrow = import_pyarrow(path, "an Arrow file")
+    if not _begins_as_file(path):
+        return None
+    import pyarrow.dataset as dataset
+
+    try:
+        return int(dataset.dataset(path, format="ipc").count_rows())
+    except (pyarrow.lib.ArrowException, OSError) as error:
         raise _unreadable(path, error) from error
 
 

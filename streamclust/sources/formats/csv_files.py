@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ ENDINGS = (".csv", ".tsv")
 _MOST_LINE = 2**20
 _LINES_LOOKED_AT = 3
 _PIECE_BYTES = 2**20
-_SEARCH_BYTES = 2**20
+_TEXTS_AT_ONCE = 65_536
 _FIELD = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(nan|inf|infinity)"
 _NUMBER = re.compile(_FIELD, re.IGNORECASE)
 _SEPARATORS = (",", ";", "\t", " ")
@@ -58,7 +59,7 @@ def is_one(path: Path, head: bytes) -> bool:
         return False
     try:
         layout = _layout(path)
-    except (UnicodeDecodeError, SourceError):
+    except (SourceError, csv.Error):
         return False
     return layout is not None
 
@@ -81,34 +82,22 @@ class TextRows(SequentialSource):
         """All rows, some lines at a time."""
         n_rows = max(1, _PIECE_BYTES // (8 * self.shape[1]))
         start = 0
-        for table in _tables(self.path, self.layout, self.layout.numbers, n_rows, float):
-            values = table.to_numpy(self.dtype)
-            missing = np.isnan(values)
-            if missing.any():
-                self._check_cells(start, missing)
+        kinds: dict[int, type] = dict.fromkeys(range(self.layout.n_columns), str)
+        kinds.update(dict.fromkeys(self.layout.numbers, float))
+        for table in _tables(self.path, self.layout, n_rows, dtype=kinds):
+            values = table[[*self.layout.numbers]].to_numpy(self.dtype)
+            # An empty cell is read as nan is.
+            if np.isnan(values).any():
+                _check_lines(self.path, self.layout, start, start + len(values))
             yield start, values
             start += len(values)
-
-    def _check_cells(self, start: int, missing: np.ndarray) -> None:
-        """Refuse empty cells, which are read as NaN; nan that is written is one."""
-        wanted = {start + row: column for row, column in np.argwhere(missing)[::-1].tolist()}
-        lines = _lines(self.path)
-        first = self.layout.names is not None
-        for number, line in enumerate(islice(lines, first + start, first + max(wanted) + 1), start):
-            if number in wanted:
-                column = self.layout.numbers[wanted[number]]
-                cells = _cells(line, self.layout.separator)
-                if not cells[column].strip() if column < len(cells) else True:
-                    raise SourceError(
-                        f"{self.path}: line {number + first + 1} has no number in column "
-                        f"{column + 1}: fill it, or write nan"
-                    )
 
     def iter_paths(self) -> Iterator[str]:
         """The column of paths."""
         column = self.layout.paths
         assert column is not None
-        for table in _tables(self.path, self.layout, (column,), 65_536, str):
+        texts = {"dtype": str, "usecols": [column], "keep_default_na": False}
+        for table in _tables(self.path, self.layout, _TEXTS_AT_ONCE, **texts):
             yield from table.iloc[:, 0].tolist()
 
 
@@ -121,10 +110,7 @@ def open_array(path: Path, member: str | None = None) -> TextRows:
         When its lines hold no numbers.
     """
     check_only_array(path, member)
-    try:
-        layout = _layout(path)
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path}: is not UTF-8 text ({error.reason})") from error
+    layout = _layout(path)
     if layout is None:
         raise SourceError(f"{path}: is text without columns of numbers")
     n_rows = sum(1 for line in _lines(path) if line.strip()) - (layout.names is not None)
@@ -142,7 +128,7 @@ def _layout(path: Path) -> _Layout | None:
         rows = [_cells(line, separator) for line in lines]
         if len({len(row) for row in rows}) > 1 or len(rows[0]) < _LEAST_NUMBERS:
             continue
-        is_header = len(rows) > 1 and _n_numbers(rows[0]) < _n_numbers(rows[1])
+        is_header = len(rows) > 1 and _is_header(*rows[:2])
         body = rows[is_header:]
         numbers = [
             column
@@ -162,6 +148,16 @@ def _layout(path: Path) -> _Layout | None:
     return None
 
 
+def _is_header(first: list[str], second: list[str]) -> bool:
+    """Whether the first line has names: fewer numbers, a path's, or as frames number columns."""
+    numbers = [cell for cell in first if _NUMBER.fullmatch(cell)]
+    return (
+        len(numbers) < _n_numbers(second)
+        or any(rank_of_name(cell) < NO_PATHS for cell in first)
+        or numbers == [str(number) for number in range(len(numbers))]
+    )
+
+
 def _n_numbers(cells: list[str]) -> int:
     return sum(_NUMBER.fullmatch(cell.strip()) is not None for cell in cells)
 
@@ -169,21 +165,45 @@ def _n_numbers(cells: list[str]) -> int:
 def _cells(line: str, separator: str) -> list[str]:
     if separator == " ":
         return line.split()
-    return [cell.strip().strip('"') for cell in line.rstrip("\r\n").split(separator)]
+    return [cell.strip() for cell in next(csv.reader([line.rstrip("\r\n")], delimiter=separator))]
+
+
+def _check_lines(path: Path, layout: _Layout, start: int, stop: int | None) -> None:
+    """Refuse rows from `start` to `stop` of which a cell is no number.
+
+    Raises
+    ------
+    SourceError
+        For the first of them.
+    """
+    first = layout.names is not None
+    lines = ((number, line) for number, line in enumerate(_lines(path), 1) if line.strip())
+    end = None if stop is None else first + stop
+    for number, line in islice(lines, first + start, end):
+        cells = _cells(line, layout.separator)
+        if len(cells) != layout.n_columns:
+            raise SourceError(
+                f"{path}: line {number} has {len(cells)} columns, and the first {layout.n_columns}"
+            )
+        for column in layout.numbers:
+            if not _NUMBER.fullmatch(cells[column]):
+                told = repr(cells[column][:40]) + " is no number" if cells[column] else "is empty"
+                raise SourceError(f"{path}: line {number}, column {column + 1}: {told}")
 
 
 def _lines(path: Path) -> Iterator[str]:
     with open(path, encoding="utf-8-sig", newline="") as text:
-        while line := text.readline(_MOST_LINE):
-            if len(line) == _MOST_LINE:
-                raise SourceError(f"{path}: a line has more than {_MOST_LINE} characters")
-            yield line
+        try:
+            while line := text.readline(_MOST_LINE):
+                if len(line) == _MOST_LINE:
+                    raise SourceError(f"{path}: a line has more than {_MOST_LINE} characters")
+                yield line
+        except UnicodeDecodeError as error:
+            raise SourceError(f"{path}: is not UTF-8 text ({error.reason})") from error
 
 
-def _tables(
-    path: Path, layout: _Layout, columns: tuple[int, ...], n_rows: int, kind: type
-) -> Iterator[Any]:
-    """Columns of the lines, some at a time, as frames."""
+def _tables(path: Path, layout: _Layout, n_rows: int, **options: Any) -> Iterator[Any]:
+    """The lines, some at a time, as frames."""
     import pandas as pd
 
     separator = r"\s+" if layout.separator == " " else layout.separator
@@ -193,18 +213,18 @@ def _tables(
             sep=separator,
             header=None,
             skiprows=int(layout.names is not None),
-            names=range(layout.n_columns),
-            usecols=list(columns),
-            dtype=dict.fromkeys(columns, kind),
             chunksize=n_rows,
             skipinitialspace=True,
-            keep_default_na=kind is float,
             encoding="utf-8-sig",
-            float_precision="round_trip",
             engine="c",
             low_memory=False,
+            **options,
+            # Later versions read numbers to the last bit, and warn of being told to.
+            **({"float_precision": "round_trip"} if pd.__version__ < "3" else {}),
         ) as tables:
             yield from tables
     except (ValueError, OverflowError) as error:  # also of pandas' parser and of UTF-8
+        if not isinstance(error, UnicodeDecodeError):
+            _check_lines(path, layout, 0, None)
         reason = " ".join(str(error).split())[:200]
         raise SourceError(f"{path}: cannot be read as a table of numbers ({reason})") from error
