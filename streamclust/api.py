@@ -13,6 +13,7 @@ from streamclust.store import Workspace
 
 if TYPE_CHECKING:
     from streamclust.settings import Settings
+    from streamclust.sources import CaseInputs
     from streamclust.steps import Planned
 
 PathLike = str | Path
@@ -22,7 +23,13 @@ CaseLike = PathLike | Sequence[PathLike] | Mapping[str, Any] | Any
 
 @with_settings
 def run(
-    case: CaseLike, out: PathLike, *, observers: Observers = (), **settings: Unpack[RunKeywords]
+    case: CaseLike,
+    out: PathLike,
+    *,
+    paths: PathLike | Sequence[str] | None = None,
+    images: PathLike | None = None,
+    observers: Observers = (),
+    **settings: Unpack[RunKeywords],
 ) -> Case:
     """Run everything on a case: from descriptor files to labels, tables and pictures.
 
@@ -36,6 +43,11 @@ def run(
         (n_rows, n_columns), or several by the names of their sets.
     out : path
         The results folder.
+    paths : path or sequence of str, optional
+        The list of the images' paths, a file or as it is: by default ``images_paths.csv`` beside
+        the descriptors, or the paths that rows come with.
+    images : path, optional
+        The folder or zip file of the images: by default that of the case.
     observers : iterable of callable
         Told what happens, e.g. ``[streamclust.progress.observer()]``.
     **settings
@@ -46,10 +58,29 @@ def run(
     SourceError, SettingsError, MemoryBudgetError, WorkspaceError, ClusterError
         See `streamclust.errors`.
     """
-    return _run(case, out, observers, settings_of("run", settings)[0])
+    chosen, _ = settings_of("run", settings)
+    return _run(_inputs(case, paths, images, out), out, observers, chosen)
 
 
-def _run(case: CaseLike, out: PathLike, observers: Observers, settings: "Settings") -> Case:
+def _inputs(
+    case: CaseLike,
+    paths: PathLike | Sequence[str] | None,
+    images: PathLike | None,
+    out: PathLike | None = None,
+) -> "CaseInputs":
+    """What is given, with a list of paths as a file: in `out`, where it is none yet."""
+    from streamclust.sources import CaseInputs, write_paths
+
+    if paths is not None and not isinstance(paths, str | Path):
+        if out is None:
+            raise SettingsError("paths: name a file of them")
+        paths = write_paths(Path(out), paths)
+    return CaseInputs(case, paths, images)
+
+
+def _run(
+    case: "CaseLike | CaseInputs", out: PathLike, observers: Observers, settings: "Settings"
+) -> Case:
     from streamclust import pipeline
     from streamclust.planning import open_inputs, plan_steps, run_steps
 
@@ -61,7 +92,13 @@ def _run(case: CaseLike, out: PathLike, observers: Observers, settings: "Setting
 
 @with_settings
 def ingest(
-    case: CaseLike, out: PathLike, *, observers: Observers = (), **settings: Unpack[IngestKeywords]
+    case: CaseLike,
+    out: PathLike,
+    *,
+    paths: PathLike | Sequence[str] | None = None,
+    images: PathLike | None = None,
+    observers: Observers = (),
+    **settings: Unpack[IngestKeywords],
 ) -> Case:
     """Convert a case's descriptor files to Zarr and sum their moments and covariances.
 
@@ -71,7 +108,7 @@ def ingest(
     from streamclust.planning import ingesting_steps, open_inputs, plan_steps
 
     chosen, _ = settings_of("ingest", settings)
-    inputs = open_inputs(case, chosen)
+    inputs = open_inputs(_inputs(case, paths, images, out), chosen)
     plan_steps(inputs, chosen, ingesting_steps(inputs))
     workspace = Workspace(out, create=True)
     with pipeline.working(workspace, chosen, "ingest", *observers) as job:
@@ -80,7 +117,13 @@ def ingest(
 
 
 @with_settings
-def plan(case: CaseLike, **settings: Unpack[RunKeywords]) -> "list[Planned]":
+def plan(
+    case: CaseLike,
+    *,
+    paths: PathLike | None = None,
+    images: PathLike | None = None,
+    **settings: Unpack[RunKeywords],
+) -> "list[Planned]":
     """What a run would do and the memory each step would take; does nothing.
 
     Raises
@@ -91,7 +134,7 @@ def plan(case: CaseLike, **settings: Unpack[RunKeywords]) -> "list[Planned]":
     from streamclust.planning import open_inputs, plan_steps, run_steps
 
     chosen, _ = settings_of("plan", settings)
-    inputs = open_inputs(case, chosen)
+    inputs = open_inputs(_inputs(case, paths, images), chosen)
     return plan_steps(inputs, chosen, run_steps(inputs, chosen))
 
 

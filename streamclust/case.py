@@ -412,6 +412,7 @@ class Case(Results):
         *,
         clustering: str | int | None = None,
         outliers: bool = True,
+        paths: PathLike | None = None,
         overwrite: bool = False,
         observers: Observers = (),
         **settings: Unpack[SeededKeywords],
@@ -430,6 +431,8 @@ class Case(Results):
             Which one of each set, see `labels`; the recommended one by default.
         outliers : bool
             Score the rows, which takes most of the time.
+        paths : path, optional
+            The list of the rows' paths, where it is not in the case folder.
         overwrite : bool
             Write over files of another origin.
 
@@ -441,8 +444,10 @@ class Case(Results):
             When there is no such clustering, or a file that would be overwritten.
         """
         from streamclust.labelling import AssignOptions, assign
+        from streamclust.sources import CaseInputs
 
-        wanted = AssignOptions(new, Path(to), _text(clustering), outliers, overwrite)
+        given = CaseInputs(new, paths)
+        wanted = AssignOptions(given, Path(to), _text(clustering), outliers, overwrite)
         with self._working("assign", observers, settings) as job:
             assign(job, wanted)
         return self
@@ -452,6 +457,8 @@ class Case(Results):
         self,
         new: PathLike | Sequence[PathLike],
         *,
+        paths: PathLike | None = None,
+        images: PathLike | None = None,
         observers: Observers = (),
         **settings: Unpack[ReadingKeywords],
     ) -> "Case":
@@ -466,7 +473,10 @@ class Case(Results):
         ----------
         new : path or sequence of paths
             A case folder, or descriptor files that are called as the sets: one for each set that
-            is not mixed.
+            is not mixed; or arrays, as for `streamclust.run`.
+        paths, images : path, optional
+            The list of the rows' paths, and the folder or zip file of their images, where they are
+            not in the case folder.
 
         Raises
         ------
@@ -477,9 +487,10 @@ class Case(Results):
             When a set has no clusterings that could go on.
         """
         from streamclust import pipeline
+        from streamclust.sources import CaseInputs
 
         with self._working("update", observers, settings) as job:
-            pipeline.update(job, new)
+            pipeline.update(job, CaseInputs(new, paths, images))
         return self
 
     def verify(self, *, observers: Observers = ()) -> "list[Damage]":

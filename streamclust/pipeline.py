@@ -49,6 +49,7 @@ from streamclust.planning import (
 )
 from streamclust.reduction import Ingest, Reduce, check_invalid
 from streamclust.settings import AUTO, Settings
+from streamclust.sources import CaseInputs, CaseLike
 from streamclust.steps import Job, Step, StoredShapes
 from streamclust.store import (
     Damage,
@@ -374,7 +375,7 @@ def each_set(step: Callable[[Job, str], None], job: Job) -> None:
         step(job, descriptor)
 
 
-def update(job: Job, new: str | Path | Sequence[str | Path]) -> None:
+def update(job: Job, new: CaseLike | CaseInputs) -> None:
     """Add rows to all sets, let their clusterings go on, and measure, score and write anew.
 
     Raises

@@ -28,6 +28,7 @@ from streamclust.settings import AUTO, Settings
 from streamclust.sources import (
     ArraySource,
     CaseFolder,
+    CaseInputs,
     CaseLike,
     find_case,
     open_sets,
@@ -45,7 +46,7 @@ class Inputs:
     n_rows: int
 
 
-def open_inputs(case: CaseLike, settings: Settings) -> Inputs:
+def open_inputs(case: CaseLike | CaseInputs, settings: Settings) -> Inputs:
     """Find a case and open its files.
 
     Raises

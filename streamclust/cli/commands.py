@@ -12,9 +12,11 @@ from streamclust.cli.options import (
     CASE,
     FILE,
     FOLDER,
+    IMAGES,
     NEW,
     OUT,
     OUT_FOLDER,
+    PATHS,
     QUIET,
     clustering_options,
     command,
@@ -28,7 +30,7 @@ from streamclust.registries import EXPORTS, LAYOUTS
 from streamclust.settings import Settings, heeded
 
 
-@command(CASE, OUT_FOLDER)
+@command(CASE, OUT_FOLDER, PATHS, IMAGES)
 def run(case: tuple[str, ...], out: str, **given: Any) -> None:
     """Run everything on CASE: a case folder, or descriptor files."""
     _summarise(api.run(_one_or_all(case), out, **given))
@@ -50,7 +52,7 @@ def demo(folder: str, **given: Any) -> None:
     _summarise(api.demo(folder, **given))
 
 
-@command(CASE, OUT_FOLDER)
+@command(CASE, OUT_FOLDER, PATHS, IMAGES)
 def ingest(case: tuple[str, ...], out: str, **given: Any) -> None:
     """Convert the descriptors of CASE to Zarr and sum their moments."""
     api.ingest(_one_or_all(case), out, **given)
@@ -201,6 +203,7 @@ def label(out: str, **given: Any) -> None:
         ["--to"], required=True, metavar="FILE", type=FILE, help="As of the command export."
     ),
     *clustering_options(),
+    PATHS,
     click.Option(
         ["--outliers/--no-outliers"], default=True, help="Score the rows [they are scored]."
     ),
@@ -211,7 +214,7 @@ def assign(out: str, new: tuple[str, ...], **given: Any) -> None:
     api.open(out).assign(_one_or_all(new), **given)
 
 
-@command(OUT, NEW)
+@command(OUT, NEW, PATHS, IMAGES)
 def update(out: str, new: tuple[str, ...], **given: Any) -> None:
     """Add NEW rows, a case folder or a file a set, to OUT, whose clusterings go on learning."""
     api.open(out).update(_one_or_all(new), **given)
@@ -241,15 +244,15 @@ def verify(out: str, quiet: bool) -> None:
         click.echo("nothing is damaged")
 
 
-@command(CASE, shown=False)
+@command(CASE, PATHS, IMAGES, shown=False)
 def plan(case: tuple[str, ...], **given: Any) -> None:
     """Tell what a run on CASE would do and take; do nothing."""
     steps = api.plan(_one_or_all(case), **given)
     from streamclust.cli.summary import print_plan
-    from streamclust.sources import find_case
+    from streamclust.sources import CaseInputs, find_case
 
     print_plan(steps, _settings().memory_bytes)
-    for words in find_case(_one_or_all(case)).notes:
+    for words in find_case(CaseInputs(_one_or_all(case), given["paths"], given["images"])).notes:
         click.echo(words, err=True)
 
 

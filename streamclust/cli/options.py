@@ -18,6 +18,14 @@ FILE = click.Path(dir_okay=False)
 
 CASE = click.Argument(["case"], nargs=-1, required=True, type=click.Path())
 NEW = click.Argument(["new"], nargs=-1, required=True, type=click.Path())
+PATHS = click.Option(
+    ["--paths"],
+    type=click.Path(),
+    help="List of the images' paths [images_paths.csv, or what rows come with].",
+)
+IMAGES = click.Option(
+    ["--images"], type=click.Path(), help="Folder or zip file of the images [of the case]."
+)
 OUT = click.Argument(["out"], type=FOLDER)
 OUT_FOLDER = click.Option(["--out"], required=True, type=FOLDER, help="Folder of the results.")
 ATTRIBUTES = (

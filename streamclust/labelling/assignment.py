@@ -33,6 +33,7 @@ from streamclust.reduction import projection_of
 from streamclust.sources import (
     ArraySource,
     CaseFolder,
+    CaseInputs,
     CaseLike,
     find_case,
     iter_paths,
@@ -98,7 +99,7 @@ class SetRows(NamedTuple):
     valid: np.ndarray
 
 
-def open_new(job: Job, paths: CaseLike) -> NewCase:
+def open_new(job: Job, given: CaseLike | CaseInputs) -> NewCase:
     """Open a case folder or descriptor files, and hold them against the stored sets.
 
     Raises
@@ -107,7 +108,7 @@ def open_new(job: Job, paths: CaseLike) -> NewCase:
         When none of them is of a stored set, one has another width or type than the set, or they
         are of different numbers of rows.
     """
-    case = find_case(paths)
+    case = find_case(given)
     for words in case.notes:
         job.events.note(words)
     folder = job.workspace.folder
@@ -290,7 +291,7 @@ class AssignOptions:
         Write over files of another origin.
     """
 
-    new: CaseLike
+    new: CaseLike | CaseInputs
     file: Path
     clustering: str | None = None
     outliers: bool = True

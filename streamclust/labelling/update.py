@@ -25,7 +25,14 @@ from streamclust.labelling.names import cluster_names
 from streamclust.memory import MIB, Need
 from streamclust.passes import Shape
 from streamclust.reduction import reduced_mark, settings_of, source_attributes
-from streamclust.sources import DIGEST_BYTES, ArraySource, CaseLike, iter_paths, path_digests
+from streamclust.sources import (
+    DIGEST_BYTES,
+    ArraySource,
+    CaseInputs,
+    CaseLike,
+    iter_paths,
+    path_digests,
+)
 from streamclust.steps import Job
 from streamclust.store import (
     PATH,
@@ -60,7 +67,7 @@ _COUNTS = ("before", "gained", "moved_in", "moved_out")
 CLUSTER_CHANGES = ("set", "clustering", "cluster", "name", *_COUNTS, "after", "psi")
 
 
-def add_new_rows(job: Job, paths: CaseLike) -> list[str]:
+def add_new_rows(job: Job, given: CaseLike | CaseInputs) -> list[str]:
     """Add rows to all sets, and let their clusterings go on; gives the names of the sets.
 
     Raises
@@ -76,7 +83,7 @@ def add_new_rows(job: Job, paths: CaseLike) -> list[str]:
     if job.settings.descriptors is not None:
         raise SettingsError("an update adds rows to all sets: leave --descriptors out")
     sets = [stored for stored in descriptor_sets(job.workspace) if not stored.is_mixed]
-    new = open_new(job, paths)
+    new = open_new(job, given)
     _check_files(job.workspace, sets, new)
     if _is_there(job.workspace, sets, new):
         job.events.note(f"{new.case.root}: already in {job.workspace.folder}: nothing to add")

@@ -11,6 +11,7 @@ from .base import check_unchanged as check_unchanged
 from .base import fingerprint as fingerprint
 from .base import opened as opened
 from .case_folder import CaseFolder as CaseFolder
+from .case_folder import CaseInputs as CaseInputs
 from .case_folder import CaseLike as CaseLike
 from .case_folder import check_rows as check_rows
 from .case_folder import find_case as find_case
@@ -41,3 +42,4 @@ from .paths import iter_paths as iter_paths
 from .paths import list_layout as list_layout
 from .paths import normalise_path as normalise_path
 from .paths import path_digests as path_digests
+from .paths import write_paths as write_paths

@@ -51,6 +51,24 @@ CaseLike = str | Path | Sequence[str | Path] | Any
 
 
 @dataclass(frozen=True)
+class CaseInputs:
+    """What a command is given: descriptors, and where else their paths and images are.
+
+    Attributes
+    ----------
+    case : path, sequence of paths, array, or mapping of str to array
+    paths : path, optional
+        The list of paths, in place of what stands beside the descriptors.
+    images : path, optional
+        A folder or zip file of images.
+    """
+
+    case: CaseLike
+    paths: str | Path | None = None
+    images: str | Path | None = None
+
+
+@dataclass(frozen=True)
 class CaseFolder:
     """The inputs of a run.
 
@@ -89,12 +107,12 @@ class CaseFolder:
             check_unchanged(self.paths_file, self.paths_state)
 
 
-def find_case(path: CaseLike, descriptors: Sequence[str] | None = None) -> CaseFolder:
+def find_case(given: CaseLike | CaseInputs, descriptors: Sequence[str] | None = None) -> CaseFolder:
     """Find the inputs in a case folder, or make a case of single descriptor files.
 
     Parameters
     ----------
-    path : path, sequence of paths, array, or mapping of str to array
+    given : path, sequence of paths, array, mapping of str to array, or CaseInputs
         A folder with ``descriptors/*`` and, if there are any, ``images_paths.csv``
         and images in ``row_data`` or ``raw_data``; or one or more descriptor files,
         with the list of paths beside them or one folder up; or arrays that a program holds.
@@ -108,12 +126,16 @@ def find_case(path: CaseLike, descriptors: Sequence[str] | None = None) -> CaseF
         If there are no descriptors, if two files have the same set name, or if a
         set that is asked for is not there.
     """
+    inputs = given if isinstance(given, CaseInputs) else CaseInputs(given)
+    path, paths_file = inputs.case, _named_list(inputs.paths)
+    images = None if inputs.images is None else _named_images(Path(inputs.images))
     held = held_sets(path)
     if held is not None:
         for name in held:
             _check_name(name, Path(name))
         chosen = _select(dict(sorted(held.items())), descriptors, Path("arrays"))
-        return CaseFolder(Path("arrays"), chosen, None, None)
+        state = None if paths_file is None else FileState.of(paths_file)
+        return CaseFolder(Path("arrays"), chosen, paths_file, images, state)
     is_named = True
     for one in [path] if isinstance(path, str | Path) else path:
         check_is_no_address(one)
@@ -133,15 +155,34 @@ def find_case(path: CaseLike, descriptors: Sequence[str] | None = None) -> CaseF
     is_case = (root / "descriptors").is_dir() or (root / PATHS_NAME).is_file()
     if not is_case and (root.parent / PATHS_NAME).is_file():
         root = root.parent
-    paths_file = root / PATHS_NAME if (root / PATHS_NAME).is_file() else None
+    if paths_file is None and (root / PATHS_NAME).is_file():
+        paths_file = root / PATHS_NAME
     return CaseFolder(
         root=root,
         descriptors=_select(_by_name(files), descriptors, root),
         paths_file=paths_file,
-        images=_find_images(root),
+        images=images or _find_images(root),
         paths_state=None if paths_file is None else FileState.of(paths_file),
         notes=(*_other_lists(root, paths_file), *([] if is_named else _unread(root, files))),
     )
+
+
+def _named_list(given: str | Path | None) -> Path | None:
+    """The list of paths that is named, absolute: it is read again later."""
+    if given is None:
+        return None
+    check_is_no_address(given)
+    path = Path(given).absolute()
+    if not (place_of(path)[0].exists() or is_pattern(path)):
+        raise SourceError(f"{path}: does not exist: check --paths")
+    return path
+
+
+def _named_images(path: Path) -> Path:
+    check_is_no_address(path)
+    if not path.exists():
+        raise SourceError(f"{path}: does not exist: check --images")
+    return path.absolute()
 
 
 def _folder_files(top: Path) -> list[Path]:

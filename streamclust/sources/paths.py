@@ -5,6 +5,7 @@ number or by path.
 """
 
 import csv
+import filecmp
 import hashlib
 import re
 import unicodedata
@@ -18,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.cells import plain_cell
+from streamclust.sources.cells import plain_cell, safe_cell
 from streamclust.sources.members import NO_PATHS, TAIL, rank_of_name
 from streamclust.sources.opening import holds_own_paths, own_paths
 from streamclust.sources.other_formats import no_text
@@ -468,3 +469,26 @@ def path_tail(path: str) -> str:
     """
     *folders, name = normalise_path(path).rsplit("/", 2)[-2:]
     return "/".join([*folders, splitext(name)[0]])
+
+
+def write_paths(folder: Path, paths: Iterable[str]) -> Path:
+    """Write a list of paths into a folder, unless it is there as it would be written.
+
+    Returns
+    -------
+    Path
+        The list, ``images_paths.csv``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "images_paths.csv"
+    staged = file.with_name(f".{file.name}.part")
+    with open(staged, "w", newline="", encoding="utf-8") as text:
+        lines = csv.writer(text)
+        lines.writerow(["paths"])
+        lines.writerows([safe_cell(str(path))] for path in paths)
+    # The same list stays as it is, for its time tells whether it was changed.
+    if file.is_file() and filecmp.cmp(file, staged, shallow=False):
+        staged.unlink()
+    else:
+        staged.replace(file)
+    return file.absolute()

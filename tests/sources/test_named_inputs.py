@@ -1,0 +1,66 @@
+"""Paths and images that are named: elsewhere than in the case folder."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from cases import write_case
+from click.testing import CliRunner
+from PIL import Image
+
+from streamclust import api
+from streamclust.cli import commands
+from streamclust.errors import SettingsError, SourceError
+
+ROWS = np.random.default_rng(0).normal(size=(60, 5)).astype("f4")
+PATHS = [f"x/{row}.jpg" for row in range(60)]
+
+
+@pytest.fixture
+def case(tmp_path):
+    made = write_case(tmp_path / "case", a=ROWS)
+    (tmp_path / "list.txt").write_text("\n".join(PATHS))
+    for path in PATHS:
+        file = tmp_path / "photos" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 6), "red").save(file)
+    return made
+
+
+@pytest.mark.usefixtures("all_unrendered")
+def test_by_every_command(case, tmp_path):
+    named = {"paths": tmp_path / "list.txt", "images": tmp_path / "photos"}
+    options = [word for name, value in named.items() for word in (f"--{name}", str(value))]
+    out = str(tmp_path / "out")
+    for command in (["plan", str(case)], ["run", str(case), "--out", out, "--quiet"]):
+        made = CliRunner().invoke(commands, [*command, *options, "--n-clusters", "2"])
+        assert made.exit_code == 0, made.output
+        assert ("suspects" in made.output) == (command[0] == "plan")
+    results = api.open(out)
+    assert results.store["images/path"][:].tolist() == PATHS
+    assert results.store["images/path"].attrs["images"] == str(tmp_path / "photos")
+    results.assign({"a": ROWS}, tmp_path / "new.csv", paths=named["paths"])
+    assert pd.read_csv(tmp_path / "new.csv").path.tolist() == PATHS
+    (tmp_path / "more.txt").write_text("\n".join(f"y/{row}.jpg" for row in range(60)))
+    results.update({"a": ROWS + 1}, paths=tmp_path / "more.txt", images=tmp_path / "photos")
+    assert results.store["images/path"][59:61].tolist() == ["x/59.jpg", "y/0.jpg"]
+
+
+@pytest.mark.usefixtures("all_unrendered")
+def test_a_list_that_a_program_holds(tmp_path):
+    made = api.run(ROWS, tmp_path / "out", paths=PATHS, n_clusters=2)
+    assert made.store["images/path"][:].tolist() == PATHS
+    written = (tmp_path / "out/images_paths.csv").stat().st_mtime_ns
+    api.run(ROWS, tmp_path / "out", paths=iter(PATHS), n_clusters=2)
+    assert (tmp_path / "out/images_paths.csv").stat().st_mtime_ns == written
+    with pytest.raises(SettingsError, match="paths: name a file of them"):
+        api.plan(ROWS, paths=PATHS)
+    with pytest.raises(SourceError, match=r"the numbers of rows differ: descriptors 60, .* 59"):
+        api.run(ROWS, tmp_path / "out", paths=PATHS[1:], n_clusters=2)
+
+
+@pytest.mark.parametrize("name", ["paths", "images"])
+def test_what_is_not_there(case, tmp_path, name):
+    with pytest.raises(SourceError, match=f"none: does not exist: check --{name}"):
+        api.plan(case, **{name: tmp_path / "none"})
+    with pytest.raises(SourceError, match="are not served"):
+        api.plan(case, **{name: "s3://bucket/a"})
