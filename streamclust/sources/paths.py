@@ -41,6 +41,7 @@ _PATH_COLUMNS = (
     re.compile(r"(images?|imgs?|files?)", re.IGNORECASE),
     re.compile(r"names?", re.IGNORECASE),
 )
+PATH_RANKS = len(_PATH_COLUMNS)
 _IMAGE_ENDING = re.compile(
     r"\.(jpe?g?|jfif|png|bmp|gif|tiff?|webp|p[gpbn]m|avif|hei[cf]|jp2|j2k|jpx|jxl)$", re.IGNORECASE
 )
@@ -227,7 +228,7 @@ def _find_column(first: list[str], rest: list[list[str]]) -> tuple[int, bool] | 
         return paths[0], False
     if paths:
         return None
-    ranks = {i: _rank(field) for i, field in enumerate(first)}
+    ranks = {i: path_rank(field) for i, field in enumerate(first)}
     named = [i for i, rank in ranks.items() if rank < len(_PATH_COLUMNS)]
     values = [[line[i] for line in rest] for i in range(len(first))]
     if named:
@@ -239,7 +240,7 @@ def _find_column(first: list[str], rest: list[list[str]]) -> tuple[int, bool] | 
     return (likely[0], True) if len(likely) == 1 else None
 
 
-def _rank(name: str) -> int:
+def path_rank(name: str) -> int:
     """Where a column's name stands among those of paths; beyond all for others."""
     ranks = (i for i, names in enumerate(_PATH_COLUMNS) if names.fullmatch(name.strip()))
     return 0 if name.strip().lower() == TAIL else next(ranks, len(_PATH_COLUMNS))
@@ -254,7 +255,7 @@ def _likeness(values: list[str]) -> int:
 
 def _is_header_of_one_column(values: list[str]) -> bool:
     first, rest = values[0].strip(), values[1:]
-    if _rank(first) < len(_PATH_COLUMNS):
+    if path_rank(first) < len(_PATH_COLUMNS):
         return True
     if _looks_like_path(first):
         return False
@@ -284,7 +285,7 @@ def count_mismatch(file: str | Path, n_paths: int, n_rows: int) -> str:
     layout = list_layout(file)
     first = next(csv_lines(file, layout.separator))
     line = layout.separator.join(first)[:100]
-    is_named = layout.is_header and _rank(first[layout.column]) < len(_PATH_COLUMNS)
+    is_named = layout.is_header and path_rank(first[layout.column]) < len(_PATH_COLUMNS)
     if layout.is_header and not is_named and n_paths == n_rows - 1:
         return f"its first line, {line!r}, was taken for a header: add one if it is a path"
     if not layout.is_header and n_paths == n_rows + 1:
