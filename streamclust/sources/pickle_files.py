@@ -35,10 +35,10 @@ from streamclust.sources.base import (
     opened,
     stored_array,
 )
-from streamclust.sources.pickle_frames import FRAME_GLOBALS, Made
-from streamclust.sources.pickle_items import Array, ByteSpan, Content, Global, Items
 from streamclust.sources.pickle_machine import Refusal, walk
-from streamclust.sources.pickle_tables import described, table_of
+from streamclust.sources.pickled.frames import Made, is_of_frames
+from streamclust.sources.pickled.items import Array, ByteSpan, Content, Global, Items
+from streamclust.sources.pickled.tables import described, table_of
 
 # Small enough that a piece and its temporaries stay in the processor's cache.
 _STEP = 1 << 16
@@ -199,8 +199,6 @@ _LIKELY = {
     "numpy": "a special kind of array or a single number: use np.asarray(…) and save that",
     "joblib": "written by joblib.dump: use joblib.load where you trust it, and np.save",
     "torch": "a torch tensor: use tensor.numpy() and save that",
-    "pandas": "a pandas object of a kind that is not read: use .to_numpy() and save that, or "
-    "DataFrame.to_parquet",
     "pathlib": "a path that is no str: use str(path) and save that",
     "scipy": "a scipy object: use .toarray() and save that",
 }
@@ -286,7 +284,7 @@ class _Arrays:
         self.path = path
 
     def check_global(self, target: Global) -> None:
-        if target in _ALLOWED or target in FRAME_GLOBALS:
+        if target in _ALLOWED or is_of_frames(target):
             return
         # Names may hold line ends and worse.
         module, name = (ascii(word[:80])[1:-1] for word in (target.module, target.name))
@@ -309,7 +307,7 @@ class _Arrays:
             return _encode(arguments)
         if target in _BYTES and arguments == ():
             return ByteSpan(0, 0, "raw", False, b"")
-        if target in FRAME_GLOBALS:
+        if is_of_frames(target):
             return Made(target, arguments)
         raise Refusal(f"a call of '{target.module} {target.name}'")
 
@@ -342,7 +340,7 @@ class _Arrays:
         except (TypeError, ValueError) as error:
             raise Refusal(f"dtype '{word}', which this machine's numpy does not know") from error
         # Refused before what comes with it, which would tell less.
-        if dtype.kind in "VMm":
+        if dtype.kind == "V":
             check_layout(self.path, (1, 1), dtype)
         return _DType(dtype)
 
@@ -384,6 +382,8 @@ def _content(shape: object, dtype: object, order: Literal["C", "F"], span: objec
 def _with_byte_order(dtype: np.dtype, state: tuple[Any, ...]) -> np.dtype:
     # (version, byte order, subarray, names, fields, size, alignment, flags)
     numbers = {"O": (-1, -1, 63), "U": (dtype.itemsize, 4, 8), "S": (dtype.itemsize, 1, 0)}
+    if dtype.kind in "Mm" and len(state) == 9:
+        return dtype
     plain = (None, None, None, *numbers.get(dtype.kind, (-1, -1, 0)))
     if len(state) != 8 or state[0] != 3 or state[2:] != plain or not isinstance(state[1], ByteSpan):
         raise Refusal("a dtype with an unknown state")

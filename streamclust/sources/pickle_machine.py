@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, Protocol
 
 from streamclust.errors import SourceError
-from streamclust.sources.pickle_items import TEXT, ByteSpan, Float, Global, Items, Run
-from streamclust.sources.pickle_leaps import BEGINNINGS, Leaper, Mark
-from streamclust.sources.pickle_memo import Memo
+from streamclust.sources.pickled.items import TEXT, ByteSpan, Float, Global, Items, Run
+from streamclust.sources.pickled.leaps import BEGINNINGS, Leaper, Mark
+from streamclust.sources.pickled.memo import Memo
 
 WAY_OUT = "only plain numpy arrays are read; save the array with np.save or pickle.dump(array)"
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from streamclust.sources.pickle_items import CELL, Run
+from streamclust.sources.pickled.items import CELL, Run
 
 _PIECE = 1 << 20
 # A window that reaches less far is read anew. No frame with arrays in it is much longer.

@@ -216,6 +216,26 @@ class Items:
             count, first, last = count + 1, first if count else int(value), int(value)
         self.floats = count, first, last
 
+    def part(self, start: int, stop: int) -> Items:
+        """Consecutive items."""
+        found, place = Items(self.width), 0
+        for entry in self.entries:
+            count = entry.count if isinstance(entry, Run) else 1
+            first, last = max(start - place, 0), min(stop - place, count)
+            place += count
+            if first >= last:
+                continue
+            if isinstance(entry, Run):
+                places = [held[first:last] for held in entry.places]
+                entry = Run(entry.kinds, places, last - first, entry.width)
+            found.entries.append(entry)
+        return found
+
+    def text_places(self) -> np.ndarray:
+        """Where the items stand that are texts, and nothing else."""
+        runs = [one for one in self.entries if isinstance(one, Run) and one.kinds == (TEXT,)]
+        return np.concatenate([np.empty(0, np.int64), *(np.asarray(run.places[0]) for run in runs)])
+
     def each(self) -> Iterator[tuple[Kinds, tuple[int, ...]] | tuple[None, tuple[Any, ...]]]:
         """Every item: its kinds and places, or None and what is kept of it."""
         for entry in self.entries:

@@ -14,8 +14,8 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import opened
-from streamclust.sources.pickle_items import BATCH, TEXT, Run
-from streamclust.sources.pickle_window import Leap, Remembered, Window
+from streamclust.sources.pickled.items import BATCH, TEXT, Run
+from streamclust.sources.pickled.window import Leap, Remembered, Window
 
 # What is longer is no path.
 _LONGEST = 1 << 15

@@ -10,11 +10,11 @@ import pickle as op  # only the names of its opcodes are used
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from streamclust.sources.pickle_items import TEXT, Items, Run, parts_of
-from streamclust.sources.pickle_memo import Memo
-from streamclust.sources.pickle_templates import Example, Template, learn, placed
-from streamclust.sources.pickle_texts import TEXT_CODES, leap_texts
-from streamclust.sources.pickle_window import Leap, Window
+from streamclust.sources.pickled.items import TEXT, Items, Run, parts_of
+from streamclust.sources.pickled.memo import Memo
+from streamclust.sources.pickled.templates import Example, Template, learn, placed
+from streamclust.sources.pickled.texts import TEXT_CODES, leap_texts
+from streamclust.sources.pickled.window import Leap, Window
 
 _LONGEST = 1 << 19
 # An item begins with one of these.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,23 @@ from streamclust.errors import SourceError
 from streamclust.sources.appended_arrays import joined
 from streamclust.sources.base import ArraySource, StoredArray, check_layout, stored_as
 from streamclust.sources.paths import PATH_RANKS, path_rank
-from streamclust.sources.pickle_frames import Made, frame_of
-from streamclust.sources.pickle_items import TEXT, Array, ByteSpan, Global, Items, Kinds, Run
-from streamclust.sources.pickle_rows import FixedTexts, FloatRows, RowPlaces, WithPaths
-from streamclust.sources.pickle_texts import TextPlaces, only_text
+from streamclust.sources.pickled.frames import INDEX, Made, frame_of
+from streamclust.sources.pickled.items import TEXT, Array, ByteSpan, Global, Items, Kinds, Run
+from streamclust.sources.pickled.named import (
+    AGAIN,
+    MOST_NAMED,
+    lacking,
+    named_values,
+    texts_of,
+    value_of,
+)
+from streamclust.sources.pickled.rows import FloatRows, RowPlaces, WithPaths
+from streamclust.sources.pickled.texts import TextPlaces
 
 WAY_OUT = "only plain numpy arrays, what holds them, and DataFrames are read; use np.save"
 
-_AGAIN = "written by protocol 2 or less: load it and pickle it again with protocol 4"
-_MOST_NAMED = 1000
-_MOST_TOLD = 8
 
 Stored = Callable[[Array], StoredArray]
-Texts = TextPlaces | FixedTexts
 
 
 def table_of(path: Path, value: object, member: str | None, stored: Stored) -> ArraySource:
@@ -46,18 +50,20 @@ def table_of(path: Path, value: object, member: str | None, stored: Stored) -> A
     SourceError
         If there are none, or several.
     """
+    is_frame = isinstance(value, Made)
     if isinstance(value, Made):
-        value = frame_of(path, value, stored)
-    found = value if isinstance(value, ArraySource) else rows_of(path, value, stored)
-    if found is not None:
-        if member is not None:
-            raise SourceError(f"{path}: holds one array: leave out /{member}")
-        return found
-    named = list(_named(path, value))
+        named = list(frame_of(path, value, stored).items())
+    else:
+        found = rows_of(path, value, stored)
+        if found is not None:
+            if member is not None:
+                raise SourceError(f"{path}: holds one array: leave out /{member}")
+            return found
+        named = list(named_values(path, value))
     tables = {name: table for name, one in named if (table := rows_of(path, one, stored))}
     if not tables:
-        if any(map(_is_text_row, _values(value))):
-            raise SourceError(f"{path}: holds rows as text, {_AGAIN}")
+        if any(map(_is_text_row, (*_values(value), *_values([one for _, one in named])))):
+            raise SourceError(f"{path}: holds rows as text, {AGAIN}")
         raise SourceError(f"{path}: refused: holds {described(value)}, not an array: {WAY_OUT}")
     told = ", ".join(
         f"{name} ({table.shape[0]} x {table.shape[1]})" for name, table in tables.items()
@@ -70,17 +76,25 @@ def table_of(path: Path, value: object, member: str | None, stored: Stored) -> A
     table = tables[name]
     if table.has_paths:
         return table
-    is_dict = isinstance(value, Items) and value.width == 2
-    return _with_paths(path, table, named, is_dict)
+    is_named = is_frame or (isinstance(value, Items) and value.width == 2)
+    return _with_paths(path, table, named, is_named)
 
 
 def _with_paths(
-    path: Path, table: ArraySource, named: list[tuple[str, object]], is_dict: bool
+    path: Path, table: ArraySource, named: list[tuple[str, object]], is_named: bool
 ) -> ArraySource:
     """The table with the likeliest of the lists of texts that are as long."""
-    texts = ((name, found) for name, one in named if (found := texts_of(path, one)))
-    ranked = [(path_rank(name) if is_dict else 0, found) for name, found in texts]
-    ranked = [(rank, found) for rank, found in ranked if rank < PATH_RANKS]
+    ranked = []
+    for name, one in named:
+        rank = path_rank(name) if is_named else 0
+        # The names of a frame's rows are their paths where no column is.
+        rank = PATH_RANKS - 1 if name == INDEX else rank
+        if rank == PATH_RANKS:
+            continue
+        if found := texts_of(path, one):
+            ranked.append((rank, found))
+        elif is_named and (row := lacking(one)) is not None:
+            raise SourceError(f"{path}: {name}: row {row} has no path that is text: each needs one")
     fitting = [(rank, found) for rank, found in ranked if len(found) == len(table)]
     if not fitting:
         if ranked:
@@ -94,11 +108,12 @@ def _with_paths(
 
 def _values(value: object) -> list[object]:
     """What a list, dict or tuple begins with."""
-    if isinstance(value, tuple):
-        value = [value]
-    elif isinstance(value, Items):
-        value = [entry for entry in value.entries[:1] if isinstance(entry, tuple)]
-    return [inner for one in value for inner in one] if isinstance(value, list) else []
+    if isinstance(value, Items):
+        first = value.entries[0] if value.entries else ()
+        return list(first) if isinstance(first, tuple) else []
+    if isinstance(value, list):
+        return [inner for one in value for inner in _values(one)]
+    return list(value) if isinstance(value, tuple) else []
 
 
 def _is_text_row(value: object) -> bool:
@@ -108,56 +123,6 @@ def _is_text_row(value: object) -> bool:
     if not isinstance(value, Array) or value.content is None:
         return False
     return isinstance(value.content[3], ByteSpan) and value.content[3].encoding != "raw"
-
-
-def _named(path: Path, value: object) -> Iterator[tuple[str, object]]:
-    """Names and values of a dict; those of a list or tuple are numbers."""
-    if isinstance(value, tuple):
-        yield from ((str(number), one) for number, one in enumerate(value))
-    if not isinstance(value, Items) or len(value) > _MOST_NAMED:
-        return
-    for number, (kinds, parts) in enumerate(value.each()):
-        if value.width == 1:
-            yield str(number), parts[0] if kinds is None else _value(kinds, parts)
-        elif kinds is None:
-            key = parts[0]
-            if isinstance(key, ByteSpan) and key.parts:
-                yield only_text(path, key.place), parts[1]
-        elif kinds[0] == TEXT:
-            yield only_text(path, parts[0]), _value(kinds[1:], parts[1:])
-
-
-def _value(kinds: Kinds, places: tuple[int, ...]) -> object:
-    """An array, or None for anything else."""
-    is_array = len(kinds) == 1 and kinds[0] != TEXT and kinds[0][0] == "array"
-    return Array.at(kinds[0], places[0]) if is_array else None
-
-
-def texts_of(path: Path, value: object) -> Texts | None:
-    """Texts, if it is a list or array of them."""
-    if isinstance(value, TextPlaces | FixedTexts):
-        return value
-    if isinstance(value, Array) and value.content:
-        shape, dtype, _, inner = value.content
-        if len(shape) == 1 and isinstance(inner, Items):
-            found = texts_of(path, inner)
-            return found if found and len(found) == shape[0] else None
-        if len(shape) == 1 and dtype.kind in "US" and isinstance(inner, ByteSpan):
-            if value.parts is None:
-                raise SourceError(f"{path}: holds an array of texts as text: {_AGAIN}")
-            return FixedTexts(path, inner.start, shape[0], dtype)
-        return None
-    if not isinstance(value, Items | tuple) or not len(value):
-        return None
-    if isinstance(value, tuple):
-        spans = [one for one in value if isinstance(one, ByteSpan) and one.parts]
-        if len(spans) < len(value):
-            return None
-        return TextPlaces(path, np.asarray([one.place for one in spans], np.int64))
-    runs = [entry for entry in value.entries if isinstance(entry, Run) and entry.kinds == (TEXT,)]
-    if value.width != 1 or len(runs) < len(value.entries):
-        return None
-    return TextPlaces(path, np.concatenate([np.asarray(run.places[0]) for run in runs]))
 
 
 def rows_of(path: Path, value: object, stored: Stored) -> ArraySource | None:
@@ -188,7 +153,7 @@ def _batches(items: Items) -> list[Array] | None:
     """The arrays of a list that holds nothing but two-dimensional ones, with more rows than one."""
     arrays, is_of_rows = [], True
     for kinds, parts in items.each():
-        one = parts[0] if kinds is None else _value(kinds, parts)
+        one = parts[0] if kinds is None else value_of(kinds, parts)
         if not isinstance(one, Array) or one.content is None or len(one.content[0]) != 2:
             return None
         is_of_rows = is_of_rows and one.content[0][0] == 1
@@ -243,7 +208,7 @@ def _rows(path: Path, items: Items) -> ArraySource | None:
         if kind is None or own != kind:
             if n_rows == 0 and own is not None:
                 kind = own
-            elif kind is None or (own is None and len(items) <= _MOST_NAMED):
+            elif kind is None or (own is None and len(items) <= MOST_NAMED):
                 return None
             else:
                 raise SourceError(_ragged(path, entry, n_rows, kind, own))

@@ -6,6 +6,7 @@ import os
 import pickle as op  # only the names of its opcodes are used
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,11 +14,12 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import ArraySource, OpenFile, opened
-from streamclust.sources.pickle_items import BATCH, CELL
+from streamclust.sources.pickled.items import BATCH, CELL
 
 # Rows are taken out of a piece of the file that stays in the processor's cache.
 _SPAN = 1 << 20
 _TEXTS = 1 << 12
+_LONGEST = 1 << 15
 
 
 @dataclass(eq=False)
@@ -140,6 +142,48 @@ class FixedTexts:
                 f"{self.path}: holds the path {value[:80]!r}, which is not UTF-8: save the paths "
                 "as a list of str"
             ) from None
+
+
+@dataclass(eq=False)
+class ArrowTexts:
+    """Texts as Arrow holds them: one after another, and where each begins.
+
+    Attributes
+    ----------
+    chunks : list of (int, int, int, int, int)
+        Number of texts, bytes of an offset, where the offsets stand, where the texts, and how long
+        these are.
+    """
+
+    path: Path
+    chunks: list[tuple[int, int, int, int, int]]
+
+    def __len__(self) -> int:
+        return sum(chunk[0] for chunk in self.chunks)
+
+    def __iter__(self) -> Iterator[str]:
+        with opened(self.path) as file:
+            for count, size, offsets, start, length in self.chunks:
+                for first in range(0, count, _TEXTS):
+                    ends = np.empty(min(_TEXTS, count - first) + 1, f"<i{size}")
+                    file.readinto(ends.view(np.uint8).data, offsets + first * size)
+                    if ends[0] < 0 or ends[-1] > length or (np.diff(ends) < 0).any():
+                        raise self._damaged(f"offsets near byte {offsets + first * size}")
+                    if ends[-1] - ends[0] > _LONGEST * _TEXTS:
+                        raise self._damaged("texts of more than 32 KiB, which are no paths")
+                    content = bytearray(int(ends[-1] - ends[0]))
+                    file.readinto(memoryview(content), start + int(ends[0]))
+                    for begin, end in pairwise((ends - ends[0]).tolist()):
+                        yield self._text(content[begin:end])
+
+    def _text(self, value: bytearray) -> str:
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise self._damaged("texts that are not UTF-8") from None
+
+    def _damaged(self, what: str) -> SourceError:
+        return SourceError(f"{self.path}: holds a column of {what}: save paths as a list of str")
 
 
 class WithPaths(ArraySource):

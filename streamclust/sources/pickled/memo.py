@@ -7,8 +7,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
 
-from streamclust.sources.pickle_items import TEXT
-from streamclust.sources.pickle_window import Remembered
+from streamclust.sources.pickled.items import TEXT
+from streamclust.sources.pickled.window import Remembered
 
 # What is referred to often, as dtypes, is remembered early.
 _MOST = 50_000

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from streamclust.sources.pickle_items import BATCH, TEXT, Kinds, Run
-from streamclust.sources.pickle_window import Leap, Remembered, Window
+from streamclust.sources.pickled.items import BATCH, TEXT, Kinds, Run
+from streamclust.sources.pickled.window import Leap, Remembered, Window
 
 _PUTS = {"BINPUT": 1, "LONG_BINPUT": 4}
 _TEXTS = {"SHORT_BINUNICODE": 1, "BINUNICODE": 4, "SHORT_BINSTRING": 1, "BINSTRING": 4}
