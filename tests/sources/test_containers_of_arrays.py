@@ -271,7 +271,7 @@ class TestTorch:
             (lambda tensor: tensor(kind="QInt8Storage"), "refused: global 'torch QInt8Storage'"),
             (lambda tensor: [tensor()], "holds no tensor"),
             (lambda tensor: {"x": print}, "refused: global 'builtins print'"),
-            (lambda tensor: {1: tensor()}, "a dict whose keys are no texts"),
+            (lambda tensor: {1: tensor()}, "holds no table of numbers"),
         ],
     )
     def test_what_is_refused(self, tmp_path, make, words):

@@ -78,9 +78,12 @@ class Sub(np.ndarray):
         (np.zeros((2, 2)).view(Sub), ["Sub", "global"]),
         (np.ma.zeros((2, 2)), ["numpy.ma", "masked array"]),
         (np.float32(1), ["scalar", "single number"]),
-        ({"a": SMALL}, ["a dict", "save the array itself"]),
-        ([SMALL], ["a list", "save the array itself"]),
-        ((SMALL,), ["holds a tuple, not an array"]),
+        ({(2, 3): 5}, ["holds a dict of 1 items, not an array"]),
+        ({"a": 1, "b": "text"}, ["holds a dict of 2 items, not an array"]),
+        ({1, 2}, [" set", "at byte"]),
+        ([], ["holds a list of 0 items, not an array"]),
+        ([[1, 2], [3, 4]], ["holds a list of 2 items, not an array"]),
+        ((), ["holds a tuple of 0 items, not an array"]),
         (3, ["holds a number, not an array"]),
         (None, ["holds nothing, not an array"]),
         ("text", ["holds text, not an array"]),
@@ -103,16 +106,17 @@ def test_out_of_band_and_persistent(tmp_path):
     content = pickle.dumps(SMALL, 5, buffer_callback=buffers.append)
     assert buffers
     refused(tmp_path, content, "opcode NEXT_BUFFER", "out of band")
-    refused(tmp_path, b"\x80\x04K\x01Q.", "opcode BINPERSID at byte 4")
+    refused(tmp_path, b"\x80\x04K\x01Q.", "a value that is kept elsewhere at byte 4")
     refused(tmp_path, b"Pid\n.", "opcode PERSID at byte 0")
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"(" * 10_000_000, ["more than 2000 opcodes"]),
-        (b"Na" + b"0" * 99, ["opcode APPEND at byte 1"]),
-        (b"N" + b"\x94" * 1_000_000, ["more than 2000 opcodes"]),
+        (b"(" * 10_000_000, ["more than 100 values within each other at byte 100"]),
+        (b"N0", ["opcode POP at byte 1"]),
+        (b"Na" + b"0" * 99, ["items of what holds none at byte 1"]),
+        (b"N" + b"\x94" * 1_000_000, ["more than 50000 opcodes for one value"]),
         (b"c" + b"a" * 10_000_000, ["a line of more than 256 bytes"]),
         (b"I" + b"9" * 200 + b"\n.", ["malformed number"]),
         (b"L\xc2\xb2L\n.", ["malformed number"]),

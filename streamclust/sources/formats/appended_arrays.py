@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -106,6 +106,24 @@ def all_arrays(
                 f"can be read as no further array: {reason}"
             ) from error
         found.add(following, start)
+    return found.source()
+
+
+def joined(arrays: Iterable[StoredArray]) -> ArraySource:
+    """Make one source of arrays that stand anywhere in one file.
+
+    Raises
+    ------
+    SourceError
+        If they are of different width or type.
+    """
+    found: _Found | None = None
+    for one in arrays:
+        if found is None:
+            found = _Found(one)
+        else:
+            found.add(one, one.payload.start if isinstance(one.payload, RawBytes) else 0)
+    assert found is not None
     return found.source()
 
 

@@ -35,8 +35,11 @@ from streamclust.sources.base import (
     stored_array,
 )
 from streamclust.sources.formats.appended_arrays import all_arrays
-from streamclust.sources.formats.pickle_machine import WAY_OUT, ByteSpan, Global, Refusal, walk
+from streamclust.sources.formats.pickle_machine import Refusal, walk
 from streamclust.sources.other_formats import LEGACY_TORCH
+from streamclust.sources.pickled.frames import Made, is_of_frames
+from streamclust.sources.pickled.items import Array, ByteSpan, Content, Global, Items
+from streamclust.sources.pickled.tables import described, table_of
 
 # Small enough that a piece and its temporaries stay in the processor's cache.
 _STEP = 1 << 16
@@ -197,7 +200,7 @@ _LIKELY = {
     "numpy": "a special kind of array or a single number: use np.asarray(…) and save that",
     "joblib": "written by joblib.dump: use joblib.load where you trust it, and np.save",
     "torch": "a torch tensor: use tensor.numpy() and save that",
-    "pandas": "a pandas object: use .to_numpy() and save that",
+    "pathlib": "a path that is no str: use str(path) and save that",
     "scipy": "a scipy object: use .toarray() and save that",
 }
 
@@ -226,10 +229,19 @@ def open_array(path: Path, member: str | None = None) -> ArraySource:
         of one width and type: the message names the opcode or global and the byte where
         it stands.
     """
-    check_only_array(path, member)
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        return all_arrays(path, size, partial(_array_at, path, file, size))
+        value = walk(path, file, size, _Arrays(path))
+        if isinstance(value, Array):
+            check_only_array(path, member)
+            return all_arrays(path, size, partial(_array_at, path, file, size))
+        if file.tell() < size:
+            n_bytes = f"{size - file.tell()} bytes"
+            raise SourceError(
+                f"{path}: the {n_bytes} from byte {file.tell()} on, after {described(value)}, are "
+                "not read: save each object in its own file"
+            )
+    return table_of(path, value, member, partial(_stored, path))
 
 
 def _array_at(path: Path, file: BinaryIO, size: int, start: int) -> tuple[StoredArray, int]:
@@ -237,11 +249,20 @@ def _array_at(path: Path, file: BinaryIO, size: int, start: int) -> tuple[Stored
     file.seek(start)
     value = walk(path, file, size, _Arrays(path))
     end = file.tell()
-    if not isinstance(value, _Array) or value.content is None:
-        raise SourceError(f"{path}: refused: holds {_describe(value)}, not an array: {WAY_OUT}")
+    if not isinstance(value, Array):
+        raise SourceError(f"{path}: refused: holds {described(value)}, not an array")
+    return _stored(path, value), end
+
+
+def _stored(path: Path, value: Array) -> StoredArray:
+    """An array of numbers."""
+    if value.content is None:
+        raise SourceError(f"{path}: refused: holds an unfinished array: save it with np.save")
     shape, dtype, order, span = value.content
     check_layout(path, shape, dtype)
-    return stored_array(path, shape, dtype, order, _payload(path, span)), end
+    if not isinstance(span, ByteSpan):
+        raise SourceError(f"{path}: holds an array without its bytes: save it with np.save")
+    return stored_array(path, shape, dtype, order, _payload(path, span))
 
 
 def _payload(path: Path, span: ByteSpan) -> Payload:
@@ -249,16 +270,6 @@ def _payload(path: Path, span: ByteSpan) -> Payload:
         return RawBytes(span.start, span.length)
     with opened(path) as file:
         return TextBytes.scan(file, span.start, span.start + span.length, span.encoding)
-
-
-_Content = tuple[tuple[int, ...], np.dtype, Literal["C", "F"], ByteSpan]
-
-
-@dataclass(eq=False)
-class _Array:
-    """An array to be; its content comes with a BUILD."""
-
-    content: _Content | None = None
 
 
 @dataclass(eq=False)
@@ -271,15 +282,11 @@ class _DType:
 class _Arrays:
     """The meaning of what numpy writes into pickles of arrays."""
 
-    # A pickled array takes fewer than 100. The limit also bounds the stack and the memo.
-    most_steps = 2_000
-    holds_containers = False
-
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def check_global(self, target: Global) -> None:
-        if target in _ALLOWED:
+        if target in _ALLOWED or is_of_frames(target):
             return
         # Names may hold line ends and worse.
         module, name = (ascii(word[:80])[1:-1] for word in (target.module, target.name))
@@ -293,7 +300,7 @@ class _Arrays:
         if target in _RECONSTRUCT:
             if len(arguments) != 3 or arguments[0] != _NDARRAY:
                 raise Refusal("an array of another class than numpy.ndarray")
-            return _Array()
+            return Array()
         if target in _FROMBUFFER:
             return _frombuffer(arguments)
         if target == _DTYPE:
@@ -302,10 +309,12 @@ class _Arrays:
             return _encode(arguments)
         if target in _BYTES and arguments == ():
             return ByteSpan(0, 0, "raw", False, b"")
+        if is_of_frames(target):
+            return Made(target, arguments)
         raise Refusal(f"a call of '{target.module} {target.name}'")
 
     def build(self, target: object, state: object) -> None:
-        if isinstance(target, _Array) and isinstance(state, tuple):
+        if isinstance(target, Array) and isinstance(state, tuple):
             # (version, shape, dtype, is Fortran, bytes)
             if len(state) != 5 or state[0] != 1 or not isinstance(state[3], bool | int):
                 raise Refusal("an array with an unknown state")
@@ -313,8 +322,15 @@ class _Arrays:
             target.content = _content(state[1], state[2], order, state[4])
         elif isinstance(target, _DType) and isinstance(state, tuple):
             target.value = _with_byte_order(target.value, state)
+        elif isinstance(target, Made):
+            target.state = state
         else:
             raise Refusal("a state of what has none")
+
+    def value_at(self, kind: Any, place: int) -> object:
+        if kind[0] != "array":
+            raise Refusal("a list of floats that is there twice")
+        return Array.at(kind, place)
 
     def persistent(self, name: object) -> object:
         raise Refusal("a value that is kept elsewhere")
@@ -328,8 +344,9 @@ class _Arrays:
             dtype = np.dtype(word)
         except (TypeError, ValueError) as error:
             raise Refusal(f"dtype '{word}', which this machine's numpy does not know") from error
-        # Refused before the lists and dicts that come with it, which would tell less.
-        check_layout(self.path, (1, 1), dtype)
+        # Refused before what comes with it, which would tell less.
+        if dtype.kind == "V":
+            check_layout(self.path, (1, 1), dtype)
         return _DType(dtype)
 
 
@@ -341,7 +358,7 @@ def _encode(arguments: tuple[Any, ...]) -> ByteSpan:
     raise Refusal("a call of '_codecs encode' for another encoding than latin1")
 
 
-def _frombuffer(arguments: tuple[Any, ...]) -> _Array:
+def _frombuffer(arguments: tuple[Any, ...]) -> Array:
     if len(arguments) not in (4, 5):
         raise Refusal("a call of '_frombuffer' with unknown arguments")
     span, dtype, shape, order = arguments[:4]
@@ -352,14 +369,16 @@ def _frombuffer(arguments: tuple[Any, ...]) -> _Array:
         orders["K"] = "C"
     if word not in orders:
         raise Refusal("an array of unknown order")
-    return _Array(_content(shape, dtype, orders[word], span))
+    return Array(_content(shape, dtype, orders[word], span))
 
 
-def _content(shape: object, dtype: object, order: Literal["C", "F"], span: object) -> _Content:
+def _content(shape: object, dtype: object, order: Literal["C", "F"], span: object) -> Content:
     if not isinstance(shape, tuple) or not all(type(side) is int for side in shape):
         raise Refusal("a shape that is no tuple of whole numbers")
     if not isinstance(dtype, _DType):
         raise Refusal("an array without a dtype")
+    if isinstance(span, Items) and dtype.value.kind == "O":
+        return shape, dtype.value, order, span
     if not isinstance(span, ByteSpan) or span.is_text:
         raise Refusal("an array without its bytes")
     return shape, dtype.value, order, span
@@ -367,7 +386,10 @@ def _content(shape: object, dtype: object, order: Literal["C", "F"], span: objec
 
 def _with_byte_order(dtype: np.dtype, state: tuple[Any, ...]) -> np.dtype:
     # (version, byte order, subarray, names, fields, size, alignment, flags)
-    plain = (None, None, None, -1, -1, 0)
+    numbers = {"O": (-1, -1, 63), "U": (dtype.itemsize, 4, 8), "S": (dtype.itemsize, 1, 0)}
+    if dtype.kind in "Mm" and len(state) == 9:
+        return dtype
+    plain = (None, None, None, *numbers.get(dtype.kind, (-1, -1, 0)))
     if len(state) != 8 or state[0] != 3 or state[2:] != plain or not isinstance(state[1], ByteSpan):
         raise Refusal("a dtype with an unknown state")
     orders: dict[str | None, Literal["<", ">", "="]] = {"<": "<", ">": ">", "=": "=", "|": "="}
@@ -375,10 +397,3 @@ def _with_byte_order(dtype: np.dtype, state: tuple[Any, ...]) -> np.dtype:
     if order is None:
         raise Refusal("an unknown byte order")
     return dtype.newbyteorder(order)
-
-
-def _describe(value: object) -> str:
-    if isinstance(value, ByteSpan):
-        return "text" if value.is_text else "bytes"
-    names = {tuple: "a tuple", Global: "a name", _DType: "a dtype", _Array: "an unfinished array"}
-    return names.get(type(value), "a number" if isinstance(value, int) else "nothing")

@@ -1,7 +1,8 @@
-"""Walk a pickle without loading it: a stack machine for the opcodes of numpy's arrays.
+"""Walk a pickle without loading it: a stack machine for the opcodes of arrays and what holds them.
 
 Nothing is imported and nothing is called. Long strings stay in the file: only their
-place is kept. What the globals, calls and states mean is for a `Meaning` to say.
+place is kept. What the globals, calls and states mean is for a `Meaning` to say, how items of
+lists and dicts are held for `Items`.
 """
 
 from __future__ import annotations
@@ -10,14 +11,25 @@ import pickle as op  # only the names of its opcodes are used
 import pickletools
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, Protocol
 
 from streamclust.errors import SourceError
+from streamclust.sources.pickled.items import TEXT, ByteSpan, Float, Global, Items, Run
+from streamclust.sources.pickled.leaps import BEGINNINGS, Leaper, Mark
+from streamclust.sources.pickled.memo import Memo
 
 WAY_OUT = "only plain numpy arrays are read; save the array with np.save or pickle.dump(array)"
 
+# A pickled array takes fewer than 100 steps, 1,000 rows, which is what is on the stack at once,
+# fewer than 30,000. The limit bounds the stack and what hangs on it: steps that ended in items of
+# a list, which take next to no memory, do not count.
+_MAX_STEPS = 50_000
+# About half a minute. What is written alike takes no steps.
+_MAX_ALL_STEPS = 20_000_000
+_MAX_MARKS = 100
+# Of items that are kept as they are, in all lists and dicts.
+_MAX_KEPT = 10_000
 _MAX_LINE = 256
 _MAX_LONG = 16
 _SEARCH = 1 << 16
@@ -27,45 +39,8 @@ class Refusal(Exception):
     """Raised by a `Meaning`; the machine adds the file and the place."""
 
 
-@dataclass(frozen=True)
-class Global:
-    """A name that a pickle refers to."""
-
-    module: str
-    name: str
-
-
-@dataclass(frozen=True)
-class ByteSpan:
-    """Bytes or text that were left in the file; `small` is the content of a short one."""
-
-    start: int
-    length: int
-    encoding: str
-    is_text: bool
-    small: bytes | None
-
-    @property
-    def word(self) -> str | None:
-        """The content as ASCII, or None if it is long or something else."""
-        if self.small is None or not self.small.isascii():
-            return None
-        return self.small.decode("ascii")
-
-
 class Meaning(Protocol):
-    """What to make of a pickle; each method may raise `Refusal`.
-
-    Attributes
-    ----------
-    most_steps : int
-        Opcodes that are walked at most.
-    holds_containers : bool
-        Whether lists and dicts are walked into, which stand as such on the stack.
-    """
-
-    most_steps: int
-    holds_containers: bool
+    """What to make of a pickle; each method may raise `Refusal`."""
 
     def check_global(self, target: Global) -> None:
         """Refuse all globals but the harmless ones."""
@@ -78,6 +53,9 @@ class Meaning(Protocol):
 
     def persistent(self, name: object) -> object:
         """Stand in for what is kept outside of the pickle under a name."""
+
+    def value_at(self, kind: Any, place: int) -> object:
+        """What stands for a value of a kind in a list whose content stands at a place."""
 
 
 def walk(path: Path, file: BinaryIO, size: int, meaning: Meaning) -> object:
@@ -93,9 +71,14 @@ def walk(path: Path, file: BinaryIO, size: int, meaning: Meaning) -> object:
 
 
 _MARK = object()
+# A longer one is held as lists are.
+_LONGEST_TUPLE = 64
+_KEPT = (
+    "save the descriptors with np.save (rows that were pickled by protocol 2 or less are text: "
+    "pickle them again with protocol 4)"
+)
 
 _CONSTANTS: dict[bytes, object] = {
-    op.MARK: _MARK,
     op.NONE: None,
     op.NEWTRUE: True,
     op.NEWFALSE: False,
@@ -117,16 +100,10 @@ _SPANS = {
     op.BINSTRING: ("<i", "raw", False),
     op.SHORT_BINSTRING: ("<B", "raw", False),
 }
+_OLD_STRINGS = (op.BINSTRING, op.SHORT_BINSTRING)
 
 # What the values are that these opcodes make: it tells more than the opcode's name.
-_CONTAINERS = {
-    op.EMPTY_DICT: "a dict",
-    op.DICT: "a dict",
-    op.EMPTY_LIST: "a list",
-    op.LIST: "a list",
-    op.EMPTY_SET: "a set",
-    op.FROZENSET: "a set",
-}
+_CONTAINERS = {op.EMPTY_SET: "a set", op.FROZENSET: "a set"}
 _WAYS_OUT = {
     op.STRING: "it was written by Python 2 at protocol 0: "
     "load it and save it again with protocol 2 or more",
@@ -145,20 +122,45 @@ class _Machine:
         self.size = size
         self.meaning = meaning
         self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
+        self.memo = Memo()
+        self.leaper = Leaper(file, size, self.stack, self.memo)
+        self.marks = self.leaper.marks
         self.place = 0
+        self.frame = 0
+        self.steps = 0
+        self.kept = 0
 
     def run(self) -> object:
-        for _ in range(self.meaning.most_steps):
+        starts = self.leaper.starts
+        for _ in range(_MAX_ALL_STEPS):
             self.place = self.file.tell()
             code = self._take(1)
             if code == op.STOP:
                 return self._pop()
+            if self.marks and code in BEGINNINGS and self._leap(code):
+                continue
+            self.steps += 1
+            if self.steps > _MAX_STEPS:
+                self._refuse(f"more than {_MAX_STEPS} opcodes for one value", _KEPT)
+            height, memo = len(self.stack), self.memo.count
             try:
                 self._step(code)
             except Refusal as refusal:
                 self._refuse(str(refusal))
-        return self._refuse(f"more than {self.meaning.most_steps} opcodes")
+            if len(self.stack) > height:
+                starts[height] = self.place, memo, self.steps
+        return self._refuse(f"more than {_MAX_ALL_STEPS} opcodes")
+
+    def _leap(self, code: bytes) -> bool:
+        found = self.leaper.leap(code, self.place, self.frame)
+        if found is None:
+            return False
+        place, self.frame = self.leaper.window.place(found.end)
+        self.file.seek(place)
+        self.stack.append(found.run)
+        self.marks[-1].n_runs += 1
+        self.memo.add(found.remembered)
+        return True
 
     def _step(self, code: bytes) -> None:
         if code in _CONSTANTS:
@@ -169,7 +171,7 @@ class _Machine:
             self._push_long(self._number(_LONGS[code]))
         elif code in _SPANS:
             length, encoding, is_text = _SPANS[code]
-            self._push_span(self._number(length), encoding, is_text)
+            self._push_span(self._number(length), encoding, is_text, code in _OLD_STRINGS)
         elif code in _TUPLES:
             self._push_tuple(len(self.stack) - _TUPLES[code])
         elif code in _PUTS:
@@ -178,8 +180,6 @@ class _Machine:
             self._get(self._number(_GETS[code]))
         elif code in _OTHERS:
             _OTHERS[code](self)
-        elif self.meaning.holds_containers and code in _OF_CONTAINERS:
-            _OF_CONTAINERS[code](self)
         elif code in _CONTAINERS:
             self._refuse(_CONTAINERS[code], "save the array itself, with np.save or pickle.dump")
         else:
@@ -224,26 +224,49 @@ class _Machine:
         return int(line)
 
     def _pop(self) -> Any:
-        if not self.stack or self.stack[-1] is _MARK:
-            self._damaged("a value is missing")
+        self._check_top()
         return self.stack.pop()
 
-    def _put(self, index: int) -> None:
-        if not self.stack or self.stack[-1] is _MARK:
+    def _check_top(self) -> None:
+        """Refuse to go on without a value; items that were leaped over are none."""
+        if not self.stack or self.stack[-1] is _MARK or isinstance(self.stack[-1], Run):
             self._damaged("a value is missing")
-        self.memo[index] = self.stack[-1]
+
+    def _put(self, index: int) -> None:
+        self._check_top()
+        if wrong := self.memo.put(index, self.stack[-1]):
+            self._damaged(wrong)
 
     def _get(self, index: int) -> None:
-        if index not in self.memo:
+        if index in self.memo.values:
+            self.stack.append(self.memo.values[index])
+            return
+        if not self.memo.is_known(index):
             self._damaged(f"a reference to the unknown value {index}")
-        self.stack.append(self.memo[index])
+        found = self.memo.find(index)
+        if found is None:
+            self._refuse(f"a reference to a part of an item, value {index}")
+        kind, place = found
+        if kind == TEXT:
+            self._push_text_at(place)
+        else:
+            self.stack.append(self.meaning.value_at(kind, place))
+
+    def _push_text_at(self, place: int) -> None:
+        """Push a text that was leaped over."""
+        resumed, own = self.file.tell(), self.place
+        self.file.seek(place)
+        self.place = place
+        self._step(self._take(1))
+        self.file.seek(resumed)
+        self.place = own
 
     def _push_long(self, length: int) -> None:
         if not 0 <= length <= _MAX_LONG:
             self._refuse(f"a number of {length} bytes")
         self.stack.append(int.from_bytes(self._take(length), "little", signed=True))
 
-    def _push_span(self, length: int, encoding: str, is_text: bool) -> None:
+    def _push_span(self, length: int, encoding: str, is_text: bool, is_old: bool = False) -> None:
         start = self.file.tell()
         missing = start + length - self.size
         if length < 0:
@@ -252,7 +275,7 @@ class _Machine:
             self._cut_short(f"{missing} of {length} bytes are missing")
         small = self._take(length) if length <= _MAX_LINE else None
         self.file.seek(start + length)
-        self.stack.append(ByteSpan(start, length, encoding, is_text, small))
+        self.stack.append(ByteSpan(start, length, encoding, is_text, small, self.place, is_old))
 
     def _push_text_line(self) -> None:
         start = self.file.tell()
@@ -265,42 +288,76 @@ class _Machine:
         self.file.seek(start)
         small = self._take(end - start) if end - start <= _MAX_LINE else None
         self.file.seek(end + 1)
-        self.stack.append(ByteSpan(start, end - start, "raw-unicode-escape", True, small))
+        encoding = "raw-unicode-escape"
+        self.stack.append(ByteSpan(start, end - start, encoding, True, small, self.place))
 
     def _push_tuple(self, start: int) -> None:
         if start < 0 or any(item is _MARK for item in self.stack[start:]):
             self._damaged("a tuple lacks values")
+        if any(isinstance(item, Run) for item in self.stack[start:]):
+            self._damaged("a value is missing")
         self.stack[start:] = [tuple(self.stack[start:])]
 
+    def _push_mark(self) -> None:
+        if len(self.marks) == _MAX_MARKS:
+            self._refuse(f"more than {_MAX_MARKS} values within each other")
+        self.marks.append(Mark(len(self.stack), self.steps))
+        self.stack.append(_MARK)
+
+    def _marked(self) -> tuple[list[Any], int]:
+        """What stands behind the last mark, taken from the stack with it, and steps before."""
+        if not self.marks:
+            self._damaged("a mark is missing")
+        mark = self.marks.pop()
+        values = self.stack[mark.height + 1 :]
+        del self.stack[mark.height :]
+        return values, mark.steps
+
     def _push_marked_tuple(self) -> None:
-        for start in range(len(self.stack) - 1, -1, -1):
-            if self.stack[start] is _MARK:
-                del self.stack[start]
-                self._push_tuple(start)
-                return
-        self._damaged("a mark is missing")
+        values, steps = self._marked()
+        if len(values) <= _LONGEST_TUPLE and not any(isinstance(one, Run) for one in values):
+            self.stack.append(tuple(values))
+        else:
+            self._fill(Items(), values, steps)
 
-    def _marked(self) -> list[Any]:
-        """Take off what stands behind the last mark, and the mark."""
-        for start in range(len(self.stack) - 1, -1, -1):
-            if self.stack[start] is _MARK:
-                items = self.stack[start + 1 :]
-                del self.stack[start:]
-                return items
-        return self._damaged("a mark is missing")
+    def _fill(self, items: Items, values: list[Any], steps: int) -> None:
+        """Add values to what stands, or comes to stand, on top of the stack."""
+        kept = items.extend(values)
+        if kept < 0:
+            self._damaged("a key lacks its value")
+        self.kept += kept
+        if self.kept > _MAX_KEPT:
+            self._refuse(f"more than {_MAX_KEPT} items that are neither rows nor paths", _KEPT)
+        self.steps = steps + kept
+        if not self.stack or self.stack[-1] is not items:
+            self.stack.append(items)
 
-    def _append(self, items: list[Any]) -> None:
-        if not self.stack or type(self.stack[-1]) is not list:
-            self._damaged("a list is missing")
-        self.stack[-1].extend(items)
+    def _push_items(self, width: int) -> None:
+        values, steps = self._marked()
+        self._fill(Items(width), values, steps)
 
-    def _set_items(self, items: list[Any]) -> None:
-        if not self.stack or type(self.stack[-1]) is not dict or len(items) % 2:
-            self._damaged("a dict is missing")
-        for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, ByteSpan):
-                self._refuse("a dict whose keys are no texts")
-            self.stack[-1][key] = value
+    def _extend(self, width: int) -> None:
+        values, steps = self._marked()
+        self._fill(self._items(width), values, steps)
+
+    def _append(self, width: int) -> None:
+        values = [self._pop() for _ in range(width)][::-1]
+        *_, steps = self.leaper.starts.get(len(self.stack), (0, 0, self.steps))
+        self._fill(self._items(width), values, steps)
+
+    def _items(self, width: int) -> Items:
+        items = self.stack[-1] if self.stack else None
+        if not isinstance(items, Items) or items.width != width:
+            self._damaged("items of what holds none")
+        return items
+
+    def _push_float(self) -> None:
+        self._take(8)
+        self.stack.append(Float(self.place))
+
+    def _push_float_line(self) -> None:
+        self._line()
+        self.stack.append(Float(self.place))
 
     def _push_persistent(self) -> None:
         self.stack.append(self.meaning.persistent(self._pop()))
@@ -331,8 +388,14 @@ class _Machine:
         self.meaning.build(target, state)
         self.stack.append(target)
 
+    def _new_object(self) -> None:
+        arguments, target = self._pop(), self._pop()
+        if not isinstance(target, Global) or not isinstance(arguments, tuple):
+            self._damaged("an object of what is no class")
+        self.stack.append(self.meaning.reduce(target, arguments))
+
     def _skip_frame(self) -> None:
-        self._take(8)
+        self.frame = self.place + 9 + self._number("<Q")
 
     def _check_protocol(self) -> None:
         version = self._number("<B")
@@ -345,25 +408,28 @@ _OTHERS: dict[bytes, Callable[[_Machine], None]] = {
     op.FRAME: _Machine._skip_frame,
     op.GLOBAL: lambda machine: machine._push_global(Global(machine._line(), machine._line())),
     op.STACK_GLOBAL: _Machine._push_stack_global,
-    op.MEMOIZE: lambda machine: machine._put(len(machine.memo)),
+    op.MEMOIZE: lambda machine: machine._put(machine.memo.count),
     op.PUT: lambda machine: machine._put(machine._decimal(machine._line())),
     op.GET: lambda machine: machine._get(machine._decimal(machine._line())),
     op.TUPLE: _Machine._push_marked_tuple,
+    op.MARK: _Machine._push_mark,
+    op.EMPTY_LIST: lambda machine: machine.stack.append(Items()),
+    op.EMPTY_DICT: lambda machine: machine.stack.append(Items(2)),
+    op.LIST: lambda machine: machine._push_items(1),
+    op.DICT: lambda machine: machine._push_items(2),
+    op.APPEND: lambda machine: machine._append(1),
+    op.APPENDS: lambda machine: machine._extend(1),
+    op.SETITEM: lambda machine: machine._append(2),
+    op.SETITEMS: lambda machine: machine._extend(2),
+    op.BINFLOAT: _Machine._push_float,
+    op.FLOAT: _Machine._push_float_line,
+    op.NEWOBJ: _Machine._new_object,
     op.REDUCE: _Machine._reduce,
     op.BUILD: _Machine._build,
+    op.BINPERSID: _Machine._push_persistent,
     op.INT: _Machine._push_int_line,
     op.LONG: lambda machine: machine.stack.append(
         machine._decimal(machine._line().removesuffix("L"))
     ),
     op.UNICODE: _Machine._push_text_line,
-}
-_OF_CONTAINERS: dict[bytes, Callable[[_Machine], None]] = {
-    op.EMPTY_LIST: lambda machine: machine.stack.append([]),
-    op.EMPTY_DICT: lambda machine: machine.stack.append({}),
-    op.APPEND: lambda machine: machine._append([machine._pop()]),
-    op.APPENDS: lambda machine: machine._append(machine._marked()),
-    op.SETITEM: lambda machine: machine._set_items([machine._pop(), machine._pop()][::-1]),
-    op.SETITEMS: lambda machine: machine._set_items(machine._marked()),
-    op.BINPERSID: _Machine._push_persistent,
-    op.BINFLOAT: lambda machine: machine.stack.append(struct.unpack(">d", machine._take(8))[0]),
 }

@@ -6,9 +6,7 @@ Reference: ``torch.serialization`` and ``torch._utils._rebuild_tensor_v2``.
 
 from __future__ import annotations
 
-import io
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,9 +16,12 @@ import numpy as np
 from streamclust.errors import SourceError
 from streamclust.sources.base import ArraySource, RawBytes, stored_array
 from streamclust.sources.formats.brain_floats import BrainFloats
-from streamclust.sources.formats.pickle_machine import ByteSpan, Global, Refusal, walk
+from streamclust.sources.formats.pickle_machine import Refusal, walk
 from streamclust.sources.formats.zip_members import is_zip_of, place_in_zip, zip_members
 from streamclust.sources.members import Member, chosen_member, paths_among
+from streamclust.sources.pickled.items import Global, Items
+from streamclust.sources.pickled.named import named_values, texts_of
+from streamclust.sources.pickled.rows import WithPaths
 
 ENDINGS = (".pt", ".pth")
 _REBUILD = {
@@ -36,7 +37,6 @@ _STORAGES = {
 }
 # Of a pickle without the tensors' bytes: of lists of a million paths, too.
 _MOST_BYTES = 256 * 2**20
-_MOST_STEPS = 20_000_000
 _WAY_OUT = "save tensor.contiguous() alone, or torch.save({'osnet': tensor, 'paths': [...]})"
 
 
@@ -72,12 +72,10 @@ def open_array(path: Path, member: str | None = None) -> ArraySource:
         top = name.removesuffix("data.pkl")
         if content.getinfo(name).file_size > _MOST_BYTES:
             raise SourceError(f"{path}: its pickle has more than {_MOST_BYTES >> 20} MiB")
-        pickled = content.read(name)
         order: Literal["<", ">"] = "<"
         if f"{top}byteorder" in content.namelist() and content.read(f"{top}byteorder") == b"big":
             order = ">"
-        found = walk(path, io.BytesIO(pickled), len(pickled), _Tensors())
-        tensors = _by_name(path, pickled, found)
+        tensors = _by_name(path, _walked(path, content.getinfo(name)))
         members = {name: _member(one) for name, one in tensors.items()}
         chosen = chosen_member(path, members, member)
         tensor = tensors[chosen]
@@ -95,32 +93,8 @@ def open_array(path: Path, member: str | None = None) -> ArraySource:
     return source if paths is None else WithPaths(source, tensors[paths])
 
 
-@dataclass(eq=False)
-class WithPaths(ArraySource):
-    """Rows of a source, and a list of their paths that is held."""
-
-    source: ArraySource
-    listed: list[str]
-
-    def __post_init__(self) -> None:
-        self.path, self.shape = self.source.path, self.source.shape
-        self.dtype, self.order = self.source.dtype, self.source.order
-        self.has_paths = True
-
-    def read_rows(self, start: int, stop: int) -> np.ndarray:
-        """Read rows `start` to `stop`."""
-        return self.source.read(start, stop)
-
-    def iter_paths(self) -> Iterator[str]:
-        """The paths of all rows."""
-        return iter(self.listed)
-
-
 class _Tensors:
     """The meaning of what torch.save writes."""
-
-    most_steps = _MOST_STEPS
-    holds_containers = True
 
     def check_global(self, target: Global) -> None:
         is_storage = target.module == "torch" and target.name in _STORAGES
@@ -137,12 +111,15 @@ class _Tensors:
         if target == _PARAMETER and arguments and isinstance(arguments[0], _Tensor):
             return arguments[0]
         if target == _ORDERED and arguments == ():
-            return {}
+            return Items(width=2)
         raise Refusal(f"a call of '{target.module} {target.name}' with unknown arguments")
 
     def build(self, target: object, state: object) -> None:
-        if not isinstance(target, dict):
+        if not isinstance(target, Items):
             raise Refusal("a state of what has none")
+
+    def value_at(self, kind: Any, place: int) -> object:
+        raise Refusal("a value that is there twice")
 
     def persistent(self, name: object) -> object:
         # ("storage", type, key, device, number of values)
@@ -157,32 +134,35 @@ def _are_tuples(*values: object) -> bool:
     return all(isinstance(value, tuple) for value in values)
 
 
-def _by_name(path: Path, pickled: bytes, found: object) -> dict[str, Any]:
+def _walked(path: Path, info: zipfile.ZipInfo) -> object:
+    """What stands for the value of the pickle, which is not packed."""
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise SourceError(f"{path}: is packed again by another program: save it with torch.save")
+    with open(path, "rb") as file:
+        start = place_in_zip(path, info)
+        file.seek(start)
+        return walk(path, file, start + info.file_size, _Tensors())
+
+
+def _by_name(path: Path, found: object) -> dict[str, Any]:
     """The tensors and lists of texts of what was saved; of a tensor alone, without a name."""
     if isinstance(found, _Tensor):
         return {"": found}
-    if not isinstance(found, dict):
+    if not isinstance(found, Items) or found.width != 2:
         raise SourceError(f"{path}: holds no tensor: {_WAY_OUT}")
     named: dict[str, Any] = {}
-    for key, value in found.items():
-        name = _text(pickled, key)
+    for name, value in named_values(path, found):
         if isinstance(value, _Tensor):
             named[name] = value
-        elif isinstance(value, list) and all(isinstance(one, ByteSpan) for one in value):
-            named[name] = [_text(pickled, one) for one in value]
-        elif isinstance(value, dict):
-            inner = _by_name(path, pickled, value) if value else {}
-            named |= {f"{name}/{key}": one for key, one in inner.items()}
+        elif isinstance(value, Items) and value.width == 2 and len(value):
+            named |= {f"{name}/{key}": one for key, one in _by_name(path, value).items()}
+        elif isinstance(value, Items) and (texts := texts_of(path, value)) is not None:
+            named[name] = texts
     return named
 
 
-def _text(pickled: bytes, span: ByteSpan) -> str:
-    content = pickled[span.start : span.start + span.length]
-    return content.decode("utf-8", "surrogateescape")
-
-
-def _member(one: _Tensor | list[str]) -> Member:
-    if isinstance(one, list):
+def _member(one: Any) -> Member:
+    if not isinstance(one, _Tensor):
         return Member((len(one),), None)
     dtype = "f4" if one.storage.dtype == "bfloat16" else one.storage.dtype
     return Member(one.shape, np.dtype(dtype))

@@ -1,0 +1,1 @@
+"""What pickles hold beside a single array: rows, their paths, data frames."""
