@@ -47,7 +47,9 @@ FORMATS = {
     "torch": "streamclust.sources.formats.torch_files",
     "safetensors": "streamclust.sources.formats.safetensors_files",
     "vecs": "streamclust.sources.formats.vecs_files",
+    "joblib": "streamclust.sources.formats.joblib_files",
     "pickle": "streamclust.sources.formats.pickle_files",
+    "packed": "streamclust.sources.formats.packed_files",
     "csv": "streamclust.sources.formats.csv_files",
 }
 # See docs/labels.md. Where none is named, the first one with the ending of the file is taken.

@@ -12,22 +12,21 @@ from streamclust.errors import SourceError
 _HEAD = 1024
 _LONGEST_NAME = 80
 
-_UNPACK = (
-    "unpack it first, or where joblib.dump wrote it and you trust it: "
-    "np.save('{stem}.npy', joblib.load('{name}'))"
-)
 _LOAD = "np.save('{stem}.npy', {call})"
 
 # What a file begins with; several may be given where the first tells too little.
 _COMPRESSED = {
+    b"\x04\x22\x4d\x18": "lz4",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "rar",
+}
+# In which arrays are read, and texts are not.
+_PACKED = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
     b"\xfd7zXZ\0": "xz",
     b"\x5d\0\0": "lzma",
     b"\x28\xb5\x2f\xfd": "zstd",
-    b"\x04\x22\x4d\x18": "lz4",
-    b"7z\xbc\xaf\x27\x1c": "7z",
-    b"Rar!\x1a\x07": "rar",
 }
 LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 _BEGINNINGS = {
@@ -75,7 +74,7 @@ def no_text(path: Path) -> str | None:
         return (
             f"is a {'spreadsheet: save it as CSV' if is_sheet else 'zip archive: unpack it first'}"
         )
-    for magic, compression in _COMPRESSED.items():
+    for magic, compression in {**_PACKED, **_COMPRESSED}.items():
         if head.startswith(magic):
             return f"is compressed with {compression}: unpack it first"
     words = _pointer(head) or _page(head)
@@ -85,10 +84,7 @@ def no_text(path: Path) -> str | None:
 def _compressed(head: bytes) -> str | None:
     for magic, name in _COMPRESSED.items():
         if head.startswith(magic):
-            return f"is compressed with {name}: {_UNPACK}"
-    # A zlib header: deflate with a window up to 32 KiB, and a check of both bytes.
-    if head[:1] == b"\x78" and int.from_bytes(head[:2], "big") % 31 == 0:
-        return f"is compressed with zlib, as joblib.dump does: {_UNPACK}"
+            return f"is compressed with {name}: unpack it first"
     return None
 
 

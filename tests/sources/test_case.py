@@ -187,7 +187,7 @@ def test_names_without_folders_are_paths_too(tmp_path, names):
         (b'paths\n"' + b"a" * 200_000, "is not a CSV"),
         (b"version https://git-lfs.github.com/spec/v1\noid x\n", "Git LFS pointer.*git lfs pull"),
         (b"<!DOCTYPE html>\n<p>a/b", "is a web page.*download it again"),
-        (b"\x1f\x8b\x08\0", "is compressed with gzip: unpack it first"),
+        (b"\x1f\x8b\x08\0", "is damaged or cut short"),
         (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml", "is a spreadsheet: save it as CSV"),
     ],
 )
