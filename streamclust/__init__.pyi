@@ -1,5 +1,6 @@
 from ._version import __version__ as __version__
 from .api import convert as convert
+from .api import embed as embed
 from .api import ingest as ingest
 from .api import open as open
 from .api import plan as plan

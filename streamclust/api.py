@@ -59,7 +59,26 @@ def run(
         See `streamclust.errors`.
     """
     chosen, _ = settings_of("run", settings)
+    if isinstance(case, str | Path) and (seen := _first_look(case, out, observers, chosen)):
+        case = seen
     return _run(_inputs(case, paths, images, out), out, observers, chosen)
+
+
+def _first_look(
+    given: PathLike, out: PathLike, observers: Observers, settings: "Settings"
+) -> Path | None:
+    """A case made of images alone, by the simple model; None where there are descriptors."""
+    from streamclust.embedding import SIMPLE, holds_images_alone
+    from streamclust.events import Events
+
+    if not holds_images_alone(Path(given)):
+        return None
+    Events(*observers).note(
+        f"{given}: images without descriptors: a first look, by colour, layout and shape alone; "
+        "streamclust embed describes them by a network"
+    )
+    case = Path(out) / "case"
+    return embed(given, case, models=[SIMPLE], memory=settings.memory, observers=observers)
 
 
 def _inputs(
@@ -262,3 +281,91 @@ def convert(
     events = Events(*observers)
     sources.convert(opened, Path(to), events, paths=listed, overwrite=overwrite)
     return Path(to)
+
+
+def embed(
+    images: PathLike,
+    out: PathLike,
+    *,
+    models: PathLike | Sequence[PathLike] = "simple",
+    preset: str = "none",
+    size: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    layout: str | None = None,
+    output: str | None = None,
+    memory: str | int = "1GiB",
+    observers: Observers = (),
+) -> Path:
+    """Make a case of images that have no descriptors, by networks in ONNX or the simple model.
+
+    Images that cannot be read are left out and listed in ``bad_images.csv``. A command that was
+    stopped goes on at the batch. See docs/embedding.md.
+
+    Parameters
+    ----------
+    images : path
+        A folder, a zip file, or a list of paths below its own folder.
+    out : path
+        The case folder.
+    models : path or sequence of paths
+        ONNX files, each of which makes a set of its name; or ``"simple"``, which takes none.
+    preset : {"none", "imagenet", "clip"}
+        How pictures are cut, scaled and normalised.
+    size : int, optional
+        Pixels of a side, where the network's file does not tell.
+    mean, std : sequence of float, optional
+        Of red, green and blue, in place of the preset's.
+    layout : {"nchw", "nhwc"}, optional
+        Order of the network's input, where it cannot be told.
+    output : str, optional
+        An output or inner value of the network; its first output by default.
+    memory : str or int
+        Peak resident memory of the process, the networks' own beside.
+    observers : iterable of callable
+        Told what happens.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    SourceError
+        When there are no images, or a file is no network that takes pictures.
+    SettingsError
+        When options do not fit the network, or the folder holds something else.
+    MemoryBudgetError
+        When an image might not fit.
+    """
+    from streamclust.embedding import (
+        SIMPLE,
+        ONNXModel,
+        ONNXOptions,
+        SimpleModel,
+        embed_images,
+        find_images,
+    )
+    from streamclust.events import Events
+    from streamclust.memory import parse_bytes
+
+    options = ONNXOptions(preset, size, _three("mean", mean), _three("std", std), layout, output)
+    named = [models] if isinstance(models, str | Path) else [*models]
+    found = find_images(Path(images))
+    made = [
+        SimpleModel() if str(one) == SIMPLE else ONNXModel(Path(one), options) for one in named
+    ]
+    Path(out).mkdir(parents=True, exist_ok=True)
+    embed_images(found, made, Path(out), Events(*observers), parse_bytes(memory))
+    return Path(out)
+
+
+def _three(name: str, values: Sequence[float] | None) -> tuple[float, float, float] | None:
+    if values is None:
+        return None
+    try:
+        red, green, blue = map(float, values)
+    except (TypeError, ValueError):
+        raise SettingsError(f"{name}={values!r}: give three numbers, of red, green, blue") from None
+    return red, green, blue

@@ -14,7 +14,7 @@ PACKAGE = Path(streamclust.__file__).parent
 ORDER = [
     *("_version", "errors", "registries", "memory", "events", "markup", "language"),
     *("settings", "progress"),
-    *("sources", "passes", "store", "steps", "images", "metrics"),
+    *("sources", "passes", "store", "steps", "images", "embedding", "metrics"),
     *("reduction", "neighbors", "clustering", "choice", "figures", "outliers"),
     *("comparison", "description", "layouts", "labelling"),
     *("report", "notebook", "estimators", "demo"),

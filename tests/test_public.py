@@ -20,6 +20,7 @@ def test_the_names():
         "StreamingKMeans",
         "__version__",
         "convert",
+        "embed",
         "ingest",
         "open",
         "plan",

@@ -1,6 +1,7 @@
 """The commands: each is a function or a method of `Case`, with its options as keywords."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -254,6 +255,61 @@ def plan(case: tuple[str, ...], **given: Any) -> None:
     print_plan(steps, _settings().memory_bytes)
     for words in find_case(CaseInputs(_one_or_all(case), given["paths"], given["images"])).notes:
         click.echo(words, err=True)
+
+
+def _numbers(context: click.Context, option: click.Parameter, text: str | None) -> Any:
+    return None if text is None else text.split(",")
+
+
+@click.command(
+    params=[
+        click.Argument(["images"], required=False, type=click.Path()),
+        click.Option(
+            ["--model", "models"],
+            multiple=True,
+            default=["simple"],
+            metavar="FILE",
+            help="Network in ONNX, or simple; may be given several times [simple].",
+        ),
+        click.Option(["--out"], type=FOLDER, help="Case folder that is made."),
+        click.Option(
+            ["--preset"],
+            type=click.Choice(["none", "imagenet", "clip"]),
+            default="none",
+            help="How pictures are cut, scaled and normalised [none].",
+        ),
+        click.Option(["--size"], type=int, help="Pixels of a side [what the network tells]."),
+        click.Option(["--mean"], metavar="R,G,B", callback=_numbers, help="Taken away."),
+        click.Option(["--std"], metavar="R,G,B", callback=_numbers, help="Divided by."),
+        click.Option(
+            ["--layout"], type=click.Choice(["nchw", "nhwc"]), help="Order of the input's sides."
+        ),
+        click.Option(
+            ["--output"], metavar="NAME", help="Output or inner value that describes [the first]."
+        ),
+        click.Option(
+            ["--memory"], metavar="SIZE", default="1GiB", help="Peak memory but for the networks."
+        ),
+        click.Option(
+            ["--describe", "shows_values"], is_flag=True, help="List what networks take and give."
+        ),
+        QUIET,
+    ]
+)
+def embed(
+    images: str | None, out: str | None, shows_values: bool, quiet: bool, **given: Any
+) -> None:
+    """Make a case of IMAGES, a folder, zip file or list of paths, that have no descriptors."""
+    if shows_values:
+        from streamclust.embedding import SIMPLE, describe
+
+        for model in given["models"]:
+            if model != SIMPLE:
+                click.echo("\n".join([f"{model}:", *describe(Path(model))]))
+        return
+    if images is None or out is None:
+        raise click.UsageError("name the images and --out, or --model and --describe")
+    api.embed(images, out, observers=observers(quiet), **given)
 
 
 @click.command(

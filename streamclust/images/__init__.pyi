@@ -15,6 +15,7 @@ from .pixels import MEASURES as MEASURES
 from .pixels import averageable as averageable
 from .pixels import grey_levels as grey_levels
 from .pixels import open_bounded as open_bounded
+from .pixels import square_picture as square_picture
 from .pixels import upright as upright
 from .quality_rules import IMAGE_KINDS as IMAGE_KINDS
 from .quality_rules import RULES as RULES
@@ -35,3 +36,5 @@ from .scan import measure_rows as measure_rows
 from .scan import scan_need as scan_need
 from .scan import stored_pixels as stored_pixels
 from .sizes import ImageSizes as ImageSizes
+from .zip_index import is_hidden as is_hidden
+from .zip_index import is_image_name as is_image_name

@@ -357,14 +357,58 @@ def _check_size(size: tuple[int, int], in_file: tuple[int, int], image: Image.Im
         )
 
 
+def square_picture(data: bytes, side: int, crop: float, resampling: str) -> np.ndarray:
+    """Decode an image file as networks are given pictures.
+
+    Parameters
+    ----------
+    data : bytes
+    side : int
+        Of the square, in pixels.
+    crop : float
+        Share of the shorter side that the square in the middle has; 0 for the whole picture,
+        whose sides are scaled each by its own.
+    resampling : {"bilinear", "bicubic"}
+        Both average what they shrink.
+
+    Returns
+    -------
+    ndarray of shape (side, side, 3), uint8
+        RGB, upright.
+
+    Raises
+    ------
+    ImageError
+        As `measure_image`.
+    """
+    with open_bounded(data, side) as (_, image):
+        box = (0.0, 0.0, float(image.width), float(image.height))
+        if crop:
+            kept = crop * min(image.size)
+            left, top = (image.width - kept) / 2, (image.height - kept) / 2
+            box = (left, top, left + kept, top + kept)
+        pixels = upright(_resized(image, (side, side), resampling, box), image)
+        return pixels.round().clip(0, 255).astype(np.uint8)
+
+
 def _shrunk(image: Image.Image) -> np.ndarray:
     """RGB, 0 to 255, of about `SIDE`² pixels."""
-    from PIL.Image import Resampling
-
     scale = SIDE / (image.width * image.height) ** 0.5
     width, height = (max(1, round(side * scale)) for side in image.size)
+    return _resized(image, (width, height), "bilinear")
+
+
+def _resized(
+    image: Image.Image,
+    size: tuple[int, int],
+    resampling: str,
+    box: tuple[float, float, float, float] | None = None,
+) -> np.ndarray:
+    """RGB, 0 to 255, of a size, as it lies in the file."""
+    from PIL.Image import Resampling
+
     whole = averageable(image)
-    small = whole.resize((width, height), Resampling.BILINEAR)
+    small = whole.resize(size, Resampling[resampling.upper()], box)
     if whole.mode in ("I", "F"):
         return grey_levels(np.asarray(small, np.float32), whole)
     return _on_grey(np.asarray(small.convert("RGBA"), np.float32))
