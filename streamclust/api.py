@@ -353,9 +353,7 @@ def embed(
     options = ONNXOptions(preset, size, _three("mean", mean), _three("std", std), layout, output)
     named = [models] if isinstance(models, str | Path) else [*models]
     found = find_images(Path(images))
-    made = [
-        SimpleModel() if str(one) == SIMPLE else ONNXModel(Path(one), options) for one in named
-    ]
+    made = [SimpleModel() if str(one) == SIMPLE else ONNXModel(Path(one), options) for one in named]
     Path(out).mkdir(parents=True, exist_ok=True)
     embed_images(found, made, Path(out), Events(*observers), parse_bytes(memory))
     return Path(out)

@@ -19,9 +19,7 @@ from streamclust.errors import SettingsError, SourceError
 
 PRESETS = {
     "none": Preprocessing(224),
-    "imagenet": Preprocessing(
-        224, 1.0, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    ),
+    "imagenet": Preprocessing(224, 1.0, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "clip": Preprocessing(
         224,
         1.0,
