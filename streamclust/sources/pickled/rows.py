@@ -132,16 +132,22 @@ class FixedTexts:
                 block = np.empty(min(_TEXTS, self.count - first), self.dtype)
                 raw = block.view(np.uint8).data if self.dtype.itemsize else memoryview(b"")
                 file.readinto(raw, self.start + first * self.dtype.itemsize)
-                yield from map(self._text, block.tolist())
+                try:
+                    values = block.tolist()
+                except ValueError:  # of numbers that are no characters
+                    raise self._refused(f"text near {first}") from None
+                yield from map(self._text, values)
 
     def _text(self, value: str | bytes) -> str:
         try:
             return value if isinstance(value, str) else value.decode()
         except UnicodeDecodeError:
-            raise SourceError(
-                f"{self.path}: holds the path {value[:80]!r}, which is not UTF-8: save the paths "
-                "as a list of str"
-            ) from None
+            raise self._refused(f"path {value[:80]!r}") from None
+
+    def _refused(self, what: str) -> SourceError:
+        return SourceError(
+            f"{self.path}: holds the {what}, which is not UTF-8: save the paths as a list of str"
+        )
 
 
 @dataclass(eq=False)
