@@ -86,6 +86,13 @@ class Columns(ArraySource):
         return rows
 
 
+@dataclass(frozen=True)
+class Unread:
+    """A column that cannot be read, and why: no harm where it is not that of the paths."""
+
+    reason: str
+
+
 class _Unknown(Exception):
     """What was met is not as pandas is known to write it."""
 
@@ -188,7 +195,10 @@ class _Frame:
 
     def _objects(self, content: Any) -> Iterator[Items]:
         """The columns of a block of objects."""
-        (n_columns, n_rows), _, order, items = content
+        shape, _, order, items = content
+        if len(shape) != 2:
+            raise _Unknown("a block of objects that is no table")
+        n_columns, n_rows = shape
         if len(items) != n_columns * n_rows or (n_columns > 1 and order == "F"):
             raise _Unknown("several columns of objects in one block")
         for column in range(n_columns):
@@ -229,15 +239,17 @@ class _Frame:
     def _arrow(self, made: object) -> object:
         if not isinstance(made, Made):
             return None
-        if made.target in _CHUNKED:
-            chunks = [self._chunk(one) for one in _values(made.arguments[0])]
-        else:
-            chunks = [self._chunk(made)]
-        return ArrowTexts(self.path, chunks)
+        chunks = [made]
+        if made.target in _CHUNKED and made.arguments:
+            chunks = [one for one in _values(made.arguments[0]) if isinstance(one, Made)]
+        try:
+            return ArrowTexts(self.path, [self._chunk(one) for one in chunks])
+        except _Unknown as error:
+            return Unread(str(error))
 
-    def _chunk(self, made: object) -> tuple[int, int, int, int, int]:
+    def _chunk(self, made: Made) -> tuple[int, int, int, int, int]:
         """Number of texts, bytes of an offset, where the offsets and texts stand, and how long."""
-        if not isinstance(made, Made) or made.target not in _RESTORE or len(made.arguments) != 1:
+        if made.target not in _RESTORE or len(made.arguments) != 1:
             raise _Unknown("texts of Arrow of unknown kind")
         state = made.arguments[0]
         if not isinstance(state, tuple) or len(state) != 7:

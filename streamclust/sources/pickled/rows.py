@@ -39,7 +39,10 @@ class RowPlaces(ArraySource):
     stored: np.dtype
     places: np.ndarray
     order: Literal["C", "F"] = "C"
-    working_bytes: int = _SPAN
+
+    def __post_init__(self) -> None:
+        width = self.shape[1] * self.stored.itemsize
+        self.working_bytes = max(_SPAN, width) + self.places.nbytes
 
     def read_rows(self, start: int, stop: int) -> np.ndarray:
         """Read rows `start` to `stop`, those that stand near each other at once."""
@@ -80,6 +83,9 @@ class FloatRows(ArraySource):
     places: np.ndarray
     dtype: np.dtype
     order: Literal["C", "F"] = "C"
+
+    def __post_init__(self) -> None:
+        self.working_bytes = 3 * BATCH * CELL + self.places.nbytes
 
     def read_rows(self, start: int, stop: int) -> np.ndarray:
         """Read rows `start` to `stop`."""
@@ -132,16 +138,22 @@ class FixedTexts:
                 block = np.empty(min(_TEXTS, self.count - first), self.dtype)
                 raw = block.view(np.uint8).data if self.dtype.itemsize else memoryview(b"")
                 file.readinto(raw, self.start + first * self.dtype.itemsize)
-                yield from map(self._text, block.tolist())
+                try:
+                    values = block.tolist()
+                except ValueError:  # of numbers that are no characters
+                    raise self._refused(f"text near {first}") from None
+                yield from map(self._text, values)
 
     def _text(self, value: str | bytes) -> str:
         try:
             return value if isinstance(value, str) else value.decode()
         except UnicodeDecodeError:
-            raise SourceError(
-                f"{self.path}: holds the path {value[:80]!r}, which is not UTF-8: save the paths "
-                "as a list of str"
-            ) from None
+            raise self._refused(f"path {value[:80]!r}") from None
+
+    def _refused(self, what: str) -> SourceError:
+        return SourceError(
+            f"{self.path}: holds the {what}, which is not UTF-8: save the paths as a list of str"
+        )
 
 
 @dataclass(eq=False)
@@ -194,7 +206,9 @@ class WithPaths(ArraySource):
     def __init__(self, source: ArraySource, texts: Any) -> None:
         self.source, self.texts = source, texts
         self.path, self.shape, self.dtype = source.path, source.shape, source.dtype
-        self.order, self.working_bytes = source.order, source.working_bytes
+        self.order = source.order
+        places = getattr(texts, "places", None)
+        self.working_bytes = source.working_bytes + (0 if places is None else places.nbytes)
 
     @classmethod
     def of(cls, source: ArraySource, texts: Iterable[str]) -> WithPaths:

@@ -13,7 +13,7 @@ from streamclust.errors import SourceError
 from streamclust.sources.base import ArraySource, StoredArray, check_layout, stored_as
 from streamclust.sources.formats.appended_arrays import joined
 from streamclust.sources.members import NO_PATHS, rank_of_name
-from streamclust.sources.pickled.frames import INDEX, Made, frame_of
+from streamclust.sources.pickled.frames import INDEX, Made, Unread, frame_of
 from streamclust.sources.pickled.items import TEXT, Array, ByteSpan, Global, Items, Kinds, Run
 from streamclust.sources.pickled.named import (
     AGAIN,
@@ -91,6 +91,8 @@ def _with_paths(
         rank = NO_PATHS - 1 if name == INDEX else rank
         if rank == NO_PATHS:
             continue
+        if isinstance(one, Unread):
+            raise SourceError(f"{path}: {name}: {one.reason}: save the paths as a list of str")
         if found := texts_of(path, one):
             ranked.append((rank, found))
         elif is_named and (row := lacking(one)) is not None:
