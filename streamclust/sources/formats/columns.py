@@ -114,10 +114,11 @@ def rows_of(path: Path, columns: Columns, batch: Any, first: int) -> np.ndarray:
         For nulls, and for lists of another length.
     """
     if columns.is_list:
-        return _rows_of_lists(path, columns, batch.column(columns.values[0]), first)
+        column = checked_column(path, batch, columns.values[0])
+        return _rows_of_lists(path, columns, column, first)
     rows = np.empty((len(batch), len(columns.values)), columns.dtype)
     for number, name in enumerate(columns.values):
-        column = batch.column(name)
+        column = checked_column(path, batch, name)
         if column.null_count:
             raise _null(path, name, first + _first_null(column))
         rows[:, number] = column.to_numpy(zero_copy_only=False)
@@ -130,8 +131,6 @@ def _rows_of_lists(path: Path, columns: Columns, column: Any, first: int) -> np.
 
     name, width = columns.values[0], columns.width
     assert width is not None
-    if isinstance(column, pyarrow.ExtensionArray):
-        column = column.storage
     if column.null_count:
         raise _null(path, name, first + _first_null(column))
     if not pyarrow.types.is_fixed_size_list(column.type):
@@ -160,9 +159,9 @@ def with_width(path: Path, columns: Columns, batches: Iterator[Any]) -> Columns:
     if columns.width is not None:
         return columns
     for batch in batches:
-        column = batch.column(columns.values[0])
+        column = checked_column(path, batch, columns.values[0])
         if len(column) and column[0].is_valid:
-            width = len(column[0].as_py())
+            width = len(column[0].values)
             return Columns(columns.values, True, width, columns.dtype, columns.paths)
         if len(column):
             raise _null(path, columns.values[0], 0)
@@ -179,11 +178,38 @@ def texts_of(path: Path, name: str, batches: Iterator[Any]) -> Iterator[str]:
     """
     first = 0
     for batch in batches:
-        column = batch.column(name)
+        column = checked_column(path, batch, name)
         if column.null_count:
             raise _null(path, name, first + _first_null(column))
         yield from column.to_pylist()
         first += len(batch)
+
+
+def checked_column(path: Path, batch: Any, name: str) -> Any:
+    """A column whose bytes are known to be what its type tells.
+
+    Arrow takes the places of lists and texts as they stand in a file, and reads, or ends the
+    process, beyond its memory where they are wrong.
+
+    Raises
+    ------
+    SourceError
+        Where it is damaged.
+    """
+    import pyarrow
+
+    try:
+        column = batch.column(name)
+        column.validate(full=True)
+    except (pyarrow.lib.ArrowException, LookupError) as error:
+        raise damaged(path, error) from error
+    return column.storage if isinstance(column, pyarrow.ExtensionArray) else column
+
+
+def damaged(path: Path, error: Exception) -> SourceError:
+    """What is said of a file that Arrow cannot read."""
+    reason = " ".join(str(error).split())[:200]
+    return SourceError(f"{path}: is damaged ({reason}): copy or write it again")
 
 
 def _first_null(column: Any) -> int:
