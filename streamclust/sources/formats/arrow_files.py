@@ -4,8 +4,9 @@ sets, which are such streams."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,11 +14,18 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import check_layout
+from streamclust.sources.formats.arrow_messages import (
+    FILE_MAGIC,
+    STREAM_MARK,
+    batches_of,
+    is_file,
+)
 from streamclust.sources.formats.columns import (
     Columns,
     columns_of,
-    import_pyarrow,
-    path_column,
+    damaged,
+    named_path_column,
+    reading,
     rows_of,
     texts_of,
     with_width,
@@ -25,21 +33,21 @@ from streamclust.sources.formats.columns import (
 from streamclust.sources.sequential import SequentialSource
 
 ENDINGS = (".arrow", ".feather", ".ipc", ".arrows")
-_FILE = b"ARROW1"
-# A stream begins with the length of its schema, behind a mark.
-_STREAM = b"\xff\xff\xff\xff"
-_END = _STREAM + bytes(4)
 _STATE = "state.json"
 _SPLITS = "dataset_dict.json"
 _PIECE_BYTES = 4 * 2**20
+# A byte of what is packed by zstd or LZ4 unpacks to no more.
+_MOST_UNPACKED = 2**16
 
 
 def is_one(path: Path, head: bytes) -> bool:
     """Whether it begins as Arrow's files and streams do, or is the folder of a data set."""
     if not head:
         return any((path / name).is_file() for name in (_STATE, _SPLITS))
+    # A stream begins with the length of its schema, behind a mark.
     schema_bytes = int.from_bytes(head[4:8], "little")
-    return head.startswith(_FILE) or (head.startswith(_STREAM) and 8 < schema_bytes < 2**28)
+    is_stream = head.startswith(STREAM_MARK) and 8 < schema_bytes < 2**28
+    return is_stream or head.startswith(FILE_MAGIC)
 
 
 @dataclass(eq=False)
@@ -50,6 +58,8 @@ class ArrowRows(SequentialSource):
     ----------
     files : tuple of Path
     columns : Columns
+    batches : list of list of int
+        Rows of the record batches of each file.
     """
 
     path: Path
@@ -57,6 +67,7 @@ class ArrowRows(SequentialSource):
     dtype: np.dtype
     files: tuple[Path, ...]
     columns: Columns
+    batches: list[list[int]]
     working_bytes: int
     order: Literal["C", "F"] = "C"
 
@@ -64,13 +75,22 @@ class ArrowRows(SequentialSource):
         self.has_paths = self.columns.paths is not None
 
     def pieces(self, row: int) -> Iterator[tuple[int, np.ndarray]]:
-        """All rows, a record batch cut into some."""
+        """Rows from the beginning of a record batch on, or of a stream; batches cut into some."""
         n_rows = max(1, _PIECE_BYTES // (self.shape[1] * self.dtype.itemsize))
         start = 0
-        for file in self.files:
-            for batch in _batches(file):
-                for first in range(0, len(batch), n_rows):
-                    part = batch.slice(first, n_rows)
+        for file, of_file in zip(self.files, self.batches, strict=True):
+            first = 0
+            if start + sum(of_file) <= row:
+                first = len(of_file)
+            elif is_file(file):
+                ends = np.cumsum(of_file)
+                first = int(np.searchsorted(ends, row - start, side="right"))
+            start += sum(of_file[:first])
+            if first == len(of_file):
+                continue
+            for batch in _batches(file, self.columns.values, of_file, first):
+                for place in range(0, len(batch), n_rows):
+                    part = batch.slice(place, n_rows)
                     yield start, rows_of(file, self.columns, part, start)
                     start += len(part)
 
@@ -78,14 +98,11 @@ class ArrowRows(SequentialSource):
         """The column of paths."""
         name = self.columns.paths
         assert name is not None
-        batches = (batch for file in self.files for batch in _batches(file))
-        return texts_of(self.path, name, batches)
+        return texts_of(self.path, name, _of_files(self.files, name))
 
 
 def open_array(path: Path, member: str | None = None) -> ArrowRows:
     """Open the column of lists of a table, or its columns of numbers.
-
-    A stream does not tell how many rows it has: it is read once for that.
 
     Raises
     ------
@@ -93,24 +110,22 @@ def open_array(path: Path, member: str | None = None) -> ArrowRows:
         When there are none, or several columns of lists of which none is named.
     """
     files = _files(path) if path.is_dir() else (path,)
-    columns: Columns | None = None
-    n_rows = largest = 0
-    for file in files:
-        counted = _n_rows(file)
-        for batch in _batches(file):
-            if columns is None:
-                chosen = columns_of(path, batch.schema, member)
-                columns = with_width(path, chosen, iter([batch])) if len(batch) else None
-            largest = max(largest, batch.nbytes)
-            if counted is not None and columns is not None:
-                break
-            n_rows += len(batch) * (counted is None)
-        n_rows += counted or 0
-    if columns is None:
-        raise SourceError(f"{path}: has 0 rows: there is nothing to cluster")
+    columns = columns_of(path, _schema(files[0]), member)
+    found = [batches_of(file) for file in files]
+    n_rows = sum(sum(of_file.rows) for of_file in found)
+    if n_rows:
+        columns = with_width(path, columns, _of_files(files, *columns.values))
     shape = check_layout(path, (n_rows, columns.width or 0), columns.dtype)
-    # A batch as it is unpacked and as it was packed.
-    return ArrowRows(path, shape, columns.dtype, files, columns, 2 * largest)
+    row_bytes = shape[1] * columns.dtype.itemsize
+    working = 0
+    for file, of_file in zip(files, found, strict=True):
+        for number, (rows, body) in enumerate(zip(*of_file, strict=True)):
+            if rows * row_bytes > body * _MOST_UNPACKED:
+                raise damaged(file, ValueError(f"record batch {number} is too short for its rows"))
+            # As it was packed, and as it is unpacked.
+            working = max(working, body + rows * row_bytes)
+    rows_of_files = [of_file.rows for of_file in found]
+    return ArrowRows(path, shape, columns.dtype, files, columns, rows_of_files, working)
 
 
 def iter_paths(path: Path, member: str | None = None) -> Iterator[str]:
@@ -122,10 +137,8 @@ def iter_paths(path: Path, member: str | None = None) -> Iterator[str]:
         When it has none.
     """
     files = _files(path) if path.is_dir() else (path,)
-    name = next((path_column(batch.schema) for batch in _batches(files[0])), None)
-    if name is None:
-        raise SourceError(f"{path}: no column is called 'path': rename the one that is")
-    return texts_of(path, name, (batch for file in files for batch in _batches(file)))
+    name = named_path_column(path, _schema(files[0]))
+    return texts_of(path, name, _of_files(files, name))
 
 
 def _files(folder: Path) -> tuple[Path, ...]:
@@ -148,50 +161,40 @@ def _files(folder: Path) -> tuple[Path, ...]:
     return files
 
 
-def _batches(path: Path) -> Iterator[Any]:
-    """The record batches of a file or stream."""
-    pyarrow = import_pyarrow(path, "an Arrow file")
-    try:
-        # Not mapped: mapped pages would count as resident memory.
-        with pyarrow.OSFile(str(path)) as source:
-            if _begins_as_file(path):
-                with pyarrow.ipc.open_file(source) as file:
-                    for number in range(file.num_record_batches):
-                        yield file.get_batch(number)
-            else:
-                # A stream that breaks off between two batches would pass for whole.
-                source.seek(max(0, source.size() - len(_END)))
-                if source.read() != _END:
-                    raise SourceError(f"{path}: breaks off before its end: copy or write it again")
-                source.seek(0)
-                with pyarrow.ipc.open_stream(source) as stream:
-                    yield from stream
-    except pyarrow.lib.ArrowException as error:
-        raise _unreadable(path, error) from error
-    except OSError as error:
-        if error.errno:
-            raise
-        raise _unreadable(path, error) from error
+def _schema(path: Path) -> Any:
+    with reading(path, "an Arrow file") as pyarrow, pyarrow.OSFile(str(path)) as source:
+        opened = pyarrow.ipc.open_file if is_file(path) else pyarrow.ipc.open_stream
+        with opened(source) as batches:
+            return batches.schema
 
 
-def _n_rows(path: Path) -> int | None:
-    """The rows of a file, as its metadata tell; None of a stream."""
-    pyarrow = import_pyarrow(path, "an Arrow file")
-    if not _begins_as_file(path):
-        return None
-    import pyarrow.dataset as dataset
-
-    try:
-        return int(dataset.dataset(path, format="ipc").count_rows())
-    except (pyarrow.lib.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from error
+def _of_files(files: Sequence[Path], *names: str) -> Iterator[Any]:
+    """Columns of the record batches of several files."""
+    for file in files:
+        yield from _batches(file, names, batches_of(file).rows)
 
 
-def _begins_as_file(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(len(_FILE)) == _FILE
+def _batches(path: Path, names: Sequence[str], rows: list[int], first: int = 0) -> Iterator[Any]:
+    """Columns of the record batches of a file, from `first` on, or of all of a stream."""
+    schema = _schema(path)
+    # Not mapped: mapped pages would count as resident memory.
+    with reading(path, "an Arrow file") as pyarrow, pyarrow.OSFile(str(path)) as source:
+        if missing := [name for name in names if name not in schema.names]:
+            raise SourceError(f"{path}: has no column '{missing[0]}', which shards before it have")
+        places = [schema.get_field_index(name) for name in names]
+        options = pyarrow.ipc.IpcReadOptions(included_fields=places)
+        if is_file(path):
+            with pyarrow.ipc.open_file(source, options=options) as file:
+                made = (file.get_batch(number) for number in range(first, file.num_record_batches))
+                yield from _of_told_rows(path, made, rows[first:])
+        else:
+            with pyarrow.ipc.open_stream(source, options=options) as stream:
+                yield from _of_told_rows(path, stream, rows)
 
 
-def _unreadable(path: Path, error: Exception) -> SourceError:
-    reason = " ".join(str(error).split())[:200]
-    return SourceError(f"{path}: is damaged ({reason}): copy or write it again")
+def _of_told_rows(path: Path, batches: Iterable[Any], rows: list[int]) -> Iterator[Any]:
+    """The record batches, which must have as many rows as their heads told."""
+    for number, (batch, told) in enumerate(zip_longest(batches, rows)):
+        if batch is None or len(batch) != told:
+            raise damaged(path, ValueError(f"record batch {number} is not of {told} rows"))
+        yield batch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,42 @@ def import_pyarrow(path: Path, kind: str) -> Any:
     return pyarrow
 
 
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[Any]:
+    """Arrow's library, what it says of a damaged file being told as ours.
+
+    Raises
+    ------
+    SourceError
+        When it is not there, or refuses what is read in the block.
+    """
+    pyarrow = import_pyarrow(path, kind)
+    try:
+        yield pyarrow
+    except (pyarrow.lib.ArrowException, UnicodeDecodeError) as error:
+        raise damaged(path, error) from error
+    except OSError as error:
+        if error.errno:
+            raise
+        raise damaged(path, error) from error
+
+
+def named_path_column(path: Path, schema: Any) -> str:
+    """The column of paths.
+
+    Raises
+    ------
+    SourceError
+        When there is none.
+    """
+    with reading(path, "a table"):
+        name = path_column(schema)
+        known = ", ".join(schema.names[:_SHOWN])
+    if name is None:
+        raise SourceError(f"{path}: no column is called 'path' ({known}): rename one")
+    return name
+
+
 def path_column(schema: Any) -> str | None:
     """The column of paths among those of texts; None where there is none."""
     import pyarrow.types as types
@@ -75,8 +112,9 @@ def columns_of(path: Path, schema: Any, wanted: str | None) -> Columns:
     """
     import pyarrow.types as types
 
-    paths = path_column(schema)
-    fields = {field.name: field.type for field in schema}
+    with reading(path, "a table"):
+        paths = path_column(schema)
+        fields = {field.name: field.type for field in schema}
     if len(fields) < len(schema):
         raise SourceError(f"{path}: two of its columns have one name: rename one")
     if wanted is not None and wanted not in fields:
