@@ -1,5 +1,6 @@
 """Descriptors in Parquet, Arrow and Hugging Face data sets."""
 
+import json
 import pickle
 
 import numpy as np
@@ -35,6 +36,10 @@ def as_parquet(path, table):
 
 def as_feather(path, table):
     feather.write_feather(table, path, compression="lz4", chunksize=70)
+
+
+def as_file(path, table):
+    feather.write_feather(table, path, compression="uncompressed", chunksize=70)
 
 
 def as_stream(path, table):
@@ -151,3 +156,53 @@ def test_a_run_on_a_table(tmp_path):
     assert made.store["images/path"][:].tolist() == PATHS
     whole = (tmp_path / "out/metrics.csv").read_text()
     assert whole.count("kmeans,2") == 2
+
+
+@pytest.mark.parametrize("write", [as_file, as_stream])
+@pytest.mark.parametrize("column", ["emb", "path"])
+def test_places_beyond_the_memory_of_a_batch(tmp_path, write, column):
+    """Arrow would read there, which ends the process."""
+    path = tmp_path / "a.x"
+    write(path, pa.table({"emb": lists(), "path": [f"{row:03}.jpg" for row in range(300)]}))
+    ends = np.arange(71, dtype="i4") * (6 if column == "emb" else 7)
+    moved = ends + (ends > 0) * np.int32(2**30)
+    assert ends.tobytes() in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(ends.tobytes(), moved.tobytes()))
+    with pytest.raises(SourceError, match=r"a\.x: is damaged"):
+        [open_source(path)[:], *open_source(path).iter_paths()]
+
+
+def test_rows_that_no_batch_can_hold(tmp_path):
+    as_stream(path := tmp_path / "a.x", pa.table({"emb": fixed(ROWS[:67])}))
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace((67).to_bytes(8, "little"), (2**40).to_bytes(8, "little")))
+    with pytest.raises(SourceError, match="record batch 0 is too short for its rows"):
+        open_source(path)
+
+
+def test_a_stream_that_goes_on_behind_its_end(tmp_path):
+    as_stream(path := tmp_path / "a.x", pa.table({"emb": fixed()}))
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.raises(SourceError, match="goes on behind its end, at byte"):
+        open_source(path)
+
+
+def test_batches_are_begun_with_where_the_rows_are(tmp_path):
+    """Rows behind are read when those before cannot be."""
+    as_file(path := tmp_path / "a.x", pa.table({"n": [0] * 300, "emb": lists()}))
+    whole, ends = path.read_bytes(), (np.arange(71, dtype="i4") * 6).tobytes()
+    second = whole.index(ends, whole.index(ends) + 1)
+    path.write_bytes(whole[:second] + bytes(len(ends)) + whole[second + len(ends) :])
+    source = pickle.loads(pickle.dumps(open_source(path)))
+    np.testing.assert_array_equal(source[150:290], ROWS[150:290])
+    with pytest.raises(SourceError, match="row 70 of 'emb' has 0 numbers, and the first 6"):
+        source[:150]
+
+
+def test_shards_of_a_data_set_have_the_same_columns(tmp_path):
+    for number, name in enumerate(["emb", "other"]):
+        as_stream(tmp_path / f"{number}.arrow", pa.table({name: fixed()}))
+    state = {"_data_files": [{"filename": f"{number}.arrow"} for number in range(2)]}
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    with pytest.raises(SourceError, match=r"1\.arrow: has no column 'emb', which shards before"):
+        open_source(tmp_path)[:]
