@@ -5,18 +5,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import check_layout
+from streamclust.sources.formats.arrow_lists import UNPACKING_BYTES, ListColumn, list_column
 from streamclust.sources.formats.arrow_messages import (
     FILE_MAGIC,
     STREAM_MARK,
+    Batch,
     batches_of,
     is_file,
 )
@@ -50,24 +52,38 @@ def is_one(path: Path, head: bytes) -> bool:
     return is_stream or head.startswith(FILE_MAGIC)
 
 
+class _Part(NamedTuple):
+    """A file of rows, its record batches, and where its lists are; None where Arrow's library is
+    to read them."""
+
+    file: Path
+    batches: list[Batch]
+    lists: ListColumn | None
+
+    @property
+    def n_rows(self) -> int:
+        return sum(batch.rows for batch in self.batches)
+
+    @property
+    def rows(self) -> list[int]:
+        return [batch.rows for batch in self.batches]
+
+
 @dataclass(eq=False)
 class ArrowRows(SequentialSource):
     """Rows of a table.
 
     Attributes
     ----------
-    files : tuple of Path
+    parts : list of _Part
     columns : Columns
-    batches : list of list of int
-        Rows of the record batches of each file.
     """
 
     path: Path
     shape: tuple[int, int]
     dtype: np.dtype
-    files: tuple[Path, ...]
+    parts: list[_Part]
     columns: Columns
-    batches: list[list[int]]
     working_bytes: int
     order: Literal["C", "F"] = "C"
 
@@ -75,30 +91,46 @@ class ArrowRows(SequentialSource):
         self.has_paths = self.columns.paths is not None
 
     def pieces(self, row: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Rows from the beginning of a record batch on, or of a stream; batches cut into some."""
-        n_rows = max(1, _PIECE_BYTES // (self.shape[1] * self.dtype.itemsize))
+        """Rows, as near as can be from `row` on."""
         start = 0
-        for file, of_file in zip(self.files, self.batches, strict=True):
-            first = 0
-            if start + sum(of_file) <= row:
-                first = len(of_file)
-            elif is_file(file):
-                ends = np.cumsum(of_file)
-                first = int(np.searchsorted(ends, row - start, side="right"))
-            start += sum(of_file[:first])
-            if first == len(of_file):
-                continue
-            for batch in _batches(file, self.columns.values, of_file, first):
-                for place in range(0, len(batch), n_rows):
-                    part = batch.slice(place, n_rows)
-                    yield start, rows_of(file, self.columns, part, start)
-                    start += len(part)
+        for part in self.parts:
+            if row < start + part.n_rows:
+                read = _read_by_arrow if part.lists is None else _read_lists
+                yield from read(part, self.columns, self.shape[1], start, row - start)
+            start += part.n_rows
 
     def iter_paths(self) -> Iterator[str]:
         """The column of paths."""
         name = self.columns.paths
         assert name is not None
-        return texts_of(self.path, name, _of_files(self.files, name))
+        return texts_of(self.path, name, _of_files([part.file for part in self.parts], name))
+
+
+def _read_lists(
+    part: _Part, columns: Columns, width: int, start: int, row: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Rows from `row` on of a file whose first is `start`."""
+    assert part.lists is not None
+    n_rows = max(1, _PIECE_BYTES // (width * columns.dtype.itemsize))
+    for batch in part.batches:
+        if row < batch.rows:
+            skip = max(0, row)
+            yield from part.lists.pieces(part.file, batch, width, n_rows, start, skip)
+        start, row = start + batch.rows, row - batch.rows
+
+
+def _read_by_arrow(
+    part: _Part, columns: Columns, width: int, start: int, row: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The same, from the beginning of a record batch on, or of a stream."""
+    n_rows = max(1, _PIECE_BYTES // (width * columns.dtype.itemsize))
+    first = int(np.searchsorted(np.cumsum(part.rows), row, "right")) if is_file(part.file) else 0
+    start += sum(part.rows[:first])
+    for batch in _batches(part.file, columns.values, part.rows, first):
+        for place in range(0, len(batch), n_rows):
+            rows = batch.slice(place, n_rows)
+            yield start, rows_of(part.file, columns, rows, start)
+            start += len(rows)
 
 
 def open_array(path: Path, member: str | None = None) -> ArrowRows:
@@ -110,22 +142,44 @@ def open_array(path: Path, member: str | None = None) -> ArrowRows:
         When there are none, or several columns of lists of which none is named.
     """
     files = _files(path) if path.is_dir() else (path,)
-    columns = columns_of(path, _schema(files[0]), member)
-    found = [batches_of(file) for file in files]
-    n_rows = sum(sum(of_file.rows) for of_file in found)
-    if n_rows:
-        columns = with_width(path, columns, _of_files(files, *columns.values))
+    schema = _schema(files[0])
+    columns = columns_of(path, schema, member)
+    parts = []
+    for file in files:
+        own, found = _schema(file), batches_of(file)
+        _check_alike(file, own, schema, columns)
+        parts.append(_Part(file, found.batches, list_column(own, columns, found)))
+    n_rows = sum(part.n_rows for part in parts)
+    if n_rows and columns.width is None:
+        columns = _with_width(path, columns, parts)
     shape = check_layout(path, (n_rows, columns.width or 0), columns.dtype)
     row_bytes = shape[1] * columns.dtype.itemsize
-    working = 0
-    for file, of_file in zip(files, found, strict=True):
-        for number, (rows, body) in enumerate(zip(*of_file, strict=True)):
-            if rows * row_bytes > body * _MOST_UNPACKED:
-                raise damaged(file, ValueError(f"record batch {number} is too short for its rows"))
-            # As it was packed, and as it is unpacked.
-            working = max(working, body + rows * row_bytes)
-    rows_of_files = [of_file.rows for of_file in found]
-    return ArrowRows(path, shape, columns.dtype, files, columns, rows_of_files, working)
+    working = UNPACKING_BYTES
+    for part in parts:
+        for number, batch in enumerate(part.batches):
+            if batch.rows * row_bytes > batch.body_bytes * _MOST_UNPACKED:
+                what = f"record batch {number} is too short for its rows"
+                raise damaged(part.file, ValueError(what))
+            if part.lists is None:
+                # As it was packed, as it is unpacked, and the one before.
+                working = max(working, batch.body_bytes + 2 * batch.rows * row_bytes)
+    return ArrowRows(path, shape, columns.dtype, parts, columns, working)
+
+
+def _check_alike(file: Path, schema: Any, first: Any, columns: Columns) -> None:
+    for name in columns.values:
+        if name not in schema.names:
+            raise SourceError(f"{file}: has no column '{name}', which shards before it have")
+        kinds = [one.field(name).type for one in (schema, first)]
+        if kinds[0] != kinds[1]:
+            raise SourceError(f"{file}: '{name}' is {kinds[0]}, and {kinds[1]} in the first shard")
+
+
+def _with_width(path: Path, columns: Columns, parts: Sequence[_Part]) -> Columns:
+    for part in parts:
+        if part.n_rows and part.lists is not None:
+            return replace(columns, width=part.lists.width(part.file, part.batches))
+    return with_width(path, columns, _of_files([part.file for part in parts], *columns.values))
 
 
 def iter_paths(path: Path, member: str | None = None) -> Iterator[str]:
@@ -171,7 +225,8 @@ def _schema(path: Path) -> Any:
 def _of_files(files: Sequence[Path], *names: str) -> Iterator[Any]:
     """Columns of the record batches of several files."""
     for file in files:
-        yield from _batches(file, names, batches_of(file).rows)
+        rows = [batch.rows for batch in batches_of(file).batches]
+        yield from _batches(file, names, rows)
 
 
 def _batches(path: Path, names: Sequence[str], rows: list[int], first: int = 0) -> Iterator[Any]:
@@ -179,7 +234,7 @@ def _batches(path: Path, names: Sequence[str], rows: list[int], first: int = 0) 
     schema = _schema(path)
     # Not mapped: mapped pages would count as resident memory.
     with reading(path, "an Arrow file") as pyarrow, pyarrow.OSFile(str(path)) as source:
-        if missing := [name for name in names if name not in schema.names]:
+        if missing := [name for name in names if name not in schema.names]:  # of paths, at most
             raise SourceError(f"{path}: has no column '{missing[0]}', which shards before it have")
         places = [schema.get_field_index(name) for name in names]
         options = pyarrow.ipc.IpcReadOptions(included_fields=places)

@@ -15,6 +15,7 @@ from streamclust.sources.base import check_layout
 from streamclust.sources.members import name_of_paths
 
 _SHOWN = 12
+_TEXTS = ("string", "large_string", "string_view")
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,7 @@ def named_path_column(path: Path, schema: Any) -> str:
 
 def path_column(schema: Any) -> str | None:
     """The column of paths among those of texts; None where there is none."""
-    import pyarrow.types as types
-
-    return name_of_paths(
-        field.name
-        for field in schema
-        if types.is_string(_plain(field.type)) or types.is_large_string(_plain(field.type))
-    )
+    return name_of_paths(field.name for field in schema if str(_plain(field.type)) in _TEXTS)
 
 
 def columns_of(path: Path, schema: Any, wanted: str | None) -> Columns:
@@ -158,7 +153,7 @@ def rows_of(path: Path, columns: Columns, batch: Any, first: int) -> np.ndarray:
     for number, name in enumerate(columns.values):
         column = checked_column(path, batch, name)
         if column.null_count:
-            raise _null(path, name, first + _first_null(column))
+            raise null_error(path, name, first + _first_null(column))
         rows[:, number] = column.to_numpy(zero_copy_only=False)
     return rows
 
@@ -170,18 +165,16 @@ def _rows_of_lists(path: Path, columns: Columns, column: Any, first: int) -> np.
     name, width = columns.values[0], columns.width
     assert width is not None
     if column.null_count:
-        raise _null(path, name, first + _first_null(column))
+        raise null_error(path, name, first + _first_null(column))
     if not pyarrow.types.is_fixed_size_list(column.type):
         lengths = np.asarray(compute.list_value_length(column))
         others = np.flatnonzero(lengths != width)
         if len(others):
-            raise SourceError(
-                f"{path}: row {first + others[0]} of '{name}' has {lengths[others[0]]} numbers, "
-                f"and the first {width}: rows of one set have as many"
-            )
+            row, length = first + int(others[0]), int(lengths[others[0]])
+            raise ragged_error(path, name, row, length, width)
     values = column.flatten()
     if values.null_count:
-        raise _null(path, name, first + _first_null(values) // width)
+        raise null_error(path, name, first + _first_null(values) // width)
     flat = values.to_numpy(zero_copy_only=False)
     return flat.reshape(len(column), width).astype(columns.dtype, copy=False)
 
@@ -202,7 +195,7 @@ def with_width(path: Path, columns: Columns, batches: Iterator[Any]) -> Columns:
             width = len(column[0].values)
             return Columns(columns.values, True, width, columns.dtype, columns.paths)
         if len(column):
-            raise _null(path, columns.values[0], 0)
+            raise null_error(path, columns.values[0], 0)
     raise SourceError(f"{path}: has 0 rows: there is nothing to cluster")
 
 
@@ -218,7 +211,7 @@ def texts_of(path: Path, name: str, batches: Iterator[Any]) -> Iterator[str]:
     for batch in batches:
         column = checked_column(path, batch, name)
         if column.null_count:
-            raise _null(path, name, first + _first_null(column))
+            raise null_error(path, name, first + _first_null(column))
         yield from column.to_pylist()
         first += len(batch)
 
@@ -254,8 +247,17 @@ def _first_null(column: Any) -> int:
     return int(np.flatnonzero(~np.asarray(column.is_valid()))[0])
 
 
-def _null(path: Path, name: str, row: int) -> SourceError:
+def null_error(path: Path, name: str, row: int) -> SourceError:
+    """What is said of a row without a value."""
     return SourceError(f"{path}: row {row} of '{name}' holds no value: fill or leave out such rows")
+
+
+def ragged_error(path: Path, name: str, row: int, length: int, width: int) -> SourceError:
+    """What is said of a list of another length."""
+    return SourceError(
+        f"{path}: row {row} of '{name}' has {length} numbers, and the first {width}: rows of one "
+        "set have as many"
+    )
 
 
 def _plain(kind: Any) -> Any:
