@@ -12,6 +12,7 @@ from streamclust import api
 from streamclust.errors import SourceError
 from streamclust.sources import open_source
 from streamclust.sources.case_folder import find_case, open_sets
+from streamclust.sources.formats import arrow_files, arrow_lists
 from streamclust.sources.paths import iter_paths
 
 pa = pytest.importorskip("pyarrow")
@@ -28,6 +29,10 @@ def fixed(values=ROWS):
 
 def lists(values=ROWS):
     return pa.array([*values], pa.list_(pa.from_numpy_dtype(values.dtype)))
+
+
+def large(values=ROWS):
+    return lists(values).cast(pa.large_list(pa.from_numpy_dtype(values.dtype)))
 
 
 def as_parquet(path, table):
@@ -206,3 +211,57 @@ def test_shards_of_a_data_set_have_the_same_columns(tmp_path):
     (tmp_path / "state.json").write_text(json.dumps(state))
     with pytest.raises(SourceError, match=r"1\.arrow: has no column 'emb', which shards before"):
         open_source(tmp_path)[:]
+
+
+@pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
+@pytest.mark.parametrize("make", [fixed, lists, large])
+def test_all_rows_in_one_batch_behind_other_columns(tmp_path, monkeypatch, make, compression):
+    """It is read in pieces, and so is one of which some bytes are not worth packing."""
+    monkeypatch.setattr(arrow_files, "_PIECE_BYTES", 6 * 4 * 13)
+    monkeypatch.setattr(arrow_lists, "_AT_ONCE", 17)
+    numbers = range(300)
+    before = {
+        "none": pa.nulls(300),
+        "flag": pa.array([True, None, False] * 100),
+        "day": pa.array([*numbers], pa.date32()),
+        "price": pa.array([*numbers], pa.decimal128(9, 2)),
+        "kind": pa.array(["bus", "car", None] * 100).dictionary_encode(),
+        "view": pa.array(["more than twelve letters", "b", "c"] * 100, "string_view"),
+        "view2": pa.array([b"x"] * 300, "binary_view"),
+        "bytes": pa.array([b"ab"] * 300, pa.binary(2)),
+        "box": pa.array([{"x": [1, 2], "y": None}] * 300),
+        "tags": pa.array([[("k", [1.5])]] * 300, pa.map_(pa.string(), pa.list_(pa.float64()))),
+        "nothing": pa.array([None] * 300, pa.list_(pa.list_(pa.string()), 2)),
+        "when": pa.array([*numbers], pa.timestamp("us")),
+    }
+    table = pa.table({**before, "emb": make(), "path": PATHS, "after": pa.nulls(300, "f4")})
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    for new in (pa.ipc.new_file, pa.ipc.new_stream):
+        file = pa.BufferOutputStream()
+        with new(file, table.schema, options=options) as written:
+            written.write_table(table)
+        (tmp_path / "a.x").write_bytes(file.getvalue())
+        check(tmp_path / "a.x" / "emb", paths=PATHS)
+        source = open_source(tmp_path / "a.x" / "emb")
+        assert all(len(part.batches) == 1 and part.lists for part in source.parts)
+        assert next(source.pieces(299))[0] == (0 if compression else 299)
+
+
+@pytest.mark.parametrize("write", [as_feather, as_file, as_stream])
+@pytest.mark.parametrize(
+    ("row", "bad", "length", "words"),
+    [
+        (211, None, -1, "holds no value"),
+        (211, None, 6, "holds no value"),
+        (187, [1.0, 2.0, None, 4.0, 5.0, 6.0], -1, "holds no value"),
+        (187, [1.0, 2.0, None, 4.0, 5.0, 6.0], 6, "holds no value"),
+        (299, [1.0] * 5, -1, "has 5 numbers, and the first 6"),
+    ],
+)
+def test_the_row_that_is_none_behind_many(tmp_path, monkeypatch, write, row, bad, length, words):
+    monkeypatch.setattr(arrow_lists, "_AT_ONCE", 17)
+    rows = [*ROWS.tolist()]
+    rows[row] = bad
+    write(tmp_path / "a.x", pa.table({"emb": pa.array(rows, pa.list_(pa.float32(), length))}))
+    with pytest.raises(SourceError, match=f"row {row} of 'emb' {words}"):
+        open_source(tmp_path / "a.x")[:]
