@@ -265,3 +265,16 @@ def test_the_row_that_is_none_behind_many(tmp_path, monkeypatch, write, row, bad
     write(tmp_path / "a.x", pa.table({"emb": pa.array(rows, pa.list_(pa.float32(), length))}))
     with pytest.raises(SourceError, match=f"row {row} of 'emb' {words}"):
         open_source(tmp_path / "a.x")[:]
+
+
+def test_a_folder_of_lance_is_told_with_the_way_out(tmp_path):
+    for name in ("_versions/1.manifest", "data/0.lance"):
+        file = tmp_path / "a.lance" / name
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"x")
+    with pytest.raises(SourceError) as caught:
+        open_source(tmp_path / "a.lance")
+    assert str(caught.value).endswith(
+        "is a Lance data set: pyarrow.dataset.write_dataset(lance.dataset('a.lance').scanner()"
+        ".to_reader(), 'a', format='parquet')"
+    )
