@@ -12,7 +12,8 @@ from streamclust import api
 from streamclust.errors import SourceError
 from streamclust.sources import open_source
 from streamclust.sources.case_folder import find_case, open_sets
-from streamclust.sources.formats import arrow_files, arrow_lists
+from streamclust.sources.formats.arrow import arrow_files
+from streamclust.sources.formats.arrow import lists as arrow_lists
 from streamclust.sources.paths import iter_paths
 
 pa = pytest.importorskip("pyarrow")

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from streamclust.sources.base import check_layout
-from streamclust.sources.formats.columns import (
+from streamclust.sources.formats.arrow.columns import (
     Columns,
     columns_of,
     named_path_column,

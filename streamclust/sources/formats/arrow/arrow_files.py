@@ -14,15 +14,7 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import check_layout
-from streamclust.sources.formats.arrow_lists import UNPACKING_BYTES, ListColumn, list_column
-from streamclust.sources.formats.arrow_messages import (
-    FILE_MAGIC,
-    STREAM_MARK,
-    Batch,
-    batches_of,
-    is_file,
-)
-from streamclust.sources.formats.columns import (
+from streamclust.sources.formats.arrow.columns import (
     Columns,
     columns_of,
     damaged,
@@ -31,6 +23,14 @@ from streamclust.sources.formats.columns import (
     rows_of,
     texts_of,
     with_width,
+)
+from streamclust.sources.formats.arrow.lists import UNPACKING_BYTES, ListColumn, list_column
+from streamclust.sources.formats.arrow.messages import (
+    FILE_MAGIC,
+    STREAM_MARK,
+    Batch,
+    batches_of,
+    is_file,
 )
 from streamclust.sources.sequential import SequentialSource
 

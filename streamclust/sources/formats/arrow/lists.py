@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.formats.arrow_messages import Batch, Batches, Buffers, buffers_of
-from streamclust.sources.formats.columns import (
+from streamclust.sources.formats.arrow.columns import (
     Columns,
     damaged,
     null_error,
     ragged_error,
     reading,
 )
+from streamclust.sources.formats.arrow.messages import Batch, Batches, Buffers, buffers_of
 
 # What a zstd frame and its windows take.
 UNPACKING_BYTES = 24 * 2**20
