@@ -40,8 +40,8 @@ OUTLIER_MEASURES = {
 FORMATS = {
     "npy": "streamclust.sources.formats.npy_files",
     "npz": "streamclust.sources.formats.npz_files",
-    "parquet": "streamclust.sources.formats.parquet_files",
-    "arrow": "streamclust.sources.formats.arrow_files",
+    "parquet": "streamclust.sources.formats.arrow.parquet_files",
+    "arrow": "streamclust.sources.formats.arrow.arrow_files",
     "zarr": "streamclust.sources.formats.zarr_arrays",
     "hdf5": "streamclust.sources.formats.hdf5_files",
     "torch": "streamclust.sources.formats.torch_files",

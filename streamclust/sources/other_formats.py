@@ -61,6 +61,18 @@ def other_format(path: Path) -> str | None:
     return None
 
 
+def other_folder(path: Path) -> str | None:
+    """What a folder is that is not read, as `other_format` says it."""
+    if not ((path / "_versions").is_dir() and any((path / "data").glob("*.lance"))):
+        return None
+    name, stem = _plain(path.name), _plain(path.stem)
+    to = stem if stem != name else f"{stem}-parquet"
+    return (
+        f"is a Lance data set: pyarrow.dataset.write_dataset(lance.dataset('{name}').scanner()"
+        f".to_reader(), '{to}', format='parquet')"
+    )
+
+
 def no_text(path: Path) -> str | None:
     """What a file is that is offered as a table of text, and is none, as `other_format` says it."""
     try:

@@ -11,6 +11,7 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import ArraySource, by_number
+from streamclust.sources.other_formats import other_folder
 from streamclust.sources.readers import open_file
 from streamclust.sources.row_files import open_row_files
 
@@ -79,6 +80,8 @@ def open_folder(path: Path) -> ArraySource:
     SourceError
         When there are none, or they do not fit together.
     """
+    if words := other_folder(path):
+        raise SourceError(f"{path}: {words}")
     files = [item for item in path.rglob("*") if item.is_file() and not is_hidden(path, item)]
     if not files:
         raise SourceError(f"{path}: is a folder without files: shards, or .npy files of a row each")

@@ -10,13 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from streamclust.errors import SourceError
 from streamclust.sources.base import check_layout
-from streamclust.sources.formats.columns import (
+from streamclust.sources.formats.arrow.columns import (
     Columns,
     columns_of,
-    import_pyarrow,
-    path_column,
+    named_path_column,
+    reading,
     rows_of,
     texts_of,
     with_width,
@@ -109,29 +108,14 @@ def iter_paths(path: Path, member: str | None = None) -> Iterator[str]:
         When it has none.
     """
     with _opened(path) as file:
-        name = path_column(file.schema_arrow)
-        if name is None:
-            known = ", ".join(file.schema_arrow.names[:12])
-            raise SourceError(f"{path}: no column is called 'path' ({known}): rename one")
+        name = named_path_column(path, file.schema_arrow)
         yield from texts_of(path, name, file.iter_batches(_TEXTS_AT_ONCE, columns=[name]))
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    pyarrow = import_pyarrow(path, "a Parquet file")
-    import pyarrow.parquet as parquet
+    with reading(path, "a Parquet file"):
+        from pyarrow import parquet
 
-    try:
         with parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
             yield file
-    except pyarrow.lib.ArrowException as error:
-        raise _unreadable(path, error) from error
-    except OSError as error:
-        if error.errno:
-            raise
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> SourceError:
-    reason = " ".join(str(error).split())[:200]
-    return SourceError(f"{path}: is damaged ({reason}): copy or write it again")

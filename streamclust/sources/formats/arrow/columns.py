@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from streamclust.sources.base import check_layout
 from streamclust.sources.members import name_of_paths
 
 _SHOWN = 12
+_TEXTS = ("string", "large_string", "string_view")
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,45 @@ def import_pyarrow(path: Path, kind: str) -> Any:
     return pyarrow
 
 
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[Any]:
+    """Arrow's library, what it says of a damaged file being told as ours.
+
+    Raises
+    ------
+    SourceError
+        When it is not there, or refuses what is read in the block.
+    """
+    pyarrow = import_pyarrow(path, kind)
+    try:
+        yield pyarrow
+    except (pyarrow.lib.ArrowException, UnicodeDecodeError) as error:
+        raise damaged(path, error) from error
+    except OSError as error:
+        if error.errno:
+            raise
+        raise damaged(path, error) from error
+
+
+def named_path_column(path: Path, schema: Any) -> str:
+    """The column of paths.
+
+    Raises
+    ------
+    SourceError
+        When there is none.
+    """
+    with reading(path, "a table"):
+        name = path_column(schema)
+        known = ", ".join(schema.names[:_SHOWN])
+    if name is None:
+        raise SourceError(f"{path}: no column is called 'path' ({known}): rename one")
+    return name
+
+
 def path_column(schema: Any) -> str | None:
     """The column of paths among those of texts; None where there is none."""
-    import pyarrow.types as types
-
-    return name_of_paths(
-        field.name
-        for field in schema
-        if types.is_string(_plain(field.type)) or types.is_large_string(_plain(field.type))
-    )
+    return name_of_paths(field.name for field in schema if str(_plain(field.type)) in _TEXTS)
 
 
 def columns_of(path: Path, schema: Any, wanted: str | None) -> Columns:
@@ -75,8 +107,9 @@ def columns_of(path: Path, schema: Any, wanted: str | None) -> Columns:
     """
     import pyarrow.types as types
 
-    paths = path_column(schema)
-    fields = {field.name: field.type for field in schema}
+    with reading(path, "a table"):
+        paths = path_column(schema)
+        fields = {field.name: field.type for field in schema}
     if len(fields) < len(schema):
         raise SourceError(f"{path}: two of its columns have one name: rename one")
     if wanted is not None and wanted not in fields:
@@ -114,12 +147,13 @@ def rows_of(path: Path, columns: Columns, batch: Any, first: int) -> np.ndarray:
         For nulls, and for lists of another length.
     """
     if columns.is_list:
-        return _rows_of_lists(path, columns, batch.column(columns.values[0]), first)
+        column = checked_column(path, batch, columns.values[0])
+        return _rows_of_lists(path, columns, column, first)
     rows = np.empty((len(batch), len(columns.values)), columns.dtype)
     for number, name in enumerate(columns.values):
-        column = batch.column(name)
+        column = checked_column(path, batch, name)
         if column.null_count:
-            raise _null(path, name, first + _first_null(column))
+            raise null_error(path, name, first + _first_null(column))
         rows[:, number] = column.to_numpy(zero_copy_only=False)
     return rows
 
@@ -130,21 +164,17 @@ def _rows_of_lists(path: Path, columns: Columns, column: Any, first: int) -> np.
 
     name, width = columns.values[0], columns.width
     assert width is not None
-    if isinstance(column, pyarrow.ExtensionArray):
-        column = column.storage
     if column.null_count:
-        raise _null(path, name, first + _first_null(column))
+        raise null_error(path, name, first + _first_null(column))
     if not pyarrow.types.is_fixed_size_list(column.type):
         lengths = np.asarray(compute.list_value_length(column))
         others = np.flatnonzero(lengths != width)
         if len(others):
-            raise SourceError(
-                f"{path}: row {first + others[0]} of '{name}' has {lengths[others[0]]} numbers, "
-                f"and the first {width}: rows of one set have as many"
-            )
+            row, length = first + int(others[0]), int(lengths[others[0]])
+            raise ragged_error(path, name, row, length, width)
     values = column.flatten()
     if values.null_count:
-        raise _null(path, name, first + _first_null(values) // width)
+        raise null_error(path, name, first + _first_null(values) // width)
     flat = values.to_numpy(zero_copy_only=False)
     return flat.reshape(len(column), width).astype(columns.dtype, copy=False)
 
@@ -160,12 +190,12 @@ def with_width(path: Path, columns: Columns, batches: Iterator[Any]) -> Columns:
     if columns.width is not None:
         return columns
     for batch in batches:
-        column = batch.column(columns.values[0])
+        column = checked_column(path, batch, columns.values[0])
         if len(column) and column[0].is_valid:
-            width = len(column[0].as_py())
+            width = len(column[0].values)
             return Columns(columns.values, True, width, columns.dtype, columns.paths)
         if len(column):
-            raise _null(path, columns.values[0], 0)
+            raise null_error(path, columns.values[0], 0)
     raise SourceError(f"{path}: has 0 rows: there is nothing to cluster")
 
 
@@ -179,19 +209,55 @@ def texts_of(path: Path, name: str, batches: Iterator[Any]) -> Iterator[str]:
     """
     first = 0
     for batch in batches:
-        column = batch.column(name)
+        column = checked_column(path, batch, name)
         if column.null_count:
-            raise _null(path, name, first + _first_null(column))
+            raise null_error(path, name, first + _first_null(column))
         yield from column.to_pylist()
         first += len(batch)
+
+
+def checked_column(path: Path, batch: Any, name: str) -> Any:
+    """A column whose bytes are known to be what its type tells.
+
+    Arrow takes the places of lists and texts as they stand in a file, and reads, or ends the
+    process, beyond its memory where they are wrong.
+
+    Raises
+    ------
+    SourceError
+        Where it is damaged.
+    """
+    import pyarrow
+
+    try:
+        column = batch.column(name)
+        column.validate(full=True)
+    except (pyarrow.lib.ArrowException, LookupError) as error:
+        raise damaged(path, error) from error
+    return column.storage if isinstance(column, pyarrow.ExtensionArray) else column
+
+
+def damaged(path: Path, error: Exception) -> SourceError:
+    """What is said of a file that Arrow cannot read."""
+    reason = " ".join(str(error).split())[:200]
+    return SourceError(f"{path}: is damaged ({reason}): copy or write it again")
 
 
 def _first_null(column: Any) -> int:
     return int(np.flatnonzero(~np.asarray(column.is_valid()))[0])
 
 
-def _null(path: Path, name: str, row: int) -> SourceError:
+def null_error(path: Path, name: str, row: int) -> SourceError:
+    """What is said of a row without a value."""
     return SourceError(f"{path}: row {row} of '{name}' holds no value: fill or leave out such rows")
+
+
+def ragged_error(path: Path, name: str, row: int, length: int, width: int) -> SourceError:
+    """What is said of a list of another length."""
+    return SourceError(
+        f"{path}: row {row} of '{name}' has {length} numbers, and the first {width}: rows of one "
+        "set have as many"
+    )
 
 
 def _plain(kind: Any) -> Any:
