@@ -16,5 +16,5 @@ def test_nothing_but_our_own_errors_comes_out(tmp_path):
         told = Counter(outcome(tmp_path, 7, number) for number in range(1_500))
     kinds = {kind for kind, _ in told}
     assert set(told) == {(kind, end) for kind in kinds for end in ("read", "refused")}
-    assert len(kinds) == 8
+    assert len(kinds) == 9
     assert min(told.values()) > 10

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -151,11 +150,8 @@ def _told(shape: tuple[int, ...], dtype: np.dtype) -> Member:
 
 @contextmanager
 def _member(path: Path, name: str) -> Iterator[IO[bytes]]:
-    try:
-        with zip_members(path) as content, content.open(name) as file:
-            yield file
-    except (zlib.error, KeyError) as error:
-        raise SourceError(f"{path}: '{name}' is damaged ({error}): copy it again") from error
+    with zip_members(path) as content, content.open(name) as file:
+        yield file
 
 
 def _read(path: Path, name: str, file: IO[bytes], count: int) -> bytes:

@@ -68,7 +68,9 @@ def open_array(path: Path, member: str | None = None) -> ArraySource:
         When the pickle holds anything but tensors, lists of texts and dicts of these.
     """
     with zip_members(path) as content:
-        name = next(one for one in content.namelist() if one.endswith("/data.pkl"))
+        name = next((one for one in content.namelist() if one.endswith("/data.pkl")), None)
+        if name is None:
+            raise SourceError(f"{path}: lacks the pickle of its tensors: save it again")
         top = name.removesuffix("data.pkl")
         if content.getinfo(name).file_size > _MOST_BYTES:
             raise SourceError(f"{path}: its pickle has more than {_MOST_BYTES >> 20} MiB")

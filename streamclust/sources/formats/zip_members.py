@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,7 @@ def zip_members(path: Path) -> Iterator[zipfile.ZipFile]:
             yield content
     except SourceError:
         raise
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+    except (zlib.error, zipfile.BadZipFile, RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise SourceError(f"{path}: is damaged ({reason}): copy or save it again") from error
 
