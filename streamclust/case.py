@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Unpack
 
 from streamclust.errors import SettingsError
@@ -423,7 +424,8 @@ class Case(Results):
         Parameters
         ----------
         new : path or sequence of paths
-            A case folder, or descriptor files that are called as the sets.
+            A case folder, or descriptor files that are called as the sets; or a folder or zip file
+            of images, where the results were made of images by `streamclust.embed`.
         to : path
             A file with a line a row, ``.csv``, ``.parquet``, ``.json`` or ``.jsonl``;
             ``drift.csv`` is written beside it. See docs/assign.md.
@@ -443,12 +445,18 @@ class Case(Results):
         SettingsError
             When there is no such clustering, or a file that would be overwritten.
         """
+        from streamclust.embedding import case_of_images
         from streamclust.labelling import AssignOptions, assign
         from streamclust.sources import CaseInputs
 
-        given = CaseInputs(new, paths)
-        wanted = AssignOptions(given, Path(to), _text(clustering), outliers, overwrite)
-        with self._working("assign", observers, settings) as job:
+        with (
+            TemporaryDirectory(prefix="streamclust-") as folder,
+            self._working("assign", observers, settings) as job,
+        ):
+            memory = job.settings.memory_bytes
+            made = case_of_images(job.workspace, new, Path(folder), job.events, memory)
+            given = CaseInputs(made or new, paths)
+            wanted = AssignOptions(given, Path(to), _text(clustering), outliers, overwrite)
             assign(job, wanted)
         return self
 
@@ -473,7 +481,8 @@ class Case(Results):
         ----------
         new : path or sequence of paths
             A case folder, or descriptor files that are called as the sets: one for each set that
-            is not mixed; or arrays, as for `streamclust.run`.
+            is not mixed; or arrays, as for `streamclust.run`; or images, as for `assign`, whose
+            case is kept in ``cases`` of the results.
         paths, images : path, optional
             The list of the rows' paths, and the folder or zip file of their images, where they are
             not in the case folder.
@@ -487,10 +496,13 @@ class Case(Results):
             When a set has no clusterings that could go on.
         """
         from streamclust import pipeline
+        from streamclust.embedding import case_of_images
         from streamclust.sources import CaseInputs
 
         with self._working("update", observers, settings) as job:
-            pipeline.update(job, CaseInputs(new, paths, images))
+            folder, memory = self.folder / "cases", job.settings.memory_bytes
+            made = case_of_images(job.workspace, new, folder, job.events, memory)
+            pipeline.update(job, CaseInputs(made or new, paths, images))
         return self
 
     def verify(self, *, observers: Observers = ()) -> "list[Damage]":

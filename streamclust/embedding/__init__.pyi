@@ -6,6 +6,7 @@ from .image_rows import read_record as read_record
 from .models import SIMPLE as SIMPLE
 from .models import Model as Model
 from .models import SimpleModel as SimpleModel
+from .new_images import case_of_images as case_of_images
 from .onnx_models import PRESETS as PRESETS
 from .onnx_models import ONNXModel as ONNXModel
 from .onnx_models import ONNXOptions as ONNXOptions

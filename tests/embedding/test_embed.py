@@ -4,6 +4,7 @@ import json
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -198,6 +199,30 @@ def test_a_run_on_images_alone(photos, tmp_path, packed):
     assert len(set(zip(labels.tolist(), by_colour, strict=True))) == 2
     assert made.report(to=tmp_path / "page.html").folder
     assert "data:image/jpeg" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.usefixtures("all_unrendered")
+def test_new_images_are_described_by_the_same_network(photos, network, tmp_path):
+    options = {"models": [network, "simple"], "output": "features", "mean": (0.1, 0.2, 0.3)}
+    case = streamclust.embed(photos, tmp_path / "case", **options)
+    made = api.run(case, tmp_path / "out", n_clusters=2)
+    new = draw(tmp_path / "new", 12)
+    for file in new.rglob("*.png"):
+        file.rename(file.with_name(f"new{file.name}"))
+    made.assign(new, tmp_path / "new.csv")
+    table = pd.read_csv(tmp_path / "new.csv").set_index("path")
+    labels = dict(zip(made.store["images/path"][:], made.labels("net")[:], strict=True))
+    column = next(name for name in table if name.startswith("net"))
+    for path, cluster in table[column].items():
+        assert cluster == labels[path.replace("new", "")]
+    made.update(new)
+    assert made.store["descriptors/net/raw"].shape == (42, 5)
+    network.write_bytes(network.read_bytes() + b"\0")
+    with pytest.raises(SettingsError, match=r"net\.onnx: the network .* has changed: put it back"):
+        made.assign(new, tmp_path / "again.csv")
+    plain = api.run(np.ones((20, 3), "f4") * np.arange(20)[:, None], tmp_path / "b", n_clusters=2)
+    with pytest.raises(SettingsError, match="was made of descriptors"):
+        plain.assign(new, tmp_path / "again.csv")
 
 
 def test_what_a_network_takes_is_listed(network):
