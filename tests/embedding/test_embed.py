@@ -212,8 +212,7 @@ def test_new_images_are_described_by_the_same_network(photos, network, tmp_path)
     made.assign(new, tmp_path / "new.csv")
     table = pd.read_csv(tmp_path / "new.csv").set_index("path")
     labels = dict(zip(made.store["images/path"][:], made.labels("net")[:], strict=True))
-    column = next(name for name in table if name.startswith("net"))
-    for path, cluster in table[column].items():
+    for path, cluster in table["label_net"].items():
         assert cluster == labels[path.replace("new", "")]
     made.update(new)
     assert made.store["descriptors/net/raw"].shape == (42, 5)
