@@ -279,3 +279,14 @@ def test_a_folder_of_lance_is_told_with_the_way_out(tmp_path):
         "is a Lance data set: pyarrow.dataset.write_dataset(lance.dataset('a.lance').scanner()"
         ".to_reader(), 'a', format='parquet')"
     )
+
+
+def test_what_many_columns_hold_is_reckoned(tmp_path):
+    """A page and a dictionary of each, up to what there is of it."""
+    columns = {f"x{number}": column for number, column in enumerate(ROWS.T)}
+    parquet.write_table(pa.table({"emb": fixed(), **columns}), tmp_path / "a.x")
+    group = parquet.read_metadata(tmp_path / "a.x").row_group(0)
+    of_lists = open_source(tmp_path / "a.x").working_bytes
+    parquet.write_table(pa.table(columns), tmp_path / "b.x")
+    held = sum(group.column(number).total_uncompressed_size for number in range(1, 7))
+    assert open_source(tmp_path / "b.x").working_bytes - of_lists > held

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -30,6 +29,7 @@ from streamclust.sources.formats.arrow.messages import (
     STREAM_MARK,
     Batch,
     batches_of,
+    buffers_of,
     is_file,
 )
 from streamclust.sources.sequential import SequentialSource
@@ -38,6 +38,8 @@ ENDINGS = (".arrow", ".feather", ".ipc", ".arrows")
 _STATE = "state.json"
 _SPLITS = "dataset_dict.json"
 _PIECE_BYTES = 4 * 2**20
+# Arrow's own pool.
+_POOL_BYTES = 48 * 2**20
 # A byte of what is packed by zstd or LZ4 unpacks to no more.
 _MOST_UNPACKED = 2**16
 
@@ -131,6 +133,7 @@ def _read_by_arrow(
             rows = batch.slice(place, n_rows)
             yield start, rows_of(part.file, columns, rows, start)
             start += len(rows)
+        batch = rows = None  # before the next one is read
 
 
 def open_array(path: Path, member: str | None = None) -> ArrowRows:
@@ -160,9 +163,12 @@ def open_array(path: Path, member: str | None = None) -> ArrowRows:
             if batch.rows * row_bytes > batch.body_bytes * _MOST_UNPACKED:
                 what = f"record batch {number} is too short for its rows"
                 raise damaged(part.file, ValueError(what))
-            if part.lists is None:
-                # As it was packed, as it is unpacked, and the one before.
-                working = max(working, batch.body_bytes + 2 * batch.rows * row_bytes)
+        if part.lists is None and part.batches:
+            # As it was packed, and as it is unpacked.
+            largest = max(part.batches, key=lambda batch: batch.body_bytes)
+            packed = buffers_of(part.file, largest).codec is not None
+            held = largest.body_bytes + packed * largest.rows * row_bytes
+            working = max(working, _POOL_BYTES + held)
     return ArrowRows(path, shape, columns.dtype, parts, columns, working)
 
 
@@ -248,8 +254,14 @@ def _batches(path: Path, names: Sequence[str], rows: list[int], first: int = 0) 
 
 
 def _of_told_rows(path: Path, batches: Iterable[Any], rows: list[int]) -> Iterator[Any]:
-    """The record batches, which must have as many rows as their heads told."""
-    for number, (batch, told) in enumerate(zip_longest(batches, rows)):
+    """The record batches, which must have as many rows as their heads told; none is held while
+    the next one is read."""
+    batches = iter(batches)
+    for number, told in enumerate([*rows, None]):
+        batch = next(batches, None)
+        if told is None and batch is None:
+            return
         if batch is None or len(batch) != told:
             raise damaged(path, ValueError(f"record batch {number} is not of {told} rows"))
         yield batch
+        del batch
