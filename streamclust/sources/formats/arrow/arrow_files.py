@@ -19,6 +19,7 @@ from streamclust.sources.formats.arrow.columns import (
     damaged,
     named_path_column,
     reading,
+    rows_a_piece,
     rows_of,
     texts_of,
     with_width,
@@ -37,7 +38,6 @@ from streamclust.sources.sequential import SequentialSource
 ENDINGS = (".arrow", ".feather", ".ipc", ".arrows")
 _STATE = "state.json"
 _SPLITS = "dataset_dict.json"
-_PIECE_BYTES = 4 * 2**20
 # Arrow's own pool.
 _POOL_BYTES = 48 * 2**20
 # A byte of what is packed by zstd or LZ4 unpacks to no more.
@@ -113,7 +113,7 @@ def _read_lists(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Rows from `row` on of a file whose first is `start`."""
     assert part.lists is not None
-    n_rows = max(1, _PIECE_BYTES // (width * columns.dtype.itemsize))
+    n_rows = rows_a_piece(columns, width)
     for batch in part.batches:
         if row < batch.rows:
             skip = max(0, row)
@@ -125,7 +125,7 @@ def _read_by_arrow(
     part: _Part, columns: Columns, width: int, start: int, row: int
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The same, from the beginning of a record batch on, or of a stream."""
-    n_rows = max(1, _PIECE_BYTES // (width * columns.dtype.itemsize))
+    n_rows = rows_a_piece(columns, width)
     first = int(np.searchsorted(np.cumsum(part.rows), row, "right")) if is_file(part.file) else 0
     start += sum(part.rows[:first])
     for batch in _batches(part.file, columns.values, part.rows, first):

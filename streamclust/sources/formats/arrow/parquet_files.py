@@ -16,6 +16,7 @@ from streamclust.sources.formats.arrow.columns import (
     columns_of,
     named_path_column,
     reading,
+    rows_a_piece,
     rows_of,
     texts_of,
     with_width,
@@ -23,9 +24,6 @@ from streamclust.sources.formats.arrow.columns import (
 from streamclust.sources.sequential import SequentialSource
 
 ENDINGS = (".parquet", ".pq")
-_PIECE_BYTES = 4 * 2**20
-# Of many columns, more rows at once are read faster.
-_WIDE_PIECE_BYTES = 16 * 2**20
 _TEXTS_AT_ONCE = 65_536
 # What is read of all columns at once; whole columns of a group would otherwise be held.
 _BUFFERS_BYTES = 16 * 2**20
@@ -69,7 +67,7 @@ class ParquetRows(SequentialSource):
     def pieces(self, row: int) -> Iterator[tuple[int, np.ndarray]]:
         """Rows from the beginning of a row group on."""
         group = int(np.searchsorted(self.groups, row, side="right")) - 1
-        n_rows = _rows_a_piece(self.columns, self.shape[1])
+        n_rows = rows_a_piece(self.columns, self.shape[1])
         with _opened(self.file, len(self.columns.values)) as file:
             start = int(self.groups[group])
             of_groups = {"row_groups": range(group, len(self.groups) - 1)}
@@ -104,14 +102,9 @@ def open_array(path: Path, member: str | None = None) -> ParquetRows:
         of_groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     shape = check_layout(path, (n_rows, columns.width or 0), columns.dtype)
     groups = np.cumsum([0, *of_groups], dtype=np.int64)
-    pieces = _rows_a_piece(columns, shape[1]) * shape[1] * columns.dtype.itemsize
+    pieces = rows_a_piece(columns, shape[1]) * shape[1] * columns.dtype.itemsize
     working = _POOL_BYTES + _BUFFERS_BYTES + held + 2 * pieces
     return ParquetRows(path, shape, columns.dtype, path, columns, groups, working)
-
-
-def _rows_a_piece(columns: Columns, width: int) -> int:
-    n_bytes = _PIECE_BYTES if columns.is_list else _WIDE_PIECE_BYTES
-    return max(1, n_bytes // (width * columns.dtype.itemsize))
 
 
 def _held_bytes(metadata: Any, names: set[str]) -> int:
