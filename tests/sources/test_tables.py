@@ -12,7 +12,7 @@ from streamclust import api
 from streamclust.errors import SourceError
 from streamclust.sources import open_source
 from streamclust.sources.case_folder import find_case, open_sets
-from streamclust.sources.formats.arrow import arrow_files
+from streamclust.sources.formats.arrow import columns
 from streamclust.sources.formats.arrow import lists as arrow_lists
 from streamclust.sources.paths import iter_paths
 
@@ -218,7 +218,7 @@ def test_shards_of_a_data_set_have_the_same_columns(tmp_path):
 @pytest.mark.parametrize("make", [fixed, lists, large])
 def test_all_rows_in_one_batch_behind_other_columns(tmp_path, monkeypatch, make, compression):
     """It is read in pieces, and so is one of which some bytes are not worth packing."""
-    monkeypatch.setattr(arrow_files, "_PIECE_BYTES", 6 * 4 * 13)
+    monkeypatch.setattr(columns, "_PIECE_BYTES", 6 * 4 * 13)
     monkeypatch.setattr(arrow_lists, "_AT_ONCE", 17)
     numbers = range(300)
     before = {
@@ -279,3 +279,14 @@ def test_a_folder_of_lance_is_told_with_the_way_out(tmp_path):
         "is a Lance data set: pyarrow.dataset.write_dataset(lance.dataset('a.lance').scanner()"
         ".to_reader(), 'a', format='parquet')"
     )
+
+
+def test_what_many_columns_hold_is_reckoned(tmp_path):
+    """A page and a dictionary of each, up to what there is of it."""
+    parts = {f"x{number}": column for number, column in enumerate(ROWS.T)}
+    parquet.write_table(pa.table({"emb": fixed(), **parts}), tmp_path / "a.x")
+    group = parquet.read_metadata(tmp_path / "a.x").row_group(0)
+    of_lists = open_source(tmp_path / "a.x").working_bytes
+    parquet.write_table(pa.table(parts), tmp_path / "b.x")
+    held = sum(group.column(number).total_uncompressed_size for number in range(1, 7))
+    assert open_source(tmp_path / "b.x").working_bytes - of_lists > held

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,6 +19,7 @@ from streamclust.sources.formats.arrow.columns import (
     damaged,
     named_path_column,
     reading,
+    rows_a_piece,
     rows_of,
     texts_of,
     with_width,
@@ -30,6 +30,7 @@ from streamclust.sources.formats.arrow.messages import (
     STREAM_MARK,
     Batch,
     batches_of,
+    buffers_of,
     is_file,
 )
 from streamclust.sources.sequential import SequentialSource
@@ -37,7 +38,8 @@ from streamclust.sources.sequential import SequentialSource
 ENDINGS = (".arrow", ".feather", ".ipc", ".arrows")
 _STATE = "state.json"
 _SPLITS = "dataset_dict.json"
-_PIECE_BYTES = 4 * 2**20
+# Arrow's own pool.
+_POOL_BYTES = 48 * 2**20
 # A byte of what is packed by zstd or LZ4 unpacks to no more.
 _MOST_UNPACKED = 2**16
 
@@ -111,7 +113,7 @@ def _read_lists(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Rows from `row` on of a file whose first is `start`."""
     assert part.lists is not None
-    n_rows = max(1, _PIECE_BYTES // (width * columns.dtype.itemsize))
+    n_rows = rows_a_piece(columns, width)
     for batch in part.batches:
         if row < batch.rows:
             skip = max(0, row)
@@ -123,7 +125,7 @@ def _read_by_arrow(
     part: _Part, columns: Columns, width: int, start: int, row: int
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The same, from the beginning of a record batch on, or of a stream."""
-    n_rows = max(1, _PIECE_BYTES // (width * columns.dtype.itemsize))
+    n_rows = rows_a_piece(columns, width)
     first = int(np.searchsorted(np.cumsum(part.rows), row, "right")) if is_file(part.file) else 0
     start += sum(part.rows[:first])
     for batch in _batches(part.file, columns.values, part.rows, first):
@@ -131,6 +133,7 @@ def _read_by_arrow(
             rows = batch.slice(place, n_rows)
             yield start, rows_of(part.file, columns, rows, start)
             start += len(rows)
+        batch = rows = None  # before the next one is read
 
 
 def open_array(path: Path, member: str | None = None) -> ArrowRows:
@@ -160,9 +163,12 @@ def open_array(path: Path, member: str | None = None) -> ArrowRows:
             if batch.rows * row_bytes > batch.body_bytes * _MOST_UNPACKED:
                 what = f"record batch {number} is too short for its rows"
                 raise damaged(part.file, ValueError(what))
-            if part.lists is None:
-                # As it was packed, as it is unpacked, and the one before.
-                working = max(working, batch.body_bytes + 2 * batch.rows * row_bytes)
+        if part.lists is None and part.batches:
+            # As it was packed, and as it is unpacked.
+            largest = max(part.batches, key=lambda batch: batch.body_bytes)
+            packed = buffers_of(part.file, largest).codec is not None
+            held = largest.body_bytes + packed * largest.rows * row_bytes
+            working = max(working, _POOL_BYTES + held)
     return ArrowRows(path, shape, columns.dtype, parts, columns, working)
 
 
@@ -248,8 +254,14 @@ def _batches(path: Path, names: Sequence[str], rows: list[int], first: int = 0) 
 
 
 def _of_told_rows(path: Path, batches: Iterable[Any], rows: list[int]) -> Iterator[Any]:
-    """The record batches, which must have as many rows as their heads told."""
-    for number, (batch, told) in enumerate(zip_longest(batches, rows)):
+    """The record batches, which must have as many rows as their heads told; none is held while
+    the next one is read."""
+    batches = iter(batches)
+    for number, told in enumerate([*rows, None]):
+        batch = next(batches, None)
+        if told is None and batch is None:
+            return
         if batch is None or len(batch) != told:
             raise damaged(path, ValueError(f"record batch {number} is not of {told} rows"))
         yield batch
+        del batch

@@ -15,6 +15,8 @@ from streamclust.sources.base import check_layout
 from streamclust.sources.members import name_of_paths
 
 _SHOWN = 12
+# Of many columns, more rows at once are read faster.
+_PIECE_BYTES, _WIDE_PIECE_BYTES = 4 * 2**20, 16 * 2**20
 _TEXTS = ("string", "large_string", "string_view")
 
 
@@ -136,6 +138,12 @@ def columns_of(path: Path, schema: Any, wanted: str | None) -> Columns:
         raise SourceError(f"{path}: holds no column of lists of numbers, but {_listed(schema)}")
     dtype = np.result_type(*(_dtype(path, name, fields[name]) for name in numbers))
     return Columns(tuple(numbers), False, len(numbers), dtype, paths)
+
+
+def rows_a_piece(columns: Columns, width: int) -> int:
+    """How many rows are made of columns at once."""
+    n_bytes = _PIECE_BYTES if columns.is_list else _WIDE_PIECE_BYTES
+    return max(1, n_bytes // (width * columns.dtype.itemsize))
 
 
 def rows_of(path: Path, columns: Columns, batch: Any, first: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from streamclust.sources.formats.arrow.columns import (
     columns_of,
     named_path_column,
     reading,
+    rows_a_piece,
     rows_of,
     texts_of,
     with_width,
@@ -23,10 +24,15 @@ from streamclust.sources.formats.arrow.columns import (
 from streamclust.sources.sequential import SequentialSource
 
 ENDINGS = (".parquet", ".pq")
-_PIECE_BYTES = 4 * 2**20
 _TEXTS_AT_ONCE = 65_536
-# What is read of a column at once; whole columns of a group would otherwise be held.
-_BUFFER_BYTES = 2**20
+# What is read of all columns at once; whole columns of a group would otherwise be held.
+_BUFFERS_BYTES = 16 * 2**20
+_LEAST_BUFFER, _LARGEST_BUFFER = 2**14, 2**20
+# What is held of a column: a page, or one and a dictionary, which is also unpacked. Measured with
+# the sizes that writers have by default, and what the allocator keeps.
+_PAGE_BYTES, _DICTIONARY_BYTES = 2**20, 3 * 2**18
+# Arrow's own pool.
+_POOL_BYTES = 48 * 2**20
 
 
 def is_one(path: Path, head: bytes) -> bool:
@@ -52,9 +58,8 @@ class ParquetRows(SequentialSource):
     file: Path
     columns: Columns
     groups: np.ndarray
+    working_bytes: int
     order: Literal["C", "F"] = "C"
-    # Pages and dictionaries of a few columns, and Arrow's own pool.
-    working_bytes: int = 64 * 2**20
 
     def __post_init__(self) -> None:
         self.has_paths = self.columns.paths is not None
@@ -62,8 +67,8 @@ class ParquetRows(SequentialSource):
     def pieces(self, row: int) -> Iterator[tuple[int, np.ndarray]]:
         """Rows from the beginning of a row group on."""
         group = int(np.searchsorted(self.groups, row, side="right")) - 1
-        n_rows = max(1, _PIECE_BYTES // (self.shape[1] * self.dtype.itemsize))
-        with _opened(self.file) as file:
+        n_rows = rows_a_piece(self.columns, self.shape[1])
+        with _opened(self.file, len(self.columns.values)) as file:
             start = int(self.groups[group])
             of_groups = {"row_groups": range(group, len(self.groups) - 1)}
             for batch in file.iter_batches(n_rows, columns=[*self.columns.values], **of_groups):
@@ -93,10 +98,28 @@ def open_array(path: Path, member: str | None = None) -> ParquetRows:
         n_rows = file.metadata.num_rows
         if n_rows:
             columns = with_width(path, columns, batches)
+        held = _held_bytes(file.metadata, set(columns.values))
         of_groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     shape = check_layout(path, (n_rows, columns.width or 0), columns.dtype)
     groups = np.cumsum([0, *of_groups], dtype=np.int64)
-    return ParquetRows(path, shape, columns.dtype, path, columns, groups)
+    pieces = rows_a_piece(columns, shape[1]) * shape[1] * columns.dtype.itemsize
+    working = _POOL_BYTES + _BUFFERS_BYTES + held + 2 * pieces
+    return ParquetRows(path, shape, columns.dtype, path, columns, groups, working)
+
+
+def _held_bytes(metadata: Any, names: set[str]) -> int:
+    """What reading the columns holds, of the row group of which it is most."""
+    most = 0
+    for number in range(metadata.num_row_groups):
+        group, held = metadata.row_group(number), 0
+        for place in range(group.num_columns):
+            chunk = group.column(place)
+            if chunk.path_in_schema.partition(".")[0] in names or chunk.path_in_schema in names:
+                whole = max(0, chunk.total_uncompressed_size)
+                held += min(_PAGE_BYTES * (1 + chunk.has_dictionary_page), whole)
+                held += min(_DICTIONARY_BYTES * chunk.has_dictionary_page, whole)
+        most = max(most, held)
+    return most
 
 
 def iter_paths(path: Path, member: str | None = None) -> Iterator[str]:
@@ -113,9 +136,10 @@ def iter_paths(path: Path, member: str | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path, n_columns: int = 1) -> Iterator[Any]:
+    buffer_size = max(_LEAST_BUFFER, min(_LARGEST_BUFFER, _BUFFERS_BYTES // n_columns))
     with reading(path, "a Parquet file"):
         from pyarrow import parquet
 
-        with parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+        with parquet.ParquetFile(path, buffer_size=buffer_size, pre_buffer=False) as file:
             yield file
