@@ -76,6 +76,19 @@ VALUES = {
         ROWS,
         PATHS,
     ),
+    "much beside": (
+        {
+            "labels": [("car", "dog")[row % 2] for row in range(N_ROWS)],
+            "numbers": [*range(N_ROWS), 1 << 40, None, True, (1, 2, 3)],
+            "scores": [row / 7 for row in range(N_ROWS)],
+            "boxes": [[1, 2, 3, row] for row in range(N_ROWS)],
+            "sizes": [(640, row) for row in range(N_ROWS)],
+            "features": ROWS,
+            "paths": PATHS,
+        },
+        ROWS,
+        PATHS,
+    ),
     "named without paths": ({"features": ROWS, "labels": PATHS}, ROWS, None),
     "paths twice": (
         {"f": ROWS, "paths": [PATHS[row // 2] for row in range(N_ROWS)]},
@@ -279,16 +292,13 @@ def test_damage_gives_what_loading_gives(tmp_path, name, protocol):
     [
         b"](" * 30_000 + b"e" * 30_000,
         b"]" + b"](e" * 300_000,
-        b"](" + b"]" * 300_000,
         b"](" + b"](Ne" * 100_000 + b"e.",
         b"}(" + b"\x8c\x01a}" * 100_000 + b"u.",
-        b"](" + (b"\x8c\x00" * 6 + b"N") * 8_000 + b"e.",
         b"](" + (b"X" + b"\0" * 4) * 30_000 + b"e.",
-        b"](" + b"(]t" * 100_000 + b"e.",
         b"]\x94(" + b"h\x00" * 100_000 + b"e.",
         b"\x80\x04" + (b"\x95" + b"\0" * 8) * 100_000 + b"N.",
     ],
-    ids=range(10),
+    ids=range(7),
 )
 def test_no_list_takes_memory(tmp_path, content):
     path = save(tmp_path, content)

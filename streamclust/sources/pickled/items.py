@@ -167,7 +167,8 @@ class Items:
     def extend(self, values: list[Any]) -> int:
         """Add values; how many had to be kept, or begin a run, or -1 where a key lacks its value.
 
-        What begins a run behind items that were leaped over does not count: there are as many.
+        A run at the beginning does not count, nor one behind items that were leaped over, of which
+        there are as many.
         """
         kept = place = 0
         if self.width == 1 and values and type(values[0]) is Float:
@@ -200,7 +201,7 @@ class Items:
         run = Run.of(kinds, len(places), self.width)
         run.add(places)
         self.entries.append(run)
-        return not isinstance(last, Run) or last.is_open
+        return last is not None and (not isinstance(last, Run) or last.is_open)
 
     def _note_floats(self, values: list[Any]) -> None:
         count, first, last = self.floats

@@ -10,19 +10,28 @@ import pickle as op  # only the names of its opcodes are used
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from streamclust.sources.pickled.items import TEXT, Items, Run, parts_of
+from streamclust.sources.pickled.items import NUMBER, TEXT, Float, Items, Run, parts_of
 from streamclust.sources.pickled.memo import Memo
+from streamclust.sources.pickled.numbers import NUMBER_CODES, leap_numbers
 from streamclust.sources.pickled.templates import Example, Template, learn, placed
 from streamclust.sources.pickled.texts import TEXT_CODES, leap_texts
 from streamclust.sources.pickled.window import Leap, Window
 
 _LONGEST = 1 << 19
 # An item begins with one of these.
-BEGINNINGS = TEXT_CODES | {
-    *(op.EMPTY_LIST, op.MARK, op.GLOBAL, op.SHORT_BINSTRING, op.BINSTRING),
-}
+BEGINNINGS = (
+    TEXT_CODES
+    | NUMBER_CODES
+    | {
+        *(op.EMPTY_LIST, op.MARK, op.GLOBAL, op.SHORT_BINSTRING, op.BINSTRING),
+    }
+)
 # Fewer items than these are walked as quickly.
 _FEW = 8
+# Numbers that may become a tuple.
+_TUPLE = 3
+# No row has so many floats.
+_WIDEST = 1 << 16
 _MOST_SKIPPED = 1 << 12
 
 
@@ -70,7 +79,8 @@ class Leaper:
         self.marks: list[Mark] = []
         self.starts: dict[int, tuple[int, int, int]] = {}
         self.templates: dict[tuple[bytes, int], Template] = {}
-        self.following, self.learning, self.reading = Patience(), Patience(), Patience()
+        self.following, self.learning = Patience(), Patience()
+        self.reading, self.counting = Patience(), Patience()
 
     def leap(self, code: bytes, place: int, frame: int) -> Leap | None:
         """Pass over the items that begin with the opcode at a place, if they are like others.
@@ -88,6 +98,8 @@ class Leaper:
         mark = self.marks[-1]
         width = _width_of(self.stack, mark.height)
         n_plain = len(self.stack) - mark.height - 1 - mark.n_runs
+        if code in NUMBER_CODES:
+            return self._leap_numbers(place, frame) if width == 1 and n_plain > _TUPLE else None
         if n_plain % width or not self._is_whole():
             return None
         if width == 1 and code in TEXT_CODES and self._follows_texts():
@@ -117,6 +129,25 @@ class Leaper:
                     self.following.note(found.run.count)
                 return found
         return None
+
+    def _leap_numbers(self, place: int, frame: int) -> Leap | None:
+        """Pass over numbers in a list of them that is no row of floats."""
+        height = self.marks[-1].height
+        owner = self.stack[height - 1] if height else None
+        if not isinstance(owner, Items):
+            return None
+        for one in reversed(self.stack[max(height + 1, len(self.stack) - _TUPLE - 1) :]):
+            if isinstance(one, Run) and one.kinds == NUMBER:
+                break
+            if one is not None and not isinstance(one, int):
+                return None
+            if isinstance(one, Float) and owner.floats[0] < _WIDEST:
+                return None
+        if not self.counting.is_over():
+            return None
+        found = leap_numbers(self.window, self.window.find(place, frame))
+        self.counting.note(found.run.count if found else 0)
+        return found
 
     def _are_rows(self, width: int) -> bool:
         """Whether the last two items are of one kind, with more than text in them."""
