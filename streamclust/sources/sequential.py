@@ -49,7 +49,8 @@ class SequentialSource(ArraySource):
                     # Also behind the last row: what is wrong with the end of it is told there.
                     self._reading = None
                     self._reading = reading.following()
-                    if (self._reading is None) != (done == len(self)):
+                    end = reading.start + len(reading.values)
+                    if (self._reading is not None or end > len(self)) == (done == len(self)):
                         raise SourceError(
                             f"{self.path}: does not hold the {len(self)} rows that it tells of: "
                             "copy or save it again"

@@ -104,3 +104,12 @@ def test_a_case_of_texts(tmp_path):
     np.save(tmp_path / "c.npy", ROWS)
     frame.to_csv(tmp_path / "truth.csv", index=False)
     assert list(find_case(tmp_path).descriptors) == ["c"]
+
+
+def test_lines_that_end_otherwise_than_was_counted(tmp_path):
+    """Of which the last would be left out without a word."""
+    path = tmp_path / "a.csv"
+    pd.DataFrame(ROWS).to_csv(path, index=False)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r", 700).replace(b"\r", b"\n", 699))
+    with pytest.raises(SourceError, match="does not hold the 699 rows that it tells of"):
+        open_source(path)[:]

@@ -14,6 +14,7 @@ from streamclust.sources.base import check_layout
 from streamclust.sources.formats.arrow.columns import (
     Columns,
     columns_of,
+    damaged,
     named_path_column,
     reading,
     rows_a_piece,
@@ -132,7 +133,12 @@ def iter_paths(path: Path, member: str | None = None) -> Iterator[str]:
     """
     with _opened(path) as file:
         name = named_path_column(path, file.schema_arrow)
-        yield from texts_of(path, name, file.iter_batches(_TEXTS_AT_ONCE, columns=[name]))
+        n_texts = 0
+        for text in texts_of(path, name, file.iter_batches(_TEXTS_AT_ONCE, columns=[name])):
+            yield text
+            n_texts += 1
+        if n_texts != file.metadata.num_rows:
+            raise damaged(path, ValueError(f"'{name}' is not of {file.metadata.num_rows} rows"))
 
 
 @contextmanager
