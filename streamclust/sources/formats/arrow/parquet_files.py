@@ -29,9 +29,9 @@ _TEXTS_AT_ONCE = 65_536
 # What is read of all columns at once; whole columns of a group would otherwise be held.
 _BUFFERS_BYTES = 16 * 2**20
 _LEAST_BUFFER, _LARGEST_BUFFER = 2**14, 2**20
-# What is held of a column: a page, or one and a dictionary, which is also unpacked. Measured with
-# the sizes that writers have by default, and what the allocator keeps.
-_PAGE_BYTES, _DICTIONARY_BYTES = 2**20, 3 * 2**18
+# What is held of a column: a page and a dictionary, which is also unpacked. Measured with the sizes
+# that writers have by default, and what the allocator keeps.
+_PAGES_BYTES, _DICTIONARY_BYTES = 2**21, 3 * 2**18
 # Arrow's own pool.
 _POOL_BYTES = 48 * 2**20
 
@@ -99,7 +99,7 @@ def open_array(path: Path, member: str | None = None) -> ParquetRows:
         n_rows = file.metadata.num_rows
         if n_rows:
             columns = with_width(path, columns, batches)
-        held = _held_bytes(file.metadata, set(columns.values))
+        held = _held_bytes(file.metadata, len(columns.values))
         of_groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     shape = check_layout(path, (n_rows, columns.width or 0), columns.dtype)
     groups = np.cumsum([0, *of_groups], dtype=np.int64)
@@ -108,19 +108,15 @@ def open_array(path: Path, member: str | None = None) -> ParquetRows:
     return ParquetRows(path, shape, columns.dtype, path, columns, groups, working)
 
 
-def _held_bytes(metadata: Any, names: set[str]) -> int:
-    """What reading the columns holds, of the row group of which it is most."""
-    most = 0
-    for number in range(metadata.num_row_groups):
-        group, held = metadata.row_group(number), 0
-        for place in range(group.num_columns):
-            chunk = group.column(place)
-            if chunk.path_in_schema.partition(".")[0] in names or chunk.path_in_schema in names:
-                whole = max(0, chunk.total_uncompressed_size)
-                held += min(_PAGE_BYTES * (1 + chunk.has_dictionary_page), whole)
-                held += min(_DICTIONARY_BYTES * chunk.has_dictionary_page, whole)
-        most = max(most, held)
-    return most
+def _held_bytes(metadata: Any, n_columns: int) -> int:
+    """What reading the columns holds, of the largest row group.
+
+    Sizes of single columns are not asked for: where they are damaged, that ends the process.
+    """
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    whole = max((group.total_byte_size for group in groups), default=0)
+    pages, dictionaries = n_columns * _PAGES_BYTES, n_columns * _DICTIONARY_BYTES
+    return min(pages, max(0, whole)) + min(dictionaries, max(0, whole))
 
 
 def iter_paths(path: Path, member: str | None = None) -> Iterator[str]:
