@@ -54,7 +54,7 @@ class ImageList:
     Attributes
     ----------
     place : Path
-        The folder or zip file that they are in.
+        The folder or archive that they are in.
     names : list of str
     """
 
@@ -63,7 +63,7 @@ class ImageList:
 
 
 def find_images(given: Path) -> ImageList:
-    """The images of a folder, a zip file, or a list of paths that stand below its folder.
+    """The images of a folder, an archive, or a list of paths that stand below its folder.
 
     Raises
     ------
@@ -86,13 +86,13 @@ def find_images(given: Path) -> ImageList:
 
 
 def holds_images_alone(given: Path) -> bool:
-    """Whether it is a folder or zip file of images without descriptors."""
+    """Whether it is a folder or archive of images without descriptors."""
     if given.is_dir():
         if (given / "descriptors").is_dir() or (given / "images_paths.csv").is_file():
             return False
         endings = known_endings(of_text=False)
         has_sets = any(one.name.lower().endswith(endings) for one in given.iterdir())
-    elif given.is_file() and given.suffix.lower() == ".zip":
+    elif given.is_file() and given.suffix.lower() in (".zip", ".tar"):
         has_sets = format_of(given) is not None
     else:
         return False
@@ -379,7 +379,7 @@ def _finish(
 
 
 def _link(place: Path, link: Path) -> None:
-    """Let a case find its images: a link to their folder, or a folder with one to a zip file."""
+    """Let a case find its images: a link to their folder, or a folder with one to an archive."""
     if link.is_symlink():
         link.unlink()
     if place.is_dir():

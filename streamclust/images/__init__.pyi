@@ -1,6 +1,6 @@
+from .archive import ArchiveMarks as ArchiveMarks
 from .archive import Images as Images
 from .archive import ImageStore as ImageStore
-from .archive import ZipMarks as ZipMarks
 from .archive import stored_images as stored_images
 from .colour import COLOURS as COLOURS
 from .colour import linear_of_oklab as linear_of_oklab
@@ -11,6 +11,8 @@ from .colour import srgb as srgb
 from .features import IMAGE_FEATURES as IMAGE_FEATURES
 from .features import features_mark as features_mark
 from .features import image_features as image_features
+from .members import is_hidden as is_hidden
+from .members import is_image_name as is_image_name
 from .pixels import MEASURES as MEASURES
 from .pixels import averageable as averageable
 from .pixels import grey_levels as grey_levels
@@ -36,5 +38,3 @@ from .scan import measure_rows as measure_rows
 from .scan import scan_need as scan_need
 from .scan import stored_pixels as stored_pixels
 from .sizes import ImageSizes as ImageSizes
-from .zip_index import is_hidden as is_hidden
-from .zip_index import is_image_name as is_image_name

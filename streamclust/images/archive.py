@@ -1,10 +1,11 @@
-"""Images by the paths of the case's list, from folders or zip files, of which the latter must stay
+"""Images by the paths of the case's list, from folders or archives, of which the latter must stay
 what they were while they are read."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -12,9 +13,24 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, ImageError, SourceError
-from streamclust.images.zip_index import ZipIndex, is_hidden, is_image_name, other_spellings
-from streamclust.sources import PathNumbers, fingerprint, normalise_path
+from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, UNSUPPORTED, ImageError, SourceError
+from streamclust.images.archive_folder import ArchiveFolder
+from streamclust.images.members import (
+    IMAGE_ENDINGS,
+    MemberIndex,
+    is_hidden,
+    is_image_name,
+    other_spellings,
+)
+from streamclust.images.tar_index import TarIndex, is_tar
+from streamclust.images.zip_index import ZipIndex
+from streamclust.sources import (
+    PathNumbers,
+    fingerprint,
+    image_archives,
+    no_text,
+    normalise_path,
+)
 from streamclust.steps import Job
 from streamclust.store import has_images, image_places, place_of_paths
 
@@ -23,13 +39,18 @@ T = TypeVar("T")
 # Of an image file, unpacked: a bound for what a hostile file can make a task hold.
 MOST_BYTES = 32 * 2**20
 
+# Bytes that tell what kind of archive a file is.
+_HEAD = 512
+
+_DIGITS = re.compile(r"\d+")
+
 # What stat says of paths that cannot be those of a file.
 _NO_PATH = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 @dataclass(frozen=True)
 class Images:
-    """Where images are: folders or zip files.
+    """Where images are: zip or tar files, folders of such files, or folders of images.
 
     Attributes
     ----------
@@ -70,13 +91,13 @@ class ImageStore:
     Parameters
     ----------
     images : path or Images
-        A zip file, or the top of a folder tree; of several, that which a path is of, or the first
-        that has its image.
+        A zip or tar file, a folder of such files, or the top of a folder tree; of several, that
+        which a path is of, or the first that has its image.
 
     Raises
     ------
     SourceError
-        If one is neither.
+        If one is none of these.
     """
 
     def __init__(self, images: str | Path | Images) -> None:
@@ -97,12 +118,12 @@ class ImageStore:
         ImageError
             If there is no such image, or it cannot be read, or it has more than `MOST_BYTES`.
         SourceError
-            If a zip file itself cannot be read any more.
+            If an archive itself cannot be read any more.
         """
         return self._first(_ImageSource.read, path)
 
     def file_of(self, path: str) -> Path | None:
-        """The file of a path as it stands in the case's list; None in a zip file.
+        """The file of a path as it stands in the case's list; None in an archive.
 
         Raises
         ------
@@ -112,7 +133,7 @@ class ImageStore:
         return self._first(_ImageSource.file_of, path)
 
     def name_of(self, path: str) -> str:
-        """What an image is called below its folder, or in its zip file; of several places, a file
+        """What an image is called below its folder, or in its archive; of several places, a file
         in a folder is named whole.
 
         Raises
@@ -138,22 +159,32 @@ class ImageStore:
 
 
 class _ImageSource:
-    """One folder or zip file of images."""
+    """One folder of images, or one archive or folder of archives."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._zip: ZipIndex | None = None
+        self._archive: MemberIndex | ArchiveFolder | None = None
+        shards: list[Path] = []
+        self._own: tuple[str, ...] = ()
         if self.path.is_dir():
             self._prefix = _single_folders(self.path)
+            inside = self.path.joinpath(*self._prefix)
+            shards = image_archives(inside)
+            if shards:
+                self._archive = ArchiveFolder(inside, shards, _scan)
         elif self.path.is_file():
-            self._zip = ZipIndex.scan(self.path)
-            self._prefix = self._zip.prefix
+            self._archive = _scan(self.path)
+            if isinstance(self._archive, TarIndex):
+                shards, self._own = [self.path], (self.path.name, self.path.stem)
         else:
             raise SourceError(f"{self.path}: does not exist: check the path of the images")
+        if self._archive is not None:
+            self._prefix = self._archive.prefix
+        self._shards = {_shard(name) for file in shards for name in (file.name, file.stem)}
 
     def names(self) -> Iterator[str]:
-        if self._zip is not None:
-            yield from self._zip.names()
+        if self._archive is not None:
+            yield from self._archive.names()
             return
         for folder, folders, files in os.walk(self.path):
             folders.sort()
@@ -171,12 +202,12 @@ class _ImageSource:
         )
 
     def file_of(self, path: str) -> Path | None:
-        return None if self._zip is not None else self.path / self.name_of(path)
+        return None if self._archive is not None else self.path / self.name_of(path)
 
     def name_of(self, path: str) -> str:
         for name in self._candidates(path):
-            if self._zip is not None:
-                found = self._zip.find(name)
+            if self._archive is not None:
+                found = self._archive.find(name)
             else:
                 found = name if (self.path / name).is_file() else None
             if found is not None:
@@ -184,7 +215,9 @@ class _ImageSource:
         raise ImageError(f"{self.path}: holds no image {path!r}", MISSING)
 
     def _read(self, name: str) -> bytes | None:
-        return self._read_file(name) if self._zip is None else self._zip.read(name, MOST_BYTES)
+        if self._archive is not None:
+            return self._archive.read(name, MOST_BYTES)
+        return self._read_file(name)
 
     def _read_file(self, name: str) -> bytes | None:
         file = self.path / name
@@ -211,23 +244,61 @@ class _ImageSource:
         # A list must not lead to files outside of the store; two slashes are a root of their own.
         if not parts or ".." in parts or parts[0].startswith("/") or "\0" in path:
             return
+        yield from self._below_prefix(parts)
+        if self._archive is not None and not is_image_name(parts[-1]):
+            for name in self._below_prefix(parts):
+                yield from self._with_ending(self._archive, name)
+
+    def _below_prefix(self, parts: tuple[str, ...]) -> Iterator[str]:
+        # What is of one shard is not looked for in others, which may have a key of the same number.
+        is_of_other = _shard(parts[0]) in self._shards and parts[0] not in self._own
         for depth in range(len(self._prefix) + 1):
-            for tail in (parts, parts[1:]):
+            for tail in (parts, () if is_of_other else parts[1:]):
                 if tail:
                     for spelled in self._spellings("/".join(tail)):
                         yield "/".join((*self._prefix[:depth], spelled))
+
+    def _with_ending(self, archive: MemberIndex | ArchiveFolder, key: str) -> Iterator[str]:
+        """The image of a sample of a WebDataset, which lists may name by its key alone."""
+        named = [key + ending for ending in IMAGE_ENDINGS if archive.find(key + ending)]
+        if len(named) > 1:
+            raise ImageError(
+                f"{self.path}: {key!r} has several images, {', '.join(named)}: list one of them",
+                UNSUPPORTED,
+            )
+        yield from named
 
     def _spellings(self, tail: str) -> Iterator[str]:
         """How a path that is not ASCII may be written in this place."""
         yield tail
         if tail.isascii():
             return
-        if self._zip is not None:
+        if self._archive is not None:
             yield from other_spellings(tail)
             return
         # File systems of other systems than macOS tell these names apart.
         forms = (unicodedata.normalize(form, tail) for form in ("NFC", "NFD"))
         yield from (form for form in forms if form != tail)
+
+
+def _shard(name: str) -> str:
+    """What names of shards of one set have in common."""
+    return _DIGITS.sub("0", name)
+
+
+def _scan(file: Path) -> MemberIndex:
+    """The index of a zip or tar file."""
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(_HEAD)
+    except OSError as error:
+        raise SourceError(f"{file}: cannot be read: {error.strerror or error}") from error
+    if file.suffix.lower() == ".tar" or is_tar(head):
+        return TarIndex.scan(file)
+    # Compressed files, pointers and pages; a zip file may begin with anything else.
+    if not head.startswith(b"PK") and (words := no_text(file)):
+        raise SourceError(f"{file}: {words}")
+    return ZipIndex.scan(file)
 
 
 def _check_file(file: Path, about: os.stat_result) -> None:
@@ -274,9 +345,9 @@ def _is_folder(item: os.DirEntry[str]) -> bool:
         return False
 
 
-class ZipMarks:
-    """The state of the zip files among places of images: the index of one that is replaced
-    would find damaged images, others, or none.
+class ArchiveMarks:
+    """The state of the archives among places of images: the index of one that is replaced would
+    find damaged images, others, or none.
 
     Raises
     ------
@@ -285,7 +356,12 @@ class ZipMarks:
     """
 
     def __init__(self, images: Images) -> None:
-        self._before = {file: fingerprint(file) for file in images.places if file.is_file()}
+        files = [
+            file
+            for place in images.places
+            for file in (image_archives(place) if place.is_dir() else [place])
+        ]
+        self._before = {file: fingerprint(file) for file in files if file.is_file()}
 
     def check(self) -> None:
         """Go on where all are what they were.

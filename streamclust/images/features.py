@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamclust.errors import MISSING, UNSUPPORTED, ImageError
-from streamclust.images.archive import Images, ImageStore, ZipMarks
+from streamclust.images.archive import ArchiveMarks, Images, ImageStore
 from streamclust.images.colour import BODY, body_colour
 from streamclust.images.pixels import MEASURES, measure_picture, small_picture
 from streamclust.passes import Passes
@@ -61,14 +61,14 @@ def image_features(
     known, values, colours = stored.known(mark) or _nothing()
     missing = np.setdiff1d(rows, known)
     if len(missing):
-        zips = ZipMarks(images)
+        archives = ArchiveMarks(images)
         cuts = range(0, len(missing), _BATCH_ROWS)
         batches = [paths_of(job.workspace, missing[i : i + _BATCH_ROWS]) for i in cuts]
         task, unit = _Features(ImageStore(images)), f"batches of {_BATCH_ROWS}"
         try:
             parts = passes.map("reading images", task, batches, unit)
         finally:
-            zips.check()
+            archives.check()
         _tell(job, images, parts)
         order = np.argsort(np.concatenate([known, missing]), kind="stable")
         known = np.concatenate([known, missing])[order]

@@ -13,8 +13,8 @@ import numpy as np
 
 from streamclust.errors import MISSING, UNSUPPORTED, ImageError, SourceError
 from streamclust.images.archive import MOST_BYTES, Images, ImageStore
+from streamclust.images.members import BYTES_A_MEMBER
 from streamclust.images.pixels import MEASURES, PEAK_BYTES, measure_image
-from streamclust.images.zip_index import BYTES_A_MEMBER
 from streamclust.memory import MIB, Need
 from streamclust.passes import Passes
 from streamclust.sources import BYTES_A_PATH, fingerprint

@@ -10,7 +10,7 @@ import numpy as np
 
 from streamclust.errors import ImageError, SourceError
 from streamclust.figures import COMPARISON, FIGURES_FOLDER, caption, figure_file
-from streamclust.images import Images, ImageStore, ZipMarks
+from streamclust.images import ArchiveMarks, Images, ImageStore
 from streamclust.passes import Passes
 from streamclust.report.page import (
     COMPARISON_FIGURES,
@@ -71,14 +71,14 @@ def thumbnails(
         If a zip file of images is replaced while it is read.
     """
     rows = np.array(list(dict.fromkeys(wanted))[:THUMBNAILS], np.int64)
-    zips = ZipMarks(images)
+    archives = ArchiveMarks(images)
     try:
         uris = _within(passes, job, _Small(ImageStore(images)), rows, most_bytes)
     except SourceError as error:
-        zips.check()
+        archives.check()
         job.events.warn(f"{error}; the report comes without images")
         return {}
-    zips.check()
+    archives.check()
     return uris
 
 

@@ -15,6 +15,7 @@ from .case_folder import CaseInputs as CaseInputs
 from .case_folder import CaseLike as CaseLike
 from .case_folder import check_rows as check_rows
 from .case_folder import find_case as find_case
+from .case_folder import image_archives as image_archives
 from .case_folder import open_sets as open_sets
 from .cast import Cast as Cast
 from .cast import rounded as rounded
@@ -30,6 +31,7 @@ from .conversion import convert as convert
 from .memory import held_sets as held_sets
 from .opening import open_source as open_source
 from .other_formats import check_is_no_address as check_is_no_address
+from .other_formats import no_text as no_text
 from .paths import BYTES_A_PATH as BYTES_A_PATH
 from .paths import DIGEST_BYTES as DIGEST_BYTES
 from .paths import PathNumbers as PathNumbers

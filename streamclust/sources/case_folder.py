@@ -21,11 +21,13 @@ from streamclust.sources.base import (
 from streamclust.sources.memory import held_sets
 from streamclust.sources.opening import open_source
 from streamclust.sources.other_formats import check_is_no_address, in_one_line
-from streamclust.sources.paths import count_mismatch, count_paths
+from streamclust.sources.paths import count_mismatch, count_paths, looks_like_image
 from streamclust.sources.readers import format_of, known_endings
 
 PATHS_NAME = "images_paths.csv"
 IMAGE_FOLDERS = ("row_data", "raw_data")
+ARCHIVES = (".zip", ".tar")
+_PACKED_TAR = re.compile(r".\.(tar\.\w{1,4}|t[gbx]z2?|tzst)", re.IGNORECASE)
 
 # A set's name is that of a group of the store, of a column of labels.csv and of figures, stands
 # beside "combined" in evaluation.csv, and is listed on the command line with commas in between.
@@ -60,7 +62,7 @@ class CaseInputs:
     paths : path, optional
         The list of paths, in place of what stands beside the descriptors.
     images : path, optional
-        A folder or zip file of images.
+        A folder or archive of images.
     """
 
     case: CaseLike
@@ -81,7 +83,7 @@ class CaseFolder:
     paths_file : Path or None
         The CSV of image paths, one line a row of the descriptors.
     images : Path or None
-        A zip file of the images or the top of their folder tree.
+        A zip or tar file of the images, a folder of such files, or the top of their folder tree.
     paths_state : FileState or None
         What the CSV was like when the case was found.
     notes : tuple of str
@@ -182,6 +184,7 @@ def _named_images(path: Path) -> Path:
     check_is_no_address(path)
     if not path.exists():
         raise SourceError(f"{path}: does not exist: check --images")
+    _check_is_not_packed(path)
     return path.absolute()
 
 
@@ -326,13 +329,41 @@ def _find_images(root: Path) -> Path | None:
         if not folder.is_dir():
             continue
         items = _visible(folder)
-        zips = [item for item in items if item.suffix.lower() == ".zip"]
-        if len(zips) > 1:
-            names = ", ".join(item.name for item in zips)
-            raise SourceError(f"{folder}: holds several zip files ({names}): leave one there")
+        archives = [item for item in items if item.suffix.lower() in ARCHIVES]
+        if len(archives) == 1:
+            return archives[0]
+        if archives and not image_archives(folder):
+            names = _listed([item.name for item in archives])
+            raise SourceError(
+                f"{folder}: holds several archives ({names}) beside images or folders: leave the "
+                "ones or the others there"
+            )
         if items:
-            return zips[0] if zips else folder
+            if all(_is_packed_tar(item) for item in items):
+                _check_is_not_packed(items[0])
+            return folder
     return None
+
+
+def image_archives(folder: Path) -> list[Path]:
+    """The zip and tar files of a folder, by name, where there are no images and no folders beside
+    them: shards of one set of images, with what else tools write there."""
+    items = _visible(folder)
+    if any(item.is_dir() or looks_like_image(item.name) for item in items):
+        return []
+    return [item for item in items if item.suffix.lower() in ARCHIVES]
+
+
+def _is_packed_tar(path: Path) -> bool:
+    return _PACKED_TAR.search(path.name) is not None and path.is_file()
+
+
+def _check_is_not_packed(path: Path) -> None:
+    if _is_packed_tar(path):
+        raise SourceError(
+            f"{path}: is a packed tar file, of which no image can be read alone: unpack it to "
+            "a .tar (gunzip, bunzip2, unxz, unzstd), or to a folder"
+        )
 
 
 def check_rows(

@@ -249,6 +249,11 @@ def _is_header_of_one_column(values: list[str]) -> bool:
     return not (_DIGITS.search(first) and shapes == {_DIGITS.sub("0", first)})
 
 
+def looks_like_image(name: str) -> bool:
+    """Whether a name ends as those of images do."""
+    return _IMAGE_ENDING.search(name) is not None
+
+
 def _looks_like_path(field: str) -> bool:
     if field.strip().lower() == TAIL:
         return False

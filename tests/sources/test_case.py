@@ -63,7 +63,9 @@ def test_images_in_a_folder_tree(folder):
 def test_several_zips(folder):
     for name in ("x.zip", "y.zip"):
         (folder / "row_data" / name).touch()
-    with pytest.raises(SourceError, match=r"several zip files \(x\.zip, y\.zip\)"):
+    assert find_case(folder).images == folder / "row_data"
+    (folder / "row_data" / "1.jpg").touch()
+    with pytest.raises(SourceError, match=r"several archives \(x\.zip, y\.zip\) beside images"):
         find_case(folder)
 
 
