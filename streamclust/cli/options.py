@@ -24,7 +24,7 @@ PATHS = click.Option(
     help="List of the images' paths [images_paths.csv, or what rows come with].",
 )
 IMAGES = click.Option(
-    ["--images"], type=click.Path(), help="Folder or zip file of the images [of the case]."
+    ["--images"], type=click.Path(), help="Folder, zip or tar file of the images [of the case]."
 )
 OUT = click.Argument(["out"], type=FOLDER)
 OUT_FOLDER = click.Option(["--out"], required=True, type=FOLDER, help="Folder of the results.")

@@ -8,12 +8,14 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, UNSUPPORTED, ImageError, SourceError
+from streamclust.events import Events
 from streamclust.images.archive_folder import ArchiveFolder
 from streamclust.images.members import (
     IMAGE_ENDINGS,
@@ -22,6 +24,7 @@ from streamclust.images.members import (
     is_image_name,
     other_spellings,
 )
+from streamclust.images.path_endings import Beginning, Parts, find_beginning, parts_of
 from streamclust.images.tar_index import TarIndex, is_tar
 from streamclust.images.zip_index import ZipIndex
 from streamclust.sources import (
@@ -29,10 +32,9 @@ from streamclust.sources import (
     fingerprint,
     image_archives,
     no_text,
-    normalise_path,
 )
 from streamclust.steps import Job
-from streamclust.store import has_images, image_places, place_of_paths
+from streamclust.store import has_images, image_places, place_of_paths, sampled_paths
 
 T = TypeVar("T")
 
@@ -60,10 +62,16 @@ class Images:
         The place of each path that is known to be of one, where it alone is looked for: without
         its first part a path may lead to the image of another one elsewhere. Others are looked
         for in all places in turn.
+    sampled : callable, optional
+        Some paths of each list, and the number of its place: where none of them is found as it
+        is, images are found by the longest common ending.
     """
 
     places: tuple[Path, ...]
     place_of: PathNumbers | None = field(default=None, compare=False, repr=False)
+    sampled: Callable[[], list[tuple[int, list[str]]]] | None = field(
+        default=None, compare=False, repr=False
+    )
 
     @property
     def name(self) -> str:
@@ -78,7 +86,11 @@ def stored_images(job: Job) -> Images | None:
     """Where the images of the stored rows are; None where any of them are no more."""
     if not has_images(job.workspace):
         return None
-    return Images(tuple(image_places(job.workspace)), place_of_paths(job.workspace))
+    return Images(
+        tuple(image_places(job.workspace)),
+        place_of_paths(job.workspace),
+        partial(sampled_paths, job.workspace),
+    )
 
 
 class ImageStore:
@@ -104,6 +116,15 @@ class ImageStore:
         places = images.places if isinstance(images, Images) else (Path(images),)
         self._places = [_ImageSource(place) for place in places]
         self._place_of = images.place_of if isinstance(images, Images) else None
+        self._notes: list[str] = []
+        if isinstance(images, Images) and images.sampled is not None:
+            for number, paths in images.sampled():
+                self._notes += self._places[number].match(paths)
+
+    def tell(self, events: Events) -> None:
+        """Say how images are found whose paths begin otherwise."""
+        for words in self._notes:
+            events.note(words)
 
     def names(self) -> Iterator[str]:
         """Paths of all files in the store, with forward slashes, as the store has them."""
@@ -166,6 +187,7 @@ class _ImageSource:
         self._archive: MemberIndex | ArchiveFolder | None = None
         shards: list[Path] = []
         self._own: tuple[str, ...] = ()
+        self._beginnings: list[Beginning] = []
         if self.path.is_dir():
             self._prefix = _single_folders(self.path)
             inside = self.path.joinpath(*self._prefix)
@@ -181,6 +203,34 @@ class _ImageSource:
         if self._archive is not None:
             self._prefix = self._archive.prefix
         self._shards = {_shard(name) for file in shards for name in (file.name, file.stem)}
+
+    def match(self, paths: Sequence[str]) -> Iterator[str]:
+        """Where none of these paths is found, find how they must begin; what is to be said."""
+        if any(map(self._has, paths)):
+            return
+        found = find_beginning(self._seen, self._aliases, paths)
+        if isinstance(found, Beginning):
+            self._beginnings.append(found)
+            yield f"{self.path.name}: {found.in_words}"
+        elif found is not None:
+            yield f"{self.path.name}: {found}"
+
+    def _has(self, path: str) -> bool:
+        try:
+            self.name_of(path)
+        except ImageError as error:
+            return error.kind != MISSING
+        return True
+
+    def _seen(self) -> Iterator[str]:
+        return (name for name in self.names() if not any(map(is_hidden, name.split("/"))))
+
+    def _aliases(self) -> Iterator[str]:
+        """Names of the images behind that of the archive that they are in."""
+        if isinstance(self._archive, ArchiveFolder):
+            yield from self._archive.full_names()
+        elif self._own:
+            yield from (f"{own}/{name}" for name in self._seen() for own in self._own)
 
     def names(self) -> Iterator[str]:
         if self._archive is not None:
@@ -240,16 +290,31 @@ class _ImageSource:
             raise ImageError(message, DAMAGED) from error
 
     def _candidates(self, path: str) -> Iterator[str]:
-        parts = PurePosixPath(normalise_path(path)).parts
-        # A list must not lead to files outside of the store; two slashes are a root of their own.
-        if not parts or ".." in parts or parts[0].startswith("/") or "\0" in path:
+        parts = parts_of(path)
+        yield from self._spelled(parts, self._below_prefix)
+        for beginning in self._beginnings:
+            if ending := beginning.ending(parts):
+                if beginning.is_shared(ending):
+                    raise ImageError(
+                        f"{self.path}: several images end in {'/'.join(ending)}, as {path!r} does",
+                        UNSUPPORTED,
+                    )
+                yield from self._spelled((*beginning.added, *ending), self._as_it_is)
+
+    def _spelled(self, parts: Parts, names: Callable[[Parts], Iterator[str]]) -> Iterator[str]:
+        """What parts of a path may be called in this place; nothing that leads out of it."""
+        # Two slashes are a root of their own.
+        if not parts or ".." in parts or parts[0].startswith("/") or "\0" in "".join(parts):
             return
-        yield from self._below_prefix(parts)
+        yield from names(parts)
         if self._archive is not None and not is_image_name(parts[-1]):
-            for name in self._below_prefix(parts):
+            for name in names(parts):
                 yield from self._with_ending(self._archive, name)
 
-    def _below_prefix(self, parts: tuple[str, ...]) -> Iterator[str]:
+    def _as_it_is(self, parts: Parts) -> Iterator[str]:
+        yield from self._spellings("/".join(parts))
+
+    def _below_prefix(self, parts: Parts) -> Iterator[str]:
         # What is of one shard is not looked for in others, which may have a key of the same number.
         is_of_other = _shard(parts[0]) in self._shards and parts[0] not in self._own
         for depth in range(len(self._prefix) + 1):

@@ -66,6 +66,17 @@ class ArchiveFolder:
     def names(self) -> Iterator[str]:
         """Names of the members, archive by archive; with that of the archive where several have
         one."""
+        for number, name, is_shared in self._members():
+            yield f"{self._called[number]}/{name}" if is_shared else name
+
+    def full_names(self) -> Iterator[str]:
+        """Names of the members behind that of their archive, without its ending and with it."""
+        for number, name, _ in self._members():
+            for called in {self._called[number], self._indices[number].path.name}:
+                yield f"{called}/{name}"
+
+    def _members(self) -> Iterator[tuple[int, str, bool]]:
+        """Archive, name, and whether several have the name."""
         same = np.zeros(len(self), bool)
         same[1:] = self._hashes[1:] == self._hashes[:-1]
         same[:-1] |= same[1:]
@@ -75,8 +86,7 @@ class ArchiveFolder:
         for number, (index, end) in enumerate(zip(self._indices, ends.tolist(), strict=True)):
             with opened(index.path) as file:
                 for at in order[start:end]:
-                    name = index.member(file, int(self._places[at])).name
-                    yield f"{self._called[number]}/{name}" if same[at] else name
+                    yield number, index.member(file, int(self._places[at])).name, bool(same[at])
             start = end
 
     def find(self, name: str) -> str | None:

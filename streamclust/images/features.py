@@ -64,7 +64,9 @@ def image_features(
         archives = ArchiveMarks(images)
         cuts = range(0, len(missing), _BATCH_ROWS)
         batches = [paths_of(job.workspace, missing[i : i + _BATCH_ROWS]) for i in cuts]
-        task, unit = _Features(ImageStore(images)), f"batches of {_BATCH_ROWS}"
+        store = ImageStore(images)
+        store.tell(job.events)
+        task, unit = _Features(store), f"batches of {_BATCH_ROWS}"
         try:
             parts = passes.map("reading images", task, batches, unit)
         finally:

@@ -185,6 +185,17 @@ def is_image_name(path: str) -> bool:
     return path.lower().endswith(IMAGE_ENDINGS) and not any(map(is_hidden, path.split("/")))
 
 
+def without_ending(name: str) -> str:
+    """The name of an image without what is_image_name tells it by; others as they are.
+
+    >>> [without_ending(name) for name in ("0001.JPG", "v.1/2", ".jpg")]
+    ['0001', 'v.1/2', '.jpg']
+    """
+    if not is_image_name(name):
+        return name
+    return name[: name.rindex(".")]
+
+
 def is_hidden(name: str) -> bool:
     """Tell whether a file or folder is one that systems put there and people do not see."""
     return name == "__MACOSX" or (name.startswith(".") and name not in (".", ".."))

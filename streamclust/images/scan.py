@@ -111,6 +111,7 @@ class ScanImages(Step):
     def work(self, job: Job, passes: Passes, mark: str) -> None:
         paths, stored = stored_paths(job.workspace), stored_scan(job.workspace)
         store = ImageStore(self.images)
+        store.tell(job.events)
         with job.workspace.scratch(self.name, mark) as parts:
             _measure_parts(passes, store, paths, parts)
             _publish(job, stored, store, self.images, parts, mark)

@@ -132,6 +132,7 @@ def tell_kinds(
     except SourceError as error:
         job.events.warn(f"{error}; scores come without reasons")
         return Reasons.none(), None
+    store.tell(job.events)
     shown = _rows_to_read(job, outliers)
     rows = np.concatenate([shown, ordinary])
     measures, problems = measure_rows(passes, store, paths_of(job.workspace, rows), rows)

@@ -73,7 +73,9 @@ def thumbnails(
     rows = np.array(list(dict.fromkeys(wanted))[:THUMBNAILS], np.int64)
     archives = ArchiveMarks(images)
     try:
-        uris = _within(passes, job, _Small(ImageStore(images)), rows, most_bytes)
+        store = ImageStore(images)
+        store.tell(job.events)
+        uris = _within(passes, job, _Small(store), rows, most_bytes)
     except SourceError as error:
         archives.check()
         job.events.warn(f"{error}; the report comes without images")

@@ -46,6 +46,7 @@ from .images import paths_fingerprint as paths_fingerprint
 from .images import paths_of as paths_of
 from .images import place_of_paths as place_of_paths
 from .images import rows_with_mark as rows_with_mark
+from .images import sampled_paths as sampled_paths
 from .images import sources as sources
 from .images import stored_features as stored_features
 from .images import stored_groups as stored_groups

@@ -31,6 +31,8 @@ _CHUNK = 65_536
 # Rows whose paths are held at a time, and how often those of all rows are read at most.
 _PART_ROWS = 32_768
 _READINGS = 16
+# Paths that are looked at to know how all begin, from so many places of the list.
+_SAMPLED, _SPOTS = 256, 8
 
 
 class StoredPaths(StoredResult):
@@ -93,15 +95,32 @@ def image_places_of_lists(workspace: Workspace) -> list[str | None]:
 
 def place_of_paths(workspace: Workspace) -> PathNumbers | None:
     """Which of `image_places` the images of each path are in; None where there is but one."""
-    paths, places = stored_paths(workspace), image_places(workspace)
-    if paths is None or len(places) < 2:
+    if len(image_places(workspace)) < 2:
         return None
-    ends = [*(one["n_rows"] for one in paths.attrs["earlier"]), int(paths.shape[0])]
-    n_rows = np.diff([0, *ends])
-    of_list = [places.index(Path(p)) if p else -1 for p in image_places_of_lists(workspace)]
+    n_rows, of_list = _lists(workspace)
     numbers = np.repeat(np.array(of_list, np.int32), n_rows)
     digests = path_digests(chain.from_iterable(path_blocks(workspace) or ()))
     return PathNumbers(digests[numbers >= 0], numbers[numbers >= 0])
+
+
+def sampled_paths(workspace: Workspace) -> list[tuple[int, list[str]]]:
+    """Some paths of each list, from all over its rows, with which of `image_places` is its own."""
+    n_rows, of_list = _lists(workspace)
+    sampled = []
+    for start, count, place in zip(np.cumsum(n_rows) - n_rows, n_rows, of_list, strict=True):
+        if place >= 0:
+            spots = np.linspace(0, count, _SPOTS, endpoint=False).astype(np.int64)
+            rows = np.unique(spots[:, None] + np.arange(_SAMPLED // _SPOTS))
+            sampled.append((place, paths_of(workspace, start + rows[rows < count])))
+    return sampled
+
+
+def _lists(workspace: Workspace) -> tuple[np.ndarray, list[int]]:
+    """Rows of each list of paths, and which of `image_places` is its own; -1 for none."""
+    paths, places = stored_paths(workspace), image_places(workspace)
+    ends = [*(one["n_rows"] for one in paths.attrs.get("earlier", [])), int(paths.shape[0])]
+    of_list = [places.index(Path(p)) if p else -1 for p in image_places_of_lists(workspace)]
+    return np.diff([0, *ends]), of_list
 
 
 def _listed(workspace: Workspace, name: str) -> list[str | None]:

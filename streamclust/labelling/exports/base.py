@@ -65,7 +65,11 @@ class Exported:
     def images(self) -> ImageStore | None:
         """The images of the rows; None where the case has none."""
         images = stored_images(self.job)
-        return None if images is None else ImageStore(images)
+        if images is None:
+            return None
+        store = ImageStore(images)
+        store.tell(self.job.events)
+        return store
 
     def found(self, batch: RowBatch) -> Iterator[tuple[int, str, int, float]]:
         """Of each row of a batch whose image is there: its place in the batch, what the image is
