@@ -12,6 +12,7 @@ import zarr
 
 from streamclust.errors import SourceError
 from streamclust.sources import open_source
+from streamclust.sources.formats import bands
 
 ROWS = np.random.default_rng(0).normal(size=(40, 5)).astype("f4")
 PATHS = [f"a/{row}é.jpg" for row in range(40)]
@@ -56,6 +57,35 @@ class TestHDF5:
         file.close()
         check(tmp_path / "a.h5", ROWS.astype(dtype).astype(np.dtype(dtype).newbyteorder("=")))
 
+    @pytest.mark.parametrize("chunks", [None, (7, 5)])
+    def test_floats_that_numpy_has_not(self, file, tmp_path, chunks):
+        """bfloat16, and numbers of 24 bits: as HDF5 widens them."""
+        h5py = pytest.importorskip("h5py")
+        for name, n_bytes, mantissa in (("brain", 2, 7), ("three", 3, 15)):
+            kind = h5py.h5t.IEEE_F32LE.copy()
+            kind.set_fields(8 * n_bytes - 1, mantissa, 8, 0, mantissa)
+            kind.set_size(n_bytes)
+            plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            if chunks:
+                plan.set_chunk(chunks)
+            space = h5py.h5s.create_simple(ROWS.shape)
+            made = h5py.h5d.create(file.id, name.encode(), kind, space, plan)
+            made.write(h5py.h5s.ALL, h5py.h5s.ALL, ROWS)
+        file.close()
+        halves = (ROWS.view("u4") + 0x7FFF + (ROWS.view("u4") >> 16 & 1)) & 0xFFFF0000
+        check(tmp_path / "a.h5" / "brain", halves.view("f4"))
+        np.testing.assert_allclose(open_source(tmp_path / "a.h5" / "three")[:], ROWS, rtol=2**-15)
+
+    def test_a_filter_that_is_not_there(self, file, tmp_path):
+        h5py = pytest.importorskip("h5py")
+        plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plan.set_chunk((8, 5))
+        plan.set_filter(32_099, h5py.h5z.FLAG_OPTIONAL)
+        space = h5py.h5s.create_simple(ROWS.shape)
+        h5py.h5d.create(file.id, b"x", h5py.h5t.IEEE_F32LE, space, plan)
+        file.close()
+        refused(tmp_path / "a.h5", "'/x' is packed by filter 32099 .*: pip install hdf5plugin, or")
+
     def test_paths_are_texts_of_as_many_rows(self, file, tmp_path):
         file["embeddings"] = ROWS
         file["labels"] = np.arange(40)
@@ -94,8 +124,12 @@ class TestHDF5:
             matlab["embeddings"] = ROWS.T
             matlab.create_dataset("packed", data=ROWS.T[:, :9], chunks=(5, 4), compression="gzip")
             matlab["#refs#/a"] = ROWS
+            matlab["names"] = np.full((20, 40), 97, "u2")
+            matlab["names"].attrs["MATLAB_class"] = np.bytes_("char")
+            matlab["epoch"] = np.ones((1, 1))
         with open(tmp_path / "b.mat", "r+b") as content:
             content.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM")
+        refused(tmp_path / "b.mat", r"holds embeddings float32 \(40, 5\), packed .* \(9, 5\): name")
         check(tmp_path / "b.mat" / "embeddings")
         np.testing.assert_array_equal(open_source(tmp_path / "b.mat" / "packed")[:], ROWS[:9])
 
@@ -126,6 +160,74 @@ class TestZarr:
         refused(tmp_path / "a.zarr", "cannot be read as Zarr")
         (tmp_path / "a.zarr/zarr.json").write_text("{")
         refused(tmp_path / "a.zarr", "cannot be read as Zarr")
+
+    def test_what_else_lies_in_a_group(self, tmp_path):
+        group = zarr.create_group(tmp_path / "a.zarr")
+        group.create_array("deep/b", data=ROWS)
+        (tmp_path / "a.zarr/README").write_text("of other things")
+        (tmp_path / "a.zarr/notes").mkdir()
+        (tmp_path / "a.zarr/deep/loop").symlink_to(tmp_path / "a.zarr")
+        refused(tmp_path / "a.zarr/deep", "holds b float32 .* name one, as deep/b")
+        (tmp_path / "a.zarr/deep/loop").unlink()
+        check(tmp_path / "a.zarr")
+        group.create_array("c", data=ROWS)
+        (tmp_path / "a.zarr/c/zarr.json").write_text("{")
+        refused(tmp_path / "a.zarr", "a.zarr/c: cannot be read as Zarr")
+
+    @pytest.mark.parametrize("where", ["filters", "compressor"])
+    def test_what_would_be_unpickled(self, tmp_path, where):
+        group = zarr.create_group(tmp_path / "a.zarr", zarr_format=2)
+        group.create_array("b", data=ROWS)
+        group.create_array("paths", shape=(40,), dtype="string")[...] = np.array(PATHS, object)
+        file = tmp_path / "a.zarr/paths/.zarray"
+        told = json.loads(file.read_text())
+        codec = {"id": "pickle", "protocol": 5}
+        told[where] = [*told["filters"], codec] if where == "filters" else codec
+        file.write_text(json.dumps(told))
+        refused(tmp_path / "a.zarr", "a.zarr/paths: refused: it is packed by pickle, which runs")
+
+
+class TestBands:
+    """Chunks that are larger than what is read at a time."""
+
+    @pytest.fixture(params=["h5", "mat", "zarr"])
+    def file(self, request, tmp_path, monkeypatch):
+        row = ROWS[0].nbytes
+        sizes = {"ODD": row, "ALIGNED": row, "BAND": 21 * row}
+        for name, n_bytes in sizes.items():
+            monkeypatch.setattr(bands, f"_MOST_{name}", n_bytes)
+        monkeypatch.setattr(bands, "_PIECE_BYTES", 4 * row)
+        path = tmp_path / f"a.{request.param}"
+        if request.param == "zarr":
+            zarr.create_array(path, data=ROWS, chunks=(13, 2))
+            return path
+        h5py = pytest.importorskip("h5py")
+        is_matlab = request.param == "mat"
+        values, chunks = (ROWS.T, (2, 13)) if is_matlab else (ROWS, (13, 2))
+        with h5py.File(path, "w", userblock_size=512) as content:
+            content.create_dataset("x", data=values, chunks=chunks, compression="gzip")
+        if is_matlab:
+            with open(path, "r+b") as content:
+                content.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM")
+        return path
+
+    def test_each_is_unpacked_once(self, file, monkeypatch):
+        source, spans = check(file), []
+        assert source.is_sequential
+        read = source.read_band
+        monkeypatch.setattr(
+            source, "read_band", lambda *span: spans.append(span) or read(*span), raising=True
+        )
+        for start in range(0, 40, 5):
+            np.testing.assert_array_equal(source.read(start, start + 5), ROWS[start : start + 5])
+        assert spans == [(0, 13), (13, 26), (26, 39), (39, 40)]
+
+    def test_a_column_is_unpacked_in_bounds(self, file, monkeypatch):
+        row = ROWS[0].nbytes
+        monkeypatch.setattr(bands, "_MOST_BAND", 5 * row)
+        source = check(file)
+        assert source.band_rows == 5
+        assert source.working_bytes >= 5 * row + 2 * 13 * 2 * 4
 
 
 def safetensors(path, **tensors):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +21,7 @@ from streamclust.sources.base import (
     stored_array,
     stored_as,
 )
+from streamclust.sources.formats.bands import BandedSource
 from streamclust.sources.members import Member, chosen_member, paths_among
 
 ENDINGS = (".h5", ".hdf5", ".hdf", ".he5", ".mat")
@@ -26,8 +30,9 @@ _MATLAB = b"MATLAB 7.3 MAT-file"
 # Files of hostile depth are not followed.
 _MOST_MEMBERS = 10_000
 _TEXTS_AT_ONCE = 65_536
-# Of unpacked chunks, that a read may find again.
-_CACHE_BYTES = 32 * 2**20
+# Of unpacked chunks: none is asked for twice.
+_CACHE_BYTES = 2**20
+_MOST_CHUNK = 256 * 2**20
 
 
 def is_one(path: Path, head: bytes) -> bool:
@@ -36,8 +41,8 @@ def is_one(path: Path, head: bytes) -> bool:
 
 
 @dataclass(eq=False)
-class DatasetRows(ArraySource):
-    """Rows of a data set that is packed in chunks.
+class DatasetRows(BandedSource):
+    """Rows of a data set that is packed in chunks, or is not as in memory.
 
     Attributes
     ----------
@@ -48,6 +53,8 @@ class DatasetRows(ArraySource):
         That of the data set that holds the paths.
     is_transposed : bool
         Whether rows stand in columns, as MATLAB writes them.
+    chunk : (int, int)
+        Rows and bytes of a chunk.
     """
 
     path: Path
@@ -57,18 +64,25 @@ class DatasetRows(ArraySource):
     name: str
     paths: str | None
     is_transposed: bool
+    chunk: tuple[int, int]
     order: Literal["C", "F"] = "C"
-    working_bytes: int = 2 * _CACHE_BYTES
 
     def __post_init__(self) -> None:
         self.has_paths = self.paths is not None
+        self.set_chunks(*self.chunk)
 
-    def read_rows(self, start: int, stop: int) -> np.ndarray:
+    def read_band(self, start: int, stop: int) -> np.ndarray:
         """Read rows `start` to `stop`."""
+        lines, width = stop - start, self.shape[1]
+        band = np.empty((width, lines) if self.is_transposed else (lines, width), self.dtype)
+        if not lines:
+            return band.reshape(0, width)
+        rows = slice(start, stop)
         with _opened(self.file) as content, _told(self.file, self.name):
             data = content[self.name]
-            rows = data[:, start:stop].T if self.is_transposed else data[start:stop]
-            return np.ascontiguousarray(rows, self.dtype)
+            _check_filters(self.file, data)
+            data.read_direct(band, (slice(None), rows) if self.is_transposed else rows)
+        return np.ascontiguousarray(band.T) if self.is_transposed else band
 
     def iter_paths(self) -> Iterator[str]:
         """The texts of the data set of paths."""
@@ -98,18 +112,18 @@ def open_array(path: Path, member: str | None = None) -> ArraySource:
     with _opened(path) as content, _told(path, member or "/"):
         members = _members(content)
         if is_matlab:
-            members = {n: m._replace(shape=m.shape[::-1]) for n, m in members.items()}
+            members = _of_matlab(content, members)
         name = chosen_member(path, members, member)
         data = content[name]
         shape = check_layout(path, members[name].shape, data.dtype)
         paths = paths_among(members, shape[0])
-        offset = data.id.get_offset()
-        if offset is not None and data.chunks is None and not data.external and paths is None:
+        if _is_as_in_memory(data) and paths is None:
             size = shape[0] * shape[1] * data.dtype.itemsize
-            payload = RawBytes(offset, size)
+            payload = RawBytes(data.id.get_offset(), size)
             return stored_array(path, shape, data.dtype, "F" if is_matlab else "C", payload)
-        _check_chunks(path, data)
-        return DatasetRows(path, shape, stored_as(data.dtype), path, name, paths, is_matlab)
+        chunk = _chunk(path, data, is_matlab)
+        dtype = stored_as(data.dtype)
+        return DatasetRows(path, shape, dtype, path, name, paths, is_matlab, chunk)
 
 
 def _members(content: Any) -> dict[str, Member]:
@@ -131,17 +145,61 @@ def _members(content: Any) -> dict[str, Member]:
     return found
 
 
-def _check_chunks(path: Path, data: Any) -> None:
-    """Refuse what would take too much memory, or be looked for elsewhere."""
+def _of_matlab(content: Any, members: dict[str, Member]) -> dict[str, Member]:
+    """Data sets as MATLAB shows them: it holds columns in rows, and numbers and words in tables."""
+    import h5py
+
+    no_tables = (b"char", b"cell", b"logical")
+    kinds = {name: h5py.AttributeManager(content[name]).get("MATLAB_class") for name in members}
+    return {
+        name: one._replace(shape=one.shape[::-1])
+        for name, one in members.items()
+        if math.prod(one.shape) > 1 and kinds[name] not in no_tables
+    }
+
+
+def _is_as_in_memory(data: Any) -> bool:
+    """Whether the bytes of a data set are those of its array: floats and integers may be of any
+    number of bits, which numpy has none of."""
+    import h5py
+
+    is_plain = data.chunks is None and not data.external and data.id.get_offset() is not None
+    return is_plain and data.id.get_type() == h5py.h5t.py_create(data.dtype)
+
+
+def _chunk(path: Path, data: Any, is_transposed: bool) -> tuple[int, int]:
+    """Rows and bytes of a chunk; refuse what takes too much memory, or is looked for elsewhere."""
     if data.is_virtual or data.external:
         raise SourceError(
             f"{path}: '{data.name}' stands in other files: copy it into one with h5repack"
         )
-    if data.chunks and np.prod(data.chunks) * data.dtype.itemsize > 8 * _CACHE_BYTES:
+    if data.chunks is None:
+        return 1, 0
+    _check_filters(path, data)
+    n_bytes = math.prod(data.chunks) * data.dtype.itemsize
+    if n_bytes > _MOST_CHUNK:
         raise SourceError(
             f"{path}: '{data.name}' is packed in chunks of {data.chunks}: pack it in smaller ones "
             "with h5repack -l CHUNK=1024x512"
         )
+    return data.chunks[-1 if is_transposed else 0], n_bytes
+
+
+def _check_filters(path: Path, data: Any) -> None:
+    """Refuse what is packed in a way that is not known here."""
+    import h5py
+
+    packed = data.id.get_create_plist()
+    for number in range(packed.get_nfilters()):
+        code, _, _, name = packed.get_filter(number)
+        if not h5py.h5z.filter_avail(code) and find_spec("hdf5plugin"):
+            import_module("hdf5plugin")  # which makes its filters known
+        if not h5py.h5z.filter_avail(code):
+            told = ascii(name.decode(errors="replace"))[1:-1][:40]
+            raise SourceError(
+                f"{path}: '{data.name}' is packed by filter {code} ({told}), which is not "
+                "installed: pip install hdf5plugin, or pack it again with h5repack -f GZIP=1"
+            )
 
 
 @contextmanager

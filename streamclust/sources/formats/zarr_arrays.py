@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,12 +14,19 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import ArraySource, check_layout, stored_as
+from streamclust.sources.formats.bands import BandedSource
 from streamclust.sources.members import Member, chosen_member, paths_among
 
 ENDINGS = (".zarr",)
 _METADATA = ("zarr.json", ".zarray", ".zgroup")
 _MOST_CHUNK = 256 * 2**20
+_MOST_MEMBERS = 10_000
+_MOST_DEPTH = 8
+# Of chunks that are unpacked at the same time.
+_MOST_TOGETHER = 32 * 2**20
 _TEXTS_AT_ONCE = 65_536
+# They unpickle, which runs code.
+_REFUSED_CODECS = ("pickle", "numcodecs.pickle")
 
 
 def is_one(path: Path, head: bytes) -> bool:
@@ -25,7 +35,7 @@ def is_one(path: Path, head: bytes) -> bool:
 
 
 @dataclass(eq=False)
-class ZarrRows(ArraySource):
+class ZarrRows(BandedSource):
     """Rows of an array.
 
     Attributes
@@ -36,6 +46,8 @@ class ZarrRows(ArraySource):
         Of the array in the group; empty where there is none.
     paths : str or None
         That of the array of paths.
+    chunk : (int, int)
+        Rows and columns of what is unpacked together.
     """
 
     path: Path
@@ -44,22 +56,37 @@ class ZarrRows(ArraySource):
     top: Path
     name: str
     paths: str | None
-    working_bytes: int
+    chunk: tuple[int, int]
     order: Literal["C", "F"] = "C"
 
     def __post_init__(self) -> None:
         self.has_paths = self.paths is not None
+        self.set_chunks(self.chunk[0], max(self._chunk_bytes, _MOST_TOGETHER))
 
-    def read_rows(self, start: int, stop: int) -> np.ndarray:
-        """Read rows `start` to `stop`."""
-        values = _read(self.top, _node(self.top, self.name), slice(start, stop))
-        return np.ascontiguousarray(values, self.dtype)
+    @property
+    def _chunk_bytes(self) -> int:
+        return math.prod(self.chunk) * self.dtype.itemsize
+
+    def read_band(self, start: int, stop: int) -> np.ndarray:
+        """Read rows `start` to `stop`, of some chunks beside each other at a time."""
+        columns = self.shape[1]
+        band = np.empty((stop - start, columns), self.dtype)
+        # Zarr unpacks all chunks of what it is asked for, and holds them.
+        lines = -(-(stop - start) // self.chunk[0]) + 1
+        step = self.chunk[1] * max(1, _MOST_TOGETHER // (self._chunk_bytes * lines))
+        with _told(self.top):
+            array = _node(self.top, self.name)
+            for first in range(0, columns, step):
+                part = slice(first, first + step)
+                band[:, part] = array[start:stop, part]
+        return band
 
     def iter_paths(self) -> Iterator[str]:
         """The texts of the array of paths."""
-        array = _node(self.top, self.paths or "")
-        for start in range(0, array.shape[0], _TEXTS_AT_ONCE):
-            yield from map(str, _read(self.top, array, slice(start, start + _TEXTS_AT_ONCE)))
+        with _told(self.top):
+            array = _node(self.top, self.paths or "")
+            for start in range(0, array.shape[0], _TEXTS_AT_ONCE):
+                yield from map(str, array[start : start + _TEXTS_AT_ONCE])
 
 
 def open_array(path: Path, member: str | None = None) -> ArraySource:
@@ -72,23 +99,48 @@ def open_array(path: Path, member: str | None = None) -> ArraySource:
     """
     import zarr
 
-    node = _node(path, "")
-    if isinstance(node, zarr.Array):
-        members, name = {"": _member(node)}, ""
-    else:
-        arrays = {name: one for name, one in node.members(None) if isinstance(one, zarr.Array)}
-        members = {name: _member(one) for name, one in arrays.items()}
-        name = chosen_member(path, members, member)
-        node = arrays[name]
-    shape = check_layout(path, node.shape, np.dtype(node.dtype))
-    chunk = int(np.prod(getattr(node, "shards", None) or node.chunks)) * node.dtype.itemsize
-    if chunk > _MOST_CHUNK:
-        raise SourceError(
-            f"{path}: its chunks {node.chunks} take {chunk >> 20} MiB each: write it again in "
-            "chunks of some thousand rows"
-        )
-    dtype = stored_as(np.dtype(node.dtype))
-    return ZarrRows(path, shape, dtype, path, name, paths_among(members, shape[0]), 2 * chunk)
+    with _told(path):
+        node = _node(path, "")
+        if isinstance(node, zarr.Array):
+            members, name = {"": _member(node)}, ""
+        else:
+            arrays = _arrays(path)
+            members = {name: _member(one) for name, one in arrays.items()}
+            name = chosen_member(path, members, member)
+            node = arrays[name]
+        dtype = np.dtype(node.dtype)
+        shape = check_layout(path, node.shape, dtype)
+        paths = paths_among(members, shape[0])
+        _check_codecs(path / name, node)
+        if paths is not None:
+            _check_codecs(path / paths, arrays[paths])
+        chunk = node.chunks if node.shards is None else node.shards
+        if math.prod(chunk) * dtype.itemsize > _MOST_CHUNK:
+            raise SourceError(
+                f"{path}: its chunks {chunk} take {math.prod(chunk) * dtype.itemsize >> 20} MiB "
+                "each: write it again in chunks of some thousand rows"
+            )
+        return ZarrRows(path, shape, stored_as(dtype), path, name, paths, chunk)
+
+
+def _arrays(top: Path) -> dict[str, Any]:
+    """The arrays of a group, by their names.
+
+    Zarr's own list of them warns of each file that is something else, and logs what is damaged.
+    """
+    import zarr
+
+    found, groups = {}, [top]
+    # Also where a folder is linked into itself.
+    for group in islice(groups, _MOST_MEMBERS):
+        for folder in sorted(item for item in group.iterdir() if is_one(item, b"")):
+            name = folder.relative_to(top).as_posix()
+            node = _node(top, name)
+            if isinstance(node, zarr.Array):
+                found[name] = node
+            elif name.count("/") < _MOST_DEPTH:
+                groups.append(folder)
+    return found
 
 
 def _member(array: Any) -> Member:
@@ -97,23 +149,31 @@ def _member(array: Any) -> Member:
     return Member(array.shape, None if is_text else dtype)
 
 
+def _check_codecs(path: Path, array: Any) -> None:
+    """Refuse an array whose values are unpickled."""
+    for codec in (*array.filters, *array.compressors):
+        told = codec.to_dict() if hasattr(codec, "to_dict") else codec.get_config()
+        if (name := told.get("name", told.get("id"))) in _REFUSED_CODECS:
+            raise SourceError(
+                f"{path}: refused: it is packed by {name}, which runs code: save it as an array "
+                "of numbers or texts"
+            )
+
+
 def _node(top: Path, name: str) -> Any:
     import zarr
 
-    try:
-        node = zarr.open(top, mode="r")
-        return node[name] if name else node
-    except Exception as error:  # of codecs, JSON and metadata, of many kinds
-        raise _unreadable(top, error) from error
+    with _told(top / name):
+        return zarr.open(top / name, mode="r")
 
 
-def _read(top: Path, array: Any, rows: slice) -> Any:
+@contextmanager
+def _told(top: Path) -> Iterator[None]:
+    """Tell of what codecs, JSON and metadata raise, which is of many kinds."""
     try:
-        return array[rows]
+        yield
+    except SourceError:
+        raise
     except Exception as error:
-        raise _unreadable(top, error) from error
-
-
-def _unreadable(top: Path, error: Exception) -> SourceError:
-    reason = " ".join(str(error).split())[:200]
-    return SourceError(f"{top}: cannot be read as Zarr ({reason}): save it again")
+        reason = " ".join(str(error).split())[:200]
+        raise SourceError(f"{top}: cannot be read as Zarr ({reason}): save it again") from error
