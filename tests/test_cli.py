@@ -60,14 +60,17 @@ def test_the_reference_is_what_the_program_says():
 
 
 # What an option or argument is called as a keyword, where that is something else.
-CALLED = {"out": "self", "quiet": "observers", "as_json": None, "file": "path"}
+CALLED = {
+    **{"out": "self", "quiet": "observers", "as_json": None, "file": "path"},
+    "shows_values": None,  # which is no embedding, but a list
+}
 
 
 @pytest.mark.parametrize("name", commands.commands)
 def test_options_are_the_keywords(name):
     method = getattr(api.Case, name, None) or getattr(api, name)
     keywords = set(inspect.signature(method).parameters)
-    called = CALLED | ({"out": "out"} if name in ("run", "ingest") else {})
+    called = CALLED | ({"out": "out"} if name in ("run", "ingest", "embed") else {})
     shown = [one for one in commands.commands[name].params if not getattr(one, "hidden", False)]
     options = {called.get(one.name, one.name) for one in shown} - {None}
     assert options == keywords

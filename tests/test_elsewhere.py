@@ -42,9 +42,11 @@ def test_tables_of_the_results_and_the_store_are_out_of_bounds(outputs, tmp_path
     inner.mkdir()
     with pytest.raises(SettingsError, match="a table of these results"):
         write(outputs, tmp_path / "out" / "labels.csv", overwrite=True)
-    for place in (inner / "zarr.json", tmp_path / "out" / ".streamclust" / "lock", tmp_path):
+    for place in (inner / "zarr.json", tmp_path / "out" / ".streamclust" / "lock"):
         with pytest.raises(SettingsError, match="cannot be written"):
             write(outputs, place, overwrite=True)
+    with pytest.raises(SettingsError, match="is a folder: name a file"):
+        write(outputs, tmp_path, overwrite=True)
     with pytest.raises(SettingsError, match="is no folder"):
         write(outputs, tmp_path / "none" / "a.csv")
     assert write(outputs, tmp_path / "out" / "mine.csv") == "new"
