@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from streamclust.case import Case, Observers
 from streamclust.errors import SettingsError
+from streamclust.held_paths import HeldPaths, list_file
 from streamclust.last_settings import settings_of
 from streamclust.settings.keywords import IngestKeywords, RunKeywords, with_settings
 from streamclust.store import Workspace
@@ -26,7 +27,7 @@ def run(
     case: CaseLike,
     out: PathLike,
     *,
-    paths: PathLike | Sequence[str] | None = None,
+    paths: HeldPaths | None = None,
     images: PathLike | None = None,
     observers: Observers = (),
     **settings: Unpack[RunKeywords],
@@ -45,7 +46,8 @@ def run(
         The results folder.
     paths : path or sequence of str, optional
         The list of the images' paths, a file or as it is: by default ``images_paths.csv`` beside
-        the descriptors, or the paths that rows come with.
+        the descriptors, or the paths that rows come with. Paths that a program holds are kept as
+        ``images_paths.csv`` in `out`.
     images : path, optional
         The folder or zip file of the images: by default that of the case.
     observers : iterable of callable
@@ -61,7 +63,8 @@ def run(
     chosen, _ = settings_of("run", settings)
     if isinstance(case, str | Path) and (seen := _first_look(case, out, observers, chosen)):
         case = seen
-    return _run(_inputs(case, paths, images, out), out, observers, chosen)
+    observers = tuple(observers)
+    return _run(_inputs(case, paths, images, out, observers), out, observers, chosen)
 
 
 def _first_look(
@@ -83,18 +86,22 @@ def _first_look(
 
 def _inputs(
     case: CaseLike,
-    paths: PathLike | Sequence[str] | None,
+    paths: HeldPaths | None,
     images: PathLike | None,
-    out: PathLike | None = None,
+    out: PathLike,
+    observers: Observers,
 ) -> "CaseInputs":
     """What is given, with a list of paths as a file: in `out`, where it is none yet."""
-    from streamclust.sources import CaseInputs, write_paths
+    from streamclust.events import Events
+    from streamclust.sources import CaseInputs
+    from streamclust.store import Outputs
 
-    if paths is not None and not isinstance(paths, str | Path):
-        if out is None:
-            raise SettingsError("paths: name a file of them")
-        paths = write_paths(Path(out), paths)
-    return CaseInputs(case, paths, images)
+    if paths is None or isinstance(paths, str | Path):
+        return CaseInputs(case, paths, images)
+    workspace = Workspace(out, create=True)
+    outputs = Outputs(workspace.folder, Events(*observers).warn)
+    with workspace.lock(), list_file(paths, outputs) as listed:
+        return CaseInputs(case, listed, images)
 
 
 def _run(
@@ -114,7 +121,7 @@ def ingest(
     case: CaseLike,
     out: PathLike,
     *,
-    paths: PathLike | Sequence[str] | None = None,
+    paths: HeldPaths | None = None,
     images: PathLike | None = None,
     observers: Observers = (),
     **settings: Unpack[IngestKeywords],
@@ -127,7 +134,8 @@ def ingest(
     from streamclust.planning import ingesting_steps, open_inputs, plan_steps
 
     chosen, _ = settings_of("ingest", settings)
-    inputs = open_inputs(_inputs(case, paths, images, out), chosen)
+    observers = tuple(observers)
+    inputs = open_inputs(_inputs(case, paths, images, out, observers), chosen)
     plan_steps(inputs, chosen, ingesting_steps(inputs))
     workspace = Workspace(out, create=True)
     with pipeline.working(workspace, chosen, "ingest", *observers) as job:
@@ -139,7 +147,7 @@ def ingest(
 def plan(
     case: CaseLike,
     *,
-    paths: PathLike | None = None,
+    paths: HeldPaths | None = None,
     images: PathLike | None = None,
     **settings: Unpack[RunKeywords],
 ) -> "list[Planned]":
@@ -151,9 +159,11 @@ def plan(
         When a step does not fit: the message tells the least that would do.
     """
     from streamclust.planning import open_inputs, plan_steps, run_steps
+    from streamclust.sources import CaseInputs
 
     chosen, _ = settings_of("plan", settings)
-    inputs = open_inputs(_inputs(case, paths, images), chosen)
+    with list_file(paths) as listed:
+        inputs = open_inputs(CaseInputs(case, listed, images), chosen)
     return plan_steps(inputs, chosen, run_steps(inputs, chosen))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from streamclust.errors import SettingsError
 from streamclust.events import Observer
+from streamclust.held_paths import HeldPaths, list_file
 from streamclust.last_settings import settings_of
 from streamclust.results import Results
 from streamclust.settings import AUTO
@@ -413,7 +414,7 @@ class Case(Results):
         *,
         clustering: str | int | None = None,
         outliers: bool = True,
-        paths: PathLike | None = None,
+        paths: HeldPaths | None = None,
         overwrite: bool = False,
         observers: Observers = (),
         **settings: Unpack[SeededKeywords],
@@ -433,7 +434,7 @@ class Case(Results):
             Which one of each set, see `labels`; the recommended one by default.
         outliers : bool
             Score the rows, which takes most of the time.
-        paths : path, optional
+        paths : path, or sequence of str, optional
             The list of the rows' paths, where it is not in the case folder.
         overwrite : bool
             Write over files of another origin.
@@ -452,10 +453,11 @@ class Case(Results):
         with (
             TemporaryDirectory(prefix="streamclust-") as folder,
             self._working("assign", observers, settings) as job,
+            list_file(paths) as listed,
         ):
             memory = job.settings.memory_bytes
             made = case_of_images(job.workspace, new, Path(folder), job.events, memory)
-            given = CaseInputs(made or new, paths)
+            given = CaseInputs(made or new, listed)
             wanted = AssignOptions(given, Path(to), _text(clustering), outliers, overwrite)
             assign(job, wanted)
         return self
@@ -465,7 +467,7 @@ class Case(Results):
         self,
         new: PathLike | Sequence[PathLike],
         *,
-        paths: PathLike | None = None,
+        paths: HeldPaths | None = None,
         images: PathLike | None = None,
         observers: Observers = (),
         **settings: Unpack[ReadingKeywords],
@@ -483,9 +485,10 @@ class Case(Results):
             A case folder, or descriptor files that are called as the sets: one for each set that
             is not mixed; or arrays, as for `streamclust.run`; or images, as for `assign`, whose
             case is kept in ``cases`` of the results.
-        paths, images : path, optional
-            The list of the rows' paths, and the folder or zip file of their images, where they are
-            not in the case folder.
+        paths : path, or sequence of str, optional
+            The list of the rows' paths; what a program holds is kept as ``update_paths.csv``.
+        images : path, optional
+            The folder or archive of their images, where they are not in the case folder.
 
         Raises
         ------
@@ -499,10 +502,13 @@ class Case(Results):
         from streamclust.embedding import case_of_images
         from streamclust.sources import CaseInputs
 
-        with self._working("update", observers, settings) as job:
+        with (
+            self._working("update", observers, settings) as job,
+            list_file(paths, job.outputs, "update_paths.csv") as listed,
+        ):
             folder, memory = self.folder / "cases", job.settings.memory_bytes
             made = case_of_images(job.workspace, new, folder, job.events, memory)
-            pipeline.update(job, CaseInputs(made or new, paths, images))
+            pipeline.update(job, CaseInputs(made or new, listed, images))
         return self
 
     def verify(self, *, observers: Observers = ()) -> "list[Damage]":

@@ -19,7 +19,7 @@ ORDER = [
     *("comparison", "description", "layouts", "labelling"),
     *("report", "notebook", "estimators", "demo"),
     *("planning", "pipeline"),
-    *("last_settings", "results", "case", "api", "cli"),
+    *("last_settings", "held_paths", "results", "case", "api", "cli"),
     *("__main__", ""),
 ]
 DESIGN = PACKAGE.parent / "docs" / "design.md"

@@ -44,6 +44,7 @@ from .paths import iter_paths as iter_paths
 from .paths import list_layout as list_layout
 from .paths import normalise_path as normalise_path
 from .paths import path_digests as path_digests
+from .paths import write_list as write_list
 from .paths import write_paths as write_paths
 from .readers import format_of as format_of
 from .readers import known_endings as known_endings

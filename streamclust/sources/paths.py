@@ -7,6 +7,7 @@ number or by path.
 import csv
 import filecmp
 import hashlib
+import os
 import re
 import unicodedata
 from array import array
@@ -487,13 +488,32 @@ def write_paths(folder: Path, paths: Iterable[str]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "images_paths.csv"
     staged = file.with_name(f".{file.name}.part")
-    with open(staged, "w", newline="", encoding="utf-8") as text:
+    try:
+        write_list(staged, paths)
+        # The same list stays as it is, for its time tells whether it was changed.
+        if not (file.is_file() and filecmp.cmp(file, staged, shallow=False)):
+            staged.replace(file)
+    finally:
+        staged.unlink(missing_ok=True)
+    return file.absolute()
+
+
+def write_list(file: Path, paths: Iterable[str]) -> None:
+    """Write a list of paths.
+
+    Raises
+    ------
+    SourceError
+        For what is no path, or cannot be written in UTF-8.
+    """
+    with open(file, "w", newline="", encoding="utf-8") as text:
         lines = csv.writer(text)
         lines.writerow(["paths"])
-        lines.writerows([safe_cell(str(path))] for path in paths)
-    # The same list stays as it is, for its time tells whether it was changed.
-    if file.is_file() and filecmp.cmp(file, staged, shallow=False):
-        staged.unlink()
-    else:
-        staged.replace(file)
-    return file.absolute()
+        for row, path in enumerate(paths):
+            try:
+                # Now: what cannot be encoded would be told when lines are written out, rows later.
+                lines.writerow([safe_cell(os.fsdecode(os.fspath(path)).encode().decode())])
+            except (TypeError, UnicodeEncodeError):
+                raise SourceError(
+                    f"paths: {path!a} of row {row} is no path: give a text for each row, or a file"
+                ) from None

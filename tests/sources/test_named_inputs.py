@@ -9,7 +9,7 @@ from PIL import Image
 
 from streamclust import api
 from streamclust.cli import commands
-from streamclust.errors import SettingsError, SourceError
+from streamclust.errors import SourceError
 
 ROWS = np.random.default_rng(0).normal(size=(60, 5)).astype("f4")
 PATHS = [f"x/{row}.jpg" for row in range(60)]
@@ -52,10 +52,37 @@ def test_a_list_that_a_program_holds(tmp_path):
     written = (tmp_path / "out/images_paths.csv").stat().st_mtime_ns
     api.run(ROWS, tmp_path / "out", paths=iter(PATHS), n_clusters=2)
     assert (tmp_path / "out/images_paths.csv").stat().st_mtime_ns == written
-    with pytest.raises(SettingsError, match="paths: name a file of them"):
-        api.plan(ROWS, paths=PATHS)
+    assert api.plan(ROWS, paths=PATHS, n_clusters=2)
     with pytest.raises(SourceError, match=r"the numbers of rows differ: descriptors 60, .* 59"):
         api.run(ROWS, tmp_path / "out", paths=PATHS[1:], n_clusters=2)
+
+
+def test_further_rows_with_paths_that_a_program_holds(tmp_path):
+    made = api.ingest(ROWS, tmp_path / "out", paths=PATHS).reduce().cluster(n_clusters=2).measure()
+    further = [f"=new/{path}" for path in PATHS]
+    made.assign(ROWS + 1, tmp_path / "new.csv", paths=further, outliers=False)
+    assert pd.read_csv(tmp_path / "new.csv").path.str.lstrip("'").tolist() == further
+    made.update(ROWS + 1, paths=np.array(further))
+    assert made.store["images/path"][59:].tolist() == [PATHS[59], *further]
+
+
+def test_a_list_of_a_person_is_not_written_over(tmp_path):
+    """Not even where the results are to be in the folder of the case."""
+    case, told = write_case(tmp_path / "case", a=ROWS), []
+    before = (case / "images_paths.csv").read_bytes()
+    api.ingest(case, case, paths=PATHS, observers=[lambda event: told.append(vars(event))])
+    assert (case / "images_paths.kept-1.csv").read_bytes() == before
+    assert "kept as images_paths.kept-1.csv" in str(told)
+    assert api.open(case).store["images/path"][:].tolist() == PATHS
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "\ud800"])
+def test_what_is_no_path(tmp_path, wrong):
+    with pytest.raises(SourceError, match="of row 59 is no path: give a text for each row"):
+        api.ingest(ROWS, tmp_path / "out", paths=[*PATHS[1:], wrong])
+    assert not list((tmp_path / "out").glob("*images_paths*"))
+    with pytest.raises(SourceError, match="of row 59 is no path"):
+        api.plan(ROWS, paths=[*PATHS[1:], wrong])
 
 
 @pytest.mark.parametrize("name", ["paths", "images"])
