@@ -6,6 +6,7 @@ import pickle
 import struct
 import zipfile
 
+import numcodecs
 import numpy as np
 import pytest
 import zarr
@@ -160,6 +161,24 @@ class TestZarr:
         refused(tmp_path / "a.zarr", "cannot be read as Zarr")
         (tmp_path / "a.zarr/zarr.json").write_text("{")
         refused(tmp_path / "a.zarr", "cannot be read as Zarr")
+
+    @pytest.mark.parametrize("version", [2, 3])
+    def test_a_chunk_of_blosc_that_is_cut_short(self, tmp_path, version):
+        """The library would read on behind it, and end the process."""
+        codec = numcodecs.Blosc() if version == 2 else zarr.codecs.BloscCodec()
+        rows = np.zeros((40_000, 5), "f4")
+        rows[::7] = 1
+        zarr.create_array(
+            tmp_path / "a.zarr",
+            data=rows,
+            chunks=rows.shape,
+            compressors=codec,
+            zarr_format=version,
+        )
+        np.testing.assert_array_equal(open_source(tmp_path / "a.zarr")[:], rows)
+        chunk = tmp_path / "a.zarr" / ("0.0" if version == 2 else "c/0/0")
+        chunk.write_bytes(chunk.read_bytes()[: chunk.stat().st_size // 20])
+        refused(tmp_path / "a.zarr", f"{chunk.name}: a chunk of .* bytes .*: copy it again")
 
     def test_what_else_lies_in_a_group(self, tmp_path):
         group = zarr.create_group(tmp_path / "a.zarr")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,8 @@ _METADATA = ("zarr.json", ".zarray", ".zgroup")
 _MOST_CHUNK = 256 * 2**20
 _MOST_MEMBERS = 10_000
 _MOST_DEPTH = 8
+# Its last four bytes are the size of the chunk.
+_BLOSC_HEAD = 16
 # Of chunks that are unpacked at the same time.
 _MOST_TOGETHER = 32 * 2**20
 _TEXTS_AT_ONCE = 65_536
@@ -76,6 +79,7 @@ class ZarrRows(BandedSource):
         step = self.chunk[1] * max(1, _MOST_TOGETHER // (self._chunk_bytes * lines))
         with _told(self.top):
             array = _node(self.top, self.name)
+            _check_whole(self.top / self.name, array, start, stop)
             for first in range(0, columns, step):
                 part = slice(first, first + step)
                 band[:, part] = array[start:stop, part]
@@ -85,6 +89,7 @@ class ZarrRows(BandedSource):
         """The texts of the array of paths."""
         with _told(self.top):
             array = _node(self.top, self.paths or "")
+            _check_whole(self.top / (self.paths or ""), array, 0, array.shape[0])
             for start in range(0, array.shape[0], _TEXTS_AT_ONCE):
                 yield from map(str, array[start : start + _TEXTS_AT_ONCE])
 
@@ -157,6 +162,26 @@ def _check_codecs(path: Path, array: Any) -> None:
             raise SourceError(
                 f"{path}: refused: it is packed by {name}, which runs code: save it as an array "
                 "of numbers or texts"
+            )
+
+
+def _check_whole(folder: Path, array: Any, start: int, stop: int) -> None:
+    """Refuse chunks that were cut short: Blosc reads on behind them, which ends the process."""
+    if array.shards is not None or "blosc" not in repr(array.compressors[-1:]).lower():
+        return
+    lines, *others = array.chunks
+    rows = range(start // lines, -(-stop // lines))
+    beside = (range(-(-n // m)) for n, m in zip(array.shape[1:], others, strict=True))
+    for place in product(rows, *beside):
+        file = folder / array.metadata.encode_chunk_key(place)
+        if not file.is_file():
+            continue  # all of it is the fill value
+        with open(file, "rb") as content:
+            head = content.read(_BLOSC_HEAD)
+            size = os.fstat(content.fileno()).st_size
+        if len(head) < _BLOSC_HEAD or int.from_bytes(head[-4:], "little") != size:
+            raise SourceError(
+                f"{file}: a chunk of {size} bytes that tells of others: copy it again"
             )
 
 
