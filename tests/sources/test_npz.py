@@ -85,6 +85,18 @@ def test_packed_bytes_that_are_damaged(tmp_path, content):
         open_source(path)[:]
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_ways_to_pack_a_member(tmp_path, content, compression):
+    path = tmp_path / "a.npz"
+    archive(path, content, compression)
+    np.testing.assert_array_equal(open_source(path)[:], ROWS)
+    whole = bytearray(path.read_bytes())
+    whole[50:60] = b"\xff" * 10
+    path.write_bytes(whole)
+    with pytest.raises(SourceError, match="is damaged"):
+        open_source(path)[:]
+
+
 def test_objects_are_never_loaded(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.array([print, None]), y=ROWS)
     np.testing.assert_array_equal(open_source(tmp_path / "a.npz")[:], ROWS)

@@ -33,6 +33,14 @@ def saved(values=ROWS):
     return buffer.getvalue()
 
 
+def header(*shape):
+    """Of an array that is not there."""
+    buffer = io.BytesIO()
+    told = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(buffer, told)
+    return buffer.getvalue() + bytes(1000)
+
+
 def check(path, values=ROWS):
     source = pickle.loads(pickle.dumps(open_source(path)))
     assert (source.shape, source.dtype) == (values.shape, values.dtype)
@@ -86,8 +94,13 @@ def tar():
         (lambda: saved()[:-1], "ends before its array does"),
         (lambda: saved(np.asfortranarray(ROWS)), "is packed column after column"),
         (lambda: saved(ROWS[0]), "has shape"),
-        (lambda: pickle.dumps(ROWS)[:-1], "ends at byte"),
-        (lambda: pickle.dumps(ROWS) + b"x", "more behind the array"),
+        (lambda: pickle.dumps(ROWS, 4)[:-1], "does not end as its array has to"),
+        (lambda: pickle.dumps(ROWS, 4) + b"x", "goes on behind its array: unpack it first"),
+        (lambda: pickle.dumps(ROWS, 5)[:-1], "ends at byte"),
+        (lambda: pickle.dumps(ROWS, 5) + b"x", "more behind the array"),
+        (lambda: header(1, 2**45), "packed bytes cannot hold the 140737488355328"),
+        (lambda: header(2**45, 40), "packed bytes cannot hold"),
+        (lambda: b"", "is cut short, or holds nothing"),
         (lambda: pickle.dumps([ROWS, ROWS]), "refused: "),
         (lambda: pickle.dumps(print), "refused: global 'builtins print'"),
         (lambda: pickle.dumps(ROWS, 2), "refused: "),
@@ -125,7 +138,7 @@ def test_what_is_damaged_or_cut_short(tmp_path, ending):
 
 def test_what_joblib_wrote_else(tmp_path):
     joblib.dump({"a": ROWS}, tmp_path / "a.joblib")
-    with pytest.raises(SourceError, match="holds more than one array"):
+    with pytest.raises(SourceError, match="an array in a dict or another object"):
         open_source(tmp_path / "a.joblib")
     joblib.dump(ROWS, tmp_path / "a.joblib")
     whole = (tmp_path / "a.joblib").read_bytes()
@@ -133,3 +146,60 @@ def test_what_joblib_wrote_else(tmp_path):
         (tmp_path / "a.joblib").write_bytes(content)
         with pytest.raises(SourceError, match=r"cut short|ends at byte"):
             open_source(tmp_path / "a.joblib")
+
+
+@pytest.mark.parametrize("ending", PACK)
+def test_streams_that_follow_one_another_and_what_is_none(tmp_path, ending):
+    path, whole = tmp_path / f"a{ending}", PACK[ending](saved())
+    path.write_bytes(whole + b"something else")
+    with pytest.raises(SourceError, match=r"something else stands behind|Unknown frame"):
+        open_source(path)[:]
+    path.write_bytes(PACK[ending](saved()[:70_000]) + PACK[ending](saved()[70_000:]))
+    if ending in (".z", ".lzma"):
+        with pytest.raises(SourceError, match="something else stands behind"):
+            open_source(path)[:]
+    else:
+        check(path)
+    # As tapes and blocks of disks are filled up.
+    path.write_bytes(whole + bytes(200_000))
+    if ending in (".gz", ".xz"):
+        check(path)
+
+
+@pytest.mark.parametrize("protocol", [3, 4])
+def test_a_pickle_is_opened_by_its_beginning(tmp_path, protocol):
+    path = tmp_path / "a.gz"
+    whole = gzip.compress(pickle.dumps(np.tile(ROWS, (20, 1)), protocol), 0)
+    path.write_bytes(whole[: len(whole) // 2])
+    source = open_source(path)
+    np.testing.assert_array_equal(source[:100], ROWS[:100])
+    with pytest.raises(SourceError, match="cut short"):
+        source[:]
+
+
+def test_what_unpacking_takes_is_told_and_bounded(tmp_path):
+    path, taken = tmp_path / "a.xz", []
+    for size in (2**20, 2**26, 2**29):
+        chain = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": size}]
+        path.write_bytes(lzma.compress(saved(), filters=chain))
+        if size == 2**29:
+            with pytest.raises(SourceError, match="takes more than 260 MiB to unpack"):
+                open_source(path)
+        else:
+            taken.append(open_source(path).working_bytes)
+    assert taken[0] < 2**26 < taken[1] < 2**27
+
+
+def test_a_file_that_is_gone(tmp_path):
+    (tmp_path / "a.gz").write_bytes(gzip.compress(saved()))
+    source = open_source(tmp_path / "a.gz")
+    (tmp_path / "a.gz").unlink()
+    with pytest.raises(SourceError, match="cannot be read: No such file"):
+        source.read(0, 1)
+
+
+def test_a_memory_map_that_joblib_wrote(tmp_path):
+    mapped = np.memmap(tmp_path / "raw", ROWS.dtype, "w+", shape=ROWS.shape)
+    mapped[:] = ROWS
+    joblib.dump(mapped, tmp_path / "a.joblib")
+    check(tmp_path / "a.joblib")

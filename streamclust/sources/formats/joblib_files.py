@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from streamclust.errors import SourceError
@@ -36,7 +37,7 @@ def open_array(path: Path, member: str | None = None) -> ArraySource:
         table = check_layout(path, found.shape, found.dtype)
         n_bytes = table[0] * table[1] * found.dtype.itemsize
         file.seek(found.start + n_bytes)
-        if found.tail is None or file.read(2) != found.tail:
+        if found.tail is None or not re.fullmatch(found.tail, file.read(64), re.DOTALL):
             raise SourceError(
                 f"{path}: is cut short, or holds more than one array: np.save('{path.stem}.npy', …)"
             )

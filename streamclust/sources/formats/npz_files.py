@@ -14,6 +14,7 @@ import numpy as np
 from streamclust.errors import SourceError
 from streamclust.sources.base import ArraySource, RawBytes, check_layout, stored_array, stored_as
 from streamclust.sources.formats.npy_files import HEADER_LIMIT, read_header
+from streamclust.sources.formats.unpacking import BZIP2_MOST, DEFLATE_MOST, LZMA_MOST
 from streamclust.sources.formats.zip_members import is_zip_of, place_in_zip, zip_members
 from streamclust.sources.members import Member, chosen_member, paths_among
 from streamclust.sources.sequential import SequentialSource
@@ -23,6 +24,12 @@ _ENDING = ".npy"
 _MOST_MEMBERS = 10_000
 _PIECE_BYTES = 2**20
 _TEXT_KINDS = "US"
+# By the method of a member: bytes that one packed byte can hold.
+_MOST_A_BYTE = {
+    zipfile.ZIP_DEFLATED: DEFLATE_MOST,
+    zipfile.ZIP_BZIP2: BZIP2_MOST,
+    zipfile.ZIP_LZMA: LZMA_MOST,
+}
 
 
 def is_one(path: Path, head: bytes) -> bool:
@@ -123,8 +130,11 @@ def open_array(path: Path, member: str | None = None) -> ArraySource:
     paths = paths_among(members, table[0])
     listed = None if paths is None else infos[paths].filename
     info, size = infos[name], table[0] * table[1] * dtype.itemsize
-    if info.file_size - first != size:
-        raise SourceError(f"{path}: '{name}' does not hold the {size} bytes of its rows")
+    most = info.compress_size * _MOST_A_BYTE.get(info.compress_type, 1)
+    if info.file_size - first != size or info.file_size > most:
+        raise SourceError(
+            f"{path}: '{name}' does not hold the {size} bytes of its rows: copy or save it again"
+        )
     if info.compress_type == zipfile.ZIP_STORED:
         payload = RawBytes(place_in_zip(path, info) + first, size)
         source: ArraySource = stored_array(path, shape, dtype, order, payload)
@@ -167,7 +177,7 @@ def _texts(path: Path, name: str) -> Iterator[str]:
         (n_rows,), _, dtype, first = read_header(path, head)
     with _member(path, name) as file:
         file.read(first)
-        n_texts = max(1, _PIECE_BYTES // dtype.itemsize)
+        n_texts = max(1, _PIECE_BYTES // max(1, dtype.itemsize))
         for start in range(0, n_rows, n_texts):
             count = min(n_texts, n_rows - start)
             texts = np.frombuffer(_read(path, name, file, count * dtype.itemsize), dtype)

@@ -21,8 +21,11 @@ from streamclust.sources.base import check_layout
 _MOST_STEPS = 500
 _MOST_TEXT = 4096
 _WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
+_NDARRAY = ("numpy", "ndarray")
+_MEMMAP = ("numpy", "memmap")
 _ARRAYS = {
-    ("numpy", "ndarray"),
+    _NDARRAY,
+    _MEMMAP,
     ("numpy", "dtype"),
     *((f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
     *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
@@ -48,6 +51,10 @@ _TUPLES = {op.TUPLE1: 1, op.TUPLE2: 2, op.TUPLE3: 3}
 _PUTS = {op.BINPUT: "<B", op.LONG_BINPUT: "<I"}
 _GETS = {op.BINGET: "<B", op.LONG_BINGET: "<I"}
 _MARK = object()
+# What ends the pickle of an array behind its bytes: a tuple, which is set as its state; between
+# them, notes for the memo and the length of a frame.
+_NOTES = rb"(\x94|q.|r....|\x95.{8})*"
+_END = _NOTES + b"t" + _NOTES + rb"b\."
 
 
 class Readable(Protocol):
@@ -70,7 +77,8 @@ class PlainArray:
     start : int
         Where its bytes begin.
     tail : bytes or None
-        What has to stand behind them, to the end; None where that was read.
+        What has to stand behind them, to the end, as a regular expression; None where that was
+        read.
     """
 
     shape: tuple[int, ...]
@@ -96,7 +104,8 @@ class _Span:
 
 
 def read_plain(path: Path, file: Readable) -> PlainArray:
-    """Read a pickle of one array, whose bytes are passed over.
+    """Read a pickle of one array up to its bytes, which are passed over where more has to be known
+    of it, as in protocol 5.
 
     Parameters
     ----------
@@ -164,6 +173,8 @@ class _Reader:
             stack.append(self.take(length).decode("latin-1"))
         elif code in _BYTES:
             length = self.number(_BYTES[code])
+            if self.is_state():
+                return self.array_of(stack[0], [*stack[2:], _Span(self.place, length)], _END)
             stack.append(_Span(self.place, length))
             self.skip(length)
         elif code in _NUMBERS:
@@ -209,6 +220,15 @@ class _Reader:
             raise self.refused(f"opcode 0x{code.hex()}")
         return None
 
+    def is_state(self) -> bool:
+        """Whether what is to come is the last of the state of the only array: its bytes."""
+        kinds = [type(value) for value in self.stack]
+        return (
+            kinds == [_Made, object, int, tuple, _Made, bool]
+            and self.stack[1] is _MARK
+            and self.stack[0].state is None
+        )
+
     def skip(self, length: int) -> None:
         """Read over bytes, which a stream cannot but unpack."""
         while length:
@@ -232,24 +252,32 @@ class _Reader:
 
     def wrapped(self, state: dict[str, Any]) -> PlainArray:
         """An array of joblib's, whose bytes follow, with some before them that align them."""
-        if state.get("subclass") != ("numpy", "ndarray"):
+        if len(self.stack) > 1:
+            raise self.refused("an array in a dict or another object")
+        if state.get("subclass") not in (_NDARRAY, _MEMMAP):
             raise self.refused("an array of another class than numpy.ndarray")
         if state.get("numpy_array_alignment_bytes") is not None:
             self.take(self.take(1)[0])
         order: Literal["C", "F"] = "F" if state["order"] == "F" else "C"
         dtype = self.dtype(state["dtype"])
-        return PlainArray(self.sides(state["shape"]), order, dtype, self.place, op.STOP)
+        return PlainArray(self.sides(state["shape"]), order, dtype, self.place, rb"\.")
 
     def array(self, made: Any) -> PlainArray:
         """The array that a call and its state, or a call alone, stand for."""
         if not isinstance(made, _Made):
             raise self.refused("no array")
+        found = self.array_of(made, made.state, None)
+        if self.file.read(1):
+            raise self.refused("more behind the array")
+        return found
+
+    def array_of(self, made: _Made, state: Any, tail: bytes | None) -> PlainArray:
         order: Literal["C", "F"] = "C"
         if made.target[1] == "_frombuffer":
             span, dtype, shape, letter = made.arguments[:4]
             order = "F" if letter == "F" else "C"
-        elif made.target[1] == "_reconstruct" and made.arguments[0] == ("numpy", "ndarray"):
-            _, shape, dtype, is_fortran, span = made.state
+        elif made.target[1] == "_reconstruct" and made.arguments[0] == _NDARRAY:
+            _, shape, dtype, is_fortran, span = state
             order = "F" if is_fortran else "C"
         else:
             raise self.refused("no array")
@@ -258,9 +286,7 @@ class _Reader:
         found = self.dtype(dtype)
         if span.length != int(np.prod(self.sides(shape), dtype=object)) * found.itemsize:
             raise self.refused("an array that is not as long as its shape tells")
-        if self.file.read(1):
-            raise self.refused("more behind the array")
-        return PlainArray(self.sides(shape), order, found, span.start, None)
+        return PlainArray(self.sides(shape), order, found, span.start, tail)
 
     def sides(self, shape: Any) -> tuple[int, ...]:
         if not isinstance(shape, tuple) or not all(type(side) is int for side in shape):

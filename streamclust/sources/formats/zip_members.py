@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -13,6 +15,10 @@ from streamclust.errors import SourceError
 
 _LOCAL = b"PK\x03\x04"
 _LOCAL_BYTES = 30
+_OF_DAMAGE = (
+    *(zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error),
+    *(RuntimeError, EOFError, ValueError, KeyError),
+)
 
 
 def is_zip_of(head: bytes, ending: str) -> bool:
@@ -37,9 +43,18 @@ def zip_members(path: Path) -> Iterator[zipfile.ZipFile]:
             yield content
     except SourceError:
         raise
-    except (zlib.error, zipfile.BadZipFile, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise SourceError(f"{path}: is damaged ({reason}): copy or save it again") from error
+    except OSError as error:
+        # That of bzip2 has no number.
+        if error.errno:
+            raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise _damaged(path, error) from error
+    except _OF_DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> SourceError:
+    reason = " ".join(str(error).split())[:200]
+    return SourceError(f"{path}: is damaged ({reason}): copy or save it again")
 
 
 def place_in_zip(path: Path, info: zipfile.ZipInfo) -> int:
