@@ -49,7 +49,8 @@ def run(
         the descriptors, or the paths that rows come with. Paths that a program holds are kept as
         ``images_paths.csv`` in `out`.
     images : path, optional
-        The folder or zip file of the images: by default that of the case.
+        The folder, zip or tar file of the images, or a folder of such files: by default that of the
+        case.
     observers : iterable of callable
         Told what happens, e.g. ``[streamclust.progress.observer()]``.
     **settings
@@ -315,7 +316,7 @@ def embed(
     Parameters
     ----------
     images : path
-        A folder, a zip file, or a list of paths below its own folder.
+        A folder, a zip or tar file, or a list of paths below its own folder.
     out : path
         The case folder.
     models : path or sequence of paths

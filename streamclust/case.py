@@ -242,7 +242,7 @@ class Case(Results):
         Raises
         ------
         SourceError
-            When the table cannot be used, or a zip file of images is replaced while it is read.
+            When the table cannot be used, or an archive of images is replaced while it is read.
         SettingsError
             When no set has such a clustering, or there are no words of the language.
         """

@@ -299,7 +299,7 @@ def _numbers(context: click.Context, option: click.Parameter, text: str | None) 
 def embed(
     images: str | None, out: str | None, shows_values: bool, quiet: bool, **given: Any
 ) -> None:
-    """Make a case of IMAGES, a folder, zip file or list of paths, that have no descriptors."""
+    """Make a case of IMAGES, a folder, archive or list of paths, that have no descriptors."""
     if shows_values:
         from streamclust.embedding import SIMPLE, describe
 

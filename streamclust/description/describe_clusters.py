@@ -92,7 +92,7 @@ def describe_clusterings(
     Raises
     ------
     SettingsError, SourceError
-        When the table of attributes cannot be used; or a zip file of images changes.
+        When the table of attributes cannot be used; or an archive of images changes.
     MemoryBudgetError
         When it does not fit the budget.
     """

@@ -1,4 +1,4 @@
-"""The images of the rows: found in folders and zip files, measured, and kept."""
+"""The images of the rows: found in folders and archives, measured, and kept."""
 
 import lazy_loader
 

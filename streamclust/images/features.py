@@ -55,7 +55,7 @@ def image_features(
     Raises
     ------
     SourceError
-        When the images cannot be opened, or a zip file changes while it is read.
+        When the images cannot be opened, or an archive changes while it is read.
     """
     stored = stored_features(job.workspace)
     known, values, colours = stored.known(mark) or _nothing()

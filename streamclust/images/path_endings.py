@@ -76,7 +76,10 @@ def parts_of(path: str) -> Parts:
 
 
 def find_beginning(
-    names: Callable[[], Iterable[str]], aliases: Callable[[], Iterable[str]], paths: Sequence[str]
+    names: Callable[[], Iterable[str]],
+    aliases: Callable[[], Iterable[str]],
+    holds: Callable[[Parts], bool],
+    paths: Sequence[str],
 ) -> Beginning | str | None:
     """Find how paths must begin for most of them to be found.
 
@@ -87,13 +90,15 @@ def find_beginning(
     ----------
     names, aliases : callable
         The names of all images, gone through twice, and what else they may be called.
+    holds : callable
+        Tells whether an image is called so.
     paths : sequence of str
         Some of a list.
 
     Returns
     -------
     Beginning, str or None
-        Words where it cannot be told; None where nothing is found. 8 bytes a name are held.
+        Words where it cannot be told; None where nothing is found.
     """
     asked = [parts for path in dict.fromkeys(paths) if (parts := parts_of(path))]
     as_keys = not any(is_image_name(parts[-1]) for parts in asked)
@@ -102,16 +107,13 @@ def find_beginning(
         for name in listed:
             yield tuple((without_ending(name) if as_keys else name).split("/"))
 
-    endings, hashes = _Endings(asked), array("q")
+    endings = _Endings(asked)
     for parts in parted(chain(names(), aliases())):
         endings.see(parts)
-        hashes.append(name_hash("/".join(parts)))
-    known = np.asarray(hashes, "i8")
-    known.sort()
     options = [(parts, list(endings.beginnings(parts))) for parts in asked]
     n_like = sum(bool(found) for _, found in options)
     counted = Counter(pair for _, found in options for pair in found)
-    tried = [_tried(pair, asked, n_like, known) for pair, _ in counted.most_common(_MOST_TRIED)]
+    tried = [_tried(pair, asked, n_like, holds) for pair, _ in counted.most_common(_MOST_TRIED)]
     good = sorted(
         (one for one in tried if one is not None),
         key=lambda one: (-one.n_found, len(one.dropped), len(one.added), one.added),
@@ -129,19 +131,19 @@ def find_beginning(
                     f"paths end as images of several folders do ({one}, {two}): which are meant "
                     "cannot be told; name the folder that they are below"
                 )
-    shared = _shared(parted(names()), best.added, known)
+    shared = _shared(parted(names()), best.added, holds)
     return Beginning(best.dropped, best.added, best.n_found, best.n_asked, shared)
 
 
 def _tried(
-    pair: tuple[Parts, Parts], asked: Sequence[Parts], n_like: int, known: np.ndarray
+    pair: tuple[Parts, Parts], asked: Sequence[Parts], n_like: int, holds: Callable[[Parts], bool]
 ) -> Beginning | None:
     """How many paths are found with a beginning; None where it might lead to other images."""
     dropped, added = pair
     if not dropped and not added:
         return None
     ends = [parts[len(dropped) :] for parts in asked if parts[: len(dropped)] == dropped]
-    found = [end for end in ends if _is_known(known, (*added, *end))]
+    found = [end for end in ends if holds((*added, *end))]
     is_name_alone = any(len(end) == 1 for end in found)
     if is_name_alone or (dropped and added):
         is_good = len(ends) == len(asked) and len(found) >= _LEAST_SHARE * len(asked)
@@ -152,13 +154,7 @@ def _tried(
     return Beginning(dropped, added, len(found), len(asked), np.empty(0, np.int64))
 
 
-def _is_known(known: np.ndarray, parts: Parts) -> bool:
-    key = name_hash("/".join(parts))
-    at = int(np.searchsorted(known, key))
-    return at < len(known) and int(known[at]) == key
-
-
-def _shared(names: Iterable[Parts], added: Parts, known: np.ndarray) -> np.ndarray:
+def _shared(names: Iterable[Parts], added: Parts, holds: Callable[[Parts], bool]) -> np.ndarray:
     """Endings of images below `added` that others have as well."""
     hashes = array("q")
     for parts in names:
@@ -167,7 +163,7 @@ def _shared(names: Iterable[Parts], added: Parts, known: np.ndarray) -> np.ndarr
         # A whole name is not mistaken for a longer one of the same ending, unless it has no folder.
         firsts = range(len(parts)) if added else range(max(1, len(parts) - 1), len(parts))
         for first in firsts:
-            if _is_known(known, (*added, *parts[first:])):
+            if holds((*added, *parts[first:])):
                 hashes.append(name_hash("/".join(parts[first:])))
     return np.unique(np.asarray(hashes, "i8"))
 

@@ -25,7 +25,7 @@ class StorePaths(Step):
     file : Path
         The list of paths.
     images : Path, optional
-        The folder or zip file of the images.
+        The folder or archive of the images.
     n_listed : int
         Rows that it lists.
     state : FileState, optional

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamclust.errors import MISSING, UNSUPPORTED, ImageError, SourceError
-from streamclust.images.archive import MOST_BYTES, Images, ImageStore
+from streamclust.images.archive import Images, ImageStore
+from streamclust.images.image_place import MOST_BYTES
 from streamclust.images.members import BYTES_A_MEMBER
 from streamclust.images.pixels import MEASURES, PEAK_BYTES, measure_image
 from streamclust.memory import MIB, Need
@@ -46,7 +47,7 @@ class Problem(NamedTuple):
 
 
 def scan_need(n_rows: int = 0) -> Need:
-    """Memory of paths and the index of a zip file with an image a row, of the place of each path,
+    """Memory of paths and the index of an archive with an image a row, of the place of each path,
     and of the largest image a task may meet."""
     fixed = 48 * MIB + (BYTES_A_MEMBER + BYTES_A_PATH) * n_rows
     return Need(fixed=fixed, per_block=PEAK_BYTES + MOST_BYTES)
@@ -129,7 +130,7 @@ def _mark(job: Job, images: Any) -> str:
 
 
 def images_mark(images: Path | Images) -> Any:
-    """Tell whether a zip file, or all files of a folder, are still what they were.
+    """Tell whether an archive, or all files of a folder, are still what they were.
 
     A folder takes about a second for 200,000 files: a command asks once.
     """

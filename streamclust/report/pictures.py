@@ -68,7 +68,7 @@ def thumbnails(
     Raises
     ------
     SourceError
-        If a zip file of images is replaced while it is read.
+        If an archive of images is replaced while it is read.
     """
     rows = np.array(list(dict.fromkeys(wanted))[:THUMBNAILS], np.int64)
     archives = ArchiveMarks(images)

@@ -53,7 +53,7 @@ def report(
     SettingsError
         When no set is reduced, or the file is there and was not written by this.
     SourceError
-        When a zip file of images is replaced while it is read: the last page stays.
+        When an archive of images is replaced while it is read: the last page stays.
     MemoryBudgetError
         When it does not fit the budget.
     """

@@ -78,7 +78,7 @@ def sources(workspace: Workspace) -> list[Path]:
 
 
 def image_places(workspace: Workspace) -> list[Path]:
-    """Where the images were when paths were stored: folders and zip files, each once."""
+    """Where the images were when paths were stored: folders and archives, each once."""
     return list(dict.fromkeys(Path(place) for place in image_places_of_lists(workspace) if place))
 
 

@@ -17,8 +17,9 @@ import pytest
 from tracing import traced
 
 from streamclust.errors import DAMAGED, MISSING, TOO_LARGE, UNSUPPORTED, ImageError, SourceError
-from streamclust.images import archive as images
-from streamclust.images.archive import MOST_BYTES, Images, ImageStore
+from streamclust.images import image_place as images
+from streamclust.images.archive import Images, ImageStore
+from streamclust.images.image_place import MOST_BYTES
 from streamclust.sources.case_folder import find_case
 from streamclust.sources.paths import PathNumbers, iter_paths, path_digests
 

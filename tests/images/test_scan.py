@@ -13,7 +13,8 @@ from tracing import traced
 from streamclust.errors import SourceError, StreamclustError
 from streamclust.events import Events, Message, PassAdvanced, StepFinished
 from streamclust.images import scan
-from streamclust.images.archive import MOST_BYTES, ImageStore
+from streamclust.images.archive import ImageStore
+from streamclust.images.image_place import MOST_BYTES
 from streamclust.images.pixels import MEASURES, measure_image
 from streamclust.images.row_paths import StorePaths
 from streamclust.images.scan import ScanImages, measure_rows, scan_need

@@ -13,7 +13,7 @@ import pytest
 from tracing import traced
 
 from streamclust.errors import MISSING, TOO_LARGE, UNSUPPORTED, ImageError, SourceError
-from streamclust.images import archive as images
+from streamclust.images import image_place as images
 from streamclust.images.archive import ArchiveMarks, Images, ImageStore
 from streamclust.images.members import BYTES_A_MEMBER
 from streamclust.images.tar_index import TarIndex

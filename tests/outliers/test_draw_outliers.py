@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from streamclust.figures.files import FIGURE_BYTES
-from streamclust.images.archive import MOST_BYTES, ImageStore
+from streamclust.images.archive import ImageStore
+from streamclust.images.image_place import MOST_BYTES
 from streamclust.images.pixels import PEAK_BYTES
 from streamclust.outliers.plots import DrawOutliers, image_or_problem
 from streamclust.passes import Rows, Shape

@@ -17,7 +17,8 @@ from scipy.ndimage import gaussian_filter, zoom
 from streamclust import api
 from streamclust.errors import SettingsError, SourceError
 from streamclust.events import Message
-from streamclust.images.archive import MOST_BYTES, ImageStore
+from streamclust.images.archive import ImageStore
+from streamclust.images.image_place import MOST_BYTES
 from streamclust.images.pixels import PEAK_BYTES
 from streamclust.outliers.flagging import FlagOutliers
 from streamclust.outliers.scores import far_out

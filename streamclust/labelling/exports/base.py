@@ -73,7 +73,7 @@ class Exported:
 
     def found(self, batch: RowBatch) -> Iterator[tuple[int, str, int, float]]:
         """Of each row of a batch whose image is there: its place in the batch, what the image is
-        called in its folder or zip file, label and confidence in the first set's clustering.
+        called in its folder or archive, label and confidence in the first set's clustering.
 
         Where the case has no images, all rows with their paths.
         """
@@ -108,7 +108,7 @@ class Export(ABC):
     sizes: bool = False
 
     def need(self, n_rows: int) -> Need:
-        """Memory beyond that of the batches, such as the index of a zip file of images."""
+        """Memory beyond that of the batches, such as the index of an archive of images."""
         return Need(fixed=scan_need(n_rows).fixed) if self.one_set else Need()
 
     @abstractmethod

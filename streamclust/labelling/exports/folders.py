@@ -39,7 +39,7 @@ class Folders(Export):
 
 
 class Links:
-    """Links to images; copies of those in a zip file, and where the file system has no links.
+    """Links to images; copies of those in an archive, and where the file system has no links.
 
     Raises
     ------
