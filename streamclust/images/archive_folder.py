@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,18 @@ from streamclust.sources import opened
 _NONE = np.empty(0, np.int64)
 
 
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """One array of several, which are let go."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
+
+
 class ArchiveFolder:
     """The members of several archives by name, or by the archive's name and theirs.
 
     A name that several archives have is no name of a member: that one must be called
-    ``shard-000000/0001.jpg``. 28 bytes a member are held; can be pickled.
+    ``shard-000000/0001.jpg``. 20 bytes a member are held; can be pickled.
 
     Parameters
     ----------
@@ -45,20 +53,19 @@ class ArchiveFolder:
         self._called = [file.stem if stems[file.stem] == 1 else file.name for file in archives]
         self._numbers = {file.name: number for number, file in enumerate(archives)}
         self._numbers |= {name: number for number, name in enumerate(self._called)}
-        prefix: list[str] | None = None
-        for index in indices:
-            if len(index):
-                folders = list(index.prefix)
-                prefix = folders if prefix is None else common_start(prefix, folders)
-        self.prefix = tuple(prefix or ())
-        owners = np.repeat(np.arange(len(indices), dtype=np.int32), [len(one) for one in indices])
-        hashes = np.concatenate([one.hashes for one in indices])
-        places = np.concatenate([one.places for one in indices])
-        # What opens a member of an archive does not need its list of them.
+        prefixes = [list(index.prefix) for index in indices if len(index)]
+        prefix: list[str] = reduce(common_start, prefixes) if prefixes else []
+        self.prefix = tuple(prefix)
+        counts = [len(index) for index in indices]
+        hashes, places = [one.hashes for one in indices], [one.places for one in indices]
+        # What opens a member of an archive does not need its list of them; nor is any held twice.
         self._indices = [replace(one, hashes=_NONE, places=_NONE) for one in indices]
         del indices
-        order = np.argsort(hashes, kind="stable")
-        self._hashes, self._places, self._owners = hashes[order], places[order], owners[order]
+        self._hashes = _joined(hashes)
+        order = np.argsort(self._hashes, kind="stable")
+        self._hashes = self._hashes[order]
+        self._places = _joined(places)[order]
+        self._owners = np.repeat(np.arange(len(counts), dtype=np.int32), counts)[order]
 
     def __len__(self) -> int:
         return len(self._hashes)

@@ -220,6 +220,8 @@ def test_members_take_little_memory(tmp_path):
     index = TarIndex.scan(file)
     assert len(index) == 1000
     assert traced(lambda: TarIndex.scan(file))[1] < BYTES_A_MEMBER * 1000 + 2**16
+    (tmp_path / "other.tar").hardlink_to(file)
+    assert traced(lambda: ImageStore(tmp_path))[1] < BYTES_A_MEMBER * 2000 + 2**16
 
 
 @pytest.fixture
