@@ -213,15 +213,16 @@ def test_packed_tars_are_refused_with_the_way_out(tmp_path):
 
 
 def test_members_take_little_memory(tmp_path):
-    file = make_tar(tmp_path / "v.tar", (f"{i}.jpg" for i in range(1000)))
-    with tarfile.open(file, "a") as archive:
-        for i in range(1000):
-            add(archive, f"{i}.json", b"{}")
-    index = TarIndex.scan(file)
-    assert len(index) == 1000
-    assert traced(lambda: TarIndex.scan(file))[1] < BYTES_A_MEMBER * 1000 + 2**16
-    (tmp_path / "other.tar").hardlink_to(file)
-    assert traced(lambda: ImageStore(tmp_path))[1] < BYTES_A_MEMBER * 2000 + 2**16
+    headers = [
+        tarfile.TarInfo(f"{number}.{ending}").tobuf(tarfile.GNU_FORMAT)
+        for number in range(3_000)
+        for ending in ("jpg", "json")
+    ]
+    (tmp_path / "v.tar").write_bytes(b"".join(headers))
+    assert len(TarIndex.scan(tmp_path / "v.tar")) == 3_000
+    (tmp_path / "other.tar").hardlink_to(tmp_path / "v.tar")
+    # Other threads of the process may allocate as well.
+    assert traced(lambda: ImageStore(tmp_path), 1)[1] < BYTES_A_MEMBER * 6_000 + 2**19
 
 
 @pytest.fixture
