@@ -1,6 +1,7 @@
 """What there is before there are results: a case run, planned or made, a folder opened."""
 
 import builtins
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -9,7 +10,7 @@ from streamclust.case import Case, Observers
 from streamclust.errors import SettingsError
 from streamclust.held_paths import HeldPaths, list_file
 from streamclust.last_settings import settings_of
-from streamclust.settings.keywords import IngestKeywords, RunKeywords, with_settings
+from streamclust.settings.keywords import EmbedKeywords, IngestKeywords, RunKeywords, with_settings
 from streamclust.store import Workspace
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ def _first_look(
         f"{given}: images without descriptors: a first look, by colour, layout and shape alone; "
         "streamclust embed describes them by a network"
     )
-    case = Path(out) / "case"
-    return embed(given, case, models=[SIMPLE], memory=settings.memory, observers=observers)
+    case, memory, workers = Path(out) / "case", settings.memory, settings.workers
+    return embed(given, case, models=[SIMPLE], observers=observers, memory=memory, workers=workers)
 
 
 def _inputs(
@@ -294,19 +295,22 @@ def convert(
     return Path(to)
 
 
+@with_settings
 def embed(
     images: PathLike,
     out: PathLike,
     *,
-    models: PathLike | Sequence[PathLike] = "simple",
-    preset: str = "none",
-    size: int | None = None,
+    models: PathLike | Sequence[PathLike] | Mapping[str, PathLike] = "simple",
+    paths: PathLike | None = None,
+    preset: str | None = None,
+    size: int | str | Sequence[int] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    crop: float | None = None,
     layout: str | None = None,
     output: str | None = None,
-    memory: str | int = "1GiB",
     observers: Observers = (),
+    **settings: Unpack[EmbedKeywords],
 ) -> Path:
     """Make a case of images that have no descriptors, by networks in ONNX or the simple model.
 
@@ -316,25 +320,30 @@ def embed(
     Parameters
     ----------
     images : path
-        A folder, a zip or tar file, or a list of paths below its own folder.
+        A folder, a zip or tar file, or a list of paths, whole ones or from the list's folder.
     out : path
         The case folder.
-    models : path or sequence of paths
-        ONNX files, each of which makes a set of its name; or ``"simple"``, which takes none.
-    preset : {"none", "imagenet", "clip"}
-        How pictures are cut, scaled and normalised.
-    size : int, optional
-        Pixels of a side, where the network's file does not tell.
+    models : path, sequence of paths, or mapping of str to path
+        ONNX files, each of which makes a set of its name, or of that which the mapping, or
+        ``"NAME=FILE"``, gives it; or ``"simple"``, which takes none.
+    paths : path, optional
+        A list of those images in the folder or archive that count.
+    preset : {"none", "raw", "imagenet", "clip"}, optional
+        How pictures are cut, scaled and normalised, in place of what the network's file tells.
+    size : int, "HxW" or (int, int), optional
+        Pixels of the sides, or height and width, where the network leaves them open.
     mean, std : sequence of float, optional
         Of red, green and blue, in place of the preset's.
+    crop : float, optional
+        Share of the image that is kept, in the middle; 0 for the whole image, out of proportion.
     layout : {"nchw", "nhwc"}, optional
         Order of the network's input, where it cannot be told.
     output : str, optional
         An output or inner value of the network; its first output by default.
-    memory : str or int
-        Peak resident memory of the process, the networks' own beside.
     observers : iterable of callable
         Told what happens.
+    **settings
+        ``memory``, ``workers``, and ``config``, a settings file.
 
     Returns
     -------
@@ -349,24 +358,19 @@ def embed(
         When options do not fit the network, or the folder holds something else.
     MemoryBudgetError
         When an image might not fit.
+    WorkspaceError
+        When another command makes the same case.
     """
-    from streamclust.embedding import (
-        SIMPLE,
-        ONNXModel,
-        ONNXOptions,
-        SimpleModel,
-        embed_images,
-        find_images,
-    )
+    from streamclust.embedding import ONNXOptions, chosen_models, embed_images, find_images
     from streamclust.events import Events
-    from streamclust.memory import parse_bytes
 
-    options = ONNXOptions(preset, size, _three("mean", mean), _three("std", std), layout, output)
-    named = [models] if isinstance(models, str | Path) else [*models]
-    found = find_images(Path(images))
-    made = [SimpleModel() if str(one) == SIMPLE else ONNXModel(Path(one), options) for one in named]
-    Path(out).mkdir(parents=True, exist_ok=True)
-    embed_images(found, made, Path(out), Events(*observers), parse_bytes(memory))
+    chosen, _ = settings_of("embed", settings)
+    statistics = _three("mean", mean), _three("std", std)
+    options = ONNXOptions(preset, _sides(size), *statistics, crop, layout, output)
+    found = find_images(Path(images), None if paths is None else Path(paths))
+    made = chosen_models(models, options)
+    events = Events(*observers)
+    embed_images(found, made, Path(out), events, chosen.memory_bytes, chosen.workers)
     return Path(out)
 
 
@@ -376,5 +380,21 @@ def _three(name: str, values: Sequence[float] | None) -> tuple[float, float, flo
     try:
         red, green, blue = map(float, values)
     except (TypeError, ValueError):
-        raise SettingsError(f"{name}={values!r}: give three numbers, of red, green, blue") from None
+        red = green = blue = math.nan
+    if not all(map(math.isfinite, (red, green, blue))):
+        raise SettingsError(f"{name}={values!r}: give three numbers, of red, green, blue")
     return red, green, blue
+
+
+def _sides(size: int | str | Sequence[int] | None) -> tuple[int, int] | None:
+    """Height and width, of a square or not."""
+    if size is None:
+        return None
+    parts = size.lower().split("x") if isinstance(size, str) else size
+    try:
+        sides = [int(one) for one in (parts if isinstance(parts, Sequence) else [parts])]
+    except (TypeError, ValueError):
+        sides = []
+    if not 1 <= len(sides) <= 2:
+        raise SettingsError(f"size={size!r}: write 224, or height and width: 256x128")
+    return sides[0], sides[-1]

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Unpack
 
 from streamclust.errors import SettingsError
@@ -415,6 +414,7 @@ class Case(Results):
         clustering: str | int | None = None,
         outliers: bool = True,
         paths: HeldPaths | None = None,
+        models: Sequence[PathLike] = (),
         overwrite: bool = False,
         observers: Observers = (),
         **settings: Unpack[SeededKeywords],
@@ -436,6 +436,8 @@ class Case(Results):
             Score the rows, which takes most of the time.
         paths : path, or sequence of str, optional
             The list of the rows' paths, where it is not in the case folder.
+        models : sequence of paths
+            For images: networks that are not where they were when they described the old ones.
         overwrite : bool
             Write over files of another origin.
 
@@ -446,19 +448,18 @@ class Case(Results):
         SettingsError
             When there is no such clustering, or a file that would be overwritten.
         """
-        from streamclust.embedding import case_of_images
+        from streamclust.embedding import NewImages
         from streamclust.labelling import AssignOptions, assign
         from streamclust.sources import CaseInputs
 
+        maybe_images = NewImages(new, models)
         with (
-            TemporaryDirectory(prefix="streamclust-") as folder,
             self._working("assign", observers, settings) as job,
             list_file(paths) as listed,
+            maybe_images.described(job) as given,
         ):
-            memory = job.settings.memory_bytes
-            made = case_of_images(job.workspace, new, Path(folder), job.events, memory)
-            given = CaseInputs(made or new, listed)
-            wanted = AssignOptions(given, Path(to), _text(clustering), outliers, overwrite)
+            inputs = CaseInputs(given, listed)
+            wanted = AssignOptions(inputs, Path(to), _text(clustering), outliers, overwrite)
             assign(job, wanted)
         return self
 
@@ -469,6 +470,7 @@ class Case(Results):
         *,
         paths: HeldPaths | None = None,
         images: PathLike | None = None,
+        models: Sequence[PathLike] = (),
         observers: Observers = (),
         **settings: Unpack[ReadingKeywords],
     ) -> "Case":
@@ -489,6 +491,8 @@ class Case(Results):
             The list of the rows' paths; what a program holds is kept as ``update_paths.csv``.
         images : path, optional
             The folder or archive of their images, where they are not in the case folder.
+        models : sequence of paths
+            As for `assign`.
 
         Raises
         ------
@@ -499,16 +503,16 @@ class Case(Results):
             When a set has no clusterings that could go on.
         """
         from streamclust import pipeline
-        from streamclust.embedding import case_of_images
+        from streamclust.embedding import NewImages
         from streamclust.sources import CaseInputs
 
+        maybe_images = NewImages(new, models)
         with (
             self._working("update", observers, settings) as job,
             list_file(paths, job.outputs, "update_paths.csv") as listed,
+            maybe_images.described(job, kept=True) as given,
         ):
-            folder, memory = self.folder / "cases", job.settings.memory_bytes
-            made = case_of_images(job.workspace, new, folder, job.events, memory)
-            pipeline.update(job, CaseInputs(made or new, listed, images))
+            pipeline.update(job, CaseInputs(given, listed, images))
         return self
 
     def verify(self, *, observers: Observers = ()) -> "list[Damage]":

@@ -20,6 +20,7 @@ from streamclust.choice import (
 from streamclust.clustering import Cluster, check_rows, fitting_n_clusters
 from streamclust.comparison import MixedSet, compare, draw_comparison, mix, named_or_last
 from streamclust.description import chosen_clusterings, describe_clusterings, write_descriptions
+from streamclust.embedding import remember_embedding
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError
 from streamclust.estimators import largest_spread
 from streamclust.events import Events, Observer
@@ -200,6 +201,8 @@ def ingest_all(job: Job, inputs: Inputs) -> None:
     if inputs.case.paths_file is None and not joins:
         case_paths(workspace).archive()
     job.run(path_steps(inputs))
+    if inputs.case.paths_file is not None:
+        remember_embedding(job, inputs.case.paths_file.parent)
     check_group(job.settings.group, sources(workspace))
     for name, source in inputs.sources.items():
         job.run([Ingest(name, source)])

@@ -111,6 +111,7 @@ KEYWORDS = {
     "mix": keywords.MixKeywords,
     "outliers": keywords.OutlierKeywords,
     "update": keywords.ReadingKeywords,
+    "embed": keywords.EmbedKeywords,
 }
 
 

@@ -1,7 +1,6 @@
 """The commands: each is a function or a method of `Case`, with its options as keywords."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from streamclust.cli.options import (
     FILE,
     FOLDER,
     IMAGES,
+    MODELS,
     NEW,
     OUT,
     OUT_FOLDER,
@@ -205,17 +205,18 @@ def label(out: str, **given: Any) -> None:
     ),
     *clustering_options(),
     PATHS,
+    MODELS,
     click.Option(
         ["--outliers/--no-outliers"], default=True, help="Score the rows [they are scored]."
     ),
     overwrite_option("over files"),
 )
 def assign(out: str, new: tuple[str, ...], **given: Any) -> None:
-    """Assign NEW rows, a case folder or descriptor files, to the clusters of OUT."""
+    """Assign NEW rows, a case folder, descriptor files or images, to the clusters of OUT."""
     api.open(out).assign(_one_or_all(new), **given)
 
 
-@command(OUT, NEW, PATHS, IMAGES)
+@command(OUT, NEW, PATHS, IMAGES, MODELS)
 def update(out: str, new: tuple[str, ...], **given: Any) -> None:
     """Add NEW rows, a case folder or a file a set, to OUT, whose clusterings go on learning."""
     api.open(out).update(_one_or_all(new), **given)
@@ -261,55 +262,54 @@ def _numbers(context: click.Context, option: click.Parameter, text: str | None) 
     return None if text is None else text.split(",")
 
 
-@click.command(
-    params=[
-        click.Argument(["images"], required=False, type=click.Path()),
-        click.Option(
-            ["--model", "models"],
-            multiple=True,
-            default=["simple"],
-            metavar="FILE",
-            help="Network in ONNX, or simple; may be given several times [simple].",
-        ),
-        click.Option(["--out"], type=FOLDER, help="Case folder that is made."),
-        click.Option(
-            ["--preset"],
-            type=click.Choice(["none", "imagenet", "clip"]),
-            default="none",
-            help="How pictures are cut, scaled and normalised [none].",
-        ),
-        click.Option(["--size"], type=int, help="Pixels of a side [what the network tells]."),
-        click.Option(["--mean"], metavar="R,G,B", callback=_numbers, help="Taken away."),
-        click.Option(["--std"], metavar="R,G,B", callback=_numbers, help="Divided by."),
-        click.Option(
-            ["--layout"], type=click.Choice(["nchw", "nhwc"]), help="Order of the input's sides."
-        ),
-        click.Option(
-            ["--output"], metavar="NAME", help="Output or inner value that describes [the first]."
-        ),
-        click.Option(
-            ["--memory"], metavar="SIZE", default="1GiB", help="Peak memory but for the networks."
-        ),
-        click.Option(
-            ["--describe", "shows_values"], is_flag=True, help="List what networks take and give."
-        ),
-        QUIET,
-    ]
+@command(
+    click.Argument(["images"], required=False, type=click.Path()),
+    click.Option(["--out"], type=FOLDER, help="Case folder that is made."),
+    click.Option(
+        ["--model", "models"],
+        multiple=True,
+        default=["simple"],
+        metavar="[NAME=]FILE",
+        help="Network in ONNX, or simple; may be given several times [simple].",
+    ),
+    click.Option(
+        ["--paths"], type=FILE, help="List of those images in a folder or archive that count."
+    ),
+    click.Option(
+        ["--preset"],
+        type=click.Choice(["none", "raw", "imagenet", "clip"]),
+        help="How pictures are cut, scaled and normalised [as the network tells, or none].",
+    ),
+    click.Option(["--size"], metavar="N|HxW", help="Pixels [what the network tells, or 224]."),
+    click.Option(["--mean"], metavar="R,G,B", callback=_numbers, help="Taken away."),
+    click.Option(["--std"], metavar="R,G,B", callback=_numbers, help="Divided by."),
+    click.Option(
+        ["--crop"], type=float, help="Share that is kept, in the middle; 0: the whole, stretched."
+    ),
+    click.Option(
+        ["--layout"], type=click.Choice(["nchw", "nhwc"]), help="Order of the input's sides."
+    ),
+    click.Option(
+        ["--output"], metavar="NAME", help="Output or inner value that describes [the first]."
+    ),
+    click.Option(
+        ["--describe", "shows_values"], is_flag=True, help="List what networks take and give."
+    ),
 )
-def embed(
-    images: str | None, out: str | None, shows_values: bool, quiet: bool, **given: Any
-) -> None:
+def embed(images: str | None, out: str | None, shows_values: bool, **given: Any) -> None:
     """Make a case of IMAGES, a folder, archive or list of paths, that have no descriptors."""
     if shows_values:
-        from streamclust.embedding import SIMPLE, describe
+        from streamclust.embedding import SIMPLE, describe, named_file
 
-        for model in given["models"]:
-            if model != SIMPLE:
-                click.echo("\n".join([f"{model}:", *describe(Path(model))]))
+        networks = [model for model in given["models"] if model != SIMPLE]
+        if not networks:
+            raise click.UsageError("name a network with --model")
+        for model in networks:
+            click.echo("\n".join([f"{model}:", *describe(named_file(model)[1])]))
         return
     if images is None or out is None:
         raise click.UsageError("name the images and --out, or --model and --describe")
-    api.embed(images, out, observers=observers(quiet), **given)
+    api.embed(images, out, **given)
 
 
 @click.command(

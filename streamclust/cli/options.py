@@ -26,6 +26,12 @@ PATHS = click.Option(
 IMAGES = click.Option(
     ["--images"], type=click.Path(), help="Folder, zip or tar file of the images [of the case]."
 )
+MODELS = click.Option(
+    ["--model", "models"],
+    multiple=True,
+    type=FILE,
+    help="For images: a network that is not where it was when it described the old ones.",
+)
 OUT = click.Argument(["out"], type=FOLDER)
 OUT_FOLDER = click.Option(["--out"], required=True, type=FOLDER, help="Folder of the results.")
 ATTRIBUTES = (

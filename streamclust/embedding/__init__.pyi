@@ -1,3 +1,5 @@
+from .choose_models import chosen_models as chosen_models
+from .choose_models import named_file as named_file
 from .image_rows import ImageList as ImageList
 from .image_rows import embed_images as embed_images
 from .image_rows import find_images as find_images
@@ -6,15 +8,15 @@ from .image_rows import read_record as read_record
 from .models import SIMPLE as SIMPLE
 from .models import Model as Model
 from .models import SimpleModel as SimpleModel
-from .new_images import case_of_images as case_of_images
-from .onnx_models import PRESETS as PRESETS
+from .new_images import NewImages as NewImages
+from .new_images import remember_embedding as remember_embedding
+from .onnx_graphs import describe as describe
 from .onnx_models import ONNXModel as ONNXModel
 from .onnx_models import ONNXOptions as ONNXOptions
-from .onnx_models import describe as describe
-from .onnx_models import file_digest as file_digest
 from .picture_features import SIDE as SIDE
 from .picture_features import cells as cells
 from .picture_features import colour_histogram as colour_histogram
 from .picture_features import layout as layout
 from .picture_features import opponent_colours as opponent_colours
 from .picture_features import oriented_gradients as oriented_gradients
+from .preprocessing import PRESETS as PRESETS

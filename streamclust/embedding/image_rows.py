@@ -9,42 +9,51 @@ import csv
 import hashlib
 import json
 import os
-import shutil
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from streamclust.embedding.models import Model, Preprocessing
-from streamclust.errors import ImageError, MemoryBudgetError, SettingsError, SourceError
-from streamclust.events import Events
-from streamclust.images import ImageStore, is_hidden, is_image_name, square_picture
-from streamclust.memory import LIBRARIES, MIB
-from streamclust.passes import available_cpus, in_order
+from streamclust.embedding.image_lists import below_one_folder, image_names
+from streamclust.embedding.models import BATCH, Model
+from streamclust.embedding.unfinished_rows import FOLDER, UnfinishedRows
+from streamclust.errors import ImageError, SettingsError, SourceError
+from streamclust.events import Events, StepFinished
+from streamclust.images import (
+    ArchiveMarks,
+    Images,
+    ImageStore,
+    framed_picture,
+    is_hidden,
+    is_image_name,
+    scan_need,
+)
+from streamclust.memory import LIBRARIES, Budget, Need, reset_peak, resident, return_freed_memory
+from streamclust.passes import LocalExecutor, in_order
 from streamclust.sources import (
+    find_case,
     fingerprint,
     format_of,
+    image_archives,
     iter_paths,
     known_endings,
     safe_cell,
     write_paths,
 )
+from streamclust.steps import planned
 
+STEP = "embed"
 RECORD = "embedding.json"
 BAD_IMAGES = "bad_images.csv"
-BATCH = 32
-# Batches that are decoded ahead of the network.
-_AHEAD = 2
-# Of an image file and what it unpacks to: see `streamclust.images.open_bounded`.
-_DECODING = 160 * MIB
+# Images that are decoded ahead of those that are described, for each thread.
+_AHEAD = 2 * BATCH
 _LOOKED_AT = 10_000
-_COPIED_BYTES = 8 * MIB
-_WORK, _REASONS, _STATE = ".embedding", "reasons", "state.json"
+_BYTES_A_NAME = 400
 
 
 @dataclass(frozen=True)
@@ -56,14 +65,23 @@ class ImageList:
     place : Path
         The folder or archive that they are in.
     names : list of str
+    note : str
+        What is to be said of other files.
     """
 
     place: Path
     names: list[str]
+    note: str = ""
 
 
-def find_images(given: Path) -> ImageList:
-    """The images of a folder, an archive, or a list of paths that stand below its folder.
+def find_images(given: Path, paths: Path | None = None) -> ImageList:
+    """The images of a folder, an archive, or a list of paths: whole ones, or from its folder.
+
+    Parameters
+    ----------
+    given : Path
+    paths : Path, optional
+        A list of those of the folder or archive that count.
 
     Raises
     ------
@@ -72,17 +90,20 @@ def find_images(given: Path) -> ImageList:
     """
     if not given.exists():
         raise SourceError(f"{given}: does not exist: check the path")
-    given = given.absolute()
+    given, note = given.absolute(), ""
     is_list = given.is_file() and given.suffix.lower() in (".csv", ".txt", ".tsv", ".lst")
-    place = given.parent if is_list else given
-    if is_list:
-        names = list(iter_paths(given))
+    place = given
+    if paths is not None and is_list:
+        raise SettingsError(f"{given} is a list of paths itself: leave --paths out")
+    if paths is not None:
+        names = list(iter_paths(paths))
+    elif is_list:
+        place, names = below_one_folder(given, list(iter_paths(given)))
     else:
-        listed = ImageStore(place).names()
-        names = sorted(name for name in listed if is_image_name(name) and not is_hidden(name))
+        names, note = image_names(ImageStore(place).names())
     if not names:
-        raise SourceError(f"{given}: holds no images")
-    return ImageList(place, names)
+        raise SourceError(f"{given}: holds no images{f': {note}' if note else ''}")
+    return ImageList(place, names, note)
 
 
 def holds_images_alone(given: Path) -> bool:
@@ -103,11 +124,17 @@ def holds_images_alone(given: Path) -> bool:
 
 
 def embed_images(
-    images: ImageList, models: Sequence[Model], out: Path, events: Events, memory: int
+    images: ImageList,
+    models: Sequence[Model],
+    out: Path,
+    events: Events,
+    memory: int,
+    workers: int | None = None,
 ) -> None:
     """Describe images by models, and write a case of what they tell.
 
-    Images that cannot be decoded are left out, and listed in ``bad_images.csv``.
+    Images that cannot be decoded, or of which a model tells NaN or infinity, are left out, and
+    listed in ``bad_images.csv``.
 
     Parameters
     ----------
@@ -118,57 +145,131 @@ def embed_images(
         The case folder. What is there of the same images and models is kept.
     events : Events
     memory : int
-        Bytes that the process may take, the models' own beside.
+        Bytes that the process may take.
+    workers : int, optional
+        Threads; all processors by default.
 
     Raises
     ------
     SourceError
-        When no image can be read.
+        When no image can be read, or an archive is replaced while it is read.
     SettingsError
-        When the folder holds a case of other images or models.
+        When the folder holds a case of other images or models, or the models' sets have no names of
+        their own.
     MemoryBudgetError
         When an image might not fit.
+    WorkspaceError
+        When another command makes the same case.
     """
-    record = _record(images, models)
+    widths = _widths(models)
+    for words in filter(None, (images.note, *(note for model in models for note in model.notes))):
+        events.note(words)
+    record = record_of(images, models)
+    _make_folder(out)
+    rows = UnfinishedRows(out, record, widths, BATCH)
     if _is_there(out, record):
         events.note(f"{out}: holds the descriptors of these images already")
         return
+    executor = LocalExecutor(workers)
+    return_freed_memory()
+    reset_peak()
+    started = time.perf_counter()
+    need = _need(images, models)
+    left = max(0, resident() - LIBRARIES - need.fixed)
+    plan = planned(STEP, (None, None), [need], Budget(memory), executor.n_workers, left)
+    archives = ArchiveMarks(Images((images.place,)))
+    with rows:
+        first = rows.n_rows
+        if first:
+            events.note(f"{out}: goes on behind the first {first:,} images")
+        n_threads = executor.capacity(plan.in_flight)
+        with events.passing("describing images", len(images.names), "images") as advance:
+            advance(first)
+            decoded = _decoded(images, models, first, n_threads)
+            for found in executor.map(_Describe(models, widths), decoded, plan.in_flight):
+                rows.add(*found)
+                advance(len(found[0]))
+        try:
+            archives.check()
+        except SourceError:
+            rows.remove()
+            raise
+        _finish(images, rows, out, record, events)
+        rows.remove()
+    events.emit(
+        StepFinished(
+            STEP,
+            None,
+            time.perf_counter() - started,
+            planned_peak=plan.peak,
+            measured_peak=executor.peak(),
+            in_flight=plan.in_flight,
+            rows=len(images.names) - first,
+        )
+    )
+
+
+def _widths(models: Sequence[Model]) -> dict[str, int]:
+    """Numbers of a row of each set."""
+    if not models:
+        raise SettingsError("name a --model")
     widths: dict[str, int] = {}
     for model in models:
         for name, width in model.widths.items():
             if name in widths:
-                raise SettingsError(f"two models make a set called {name}: rename a file")
+                raise SettingsError(
+                    f"two models make a set called {name}: name one, --model NAME=FILE"
+                )
             widths[name] = width
-    n_decoders = min(available_cpus(), (memory - LIBRARIES) // _DECODING)
-    if n_decoders < 1:
-        least = -(-(LIBRARIES + _DECODING) // MIB)
-        raise MemoryBudgetError(f"embed needs more memory: give it --memory {least}MiB")
-    with _Rows(out / _WORK, record, widths) as rows:
-        first = rows.n_rows
-        if first:
-            events.note(f"{out}: goes on behind the first {first:,} images")
-        with events.passing("describing images", len(images.names), "images") as advance:
-            advance(first)
-            for batch in _decoded(images, models, first, n_decoders):
-                rows.add(batch.reasons, _described(models, batch, widths))
-                advance(len(batch.reasons))
-        rows.flush()
-        _finish(images, rows, widths, out, record, events)
-    shutil.rmtree(out / _WORK)
+    # Names are refused before hours of work, not behind them.
+    find_case({name: np.zeros((1, 1), np.float32) for name in widths})
+    return widths
 
 
-def _record(images: ImageList, models: Sequence[Model]) -> dict[str, Any]:
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{out}: cannot be made: {error.strerror or error}") from None
+
+
+def _need(images: ImageList, models: Sequence[Model]) -> Need:
+    """Memory of names, of pictures that wait, and of decoding an image and describing a batch."""
+    frames = {model.preprocessing.frame for model in models}
+    pictures = BATCH * sum(3 * height * width for height, width, *_ in frames)
+    values = max(12 * BATCH * how.height * how.width for how in (m.preprocessing for m in models))
+    scan = scan_need(len(images.names))
+    fixed = scan.fixed + _BYTES_A_NAME * len(images.names) + sum(one.need.fixed for one in models)
+    waiting = pictures * (_AHEAD // BATCH + 2)
+    work = max(model.need.per_block for model in models)
+    return Need(fixed, scan.per_block + waiting + 2 * values + work)
+
+
+def record_of(images: ImageList, models: Sequence[Model]) -> dict[str, Any]:
+    """What a case of images is made of, as JSON has it."""
     digest = hashlib.blake2b(digest_size=16)
+    is_folder = images.place.is_dir()
+    archives = image_archives(images.place) if is_folder else [images.place]
     for name in images.names:
         digest.update(name.encode("utf-8", "surrogateescape") + b"\n")
-    state = fingerprint(images.place) if images.place.is_file() else {"folder": True}
-    return {
+        if not archives:
+            digest.update(_state(images.place / name))
+    record = {
         "images": str(images.place),
         "n_images": len(images.names),
         "names": digest.hexdigest(),
-        "state": state,
+        "archives": [fingerprint(file) for file in archives],
         "models": [model.record() for model in models],
     }
+    return dict(json.loads(json.dumps(record)))
+
+
+def _state(file: Path) -> bytes:
+    try:
+        about = file.stat()
+    except (OSError, ValueError):
+        return b"missing"
+    return f"{about.st_size} {about.st_mtime_ns}\n".encode()
 
 
 def read_record(case: Path) -> dict[str, Any] | None:
@@ -183,7 +284,7 @@ def read_record(case: Path) -> dict[str, Any] | None:
         return dict(json.loads((case / RECORD).read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         raise SourceError(f"{case / RECORD}: cannot be read: make the case again") from None
 
 
@@ -191,152 +292,89 @@ def _is_there(out: Path, record: dict[str, Any]) -> bool:
     """Whether a case is there as it would be made."""
     known = read_record(out)
     if known is None:
-        if out.exists() and any(one.name != _WORK for one in out.iterdir()):
+        # Without a record it is half made, or somebody else's.
+        if not (out / FOLDER).is_dir() and any(out.iterdir()):
             raise SettingsError(f"{out} holds other files: name another --out")
         return False
-    if known != json.loads(json.dumps(record)):
+    if known != record:
         raise SettingsError(
             f"{out} holds descriptors of other images or by other models: name another --out"
         )
     return True
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """Decoded images.
-
-    Attributes
-    ----------
-    pictures : dict of Preprocessing to ndarray
-        Of those that could be decoded.
-    reasons : list of str
-        Of all, empty for those.
-    """
-
-    pictures: dict[tuple[Any, ...], np.ndarray]
-    reasons: list[str]
-
-
-def _key(how: Preprocessing) -> tuple[int, float, str]:
-    return how.side, how.crop, how.resampling
+# Pictures of those that could be decoded by how they were framed, and why others could not.
+_Decoded = tuple[dict[tuple[Any, ...], np.ndarray], list[str]]
 
 
 def _decoded(
-    images: ImageList, models: Sequence[Model], first: int, n_decoders: int
-) -> Iterator[_Batch]:
+    images: ImageList, models: Sequence[Model], first: int, n_threads: int
+) -> Iterator[_Decoded]:
     """Batches of images from the one `first` on, some of them ahead."""
     store = ImageStore(images.place)
-    ways = list(dict.fromkeys(_key(model.preprocessing) for model in models))
+    frames = list(dict.fromkeys(model.preprocessing.frame for model in models))
 
     def decode(name: str) -> list[np.ndarray] | str:
+        if not _is_text(name):
+            return f"{images.place}: {name!r} is no name in UTF-8: rename the file"
         try:
             data = store.read(name)
-            return [square_picture(data, *way) for way in ways]
         except ImageError as error:
             return str(error)
+        try:
+            return [framed_picture(data, *frame) for frame in frames]
+        except ImageError as error:
+            return f"{name} {error}"
 
-    with ThreadPoolExecutor(n_decoders, "streamclust-decoding") as pool:
-        ahead = in_order(
-            lambda name: pool.submit(decode, name), images.names[first:], _AHEAD * BATCH
-        )
-        waiting: list[list[np.ndarray] | str] = []
-        n_left = len(images.names) - first
-        for found in ahead:
-            waiting.append(found)
-            n_left -= 1
-            if len(waiting) == BATCH or not n_left:
-                good = [one for one in waiting if not isinstance(one, str)]
-                pictures = {
-                    way: np.stack([one[number] for one in good]) if good else np.empty(0)
-                    for number, way in enumerate(ways)
-                }
-                yield _Batch(pictures, [one if isinstance(one, str) else "" for one in waiting])
-                waiting = []
+    def batch(found: list[list[np.ndarray] | str]) -> _Decoded:
+        good = [one for one in found if not isinstance(one, str)]
+        pictures = {
+            frame: np.stack([one[number] for one in good]) if good else np.empty(0)
+            for number, frame in enumerate(frames)
+        }
+        return pictures, [one if isinstance(one, str) else "" for one in found]
+
+    with ThreadPoolExecutor(n_threads, "streamclust-decoding") as pool:
+        names = islice(images.names, first, None)
+        ahead = in_order(lambda name: pool.submit(decode, name), names, _AHEAD * n_threads)
+        while found := list(islice(ahead, BATCH)):
+            yield batch(found)
 
 
-def _described(
-    models: Sequence[Model], batch: _Batch, widths: dict[str, int]
-) -> dict[str, np.ndarray]:
-    """Rows of a batch; NaN for images that could not be decoded."""
-    is_good = np.array([not reason for reason in batch.reasons])
-    rows = {
-        name: np.full((len(is_good), width), np.nan, np.float32) for name, width in widths.items()
-    }
-    if is_good.any():
-        for model in models:
-            for name, values in model(batch.pictures[_key(model.preprocessing)]).items():
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class _Describe:
+    """Makes rows of a batch of pictures: NaN for those that have none, and why."""
+
+    def __init__(self, models: Sequence[Model], widths: dict[str, int]) -> None:
+        self.models, self.widths = models, widths
+
+    def __call__(self, decoded: _Decoded) -> tuple[list[str], dict[str, np.ndarray]]:
+        pictures, reasons = decoded
+        is_good = np.array([not reason for reason in reasons])
+        rows = {
+            name: np.full((len(is_good), width), np.nan, np.float32)
+            for name, width in self.widths.items()
+        }
+        for model in self.models if is_good.any() else ():
+            for name, values in model(pictures[model.preprocessing.frame]).items():
                 rows[name][is_good] = values
-    return rows
-
-
-class _Rows:
-    """Rows of all sets as they are made, a batch at a time, in files that are appended to."""
-
-    def __init__(self, folder: Path, record: dict[str, Any], widths: dict[str, int]) -> None:
-        self.folder, self.widths = folder, widths
-        state = folder / _STATE
-        text = json.dumps(record)
-        if not state.is_file() or state.read_text(encoding="utf-8") != text:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            state.write_text(text, encoding="utf-8")
-
-    def __enter__(self) -> _Rows:
-        self.stack = ExitStack()
-        names = enumerate(self.widths)
-        self.files = {name: self._appended(str(number)) for number, name in names}
-        self.told = self._appended(_REASONS)
-        self._to_whole_batches()
-        return self
-
-    def _appended(self, name: str) -> BinaryIO:
-        return self.stack.enter_context((self.folder / name).open("ab"))
-
-    def __exit__(self, *error: object) -> None:
-        self.stack.close()
-
-    def _to_whole_batches(self) -> None:
-        """Take away what a killed command left of a batch."""
-        reasons = self.reasons()
-        whole = [os.path.getsize(f.name) // (4 * self.widths[n]) for n, f in self.files.items()]
-        self.n_rows = min([len(reasons), *whole])
-        if self.n_rows < max([len(reasons), *whole]):
-            self.n_rows -= self.n_rows % BATCH
-        for name, file in self.files.items():
-            file.truncate(self.n_rows * 4 * self.widths[name])
-        lines = [json.dumps(reason) + "\n" for reason in reasons[: self.n_rows]]
-        (self.folder / _REASONS).write_text("".join(lines), encoding="utf-8")
-
-    def reasons(self) -> list[str]:
-        """Why each image so far could not be read; empty for those that could."""
-        lines = (self.folder / _REASONS).read_text(encoding="utf-8").splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
-
-    def add(self, reasons: Sequence[str], rows: dict[str, np.ndarray]) -> None:
-        """Append a batch."""
+        told = list(reasons)
         for name, values in rows.items():
-            self.files[name].write(values.tobytes())
-        self.told.write("".join(json.dumps(reason) + "\n" for reason in reasons).encode())
-        self.flush()
-
-    def flush(self) -> None:
-        """Hand over what is written, the reasons last."""
-        for file in (*self.files.values(), self.told):
-            file.flush()
-
-    def blocks(self, name: str) -> Iterator[np.ndarray]:
-        """The rows of a set, some at a time."""
-        width = self.widths[name]
-        count = max(1, _COPIED_BYTES // (4 * width)) * width
-        with open(self.files[name].name, "rb") as file:
-            while len(values := np.fromfile(file, np.float32, count)):
-                yield values.reshape(-1, width)
+            for place in np.flatnonzero(~np.isfinite(values).all(axis=1)):
+                told[place] = told[place] or f"{name} is NaN or infinite of it"
+        return told, rows
 
 
 def _finish(
     images: ImageList,
-    rows: _Rows,
-    widths: dict[str, int],
+    rows: UnfinishedRows,
     out: Path,
     record: dict[str, Any],
     events: Events,
@@ -346,11 +384,12 @@ def _finish(
     is_good = np.array([not reason for reason in reasons])
     n_good = int(is_good.sum())
     if not n_good:
-        raise SourceError(f"{images.place}: no image can be read: {reasons[0]}")
+        rows.remove()
+        raise SourceError(f"{images.place}: no image can be described: {reasons[0]}")
     (out / "descriptors").mkdir(exist_ok=True)
-    for name, width in widths.items():
+    for name, width in rows.widths.items():
         file = out / "descriptors" / f"{name}.npy"
-        staged = out / _WORK / f"{name}.npy"
+        staged = rows.folder / f"{name}.npy"
         with open(staged, "wb") as content:
             head = {"descr": "<f4", "fortran_order": False, "shape": (n_good, width)}
             np.lib.format.write_array_header_1_0(content, head)
@@ -368,14 +407,19 @@ def _finish(
             lines.writerow(["path", "reason"])
             for name, reason in zip(images.names, reasons, strict=True):
                 if reason:
-                    lines.writerow([safe_cell(name), safe_cell(reason)])
+                    lines.writerow([safe_cell(_shown(name)), safe_cell(reason)])
         events.warn(
-            f"{len(reasons) - n_good:,} of {len(reasons):,} images cannot be read and are left "
-            f"out: see {out / BAD_IMAGES}"
+            f"{len(reasons) - n_good:,} of {len(reasons):,} images cannot be described and are "
+            f"left out: see {out / BAD_IMAGES}"
         )
-    staged = out / _WORK / RECORD
+    staged = rows.folder / RECORD
     staged.write_text(json.dumps(record, indent=1), encoding="utf-8")
     os.replace(staged, out / RECORD)
+
+
+def _shown(name: str) -> str:
+    """A name as UTF-8 can write it."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _link(place: Path, link: Path) -> None:

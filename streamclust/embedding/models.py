@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,48 +16,38 @@ from streamclust.embedding.picture_features import (
     opponent_colours,
     oriented_gradients,
 )
+from streamclust.embedding.preprocessing import Preprocessing
+from streamclust.memory import MIB, Need
 
 SIMPLE = "simple"
 
 
-@dataclass(frozen=True)
-class Preprocessing:
-    """How an image becomes what a network takes.
-
-    Attributes
-    ----------
-    side : int
-        Of the square picture, in pixels.
-    crop : float
-        Share of the image's shorter side that the square in the middle has; 0 for the whole image,
-        whose sides are scaled each by its own.
-    resampling : {"bilinear", "bicubic"}
-    mean, std : tuple of float
-        Of red, green and blue between 0 and 1: taken away, and divided by.
-    """
-
-    side: int
-    crop: float = 0.0
-    resampling: str = "bilinear"
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+# Pictures that are described together. Rows follow from it in their last bits: it does not depend
+# on the budget, nor on the number of threads, each of which describes a batch.
+BATCH = 8
 
 
 class Model(Protocol):
-    """Makes descriptors of pictures.
+    """Makes descriptors of pictures, on the thread that asks; several may.
 
     Attributes
     ----------
     preprocessing : Preprocessing
     widths : mapping of str to int
         Numbers of a row, by the names of the sets.
+    need : Need
+        Memory of the model, and of describing a batch.
+    notes : sequence of str
+        What a person should know of it.
     """
 
     preprocessing: Preprocessing
     widths: Mapping[str, int]
+    need: Need
+    notes: Sequence[str]
 
     def __call__(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
-        """Rows of each set, float32, of pictures of shape (n, side, side, 3), uint8."""
+        """Rows of each set, float32, of pictures (n, height, width, 3), uint8."""
 
     def record(self) -> dict[str, Any]:
         """What made the descriptors, as it is kept beside them."""
@@ -70,8 +60,10 @@ class SimpleModel:
     alike to it.
     """
 
-    preprocessing = Preprocessing(SIDE)
+    preprocessing = Preprocessing(SIDE, SIDE)
     widths: Mapping[str, int] = {"colour": 128, "layout": 512, "shape": 512}
+    need = Need(per_block=16 * MIB)
+    notes: Sequence[str] = ()
 
     def __call__(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
         opponent = opponent_colours(pictures.astype(np.float32) / 255)

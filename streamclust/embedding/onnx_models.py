@@ -1,58 +1,68 @@
-"""Networks in ONNX files: what they take, which of their values describe a picture, and their run.
-
-Reference: the ONNX specification, and the Python interface of ONNX Runtime.
-"""
+"""Networks in ONNX as models: what they are given, and which of their values describe a picture."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from streamclust.embedding.models import Preprocessing
+from streamclust.embedding.models import BATCH
+from streamclust.embedding.onnx_graphs import digests, open_session, sides, unusable
+from streamclust.embedding.preprocessing import PRESETS, Preprocessing, Three, told_by_metadata
 from streamclust.errors import SettingsError, SourceError
+from streamclust.memory import Need, peak_resident, reset_peak, resident
 
-PRESETS = {
-    "none": Preprocessing(224),
-    "imagenet": Preprocessing(224, 1.0, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "clip": Preprocessing(
-        224,
-        1.0,
-        "bicubic",
-        (0.48145466, 0.4578275, 0.40821073),
-        (0.26862954, 0.26130258, 0.27577711),
-    ),
-}
 _CHANNELS = 3
 _MOST_SIDE = 4096
-_SHOWN = 24
+_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+}
+_LAYOUTS = ("nchw", "nhwc")
 
 
 @dataclass(frozen=True)
 class ONNXOptions:
-    """What a person says of a network; None where the network's file is to tell.
+    """What a person says of a network; None where its file, or else a default, is to tell.
 
     Attributes
     ----------
-    preset : {"none", "imagenet", "clip"}
-    size : int, optional
+    preset : {"none", "raw", "imagenet", "clip"}, optional
+    size : (int, int), optional
+        Height and width.
     mean, std : tuple of float, optional
+    crop : float, optional
     layout : {"nchw", "nhwc"}, optional
     output : str, optional
         An output, or a value inside of the network; the first output by default.
     """
 
-    preset: str = "none"
-    size: int | None = None
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
+    preset: str | None = None
+    size: tuple[int, int] | None = None
+    mean: Three | None = None
+    std: Three | None = None
+    crop: float | None = None
     layout: str | None = None
     output: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("preset", self.preset, tuple(PRESETS)),
+            ("layout", self.layout, _LAYOUTS),
+        ):
+            if value is not None and value not in known:
+                raise SettingsError(f"{name}={value!r}: choose from {', '.join(known)}")
+        if self.size is not None and not all(1 <= side <= _MOST_SIDE for side in self.size):
+            raise SettingsError(f"size={self.size}: sides have 1 to {_MOST_SIDE} pixels")
+        if self.crop is not None and not 0 <= self.crop <= 1:
+            raise SettingsError(f"crop={self.crop}: must be a share from 0 to 1")
+        if self.std is not None and not min(self.std) > 0:
+            raise SettingsError(f"std={self.std}: must be above 0")
 
 
 class ONNXModel:
@@ -76,48 +86,91 @@ class ONNXModel:
     def __init__(self, file: Path, options: ONNXOptions, name: str | None = None) -> None:
         self.file, self.options = file, options
         self.name = name or file.stem
-        self._session = _session(file, options.output)
+        before = resident()
+        self._session = open_session(file, options.output)
         self._input = _picture_input(file, self._session)
-        self._layout, side = _layout_of(file, self._input, options)
-        self.preprocessing = _preprocessing(file, self._session, options, side)
+        self._type = _TYPES[self._input.type]
+        self._layout, of_file = _layout_of(file, self._input, options)
+        self.notes: Sequence[str]
+        self.preprocessing, self.notes = self._preprocessing(of_file)
         self.output = options.output or self._session.get_outputs()[0].name
-        self._batch = self._input.shape[0] if isinstance(self._input.shape[0], int) else None
-        side = self.preprocessing.side
-        probe = self(np.zeros((self._batch or 1, side, side, _CHANNELS), np.uint8))
-        self.widths: Mapping[str, int] = {self.name: probe[self.name].shape[1]}
+        loaded = resident()
+        reset_peak()
+        self._batch, width = self._probed()
+        self.widths: Mapping[str, int] = {self.name: width}
+        self.need = Need(max(0, loaded - before), max(0, peak_resident() - loaded))
 
     def __call__(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
-        size = self._batch or len(pictures)
+        size = self._batch
         rows = []
-        for start in range(0, len(pictures), size):
-            part = pictures[start : start + size]
-            missing = size - len(part)
+        for start in range(0, len(pictures), size or len(pictures)):
+            part = pictures[start : start + size] if size else pictures
+            missing = size - len(part) if size else 0
             # A network of a fixed batch is given whole ones.
             padded = np.concatenate([part, np.zeros((missing, *part.shape[1:]), np.uint8)])
             rows.append(self._run(padded if missing else part)[: len(part)])
         return {self.name: np.concatenate(rows)}
 
+    def _probed(self) -> tuple[int | None, int]:
+        """Pictures that it takes at a time, None for any number, and the width of its rows."""
+        declared = self._input.shape[0]
+        if isinstance(declared, int) and declared > 0:
+            return declared, self._run(self._blank(declared)).shape[1]
+        try:
+            return None, self._run(self._blank(BATCH)).shape[1]
+        except SourceError as error:
+            # Networks are exported whose input says any number, and whose inside is of one.
+            try:
+                return 1, self._run(self._blank(1)).shape[1]
+            except SourceError:
+                raise error from None
+
+    def _blank(self, n_pictures: int) -> np.ndarray:
+        how = self.preprocessing
+        return np.zeros((n_pictures, how.height, how.width, _CHANNELS), np.uint8)
+
     def _run(self, pictures: np.ndarray) -> np.ndarray:
-        # By planes, which are scaled ten times as fast as pixels are.
-        values = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32)
-        values /= 255
-        values -= np.array(self.preprocessing.mean, np.float32)[:, np.newaxis, np.newaxis]
-        values /= np.array(self.preprocessing.std, np.float32)[:, np.newaxis, np.newaxis]
-        if self._layout == "nhwc":
-            values = np.ascontiguousarray(values.transpose(0, 2, 3, 1))
-        if "float16" in self._input.type:
-            values = values.astype(np.float16)
+        if self._type == np.uint8:
+            values = pictures if self.preprocessing.order == "rgb" else pictures[..., ::-1]
+            values = values.transpose(0, 3, 1, 2) if self._layout == "nchw" else values
+        else:
+            values = self.preprocessing.values(pictures, self._layout)
+        values = np.ascontiguousarray(values, self._type)
         try:
             (found,) = self._session.run([self.output], {self._input.name: values})
         except Exception as error:  # of ONNX Runtime's own kinds
-            raise _unusable(self.file, error) from error
-        return _pooled(self.file, self.output, np.asarray(found), len(pictures))
+            raise unusable(self.file, error) from error
+        return self._pooled(np.asarray(found), len(pictures))
+
+    def _pooled(self, values: np.ndarray, n_rows: int) -> np.ndarray:
+        """A row a picture: maps are averaged over their places, tokens over all of them."""
+        if values.ndim == 4:
+            # Channels come first, as ONNX has them, unless the first two sides are the picture's.
+            are_first = self._has_proportions(values.shape[1:3])
+            are_last = self._has_proportions(values.shape[2:])
+            values = values.mean(axis=(1, 2) if are_first and not are_last else (2, 3))
+        elif values.ndim == 3:
+            values = values.mean(axis=1)
+        if values.ndim != 2 or len(values) != n_rows or values.dtype.kind not in "fiu":
+            raise SourceError(
+                f"{self.file}: '{self.output}' gives {values.dtype} of {sides(values.shape)} for "
+                f"{n_rows} pictures: name another with --output (--describe lists them)"
+            )
+        if not values.shape[1]:
+            raise SourceError(f"{self.file}: '{self.output}' has no columns: name another --output")
+        with np.errstate(over="ignore"):
+            return values.astype(np.float32)
+
+    def _has_proportions(self, shape: tuple[int, ...]) -> bool:
+        return shape[0] * self.preprocessing.width == shape[1] * self.preprocessing.height
 
     def record(self) -> dict[str, Any]:
+        own, *others = digests(self.file).items()
         return {
-            "model": self.file.name,
+            "model": own[0],
             "path": str(self.file.absolute()),
-            "blake2b": file_digest(self.file),
+            "blake2b": own[1],
+            "data": dict(others),
             "set": self.name,
             "output": self.output,
             "options": asdict(self.options),
@@ -125,185 +178,65 @@ class ONNXModel:
             "preprocessing": asdict(self.preprocessing),
         }
 
-
-def file_digest(file: Path) -> str:
-    """A digest of all bytes of a file."""
-    digest = hashlib.blake2b(digest_size=16)
-    try:
-        with open(file, "rb") as content:
-            while piece := content.read(2**20):
-                digest.update(piece)
-    except OSError as error:
-        raise SourceError(f"{file}: cannot be read: {error.strerror or error}") from error
-    return digest.hexdigest()
-
-
-def describe(file: Path) -> list[str]:
-    """What a network takes and gives, and the last of its inner values, in lines.
-
-    Raises
-    ------
-    SourceError
-        When the file is no network.
-    SettingsError
-        When the libraries are not there.
-    """
-    session = _session(file, None)
-    lines = [f"input {one.name}: {one.type} {_sides(one.shape)}" for one in session.get_inputs()]
-    lines += [f"output {one.name}: {one.type} {_sides(one.shape)}" for one in session.get_outputs()]
-    onnx = _onnx(file)
-    try:
-        known = onnx.shape_inference.infer_shapes(onnx.load(file)).graph
-    except Exception as error:
-        raise _unusable(file, error) from error
-    makers = {name: node.op_type for node in known.node for name in node.output}
-    shapes = [(value.name, value.type.tensor_type.shape.dim) for value in known.value_info]
-    inner = [
-        (name, [side.dim_value or side.dim_param for side in sides])
-        for name, sides in shapes
-        if len(sides) in (2, 3, 4)
-    ]
-    lines += [
-        f"inner {name}: {makers.get(name, '?')} {_sides(sides)}" for name, sides in inner[-_SHOWN:]
-    ]
-    return lines
-
-
-def _sides(sides: Any) -> str:
-    return " x ".join(str(side or "?") for side in sides)
-
-
-def _session(file: Path, output: str | None) -> Any:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise SettingsError(
-            "networks are run by ONNX Runtime: pip install 'streamclust[embed]'"
-        ) from None
-    if not file.is_file():
-        raise SourceError(f"{file}: does not exist: check --model")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.use_deterministic_compute = True
-    source: Any = str(file)
-    try:
-        session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        if output is None or output in [one.name for one in session.get_outputs()]:
-            return session
-        source = _with_output(file, output)
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-    except (SourceError, SettingsError):
-        raise
-    except Exception as error:  # of ONNX Runtime's own kinds
-        raise _unusable(file, error) from error
-
-
-def _with_output(file: Path, output: str) -> bytes:
-    """The network with an inner value as a further output."""
-    onnx = _onnx(file)
-    model = onnx.load(file)
-    values = [name for node in model.graph.node for name in node.output]
-    if output not in values:
-        some = ", ".join(values[-_SHOWN:])
-        raise SettingsError(f"{file}: has no value '{output}': among its last are {some}")
-    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(output))
-    return bytes(model.SerializeToString())
-
-
-def _onnx(file: Path) -> Any:
-    try:
-        import onnx
-    except ImportError:
-        raise SettingsError(
-            f"{file}: values inside of a network are found by onnx: "
-            "pip install 'streamclust[embed]'"
-        ) from None
-    return onnx
-
-
-def _unusable(file: Path, error: Exception) -> SourceError:
-    reason = " ".join(str(error).split())[:200]
-    return SourceError(f"{file}: cannot be used as a network in ONNX ({reason})")
+    def _preprocessing(
+        self, of_file: tuple[int | None, int | None]
+    ) -> tuple[Preprocessing, Sequence[str]]:
+        options, file = self.options, self.file
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        made, told = told_by_metadata(metadata)
+        notes = []
+        if options.preset is not None:
+            preset = PRESETS[options.preset]
+            made = replace(preset, height=made.height, width=made.width)
+        is_given = bool(options.preset or options.mean or options.std)
+        if self._type == np.uint8 and is_given:
+            notes.append(f"{file.name} takes pixels as they are: mean and std are not used")
+        elif self._type != np.uint8 and not is_given and not told & {"mean", "std", "scale"}:
+            notes.append(
+                f"{file.name} does not tell which values it was trained on: it is given those from "
+                "0 to 1; --preset imagenet, or --mean and --std, tell others"
+            )
+        made = made.with_statistics(options.mean, options.std)
+        if options.crop is not None:
+            made = replace(made, crop=options.crop)
+        if options.size is not None:
+            made = replace(made, height=options.size[0], width=options.size[1])
+        height, width = of_file[0] or made.height, of_file[1] or made.width
+        if options.size is not None and options.size != (height, width):
+            raise SettingsError(
+                f"{file}: takes pictures of {height} x {width} pixels, "
+                f"not {options.size[0]} x {options.size[1]}"
+            )
+        if max(height, width) > _MOST_SIDE:
+            raise SourceError(
+                f"{file}: takes pictures of {height} x {width} pixels, a side of more than "
+                f"{_MOST_SIDE}"
+            )
+        return replace(made, height=height, width=width), notes
 
 
 def _picture_input(file: Path, session: Any) -> Any:
     needed = session.get_inputs()
-    pictures = [one for one in needed if len(one.shape) == 4 and "float" in one.type]
+    pictures = [one for one in needed if len(one.shape) == 4 and one.type in _TYPES]
     if len(needed) != 1 or not pictures:
-        told = ", ".join(f"{one.name} {_sides(one.shape)}" for one in needed)
+        told = ", ".join(f"{one.name} {one.type} {sides(one.shape)}" for one in needed)
         raise SourceError(
-            f"{file}: takes {told or 'nothing'}, and not one input of pictures, floats of 4 sides"
+            f"{file}: takes {told or 'nothing'}, and not one input of pictures: numbers of 4 sides"
         )
     return pictures[0]
 
 
-def _layout_of(file: Path, taken: Any, options: ONNXOptions) -> tuple[str, int | None]:
-    """The order of an input's sides, and the length of the picture's, where the file tells."""
-    sides = taken.shape
-    layout = options.layout or ("nhwc" if sides[3] == _CHANNELS != sides[1] else "nchw")
-    channels, height, width = (
-        (sides[1], sides[2], sides[3]) if layout == "nchw" else (sides[3], sides[1], sides[2])
-    )
+def _layout_of(
+    file: Path, taken: Any, options: ONNXOptions
+) -> tuple[str, tuple[int | None, int | None]]:
+    """The order of an input's sides, and the picture's height and width, where the file tells."""
+    shape = taken.shape
+    layout = options.layout or ("nhwc" if shape[3] == _CHANNELS != shape[1] else "nchw")
+    channels, height, width = shape[1:] if layout == "nchw" else (shape[3], shape[1], shape[2])
     if isinstance(channels, int) and channels != _CHANNELS:
         raise SourceError(
-            f"{file}: takes pictures of {channels} channels ({_sides(sides)}, {layout}): "
-            "--layout tells another order of sides"
+            f"{file}: takes pictures of {channels} channels ({sides(shape)}, {layout}), and "
+            f"pictures have {_CHANNELS}: --layout tells another order of sides"
         )
-    known = [side for side in (height, width) if isinstance(side, int)]
-    if len(set(known)) > 1:
-        raise SourceError(f"{file}: takes pictures of {height} x {width}: squares are made")
-    return layout, known[0] if known else None
-
-
-def _preprocessing(
-    file: Path, session: Any, options: ONNXOptions, side: int | None
-) -> Preprocessing:
-    told = _metadata(session)
-    made = PRESETS[options.preset]
-    if options.preset == "none":
-        made = replace(made, **{name: told[name] for name in ("mean", "std") if name in told})
-    if options.mean is not None:
-        made = replace(made, mean=options.mean)
-    if options.std is not None:
-        made = replace(made, std=options.std)
-    if side is not None and options.size not in (None, side):
-        raise SettingsError(f"{file}: takes pictures of {side} pixels a side, not {options.size}")
-    made = replace(made, side=side or options.size or told.get("side") or made.side)
-    if not 1 <= made.side <= _MOST_SIDE or 0 in made.std:
-        raise SettingsError(f"{file}: pictures of {made.side} pixels, std {made.std}: impossible")
-    return made
-
-
-def _metadata(session: Any) -> dict[str, Any]:
-    """Mean, standard deviation and size, where the file's metadata have them as numbers."""
-    told: dict[str, Any] = {}
-    for name, text in session.get_modelmeta().custom_metadata_map.items():
-        try:
-            value = json.loads(text)
-        except ValueError:
-            continue
-        key = {"image_mean": "mean", "image_std": "std"}.get(name, name)
-        is_list = isinstance(value, list) and all(isinstance(one, int | float) for one in value)
-        if key in ("mean", "std") and is_list and len(value) == _CHANNELS:
-            told[key] = tuple(map(float, value))
-        if key in ("image_size", "size", "input_size", "crop_size"):
-            sides = value if isinstance(value, list) else [value]
-            if sides and isinstance(sides[-1], int):
-                told["side"] = sides[-1]
-    return told
-
-
-def _pooled(file: Path, name: str, values: np.ndarray, n_rows: int) -> np.ndarray:
-    """A row a picture: maps are averaged over their places, tokens over all of them."""
-    if values.ndim == 4:
-        # Channels come first, as ONNX has them, unless the other two sides are the square's.
-        _, first, second, third = values.shape
-        values = values.mean(axis=(1, 2) if first == second != third else (2, 3))
-    elif values.ndim == 3:
-        values = values.mean(axis=1)
-    if values.ndim != 2 or len(values) != n_rows or values.dtype.kind not in "fiu":
-        raise SourceError(
-            f"{file}: '{name}' gives {values.dtype} of {_sides(values.shape)} for {n_rows} "
-            "pictures: name another with --output (--describe lists them)"
-        )
-    return values.astype(np.float32)
+    known = [side if isinstance(side, int) and side > 0 else None for side in (height, width)]
+    return layout, (known[0], known[1])

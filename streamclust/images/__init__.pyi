@@ -15,9 +15,9 @@ from .members import is_hidden as is_hidden
 from .members import is_image_name as is_image_name
 from .pixels import MEASURES as MEASURES
 from .pixels import averageable as averageable
+from .pixels import framed_picture as framed_picture
 from .pixels import grey_levels as grey_levels
 from .pixels import open_bounded as open_bounded
-from .pixels import square_picture as square_picture
 from .pixels import upright as upright
 from .quality_rules import IMAGE_KINDS as IMAGE_KINDS
 from .quality_rules import RULES as RULES

@@ -357,23 +357,25 @@ def _check_size(size: tuple[int, int], in_file: tuple[int, int], image: Image.Im
         )
 
 
-def square_picture(data: bytes, side: int, crop: float, resampling: str) -> np.ndarray:
+def framed_picture(
+    data: bytes, height: int, width: int, crop: float, resampling: str
+) -> np.ndarray:
     """Decode an image file as networks are given pictures.
 
     Parameters
     ----------
     data : bytes
-    side : int
-        Of the square, in pixels.
+    height, width : int
+        Of the picture, in pixels.
     crop : float
-        Share of the shorter side that the square in the middle has; 0 for the whole picture,
-        whose sides are scaled each by its own.
+        Share of the largest rectangle of these proportions, in the middle of the image, that is
+        kept; 0 for the whole image, whose sides are scaled each by its own.
     resampling : {"bilinear", "bicubic"}
         Both average what they shrink.
 
     Returns
     -------
-    ndarray of shape (side, side, 3), uint8
+    ndarray of shape (height, width, 3), uint8
         RGB, upright.
 
     Raises
@@ -381,21 +383,25 @@ def square_picture(data: bytes, side: int, crop: float, resampling: str) -> np.n
     ImageError
         As `measure_image`.
     """
-    with open_bounded(data, side) as (_, image):
+    with open_bounded(data, math.ceil(max(height, width) / (crop or 1))) as (_, image):
+        # In the file it may lie on its side.
+        size = (width, height) if orientation(image) <= 4 else (height, width)
         box = (0.0, 0.0, float(image.width), float(image.height))
         if crop:
-            kept = crop * min(image.size)
-            left, top = (image.width - kept) / 2, (image.height - kept) / 2
-            box = (left, top, left + kept, top + kept)
-        pixels = upright(_resized(image, (side, side), resampling, box), image)
-        return pixels.round().clip(0, 255).astype(np.uint8)
+            scale = crop * min(side / wanted for side, wanted in zip(image.size, size, strict=True))
+            left, top = ((side - scale * w) / 2 for side, w in zip(image.size, size, strict=True))
+            box = (left, top, left + scale * size[0], top + scale * size[1])
+        pixels = _resized(image, size, resampling, box)
+        if pixels.dtype != np.uint8:
+            pixels = pixels.round().clip(0, 255).astype(np.uint8)
+        return upright(pixels, image)
 
 
 def _shrunk(image: Image.Image) -> np.ndarray:
     """RGB, 0 to 255, of about `SIDE`² pixels."""
     scale = SIDE / (image.width * image.height) ** 0.5
     width, height = (max(1, round(side * scale)) for side in image.size)
-    return _resized(image, (width, height), "bilinear")
+    return _resized(image, (width, height), "bilinear").astype(np.float32, copy=False)
 
 
 def _resized(
@@ -404,13 +410,15 @@ def _resized(
     resampling: str,
     box: tuple[float, float, float, float] | None = None,
 ) -> np.ndarray:
-    """RGB, 0 to 255, of a size, as it lies in the file."""
+    """RGB, 0 to 255, of a size, as it lies in the file; floats where levels come of arithmetic."""
     from PIL.Image import Resampling
 
     whole = averageable(image)
     small = whole.resize(size, Resampling[resampling.upper()], box)
     if whole.mode in ("I", "F"):
         return grey_levels(np.asarray(small, np.float32), whole)
+    if whole.mode in ("L", "RGB"):
+        return np.asarray(small.convert("RGB"))
     return _on_grey(np.asarray(small.convert("RGBA"), np.float32))
 
 

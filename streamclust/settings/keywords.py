@@ -13,12 +13,17 @@ from streamclust.settings.schema import SETTINGS, heeded
 Command = TypeVar("Command", bound=Callable)
 
 
-class ProcessKeywords(TypedDict, total=False):
-    """What every command takes; `config` is a settings file, over which keywords go."""
+class EmbedKeywords(TypedDict, total=False):
+    """Of `streamclust.embed`; `config` is a settings file, over which keywords go."""
 
     config: str | Path | None
     memory: str | int | None
     workers: int | None
+
+
+class ProcessKeywords(EmbedKeywords, total=False):
+    """What every command on descriptors takes."""
+
     scheduler: str | None
 
 

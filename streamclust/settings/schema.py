@@ -239,9 +239,15 @@ class Settings:
         "Peak resident memory of a process, libraries included.",
         Values(read_memory, "SIZE"),
         "process",
+        "embed",
     )
     workers: int | None = _setting(
-        None, "Threads of this machine.", number(int, 1), "process", unset="all processors"
+        None,
+        "Threads of this machine.",
+        number(int, 1),
+        "process",
+        "embed",
+        unset="all processors",
     )
     scheduler: str | None = _setting(
         None,

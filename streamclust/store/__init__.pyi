@@ -40,6 +40,7 @@ from .images import case_paths as case_paths
 from .images import extend_paths as extend_paths
 from .images import has_images as has_images
 from .images import image_places as image_places
+from .images import note_embedding as note_embedding
 from .images import parts_with_paths as parts_with_paths
 from .images import path_blocks as path_blocks
 from .images import paths_fingerprint as paths_fingerprint
@@ -48,6 +49,7 @@ from .images import place_of_paths as place_of_paths
 from .images import rows_with_mark as rows_with_mark
 from .images import sampled_paths as sampled_paths
 from .images import sources as sources
+from .images import stored_embedding as stored_embedding
 from .images import stored_features as stored_features
 from .images import stored_groups as stored_groups
 from .images import stored_paths as stored_paths

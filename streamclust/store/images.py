@@ -62,6 +62,18 @@ def case_paths(workspace: Workspace) -> StoredPaths:
     return StoredPaths(workspace, PATH)
 
 
+def note_embedding(workspace: Workspace, record: dict[str, Any]) -> None:
+    """Keep, with the stored paths, what made descriptors of their images."""
+    workspace.annotate(PATH, embedding=record)
+
+
+def stored_embedding(workspace: Workspace) -> dict[str, Any] | None:
+    """What made descriptors of the images; None where that is not known."""
+    paths = stored_paths(workspace)
+    known = None if paths is None else paths.attrs.get("embedding")
+    return known if isinstance(known, dict) else None
+
+
 def stored_paths(workspace: Workspace) -> Any:
     """The paths of all rows, a Zarr array of str; None where the case has none."""
     return workspace.get(PATH)
@@ -216,6 +228,7 @@ def extend_paths(workspace: Workspace, staged: Any, case: CaseFolder) -> tuple[A
         source=[*map(str, sources(workspace)), str(file.resolve())],
         images=[*image_places_of_lists(workspace), case.images and str(case.images.resolve())],
         earlier=[*old.attrs.get("earlier", []), {"mark": before, "n_rows": n_old}],
+        embedding=old.attrs.get("embedding"),
     )
     case.check_paths_unchanged()
     known = fingerprint(file) if case.paths_state is None else case.paths_state.fingerprint
