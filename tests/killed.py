@@ -40,7 +40,8 @@ REMOVALS = ("os.remove", "os.rmdir")
 
 
 class Death:
-    """An audit hook that kills its own process, before it changes a folder once more.
+    """An audit hook that kills its own process, before it changes a folder once more, or reads an
+    image in it.
 
     By what it does on disk, not by the clock: the same moments, whatever the machine's load. And
     nobody has to look, again and again, at what is there.
@@ -68,7 +69,9 @@ class Death:
             return True
         if event not in CHANGES or not str(arguments[0]).startswith(self.folder):
             return False
-        return event != "open" or bool(arguments[2] & os.O_CREAT)
+        # Images that are read are told, too: nothing else is while rows are appended.
+        is_image = str(arguments[0]).endswith(".png")
+        return event != "open" or is_image or bool(arguments[2] & os.O_CREAT)
 
 
 def killed(out: Path, n_changes: int, *command: Any, by: int = signal.SIGKILL) -> int:
