@@ -69,6 +69,8 @@ class ArraySource(ABC):
         Whether rows are quickly read in their order only.
     working_bytes : int
         Memory that reading takes beside the rows that are read.
+    note : str
+        What a person is to be told of it, such as columns that are not read.
     """
 
     path: Path
@@ -79,6 +81,7 @@ class ArraySource(ABC):
     has_paths: bool = False
     is_sequential: bool = False
     working_bytes: int = 0
+    note: str = ""
 
     def iter_paths(self) -> Iterator[str]:
         """The paths of all rows in their order, where `has_paths`."""
@@ -132,6 +135,30 @@ class ArraySource(ABC):
         if step != 1:
             raise IndexError("only slices of step 1 can be read")
         return self.read(start, max(start, stop))
+
+
+class WrappedSource(ArraySource):
+    """What gives the rows of another source in its own way, and is like it in all else.
+
+    Parameters
+    ----------
+    source : ArraySource
+    """
+
+    def __init__(self, source: ArraySource) -> None:
+        self.source = source
+        self.path, self.state = source.path, source.state
+        self.shape, self.dtype, self.order = source.shape, source.dtype, source.order
+        self.has_paths, self.is_sequential = source.has_paths, source.is_sequential
+        self.working_bytes, self.note = source.working_bytes, source.note
+
+    def read_rows(self, start: int, stop: int) -> np.ndarray:
+        """Read rows `start` to `stop`."""
+        return self.source.read(start, stop)
+
+    def iter_paths(self) -> Iterator[str]:
+        """The paths of all rows in their order."""
+        return self.source.iter_paths()
 
 
 def check_layout(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> tuple[int, int]:

@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.base import ArraySource
+from streamclust.sources.base import ArraySource, WrappedSource
 
 
-@dataclass(eq=False)
-class Cast(ArraySource):
+class Cast(WrappedSource):
     """Rows of another source, rounded to the nearest value of `dtype`.
 
-    Raises
-    ------
-    SourceError
-        When a value that is finite is beyond the range of `dtype`.
+    Parameters
+    ----------
+    source : ArraySource
+    dtype : dtype
     """
 
-    source: ArraySource
-    dtype: np.dtype
-
-    def __post_init__(self) -> None:
-        self.path, self.state = self.source.path, self.source.state
-        self.shape, self.order = self.source.shape, self.source.order
-        self.has_paths, self.is_sequential = self.source.has_paths, self.source.is_sequential
-        block = self.shape[1] * self.source.dtype.itemsize
-        self.working_bytes = self.source.working_bytes + block
-
-    def iter_paths(self) -> Iterator[str]:
-        """The paths of all rows in their order."""
-        return self.source.iter_paths()
+    def __init__(self, source: ArraySource, dtype: np.dtype) -> None:
+        super().__init__(source)
+        self.dtype = dtype
+        self.working_bytes += self.shape[1] * source.dtype.itemsize
 
     def check_unchanged(self) -> None:
         """As of the source that is read."""
         self.source.check_unchanged()
 
     def read_rows(self, start: int, stop: int) -> np.ndarray:
-        """Read rows `start` to `stop`."""
+        """Read rows `start` to `stop`.
+
+        Raises
+        ------
+        SourceError
+            When a finite value is beyond the range of `dtype`, or all of a row are below it.
+        """
         rows = self.source.read(start, stop)
         with np.errstate(over="ignore", under="ignore"):
             cast = rows.astype(self.dtype)
@@ -52,6 +45,14 @@ class Cast(ArraySource):
                     f"{self.path}: row {start + row} holds {rows[row, column]:.6g}, and "
                     f"{self.dtype} ends at {np.finfo(self.dtype).max:.6g}: leave out --store-dtype"
                 )
+        # A tail of tiny values may well be zeros; not a whole row.
+        lost = ~cast.any(axis=1) & rows.any(axis=1)
+        if lost.any():
+            row = int(np.flatnonzero(lost)[0])
+            raise SourceError(
+                f"{self.path}: row {start + row} holds up to {np.abs(rows[row]).max():.6g}, which "
+                f"{self.dtype} has as 0: leave out --store-dtype"
+            )
         return cast
 
 

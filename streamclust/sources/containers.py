@@ -40,6 +40,11 @@ class Slices:
         """Columns, which are told without counting rows."""
         return int(self.held.shape[1])
 
+    @property
+    def chunk_bytes(self) -> int:
+        """What is read at once, however few rows are asked for."""
+        return 0
+
     def __getitem__(self, rows: slice) -> Any:
         return self.held[rows]
 
@@ -101,6 +106,14 @@ class ChunkedSlices(Slices):
         except TypeError:  # a type of its own, which has numpy's when it is read
             self.dtype = self[:1].dtype
 
+    @property
+    def chunk_bytes(self) -> int:
+        """Of the chunks beside each other that hold a row."""
+        chunks = getattr(self.held, "shards", None) or getattr(self.held, "chunks", None)
+        if not chunks or not isinstance(chunks[0], int):
+            return 0
+        return min(chunks[0], self.shape[0]) * self.n_columns * self.dtype.itemsize
+
     def __getitem__(self, rows: slice) -> np.ndarray:
         return np.asarray(self.held[rows])
 
@@ -144,6 +157,11 @@ class DaskSlices(Slices):
     @property
     def n_columns(self) -> int:
         return int(self.array.shape[1])
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Of the largest chunk, and of what it is computed of, which is as large at least."""
+        return 2 * max(self.held.chunks[0]) * self.n_columns * self.dtype.itemsize
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         return np.asarray(self.held[rows])

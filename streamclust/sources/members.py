@@ -22,6 +22,10 @@ _PATH_NAMES = (
     re.compile(r"names?", re.IGNORECASE),
 )
 NO_PATHS = len(_PATH_NAMES)
+# Names of columns that number rows, as data frames write them, or tell one row from the others.
+_ROW_NUMBERS = re.compile(
+    r"|index|rows?|n[or]|(\w*[ _])?id|rowid|unnamed: \d+|level_\d+|__index\w*", re.IGNORECASE
+)
 _SHOWN = 12
 
 
@@ -36,6 +40,34 @@ def rank_of_name(name: str) -> int:
     """Where a name stands among those of paths, the likeliest first; `NO_PATHS` for others."""
     ranks = (i for i, names in enumerate(_PATH_NAMES) if names.fullmatch(name.strip()))
     return 0 if name.strip().lower() == TAIL else next(ranks, NO_PATHS)
+
+
+def numbers_rows(name: str) -> bool:
+    """Whether a column is called as those are that number rows, or tell them apart."""
+    return _ROW_NUMBERS.fullmatch(name.strip()) is not None
+
+
+def descriptor_columns(kinds: Mapping[str, str]) -> list[str]:
+    """Those columns of numbers that are descriptors: of floats, or else of integers.
+
+    Parameters
+    ----------
+    kinds : mapping of str to str
+        ``f``, ``i`` or ``u`` by name; other columns have another one.
+    """
+    named = [name for name in kinds if not numbers_rows(name)]
+    floats = [name for name in named if kinds[name] == "f"]
+    return floats or [name for name in named if kinds[name] in ("i", "u")]
+
+
+def note_of_unread(path: Path, names: Iterable[str]) -> str:
+    """What a person is told of columns that are not read; nothing where there are none."""
+    listed = list(names)
+    if not listed:
+        return ""
+    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    shown = "".join(c if c.isprintable() else "?" for c in ", ".join(listed[:_SHOWN]))
+    return f"{path.name}: not read as descriptors: {shown}{more}"
 
 
 def name_of_paths(names: Iterable[str]) -> str | None:

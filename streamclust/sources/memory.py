@@ -20,7 +20,8 @@ from streamclust.sources.base import (
     stored_array,
     stored_as,
 )
-from streamclust.sources.containers import Slices, is_dask, slices_of
+from streamclust.sources.containers import Slices, is_dask, is_frame, slices_of
+from streamclust.sources.members import descriptor_columns, note_of_unread
 from streamclust.sources.sequential import SequentialSource
 
 _PIECE_BYTES = 4 * 2**20
@@ -78,8 +79,15 @@ def open_held(array: Any, name: str) -> ArraySource:
     SourceError
         When it is no table of numbers.
     """
-    if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap) and array.filename:
+    # What was written to a map that is copied on writing is not in its file.
+    is_mapped = isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap)
+    if is_mapped and array.filename and array.mode != "c":
         return _mapped(array)
+    if np.ma.isMaskedArray(array) and np.ma.is_masked(array):
+        raise SourceError(f"{name}: has masked values: array.filled(numpy.nan), or leave them out")
+    note = ""
+    if is_frame(array):
+        array, note = _with_descriptors_alone(array, name)
     held = slices_of(array)
     if held is None:
         raise SourceError(f"{name}: is {type(array).__name__}, not an array: use numpy.asarray")
@@ -87,8 +95,19 @@ def open_held(array: Any, name: str) -> ArraySource:
     shape = check_layout(Path(name), tuple(held.shape) if ndim == 2 else array.shape, held.dtype)
     dtype = stored_as(held.dtype)
     source = HeldRows(Path(name), held, shape, dtype)
+    source.note, source.working_bytes = note, held.chunk_bytes
     source.state = FileState(_fingerprint(array, source), inode=0)
     return source
+
+
+def _with_descriptors_alone(frame: Any, name: str) -> tuple[Any, str]:
+    """Those columns of a frame that are descriptors, and what is to be said of others."""
+    kinds = {column: str(getattr(dtype, "kind", "O")) for column, dtype in frame.dtypes.items()}
+    chosen = {str(column) for column in descriptor_columns({str(c): k for c, k in kinds.items()})}
+    others = [column for column in kinds if str(column) not in chosen]
+    if not others or not chosen or not frame.columns.is_unique:
+        return frame, ""
+    return frame.drop(columns=others), note_of_unread(Path(name), map(str, others))
 
 
 def _mapped(array: np.memmap) -> ArraySource:

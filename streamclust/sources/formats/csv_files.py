@@ -14,7 +14,8 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import check_layout, check_only_array
-from streamclust.sources.members import NO_PATHS, rank_of_name
+from streamclust.sources.members import NO_PATHS, note_of_unread, numbers_rows, rank_of_name
+from streamclust.sources.paths import looks_like_image
 from streamclust.sources.sequential import SequentialSource
 
 ENDINGS = (".csv", ".tsv")
@@ -76,7 +77,12 @@ class TextRows(SequentialSource):
     working_bytes: int = 80 * 2**20
 
     def __post_init__(self) -> None:
-        self.has_paths = self.layout.paths is not None
+        layout = self.layout
+        self.has_paths = layout.paths is not None
+        if layout.names is not None:
+            read = {*layout.numbers, layout.paths}
+            others = (name for at, name in enumerate(layout.names) if at not in read and name)
+            self.note = note_of_unread(self.path, others)
 
     def pieces(self, row: int) -> Iterator[tuple[int, np.ndarray]]:
         """All rows, some lines at a time."""
@@ -135,19 +141,32 @@ def _layout(path: Path) -> _Layout | None:
         numbers = [
             column
             for column in range(len(rows[0]))
-            if all(_NUMBER.fullmatch(row[column].strip()) for row in body)
+            if _is_numeric([row[column].strip() for row in body])
         ]
         names = tuple(cell.strip() for cell in rows[0]) if is_header else None
         texts = [column for column in range(len(rows[0])) if column not in numbers]
         if names is not None:
-            # A running index, as data frames are written with.
-            numbers = [one for one in numbers if names[one] not in ("", "index", "row", "id")]
-            texts = [one for one in texts if rank_of_name(names[one]) < NO_PATHS] or texts
+            numbers = [one for one in numbers if not numbers_rows(names[one])]
+            called = [one for one in texts if rank_of_name(names[one]) < NO_PATHS]
+            # The index of a frame has no name.
+            likely = called or [one for one in texts if not names[one] or _has_paths(one, body)]
+        else:
+            likely = texts
         # Tables of attributes and lists of paths have texts, and a number or two.
-        if len(numbers) >= _LEAST_NUMBERS and len(texts) <= 1 and len(numbers) > 2 * len(texts):
-            paths = texts[0] if texts else None
+        if len(numbers) >= _LEAST_NUMBERS and len(likely) <= 1 and len(numbers) > 2 * len(texts):
+            paths = likely[0] if likely else None
             return _Layout(separator, names, tuple(numbers), paths, len(rows[0]))
     return None
+
+
+def _is_numeric(cells: list[str]) -> bool:
+    """Whether a column is of numbers, some of which may be missing."""
+    held = [cell for cell in cells if cell]
+    return bool(held) and all(_NUMBER.fullmatch(cell) for cell in held)
+
+
+def _has_paths(column: int, rows: list[list[str]]) -> bool:
+    return all("/" in row[column] or looks_like_image(row[column]) for row in rows)
 
 
 def _is_header(first: list[str], second: list[str]) -> bool:

@@ -12,7 +12,14 @@ from typing import IO, Literal
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.base import ArraySource, RawBytes, check_layout, stored_array, stored_as
+from streamclust.sources.base import (
+    ArraySource,
+    RawBytes,
+    WrappedSource,
+    check_layout,
+    stored_array,
+    stored_as,
+)
 from streamclust.sources.formats.npy_files import HEADER_LIMIT, read_header
 from streamclust.sources.formats.unpacking import BZIP2_MOST, DEFLATE_MOST, LZMA_MOST
 from streamclust.sources.formats.zip_members import is_zip_of, place_in_zip, zip_members
@@ -86,22 +93,20 @@ class PackedMember(SequentialSource):
         return _texts(self.file, self.paths)
 
 
-@dataclass(eq=False)
-class PathsBeside(ArraySource):
-    """Rows that stand as they are, with paths in another member."""
+class PathsBeside(WrappedSource):
+    """Rows that stand as they are, with paths in another member.
 
-    source: ArraySource
-    file: Path
-    paths: str
+    Parameters
+    ----------
+    source : ArraySource
+    file : Path
+    paths : str
+        The member.
+    """
 
-    def __post_init__(self) -> None:
-        self.path, self.shape = self.source.path, self.source.shape
-        self.dtype, self.order = self.source.dtype, self.source.order
-        self.has_paths = True
-
-    def read_rows(self, start: int, stop: int) -> np.ndarray:
-        """Read rows `start` to `stop`."""
-        return self.source.read(start, stop)
+    def __init__(self, source: ArraySource, file: Path, paths: str) -> None:
+        super().__init__(source)
+        self.file, self.paths, self.has_paths = file, paths, True
 
     def iter_paths(self) -> Iterator[str]:
         """The texts of the member of paths."""

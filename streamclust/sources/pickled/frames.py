@@ -6,6 +6,7 @@ References: ``BlockManager.__reduce__`` in ``pandas.core.internals.managers``, `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -45,6 +46,9 @@ _ARROW_TEXTS = _globals(
     "pandas.arrays ArrowStringArray", "pandas.core.arrays.string_arrow ArrowStringArray"
 )
 _TEXTS = _globals("pandas._libs.arrays __pyx_unpickle_NDArrayBacked")
+# Of numbers that may be missing, or are mostly 0.
+_NUMBERS_BESIDE = ("FloatingArray", "IntegerArray", "SparseArray")
+_ARROW_NUMBERS = re.compile(r"halffloat|float|double|u?int\d+")
 _BESIDE = _SLICE | _RESTORE | _CHUNKED | _BUFFER | _TYPE | _BYTEARRAY
 
 
@@ -150,7 +154,12 @@ class _Frame:
             elif content and isinstance(content[3], Items):
                 columns += zip(places.tolist(), self._objects(content), strict=True)
             elif isinstance(values, Made) and len(places) == 1:
-                columns.append((int(places[0]), self._texts(values)))
+                self._check_are_no_numbers(values, int(places[0]))
+                kind = values.target.name
+                texts = self._texts(values) or Unread(f"is a column of pandas' {kind}")
+                columns.append((int(places[0]), texts))
+            else:
+                columns += ((place, Unread("is no column of texts")) for place in places.tolist())
         found: dict[str, object] = {}
         for place, column in sorted(columns, key=lambda one: one[0]):
             found[self._name(place)] = column
@@ -158,6 +167,25 @@ class _Frame:
             found[str(dtype)] = self._columns(blocks)
         found[INDEX] = self._index(self.axes[1])
         return found
+
+    def _check_are_no_numbers(self, values: Made, place: int) -> None:
+        """Refuse a column of numbers that is in no array of numpy: it would be left out."""
+        kind = values.target.name
+        word = self._arrow_word(values) if kind == "ArrowExtensionArray" else ""
+        if kind in _NUMBERS_BESIDE or _ARROW_NUMBERS.fullmatch(word):
+            raise _Unknown(
+                f"column {self._name(place)} is a {word or kind} of pandas' own, and numbers of "
+                "numpy's types are read: astype('float32'), or"
+            )
+
+    def _arrow_word(self, values: Made) -> str:
+        """The name of the type of a column that Arrow holds; empty where it is not told."""
+        made = self._state(values).get("_pa_array")
+        if isinstance(made, Made) and made.target in _CHUNKED and made.arguments:
+            made = next(_values(made.arguments[0]), None)
+        state = made.arguments[0] if isinstance(made, Made) and made.arguments else None
+        words = getattr(state[0], "arguments", None) if isinstance(state, tuple) and state else None
+        return words[0].word or "" if words and isinstance(words[0], ByteSpan) else ""
 
     def _columns(self, blocks: list[tuple[Array, np.ndarray]]) -> ArraySource:
         """The columns of one type in their order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle as op  # only the names of its opcodes are used
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from streamclust.errors import SourceError
-from streamclust.sources.base import ArraySource, OpenFile, opened
+from streamclust.sources.base import ArraySource, OpenFile, WrappedSource, opened
 from streamclust.sources.pickled.items import BATCH, CELL
 
 # Rows are taken out of a piece of the file that stays in the processor's cache.
@@ -198,26 +198,21 @@ class ArrowTexts:
         return SourceError(f"{self.path}: holds a column of {what}: save paths as a list of str")
 
 
-class WithPaths(ArraySource):
-    """Rows of a source, with their paths."""
+class WithPaths(WrappedSource):
+    """Rows of a source, with their paths.
 
-    has_paths = True
+    Parameters
+    ----------
+    source : ArraySource
+    texts : iterable of str
+        As many as there are rows; gone through anew each time.
+    """
 
     def __init__(self, source: ArraySource, texts: Any) -> None:
-        self.source, self.texts = source, texts
-        self.path, self.shape, self.dtype = source.path, source.shape, source.dtype
-        self.order = source.order
+        super().__init__(source)
+        self.texts, self.has_paths = texts, True
         places = getattr(texts, "places", None)
-        self.working_bytes = source.working_bytes + (0 if places is None else places.nbytes)
-
-    @classmethod
-    def of(cls, source: ArraySource, texts: Iterable[str]) -> WithPaths:
-        """Rows with as many paths."""
-        return cls(source, texts)
-
-    def read_rows(self, start: int, stop: int) -> np.ndarray:
-        """Read rows `start` to `stop`."""
-        return self.source.read_rows(start, stop)
+        self.working_bytes += 0 if places is None else places.nbytes
 
     def iter_paths(self) -> Iterator[str]:
         """The paths of all rows."""

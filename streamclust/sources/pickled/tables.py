@@ -12,12 +12,13 @@ import numpy as np
 from streamclust.errors import SourceError
 from streamclust.sources.base import ArraySource, StoredArray, check_layout, stored_as
 from streamclust.sources.formats.appended_arrays import joined
-from streamclust.sources.members import NO_PATHS, rank_of_name
+from streamclust.sources.members import NO_PATHS, note_of_unread, rank_of_name
 from streamclust.sources.pickled.frames import INDEX, Made, Unread, frame_of
 from streamclust.sources.pickled.items import TEXT, Array, ByteSpan, Global, Items, Kinds, Run
 from streamclust.sources.pickled.named import (
     AGAIN,
     MOST_NAMED,
+    Texts,
     lacking,
     named_values,
     texts_of,
@@ -77,13 +78,17 @@ def table_of(path: Path, value: object, member: str | None, stored: Stored) -> A
     if table.has_paths:
         return table
     is_named = is_frame or (isinstance(value, Items) and value.width == 2)
-    return _with_paths(path, table, named, is_named)
+    listed, texts = _paths_among(path, len(table), named, is_named)
+    if is_frame:
+        others = (one for one, _ in named if one not in (*tables, listed, INDEX))
+        table.note = note_of_unread(path, others)
+    return table if texts is None else WithPaths(table, texts)
 
 
-def _with_paths(
-    path: Path, table: ArraySource, named: list[tuple[str, object]], is_named: bool
-) -> ArraySource:
-    """The table with the likeliest of the lists of texts that are as long."""
+def _paths_among(
+    path: Path, n_rows: int, named: list[tuple[str, object]], is_named: bool
+) -> tuple[str, Texts | None]:
+    """The likeliest of the lists of texts that are as long, and its name; None where none is."""
     ranked = []
     for name, one in named:
         rank = rank_of_name(name) if is_named else 0
@@ -94,18 +99,16 @@ def _with_paths(
         if isinstance(one, Unread):
             raise SourceError(f"{path}: {name}: {one.reason}: save the paths as a list of str")
         if found := texts_of(path, one):
-            ranked.append((rank, found))
+            ranked.append((rank, name, found))
         elif is_named and (row := lacking(one)) is not None:
             raise SourceError(f"{path}: {name}: row {row} has no path that is text: each needs one")
-    fitting = [(rank, found) for rank, found in ranked if len(found) == len(table)]
-    if not fitting:
-        if ranked:
-            raise SourceError(
-                f"{path}: holds {len(table)} rows, and {len(ranked[0][1])} paths: save as many of "
-                "both"
-            )
-        return table
-    return WithPaths.of(table, min(fitting, key=lambda one: one[0])[1])
+    fitting = [one for one in ranked if len(one[2]) == n_rows]
+    if ranked and not fitting:
+        raise SourceError(
+            f"{path}: holds {n_rows} rows, and {len(ranked[0][2])} paths: save as many of both"
+        )
+    _, name, texts = min(fitting, key=lambda one: one[0], default=(0, "", None))
+    return name, texts
 
 
 def _values(value: object) -> list[object]:
@@ -228,7 +231,7 @@ def _rows(path: Path, items: Items) -> ArraySource | None:
         source = RowPlaces(path, shape, stored_as(kind.dtype), kind.dtype, places)
     if kind.text < 0:
         return source
-    return WithPaths.of(source, TextPlaces(path, _joined(run.places[kind.text] for run in runs)))
+    return WithPaths(source, TextPlaces(path, _joined(run.places[kind.text] for run in runs)))
 
 
 def _joined(places: Iterable[Any]) -> np.ndarray:

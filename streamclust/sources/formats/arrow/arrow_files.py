@@ -91,6 +91,7 @@ class ArrowRows(SequentialSource):
 
     def __post_init__(self) -> None:
         self.has_paths = self.columns.paths is not None
+        self.note = self.columns.note
 
     def pieces(self, row: int) -> Iterator[tuple[int, np.ndarray]]:
         """Rows, as near as can be from `row` on."""

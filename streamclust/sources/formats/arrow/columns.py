@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import check_layout
-from streamclust.sources.members import name_of_paths
+from streamclust.sources.members import descriptor_columns, name_of_paths, note_of_unread
 
 _SHOWN = 12
 # Of many columns, more rows at once are read faster.
 _PIECE_BYTES, _WIDE_PIECE_BYTES = 4 * 2**20, 16 * 2**20
+_TEXTS_AT_ONCE = 65_536
 _TEXTS = ("string", "large_string", "string_view")
 
 
@@ -33,6 +34,8 @@ class Columns:
         Numbers of a row; None where only the rows tell.
     dtype : dtype
     paths : str or None
+    note : str
+        What is to be said of others.
     """
 
     values: tuple[str, ...]
@@ -40,6 +43,7 @@ class Columns:
     width: int | None
     dtype: np.dtype
     paths: str | None
+    note: str = ""
 
 
 def import_pyarrow(path: Path, kind: str) -> Any:
@@ -100,7 +104,7 @@ def path_column(schema: Any) -> str | None:
 
 def columns_of(path: Path, schema: Any, wanted: str | None) -> Columns:
     """Choose the columns of a table: those of lists first, then all floating-point ones, then all
-    integers but an index.
+    integers, but for those that number rows.
 
     Raises
     ------
@@ -127,17 +131,16 @@ def columns_of(path: Path, schema: Any, wanted: str | None) -> Columns:
         ((name, kind),) = lists.items()
         width = kind.list_size if types.is_fixed_size_list(kind) else None
         return Columns((name,), True, width, _dtype(path, name, kind.value_type), paths)
-    floats = [name for name, kind in fields.items() if types.is_floating(kind)]
-    integers = [
-        name
+    kinds = {
+        name: "f" if types.is_floating(kind) else "i" if types.is_integer(kind) else "other"
         for name, kind in fields.items()
-        if types.is_integer(kind) and not name.startswith("__index") and name != "Unnamed: 0"
-    ]
-    numbers = floats or integers
+    }
+    numbers = descriptor_columns(kinds)
     if wanted is not None or not numbers:
         raise SourceError(f"{path}: holds no column of lists of numbers, but {_listed(schema)}")
     dtype = np.result_type(*(_dtype(path, name, fields[name]) for name in numbers))
-    return Columns(tuple(numbers), False, len(numbers), dtype, paths)
+    note = note_of_unread(path, (name for name in fields if name not in (*numbers, paths)))
+    return Columns(tuple(numbers), False, len(numbers), dtype, paths, note)
 
 
 def rows_a_piece(columns: Columns, width: int) -> int:
@@ -201,7 +204,7 @@ def with_width(path: Path, columns: Columns, batches: Iterator[Any]) -> Columns:
         column = checked_column(path, batch, columns.values[0])
         if len(column) and column[0].is_valid:
             width = len(column[0].values)
-            return Columns(columns.values, True, width, columns.dtype, columns.paths)
+            return replace(columns, width=width)
         if len(column):
             raise null_error(path, columns.values[0], 0)
     raise SourceError(f"{path}: has 0 rows: there is nothing to cluster")
@@ -218,9 +221,13 @@ def texts_of(path: Path, name: str, batches: Iterator[Any]) -> Iterator[str]:
     first = 0
     for batch in batches:
         column = checked_column(path, batch, name)
-        if column.null_count:
-            raise null_error(path, name, first + _first_null(column))
-        yield from column.to_pylist()
+        for start in range(0, len(column), _TEXTS_AT_ONCE):
+            part = column.slice(start, _TEXTS_AT_ONCE)
+            # Also the values of a dictionary may be missing.
+            part = part.dictionary_decode() if hasattr(part, "dictionary_decode") else part
+            if part.null_count:
+                raise null_error(path, name, first + start + _first_null(part))
+            yield from part.to_pylist()
         first += len(batch)
 
 

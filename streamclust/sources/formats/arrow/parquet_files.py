@@ -64,6 +64,7 @@ class ParquetRows(SequentialSource):
 
     def __post_init__(self) -> None:
         self.has_paths = self.columns.paths is not None
+        self.note = self.columns.note
 
     def pieces(self, row: int) -> Iterator[tuple[int, np.ndarray]]:
         """Rows from the beginning of a row group on."""
