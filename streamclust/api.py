@@ -288,6 +288,8 @@ def convert(
     from streamclust.events import Events
 
     held = sources.held_sets(source)
+    if held is not None and len(held) != 1:
+        raise SettingsError(f"{', '.join(held) or 'nothing'}: one set is converted at a time")
     opened = sources.open_source(source) if held is None else next(iter(held.values()))
     listed = None if paths is None else sources.iter_paths(paths)
     events = Events(*observers)

@@ -191,6 +191,11 @@ def embed_images(
                 advance(len(found[0]))
         try:
             archives.check()
+            if record_of(images, models) != record:
+                raise SourceError(
+                    f"{images.place}: images were replaced while they were read: give the command "
+                    "again"
+                )
         except SourceError:
             rows.remove()
             raise

@@ -69,9 +69,13 @@ class Preprocessing:
     def with_statistics(self, mean: Three | None, std: Three | None) -> Preprocessing:
         """The same with other means and deviations, whichever levels they are of."""
         given = [value for values in (mean, std) if values is not None for value in values]
-        if max(given, default=0.0) > _MOST_OF_ONE:
-            return replace(self, scale=1.0, mean=mean or self.mean, std=std or self.std)
-        return replace(self, mean=mean or self.mean, std=std or self.std)
+        scale = 1.0 if max(given, default=0.0) > _MOST_OF_ONE else 1 / _WHITE
+        if not given or scale < self.scale:
+            return replace(self, mean=mean or self.mean, std=std or self.std)
+        # What is not given is of the levels that it was of before.
+        factor = scale / self.scale
+        own_mean, own_std = (tuple(factor * v for v in three) for three in (self.mean, self.std))
+        return replace(self, scale=scale, mean=mean or own_mean, std=std or own_std)
 
 
 PRESETS = {
@@ -170,7 +174,7 @@ def _told_size(found: Mapping[str, Any]) -> dict[str, Any]:
         told["height"], told["width"] = next(iter(sizes.values()))
     share = _number(found.get("crop_pct"))
     shorter = found.get("size")
-    if isinstance(shorter, dict) and (edge := _number(shorter.get("shortest_edge"))):
+    if told and isinstance(shorter, dict) and (edge := _number(shorter.get("shortest_edge"))):
         # The image is scaled to the edge, and the square is cut out of that.
         share = min(told["height"], told["width"]) / edge
     if share is not None and 0 < share <= 1:
@@ -189,9 +193,10 @@ def _size(value: Any) -> tuple[int, int] | None:
         sides = sides[1:] if sides[0] in (1, 3) else sides[:2]
     if len(sides) == 1:
         sides = sides * 2
-    if len(sides) != 2 or not all(type(one) is int and one > 0 for one in sides):
+    numbers = [_number(one) for one in sides]
+    if len(sides) != 2 or not all(one and one > 0 and one.is_integer() for one in numbers):
         return None
-    return sides[0], sides[1]
+    return int(sides[0]), int(sides[1])
 
 
 def _number(value: Any) -> float | None:

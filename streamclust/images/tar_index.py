@@ -103,10 +103,14 @@ def _members(file: OpenFile, size: int) -> Iterator[tuple[int, _Member]]:
     # Some writers leave out the empty blocks that end an archive.
     while place < size:
         if place + _BLOCK > size:
+            if not any(taken(file, place, size - place)):
+                return
             raise SourceError(f"{file.path}: was cut short at byte {size}: copy it again")
         member = _member(file, place)
         if member is None:
-            return
+            # Archives may be appended to one another, empty blocks included.
+            place += _BLOCK
+            continue
         is_whole_file = member.is_file and not member.is_sparse
         end = member.start + member.size if is_whole_file else member.next_place
         if end > size:

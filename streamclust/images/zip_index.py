@@ -22,6 +22,7 @@ from streamclust.sources import OpenFile, opened
 
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")
+_COUNTS = 2**16
 _LOCATOR64 = struct.Struct("<4sLQL")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
@@ -68,8 +69,8 @@ class ZipIndex(MemberIndex):
         """
         listed = MemberList()
         with opened(path) as file:
-            start, count, shift = _find_directory(file, path.stat().st_size)
-            for place, member in _members(file, start, count):
+            span, count, shift = _find_directory(file, path.stat().st_size)
+            for place, member in _members(file, span, count):
                 if not member.name.endswith("/"):
                     listed.add(member.name, place)
             index = cls(path, *listed.in_order(), prefix=listed.prefix, shift=shift)
@@ -106,8 +107,8 @@ class ZipIndex(MemberIndex):
         return data
 
 
-def _find_directory(file: OpenFile, size: int) -> tuple[int, int, int]:
-    """Tell where the central directory starts, how many entries it has, and the shift."""
+def _find_directory(file: OpenFile, size: int) -> tuple[range, int, int]:
+    """Tell where the central directory is, how many entries it tells of, and the shift."""
     tail_start = max(0, size - _END.size - 0xFFFF)
     tail = taken(file, tail_start, size - tail_start)
     found = tail.rfind(b"PK\5\6")
@@ -126,14 +127,21 @@ def _find_directory(file: OpenFile, size: int) -> tuple[int, int, int]:
     shift = end - length - start
     if shift < 0:
         raise SourceError(f"{file.path}: its zip directory is damaged: copy it again")
-    return start + shift, count, shift
+    return range(start + shift, start + shift + length), count, shift
 
 
-def _members(file: OpenFile, place: int, count: int) -> Iterator[tuple[int, _Member]]:
-    for _ in range(count):
+def _members(file: OpenFile, span: range, count: int) -> Iterator[tuple[int, _Member]]:
+    place, n_members = span.start, 0
+    while place < span.stop:
         member = _member(file, place)
         yield place, member
-        place = member.next_place
+        place, n_members = member.next_place, n_members + 1
+    # Writers that know no zip64 count on from 0 behind the 65,535th.
+    if place != span.stop or (n_members - count) % _COUNTS:
+        raise SourceError(
+            f"{file.path}: its zip directory has {n_members} members where {count} are told of: "
+            "copy it again"
+        )
 
 
 def _member(file: OpenFile, place: int) -> _Member:

@@ -109,8 +109,6 @@ def open_new(job: Job, given: CaseLike | CaseInputs) -> NewCase:
         are of different numbers of rows.
     """
     case = find_case(given)
-    for words in case.notes:
-        job.events.note(words)
     folder = job.workspace.folder
     stored = {one.name: one for one in descriptor_sets(job.workspace) if not one.is_mixed}
     known = {name: path for name, path in case.descriptors.items() if name in stored}
@@ -123,6 +121,8 @@ def open_new(job: Job, given: CaseLike | CaseInputs) -> NewCase:
     if left_out:
         job.events.note(f"{', '.join(left_out)}: no such sets in {folder}: left out")
     case, sources, n_rows = open_sets(case, list(known))
+    for words in case.notes:
+        job.events.note(words)
     return NewCase(case, {n: _like(stored[n], one) for n, one in sources.items()}, n_rows)
 
 

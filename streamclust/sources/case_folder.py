@@ -427,6 +427,7 @@ def open_sets(
     sources = {name: _opened(path, case) for name, path in chosen.items()}
     if case.paths_file is None:
         case = _with_own_paths(case, sources)
+    case = replace(case, notes=(*case.notes, *(s.note for s in sources.values() if s.note)))
     n_paths = None if case.paths_file is None else count_paths(case.paths_file)
     return case, sources, check_rows(sources, n_paths, case.paths_file)
 

@@ -88,9 +88,7 @@ def open_held(array: Any, name: str) -> ArraySource:
     note = ""
     if is_frame(array):
         array, note = _with_descriptors_alone(array, name)
-    held = slices_of(array)
-    if held is None:
-        raise SourceError(f"{name}: is {type(array).__name__}, not an array: use numpy.asarray")
+    held = _slices(array, name)
     ndim = getattr(array, "ndim", 2)
     shape = check_layout(Path(name), tuple(held.shape) if ndim == 2 else array.shape, held.dtype)
     dtype = stored_as(held.dtype)
@@ -98,6 +96,22 @@ def open_held(array: Any, name: str) -> ArraySource:
     source.note, source.working_bytes = note, held.chunk_bytes
     source.state = FileState(_fingerprint(array, source), inode=0)
     return source
+
+
+def _slices(array: Any, name: str) -> Slices:
+    try:
+        held = slices_of(array)
+        if held is not None and not held.in_memory and not is_dask(array):
+            held[:1]
+    except (TypeError, RuntimeError) as error:
+        # Of tensors with gradients, on other devices, or of types that numpy has not.
+        reason = " ".join(str(error).split())[:200]
+        raise SourceError(
+            f"{name}: is no array of numpy's ({reason}): tensor.detach().float().cpu().numpy()"
+        ) from None
+    if held is None:
+        raise SourceError(f"{name}: is {type(array).__name__}, not an array: use numpy.asarray")
+    return held
 
 
 def _with_descriptors_alone(frame: Any, name: str) -> tuple[Any, str]:

@@ -75,9 +75,11 @@ class Outputs:
                 f"{target} is there, and not as this command wrote it: name another file, or "
                 "--overwrite it"
             )
-        staged = _staged(target)
+        staged, was_there = _staged(target), target.exists()
         try:
             yield staged
+            if target.exists() and not (was_there or overwrite):
+                raise SettingsError(f"{target} was made meanwhile: name another file")
             if not may_write(self.folder):
                 os.replace(staged, target)
                 return

@@ -123,7 +123,25 @@ def open_array(path: Path, member: str | None = None) -> ArraySource:
             return stored_array(path, shape, data.dtype, "F" if is_matlab else "C", payload)
         chunk = _chunk(path, data, is_matlab)
         dtype = stored_as(data.dtype)
-        return DatasetRows(path, shape, dtype, path, name, paths, is_matlab, chunk)
+        rows = DatasetRows(path, shape, dtype, path, name, paths, is_matlab, chunk)
+        rows.note = _note_of_missing(path, data)
+        return rows
+
+
+def _note_of_missing(path: Path, data: Any) -> str:
+    """What is said of values that were never written."""
+    if data.chunks is None:
+        n_chunks, n_there = 1, int(data.id.get_storage_size() > 0)
+    else:
+        sides = zip(data.shape, data.chunks, strict=True)
+        n_chunks = math.prod(-(-side // chunk) for side, chunk in sides)
+        n_there = data.id.get_num_chunks()
+    if n_there >= n_chunks:
+        return ""
+    return (
+        f"{path.name}: {n_chunks - n_there} of {n_chunks} chunks of '{data.name}' were never "
+        f"written: their values are {data.fillvalue}, as HDF5 has it"
+    )
 
 
 def _members(content: Any) -> dict[str, Member]:

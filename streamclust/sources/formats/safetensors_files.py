@@ -19,8 +19,8 @@ from streamclust.sources.formats.brain_floats import BrainFloats
 from streamclust.sources.members import Member, chosen_member
 
 ENDINGS = (".safetensors",)
-# As the library itself refuses longer ones.
-_MOST_HEADER = 100_000_000
+# A hundred thousand tensors; what JSON makes of it takes ten times as much.
+_MOST_HEADER = 8_000_000
 _BEGINNING = re.compile(rb".{8}\s*\{\s*(\}|\")", re.DOTALL)
 _DTYPES = {
     **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2"},
@@ -54,6 +54,9 @@ def open_array(path: Path, member: str | None = None) -> ArraySource:
     start, stop = header[name]["data_offsets"]
     if not 0 <= start <= stop <= size - first:
         raise SourceError(f"{path}: ends before tensor '{name}' does: copy it again")
+    end = first + max(one["data_offsets"][1] for one in header.values())
+    if end < size:
+        raise SourceError(f"{path}: has {size} bytes, and its tensors end at {end}: copy it again")
     payload = RawBytes(first + start, stop - start)
     if header[name]["dtype"] == "BF16":
         return BrainFloats.opened(path, shape, payload)

@@ -24,9 +24,10 @@ from streamclust.sources.pickled.named import named_values, texts_of
 from streamclust.sources.pickled.rows import WithPaths
 
 ENDINGS = (".pt", ".pth")
+# Which of their arguments tells, where it is there, that signs are not those of the bytes.
 _REBUILD = {
-    Global("torch._utils", "_rebuild_tensor_v2"),
-    Global("torch._utils", "_rebuild_tensor_v3"),
+    Global("torch._utils", "_rebuild_tensor_v2"): 6,
+    Global("torch._utils", "_rebuild_tensor_v3"): 7,
 }
 _PARAMETER = Global("torch._utils", "_rebuild_parameter")
 _ORDERED = Global("collections", "OrderedDict")
@@ -106,6 +107,8 @@ class _Tensors:
 
     def reduce(self, target: Global, arguments: tuple[Any, ...]) -> object:
         if target in _REBUILD and len(arguments) >= 4 and isinstance(arguments[0], _Storage):
+            if any(arguments[_REBUILD[target] :]):
+                raise Refusal("a tensor of other signs than its bytes tell (resolve_neg() it)")
             storage, offset, shape, strides = arguments[:4]
             sizes = (offset, *shape, *strides) if _are_tuples(shape, strides) else (-1,)
             if all(type(one) is int and one >= 0 for one in sizes) and len(shape) == len(strides):

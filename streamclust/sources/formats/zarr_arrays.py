@@ -125,7 +125,14 @@ def open_array(path: Path, member: str | None = None) -> ArraySource:
                 f"{path}: its chunks {chunk} take {math.prod(chunk) * dtype.itemsize >> 20} MiB "
                 "each: write it again in chunks of some thousand rows"
             )
-        return ZarrRows(path, shape, stored_as(dtype), path, name, paths, chunk)
+        rows = ZarrRows(path, shape, stored_as(dtype), path, name, paths, chunk)
+        missing = node.nchunks - node.nchunks_initialized
+        if missing and node.shards is None:
+            rows.note = (
+                f"{path.name}: {missing} of {node.nchunks} chunks are not there: their values are "
+                f"{node.fill_value}, as Zarr has it"
+            )
+        return rows
 
 
 def _arrays(top: Path) -> dict[str, Any]:
