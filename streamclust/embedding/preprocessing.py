@@ -74,8 +74,8 @@ class Preprocessing:
             return replace(self, mean=mean or self.mean, std=std or self.std)
         # What is not given is of the levels that it was of before.
         factor = scale / self.scale
-        own_mean, own_std = (tuple(factor * v for v in three) for three in (self.mean, self.std))
-        return replace(self, scale=scale, mean=mean or own_mean, std=std or own_std)
+        mean, std = mean or _times(factor, self.mean), std or _times(factor, self.std)
+        return replace(self, scale=scale, mean=mean, std=std)
 
 
 PRESETS = {
@@ -197,6 +197,11 @@ def _size(value: Any) -> tuple[int, int] | None:
     if len(sides) != 2 or not all(one and one > 0 and one.is_integer() for one in numbers):
         return None
     return int(sides[0]), int(sides[1])
+
+
+def _times(factor: float, three: Three) -> Three:
+    red, green, blue = three
+    return factor * red, factor * green, factor * blue
 
 
 def _number(value: Any) -> float | None:

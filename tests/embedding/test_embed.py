@@ -17,6 +17,7 @@ import streamclust
 from streamclust import api
 from streamclust.cli import commands
 from streamclust.embedding import SimpleModel, find_images
+from streamclust.embedding.preprocessing import PRESETS, told_by_metadata
 from streamclust.errors import MemoryBudgetError, SettingsError, SourceError, WorkspaceError
 from streamclust.events import Message
 from streamclust.images import ImageStore
@@ -251,6 +252,36 @@ def test_a_killed_command_goes_on_at_the_batch(photos, tmp_path, killed_at, monk
     said.clear()
     streamclust.embed(photos, tmp_path / "case", observers=[said.append])
     assert "holds the descriptors of these images already" in said[0].text
+
+
+def test_images_that_are_replaced_meanwhile(photos, tmp_path, monkeypatch):
+    described = SimpleModel.__call__
+
+    def replaces_one(model, pictures):
+        image = photos / "2" / "002.png"
+        image.write_bytes((photos / "1" / "001.png").read_bytes())
+        return described(model, pictures)
+
+    with monkeypatch.context() as changed:
+        changed.setattr(SimpleModel, "__call__", replaces_one)
+        with pytest.raises(SourceError, match="images were replaced while they were read"):
+            streamclust.embed(photos, tmp_path / "case")
+    assert not (tmp_path / "case" / "embedding.json").exists()
+
+
+def test_levels_of_what_is_given_and_what_is_not():
+    imagenet = PRESETS["imagenet"]
+    white = np.full((1, 2, 2, 3), 255, np.uint8)
+    wanted = imagenet.values(white, "nchw")
+    mean, std = (tuple(255 * v for v in three) for three in (imagenet.mean, imagenet.std))
+    for given in ((mean, None), (None, std), (mean, std), (imagenet.mean, None)):
+        found = imagenet.with_statistics(*given).values(white, "nchw")
+        np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_sizes_that_are_whole_floats():
+    made, _ = told_by_metadata({"size": '{"shortest_edge": 256.0}', "crop_size": "224"})
+    assert (made.height, made.width, made.crop) == (224, 224, 224 / 256)
 
 
 def test_bad_images_are_left_out_and_told(photos, tmp_path):

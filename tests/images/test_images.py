@@ -262,6 +262,17 @@ def test_more_members_than_16_bits_count(tmp_path):
     store = ImageStore(tmp_path / "many.zip")
     assert sum(1 for _ in store.names()) == 66_000
     assert store.read("v\\65999.jpg") == b"v/65999.jpg"
+    # As writers have it that know no zip64: the counts wrap, and all else fits 32 bits.
+    data = bytearray((tmp_path / "many.zip").read_bytes())
+    start, end64 = data.find(b"PK\1\2"), data.rfind(b"PK\6\6")
+    del data[end64 : data.rfind(b"PK\5\6")]
+    struct.pack_into("<2H2L", data, end64 + 8, 464, 464, end64 - start, start)
+    (tmp_path / "wrapped.zip").write_bytes(data)
+    assert sum(1 for _ in ImageStore(tmp_path / "wrapped.zip").names()) == 66_000
+    struct.pack_into("<H", data, end64 + 10, 465)
+    (tmp_path / "wrapped.zip").write_bytes(data)
+    with pytest.raises(SourceError, match="has 66000 members where 465 are told of"):
+        ImageStore(tmp_path / "wrapped.zip").read("v/1.jpg")
 
 
 def test_members_with_64_bit_sizes(tmp_path):

@@ -281,3 +281,12 @@ def test_archives_in_a_case_folder(shards, tmp_path):
     (folder / "more.zip").write_bytes(b"other")
     with pytest.raises(SourceError, match=r"more\.zip: changed while it was read"):
         marks.check()
+
+
+def test_archives_appended_to_one_another(tmp_path):
+    first, second = (make_tar(tmp_path / f"{n}.tar", NAMES[n::2]) for n in range(2))
+    both = tmp_path / "both.tar"
+    both.write_bytes(first.read_bytes() + second.read_bytes())
+    store = ImageStore(both)
+    assert sorted(store.names()) == sorted(NAMES)
+    assert store.read(NAMES[1]) == content(NAMES[1])

@@ -52,3 +52,15 @@ def test_what_is_out_of_its_range_is_refused(tmp_path):
     case = write_case(tmp_path / "infinite", a=values)
     made = api.ingest(case, tmp_path / "out", store_dtype="float16", invalid="mask")
     assert made.store["descriptors/a/raw"].dtype == np.float16
+
+
+def test_rows_below_the_range_are_refused(tmp_path):
+    rows = ROWS.copy()
+    rows[:, 0] = 1e-9
+    case = write_case(tmp_path / "case", a=rows)
+    made = api.ingest(case, tmp_path / "out", store_dtype="float16")
+    assert not made.store["descriptors/a/raw"][:, 0].any()
+    rows[7] = 1e-9
+    case = write_case(tmp_path / "other", a=rows)
+    with pytest.raises(SourceError, match="row 7 holds up to 1e-09, which float16 has as 0"):
+        api.ingest(case, tmp_path / "other_out", store_dtype="float16")

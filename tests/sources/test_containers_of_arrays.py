@@ -426,3 +426,27 @@ class TestVectors:
         refused(path, "row 7 has 6 columns, and the first 5")
         path.write_bytes(content[:-3])
         refused(path, "bytes are no whole number of rows of 5 columns")
+
+
+def test_values_that_were_never_written_are_told(tmp_path):
+    array = zarr.create_array(tmp_path / "a.zarr", shape=(40, 5), chunks=(10, 5), dtype="f4")
+    array[:20] = ROWS[:20]
+    assert "2 of 4 chunks are not there: their values are 0.0" in open_source(
+        tmp_path / "a.zarr"
+    ).note
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("x", (40, 5), "f4", chunks=(10, 5))
+        data[:10] = ROWS[:10]
+    assert "3 of 4 chunks of '/x' were never written" in open_source(tmp_path / "a.h5").note
+    array[20:] = ROWS[20:]
+    assert open_source(tmp_path / "a.zarr").note == ""
+
+
+def test_bytes_behind_tensors_are_not_passed_over(tmp_path):
+    header = json.dumps({"x": {"dtype": "F32", "shape": [40, 5], "data_offsets": [0, 800]}})
+    head = len(header).to_bytes(8, "little") + header.encode()
+    (tmp_path / "a.safetensors").write_bytes(head + ROWS.tobytes())
+    check(tmp_path / "a.safetensors")
+    (tmp_path / "a.safetensors").write_bytes(head + ROWS.tobytes() + b"more")
+    refused(tmp_path / "a.safetensors", "and its tensors end at")

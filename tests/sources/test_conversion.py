@@ -86,3 +86,72 @@ def test_on_the_command_line(made):
     result = CliRunner().invoke(commands, command, catch_exceptions=False)
     assert result.exit_code == 0
     np.testing.assert_array_equal(np.load(made / "b.npy"), np.concatenate([ROWS, ROWS[:3]]))
+
+
+def test_what_is_read_and_folders_of_others_stay(made):
+    (made / "photos.zarr").mkdir()
+    (made / "photos.zarr" / "mine.txt").write_text("mine")
+    (made / "x.zarr").write_text("mine")
+    (made / "link.npy").symlink_to(made / "list.csv")
+    for name in ("photos.zarr", "x.zarr", "link.npy"):
+        with pytest.raises(SettingsError, match="was not written so"):
+            streamclust.convert(made / "a.npy", made / name, overwrite=True)
+    streamclust.convert(made / "a.npy", made / "b.zarr", paths=made / "list.csv")
+    for source, out in (("a.npy", "a.npy"), ("b.zarr/descriptors", "b.zarr")):
+        with pytest.raises(SettingsError, match="is what is read, or a part of it"):
+            streamclust.convert(made / source, made / out, overwrite=True)
+    assert (made / "photos.zarr" / "mine.txt").read_text() == "mine"
+    assert (made / "x.zarr").read_text() == "mine"
+    np.testing.assert_array_equal(np.load(made / "a.npy"), ROWS)
+
+
+def test_two_do_not_write_one_file(made):
+    class Slow:
+        shape, dtype, ndim, chunks = ROWS.shape, ROWS.dtype, 2, (500, 7)
+
+        def __getitem__(self, rows):
+            if rows.start == 0 and rows.stop == 500:
+                with pytest.raises(SettingsError, match="is being written by another command"):
+                    streamclust.convert(made / "a.npy", made / "b.npy")
+            return ROWS[rows]
+
+    streamclust.convert(Slow(), made / "b.npy")
+    np.testing.assert_array_equal(np.load(made / "b.npy"), ROWS)
+    assert not list(made.glob(".*"))
+
+
+def test_what_was_made_meanwhile_stays(made):
+    class Meanwhile:
+        shape, dtype, ndim, chunks = ROWS.shape, ROWS.dtype, 2, (500, 7)
+
+        def __getitem__(self, rows):
+            (made / "b.npy").write_text("mine")
+            return ROWS[rows]
+
+    with pytest.raises(SettingsError, match="is there: name another"):
+        streamclust.convert(Meanwhile(), made / "b.npy")
+    assert (made / "b.npy").read_text() == "mine"
+
+
+def test_what_a_killed_one_left_goes(made):
+    left = made / ".b.npy.part"
+    left.mkdir()
+    (left / "b.npy").write_text("half")
+    streamclust.convert(made / "a.npy", made / "b.npy")
+    assert not left.exists()
+
+
+def test_one_set_at_a_time(made):
+    with pytest.raises(SettingsError, match="a, b: one set is converted at a time"):
+        streamclust.convert({"a": ROWS, "b": ROWS}, made / "b.npy")
+
+
+def test_names_of_paths_that_are_no_text(made):
+    folder = made / "rows"
+    folder.mkdir()
+    for row in range(3):
+        np.save(folder / f"a{row}.npy", ROWS[0])
+    (folder / "a2.npy").rename(folder / "\udcff.npy")
+    for ending in ("npy", "zarr", "parquet"):
+        with pytest.raises(SourceError, match="is no name in UTF-8"):
+            streamclust.convert(folder, made / f"b.{ending}")

@@ -113,3 +113,21 @@ def test_lines_that_end_otherwise_than_was_counted(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r", 700).replace(b"\r", b"\n", 699))
     with pytest.raises(SourceError, match="does not hold the 699 rows that it tells of"):
         open_source(path)[:]
+
+
+def test_an_empty_cell_is_a_missing_number(tmp_path):
+    frame = pd.DataFrame(ROWS, columns=list("abcde"))
+    frame.loc[0, "c"] = np.nan
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(SourceError, match="line 2, column 3: is empty"):
+        open_source(tmp_path / "a.csv")[:]
+
+
+@pytest.mark.parametrize("name", ["ID", "image_id", "Unnamed: 0", "index"])
+def test_columns_that_number_rows_are_no_descriptors(tmp_path, name):
+    frame = pd.DataFrame(ROWS, columns=list("abcde"))
+    frame.insert(0, name, range(700))
+    frame.insert(3, "label", ["cat", "dog"] * 350)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    check(tmp_path / "a.csv")
+    assert open_source(tmp_path / "a.csv").note == f"a.csv: not read as descriptors: {name}, label"

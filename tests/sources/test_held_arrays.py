@@ -88,3 +88,44 @@ def test_one_array_has_no_name(tmp_path):
 def test_what_is_no_table_of_numbers_is_refused(tmp_path, held, words):
     with pytest.raises(SourceError, match=words):
         api.plan(held)
+
+
+def test_what_was_written_to_a_map_that_is_copied(tmp_path):
+    np.save(tmp_path / "rows.npy", ROWS)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="c")
+    mapped[:] = 7
+    assert (open_held(mapped, "a")[:] == 7).all()
+
+
+def test_masked_values_are_refused():
+    masked = np.ma.masked_greater(ROWS, 1)
+    with pytest.raises(SourceError, match="a: has masked values"):
+        open_held(masked, "a")
+    np.testing.assert_array_equal(open_held(np.ma.array(ROWS), "a")[:], ROWS)
+
+
+def test_columns_of_frames_that_are_no_descriptors():
+    frame = pd.DataFrame(ROWS, columns=list("abcdef"))
+    source = open_held(frame.assign(id=range(300), name="x", is_car=False, n=1), "a")
+    np.testing.assert_array_equal(source[:], ROWS)
+    assert source.note == "a: not read as descriptors: id, name, is_car, n"
+
+
+def test_chunks_of_lazy_arrays_count_in_memory():
+    whole = ROWS.nbytes
+    assert open_held(zarr.array(ROWS, chunks=(300, 6)), "a").working_bytes == whole
+    assert open_held(dask.array.from_array(ROWS, chunks=(150, 6)), "a").working_bytes == whole
+
+
+class NoArray:
+    """As a tensor with a gradient."""
+
+    shape, dtype, ndim = (3, 2), "torch.float32", 2
+
+    def __getitem__(self, rows):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+
+def test_tensors_that_are_no_arrays():
+    with pytest.raises(SourceError, match=r"requires grad.*tensor\.detach\(\)"):
+        open_held(NoArray(), "a")

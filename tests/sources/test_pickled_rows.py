@@ -180,6 +180,31 @@ def test_frames_of_several_types(tmp_path):
     check(path / "float32", ROWS, PATHS)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "told"),
+    [
+        ("Float32", "FloatingArray"),
+        ("Int16", "IntegerArray"),
+        ("Sparse[float32]", "SparseArray"),
+        ("float32[pyarrow]", "float"),
+    ],
+)
+def test_columns_of_numbers_are_not_left_out(tmp_path, dtype, told):
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame(ROWS.round()).rename(columns=str)
+    path = save(tmp_path, frame.astype({"3": dtype}))
+    refused(path, f"column 3 is a {told} of pandas' own")
+
+
+def test_columns_that_are_not_read(tmp_path):
+    colour = pd.Categorical(["red", "blue"] * (N_ROWS // 2))
+    frame = pd.DataFrame(ROWS).assign(is_car=True, colour=colour)
+    path = save(tmp_path, frame.assign(path=PATHS))
+    check(path, ROWS, PATHS)
+    assert open_source(path).note.endswith("not read as descriptors: is_car, colour")
+    refused(save(tmp_path, frame.assign(path=pd.Categorical(PATHS))), "path: is a column of")
+
+
 # Of pandas 1.5 and numpy 1.26: pickletools.optimize(pickle.dumps(DataFrame(
 # {"a": [1.0, 2.0], "b": [3.0, 4.0], "path": ["x.jpg", "y.jpg"]}), 4)).
 PANDAS_1 = (

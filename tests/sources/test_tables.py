@@ -292,3 +292,22 @@ def test_what_many_columns_hold_is_reckoned(tmp_path):
         held.append(open_source(tmp_path / "a.x").working_bytes - 2 * group.total_byte_size)
     pieces = [2**24 // (4 * n_columns) * 4 * n_columns for n_columns in (3, 6)]
     assert held[0] - 2 * pieces[0] == held[1] - 2 * pieces[1]
+
+
+def test_missing_values_of_a_dictionary_are_no_paths(tmp_path):
+    values = pa.array(["a.jpg", None], pa.string())
+    names = pa.DictionaryArray.from_arrays(pa.array([0, 1] * 150, pa.int8()), values)
+    as_feather(tmp_path / "a.arrow", pa.table({"path": names, "v": fixed()}))
+    with pytest.raises(SourceError, match="row 1 of 'path' holds no value"):
+        list(open_source(tmp_path / "a.arrow").iter_paths())
+
+
+def test_columns_that_are_not_read_are_told(tmp_path):
+    numbers = {f"f{at}": ROWS[:, at] for at in range(6)}
+    table = pa.table({"image_id": range(300), **numbers, "size": range(300), "path": PATHS})
+    as_parquet(tmp_path / "a.parquet", table)
+    check(tmp_path / "a.parquet", paths=PATHS)
+    told = "a.parquet: not read as descriptors: image_id, size"
+    assert open_source(tmp_path / "a.parquet").note == told
+    case, *_ = open_sets(find_case(tmp_path / "a.parquet"))
+    assert case.notes == (told,)
