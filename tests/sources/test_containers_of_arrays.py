@@ -431,9 +431,9 @@ class TestVectors:
 def test_values_that_were_never_written_are_told(tmp_path):
     array = zarr.create_array(tmp_path / "a.zarr", shape=(40, 5), chunks=(10, 5), dtype="f4")
     array[:20] = ROWS[:20]
-    assert "2 of 4 chunks are not there: their values are 0.0" in open_source(
-        tmp_path / "a.zarr"
-    ).note
+    assert (
+        "2 of 4 chunks are not there: their values are 0.0" in open_source(tmp_path / "a.zarr").note
+    )
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "a.h5", "w") as file:
         data = file.create_dataset("x", (40, 5), "f4", chunks=(10, 5))
