@@ -78,6 +78,7 @@ def _first_look(
 
     if not holds_images_alone(Path(given)):
         return None
+    _check_is_no_input(given, out)
     Events(*observers).note(
         f"{given}: images without descriptors: a first look, by colour, layout and shape alone; "
         "streamclust embed describes them by a network"
@@ -98,12 +99,20 @@ def _inputs(
     from streamclust.sources import CaseInputs
     from streamclust.store import Outputs
 
+    _check_is_no_input(case, out)
     if paths is None or isinstance(paths, str | Path):
         return CaseInputs(case, paths, images)
     workspace = Workspace(out, create=True)
     outputs = Outputs(workspace.folder, Events(*observers).warn)
     with workspace.lock(), list_file(paths, outputs) as listed:
         return CaseInputs(case, listed, images)
+
+
+def _check_is_no_input(case: Any, out: PathLike) -> None:
+    """Refuse to write results among what they are made of, which a later command would read."""
+    is_folder = isinstance(case, str | Path) and Path(case).is_dir()
+    if is_folder and Path(case).resolve() == Path(out).resolve():
+        raise SettingsError(f"{out} is the folder that is read: name another --out")
 
 
 def _run(

@@ -389,7 +389,7 @@ def update(job: Job, new: CaseLike | CaseInputs) -> None:
         When a step does not fit the budget: one of adding, and nothing is changed; one of
         measuring, and the same command with more memory goes on from there.
     """
-    sets = add_new_rows(job, new)
+    sets, is_new = add_new_rows(job, new)
     settings = job.settings.having(**settings_of_outliers(job.workspace))
     of_sets = replace(job, settings=settings.having(descriptors=tuple(sets)))
     for name in sets:
@@ -402,7 +402,7 @@ def update(job: Job, new: CaseLike | CaseInputs) -> None:
     of_sets.run(DrawSet(name) for name in sets)
     for name in sets:
         tell_choice(of_sets, name)
-    tell_changes(of_sets, sets)
+    tell_changes(of_sets, sets, is_new=is_new)
     for stored in descriptor_sets(job.workspace):
         if words := stored.stale_words:
             job.events.warn(words)

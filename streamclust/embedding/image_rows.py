@@ -287,7 +287,7 @@ def read_record(case: Path) -> dict[str, Any] | None:
     """
     try:
         return dict(json.loads((case / RECORD).read_text(encoding="utf-8")))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError, RecursionError):
         raise SourceError(f"{case / RECORD}: cannot be read: make the case again") from None

@@ -34,7 +34,7 @@ def open_session(file: Path, output: str | None) -> Any:
     """
     onnxruntime = _runtime()
     if not file.is_file():
-        raise SourceError(f"{file}: is no file: check --model")
+        raise SourceError(f"{file}: is no file: name a network in ONNX, or --model simple")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -133,7 +133,9 @@ def sides(shape: Any) -> str:
 
 def unusable(file: Path, error: Exception) -> SourceError:
     reason = " ".join(str(error).split())[:200]
-    return SourceError(f"{file}: cannot be used as a network in ONNX ({reason})")
+    return SourceError(
+        f"{file}: cannot be used as a network in ONNX ({reason}): export or copy it again"
+    )
 
 
 def digests(file: Path) -> dict[str, str]:

@@ -493,11 +493,13 @@ def _draw_cumulative(axes: Axes, ratio: np.ndarray, kept: int, wanted: float | N
     at_end = kept > 0.8 * len(ratio)
     if wanted is not None:
         axes.axhline(wanted, color=INK, lw=1, ls=(0, (5, 4)))
-        above = summed[-1] < wanted
-        style: dict[str, Any] = {"ha": "right", "va": "bottom" if above else "top"}
+        # On the side where the curve has not come to: it passes the line where it keeps enough.
+        at = 0.01 if kept > 0.25 * len(ratio) else 0.99
+        style: dict[str, Any] = {"ha": "left" if at < 0.5 else "right"}
+        above = at < 0.5 or summed[-1] < wanted
+        style |= {"va": "bottom" if above else "top", "transform": axes.get_yaxis_transform()}
         y = wanted + (0.01 if above else -0.015)
-        style["transform"] = axes.get_yaxis_transform()
-        write(axes, 0.94 if at_end else 0.99, y, f"asked for: {percent(wanted)}", **style)
+        write(axes, at, y, f"asked for: {percent(wanted)}", **style)
     axes.plot([kept, kept], [0, summed[kept]], color=MARK, lw=1.2)
     axes.plot([kept], [summed[kept]], "o", color=MARK, ms=8, mec="white", mew=1.5, zorder=5)
     axes.annotate(

@@ -114,7 +114,7 @@ def open_new(job: Job, given: CaseLike | CaseInputs) -> NewCase:
     known = {name: path for name, path in case.descriptors.items() if name in stored}
     if not known:
         raise SourceError(
-            f"{case.root}: none of {', '.join(case.descriptors)} is a set of {folder}, "
+            f"{', '.join(case.descriptors)}: no set of {folder}, "
             f"which has {', '.join(stored)}: files are called as their sets"
         )
     left_out = [name for name in case.descriptors if name not in known]

@@ -179,7 +179,8 @@ def _check_sets(workspace: Workspace, file: Path, lines: Sequence[NameLine]) -> 
         )
     if len(stored) > 1 and not all(line.set for line in lines):
         number = next(line.number for line in lines if not line.set)
-        raise SettingsError(f"{file}: line {number}: tells no set: write {', '.join(stored[:3])}")
+        known = _shown(stored)
+        raise SettingsError(f"{file}: line {number}: tells no set: add a column set, of {known}")
 
 
 def _clustering_of(workspace: Workspace, file: Path, line: NameLine) -> tuple[str, str]:

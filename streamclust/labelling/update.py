@@ -67,8 +67,9 @@ _COUNTS = ("before", "gained", "moved_in", "moved_out")
 CLUSTER_CHANGES = ("set", "clustering", "cluster", "name", *_COUNTS, "after", "psi")
 
 
-def add_new_rows(job: Job, given: CaseLike | CaseInputs) -> list[str]:
-    """Add rows to all sets, and let their clusterings go on; gives the names of the sets.
+def add_new_rows(job: Job, given: CaseLike | CaseInputs) -> tuple[list[str], bool]:
+    """Add rows to all sets, and let their clusterings go on; gives the names of the sets, and
+    whether there were any to add.
 
     Raises
     ------
@@ -85,11 +86,12 @@ def add_new_rows(job: Job, given: CaseLike | CaseInputs) -> list[str]:
     sets = [stored for stored in descriptor_sets(job.workspace) if not stored.is_mixed]
     new = open_new(job, given)
     _check_files(job.workspace, sets, new)
-    if _is_there(job.workspace, sets, new):
-        job.events.note(f"{new.case.root}: already in {job.workspace.folder}: nothing to add")
-    else:
+    is_new = not _is_there(job.workspace, sets, new)
+    if is_new:
         _add(job, sets, new)
-    return [stored.name for stored in sets]
+    else:
+        job.events.note(f"{new.case.root}: already in {job.workspace.folder}: nothing to add")
+    return [stored.name for stored in sets], is_new
 
 
 def _check_files(workspace: Workspace, sets: Sequence[DescriptorSet], new: NewCase) -> None:
@@ -254,8 +256,8 @@ def settings_of_outliers(workspace: Workspace) -> dict[str, Any]:
     return then
 
 
-def tell_changes(job: Job, sets: list[str]) -> None:
-    """Write the tables of the last update of some sets, and say what they come to.
+def tell_changes(job: Job, sets: list[str], *, is_new: bool) -> None:
+    """Write the tables of the last update of some sets; where it `is_new`, say what they come to.
 
     Every clustering has a line of label_changes.csv; cluster_changes.csv is of the recommended
     ones. ``largest_move`` is that of a cluster's mean, in parts of its distance to the nearest
@@ -272,6 +274,10 @@ def tell_changes(job: Job, sets: list[str]) -> None:
     ]
     lines = chain.from_iterable(starmap(_cluster_lines, changed))
     job.outputs.table(CLUSTERS_FILE, CLUSTER_CHANGES, lines)
+    if not is_new:
+        if changed:
+            job.events.note(f"what the last update changed: {CHANGES_FILE}, {CLUSTERS_FILE}")
+        return
     for stored, clustering, changes in changed:
         _tell(job, stored, clustering, changes)
         _tell_choice(job, stored, clustering)

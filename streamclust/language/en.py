@@ -310,6 +310,7 @@ TOLD = {
 }
 
 SCRIPT = {
+    "rows-shown": "All {rows}, by {axis}, coloured by cluster.",
     "rows-drawn": "{rows} drawn by chance, by {axis}, coloured by cluster.",
     "beyond": "Beyond the edges: {n}.",
     "two-components": "first two components",

@@ -309,6 +309,7 @@ TOLD = {
 }
 
 SCRIPT = {
+    "rows-shown": "Все {rows}; оси: {axis}; цвет — кластер.",
     "rows-drawn": "{rows} выбрано случайно; оси: {axis}; цвет — кластер.",
     "beyond": "За краями: {n}.",
     "two-components": "первые две компоненты",

@@ -160,6 +160,7 @@ def _of_set(job: Job, one: SetParts, points: Points, words: Words) -> dict[str, 
     return {
         "name": one.name,
         "points": len(points.rows),
+        "placed": job.set(one.name).n_rows - job.set(one.name).n_invalid,
         "rows": packed(points.rows, "<u4"),
         "plots": [
             {

@@ -14,6 +14,7 @@ from streamclust.errors import SourceError
 from streamclust.sources.base import (
     ArraySource,
     FileState,
+    by_number,
     check_unchanged,
     is_pattern,
     place_of,
@@ -23,6 +24,7 @@ from streamclust.sources.opening import open_source
 from streamclust.sources.other_formats import check_is_no_address, in_one_line
 from streamclust.sources.paths import count_mismatch, count_paths, looks_like_image
 from streamclust.sources.readers import format_of, known_endings
+from streamclust.sources.row_files import holds_a_row
 
 PATHS_NAME = "images_paths.csv"
 IMAGE_FOLDERS = ("row_data", "raw_data")
@@ -139,6 +141,8 @@ def find_case(given: CaseLike | CaseInputs, descriptors: Sequence[str] | None = 
         state = None if paths_file is None else FileState.of(paths_file)
         return CaseFolder(Path("arrays"), chosen, paths_file, images, state)
     is_named = True
+    if not isinstance(path, str | Path | Sequence):
+        raise SourceError(f"{type(path).__name__}: is no case: name files, or give an array")
     for one in [path] if isinstance(path, str | Path) else path:
         check_is_no_address(one)
     if isinstance(path, str | Path):
@@ -146,7 +150,7 @@ def find_case(given: CaseLike | CaseInputs, descriptors: Sequence[str] | None = 
         place, _ = place_of(top)
         if not (place.exists() or is_pattern(top)):
             raise SourceError(f"{top}: does not exist: check the path")
-        is_named = not top.is_dir() or format_of(top) is not None
+        is_named = not top.is_dir() or format_of(top) is not None or _is_one_set(top)
         files, root = ([top], place.parent) if is_named else (_folder_files(top), top)
     else:
         files = [Path(file) for file in path]
@@ -166,6 +170,32 @@ def find_case(given: CaseLike | CaseInputs, descriptors: Sequence[str] | None = 
         images=images or _find_images(root),
         paths_state=None if paths_file is None else FileState.of(paths_file),
         notes=(*_other_lists(root, paths_file), *([] if is_named else _unread(root, files))),
+    )
+
+
+def _is_one_set(top: Path) -> bool:
+    """Whether a folder is no case, but a set of ``.npy`` files of a row each.
+
+    Raises
+    ------
+    SourceError
+        When its files may as well be the shards of one set as a set each.
+    """
+    if (top / "descriptors").is_dir() or (top / PATHS_NAME).is_file():
+        return False
+    endings = known_endings(of_text=False)
+    files = by_number(item for item in _visible(top) if item.name.lower().endswith(endings))
+    if len(files) < 2 or len({re.sub(r"\d+", "", file.name) for file in files}) > 1:
+        return bool(files) and holds_a_row(files[0]) and holds_a_row(files[-1])
+    if holds_a_row(files[0]) and holds_a_row(files[-1]):
+        return True
+    first, last = (open_source(file).shape[1] for file in (files[0], files[-1]))
+    if first != last:
+        return False
+    raise SourceError(
+        f"{top}: {len(files)} files of {first} columns whose names differ in numbers alone: "
+        f"'{top / ('*' + files[0].suffix)}' names them as one set, and a folder called descriptors "
+        "in it, or their names one by one, as a set each"
     )
 
 
@@ -390,7 +420,7 @@ def check_rows(
     """
     counts = {name: len(source) for name, source in sources.items()}
     if n_paths is not None:
-        counts[PATHS_NAME] = n_paths
+        counts[PATHS_NAME if paths_file is None else paths_file.name] = n_paths
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} {count}" for name, count in counts.items())
         n_rows = {len(source) for source in sources.values()}

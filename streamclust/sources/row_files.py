@@ -86,9 +86,7 @@ def open_row_files(path: Path, files: Sequence[Path]) -> RowFiles | None:
     SourceError
         When another file is no ``.npy``, or the first is damaged.
     """
-    if files[0].suffix.lower() != _ENDING:
-        return None
-    if not all(map(_holds_a_row, (files[0], files[-1]))):
+    if not all(map(holds_a_row, (files[0], files[-1]))):
         return None
     header, first = _parsed(files[0], files[0].read_bytes())
     others = [file for file in files if file.suffix != files[0].suffix]
@@ -111,7 +109,10 @@ def open_row_files(path: Path, files: Sequence[Path]) -> RowFiles | None:
     )
 
 
-def _holds_a_row(file: Path) -> bool:
+def holds_a_row(file: Path) -> bool:
+    """Whether a ``.npy`` file holds one row."""
+    if file.suffix.lower() != _ENDING or not file.is_file():
+        return False
     with open(file, "rb") as opened:
         start = opened.read(HEADER_LIMIT)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,25 @@ def open_shards(path: Path, files: Sequence[Path]) -> ArraySource:
         When one cannot be read, or has rows of another width or type.
     """
     parts = [open_file(file) for file in files]
-    return parts[0] if len(parts) == 1 else Shards(path, parts)
+    if len(parts) == 1:
+        return parts[0]
+    source = Shards(path, parts)
+    source.note = _note_of_gap(path, [file.stem for file in files]) or parts[0].note
+    return source
+
+
+def _note_of_gap(path: Path, names: Sequence[str]) -> str:
+    """What is said of a number that is missing among those which the names end with."""
+    found = [re.fullmatch(r"(.*?)(\d{1,9})\D*", name) for name in names]
+    if None in found or len({one[1] for one in found if one}) > 1:
+        return ""
+    numbers = [int(one[2]) for one in found if one]
+    if numbers[0] > 1 or numbers[-1] > 2 * len(numbers):
+        return ""
+    missing = next((n for n in range(numbers[0], numbers[-1]) if n not in numbers), None)
+    if missing is None:
+        return ""
+    return f"{path}: number {missing} is missing among its {len(names)} files: check them"
 
 
 def open_folder(path: Path) -> ArraySource:

@@ -472,7 +472,7 @@ def test_what_is_no_network_or_no_images(photos, tmp_path):
     (tmp_path / "a.onnx").write_bytes(b"?" * 100)
     with pytest.raises(SourceError, match="cannot be used as a network in ONNX"):
         streamclust.embed(photos, tmp_path / "case", models=tmp_path / "a.onnx")
-    with pytest.raises(SourceError, match=r"none\.onnx: is no file: check --model"):
+    with pytest.raises(SourceError, match=r"none\.onnx: is no file: name a network"):
         streamclust.embed(photos, tmp_path / "case", models=tmp_path / "none.onnx")
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="holds no images"):

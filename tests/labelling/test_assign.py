@@ -195,7 +195,7 @@ def test_files_that_do_not_fit(out, values, tmp_path):
     with pytest.raises(SourceError, match=r"holds float64, and a in .* float32: if they are the"):
         api.open(out).assign(file, to)
     np.save(tmp_path / "x.npy", values)
-    with pytest.raises(SourceError, match=r"none of x is a set of .*, which has a, b"):
+    with pytest.raises(SourceError, match=r"^x: no set of .*, which has a, b"):
         api.open(out).assign(tmp_path / "x.npy", to)
     np.save(file, values[:30])
     np.save(tmp_path / "b.npy", values[:20, :7])

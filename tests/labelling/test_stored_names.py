@@ -168,7 +168,7 @@ def test_names_of_a_clustering_that_is_not_there_wait_for_it(out, tmp_path):
     ("lines", "message"),
     [
         ([("x", "kmeans-5", 0, "car", "", "")], "no set is called x in .*: there are a, b"),
-        ([("", "kmeans-5", 0, "car", "", "")], "line 3: tells no set: write a, b"),
+        ([("", "kmeans-5", 0, "car", "", "")], "line 3: tells no set: add a column set, of a, b"),
         ([("a", "kmeans-9", 0, "car", "", "")], "a has no clustering kmeans-9: there are kmeans-3"),
         (
             [("a", "kmeans-5", j, "car", "", "") for j in range(3, 10)],

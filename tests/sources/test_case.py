@@ -244,7 +244,7 @@ def test_row_counts(tmp_path):
         ("paths\na/1.jpg\na/1.jpg\nb\nb\n", 2, "2 of its lines .*: without them there are as"),
         ("paths\na/1.jpg\na/1.jpg\nb\nb\n", 9, "2 of its lines repeat a path that stands above"),
         ("paths\na/1.jpg\na/2.jpg\n", 6, "there are 3 rows a path: list each path as often"),
-        ("paths\na/1.jpg\na/2.jpg\n", 5, r"images_paths.csv 2: all must"),
+        ("paths\na/1.jpg\na/2.jpg\n", 5, r"a 5, p.csv 2: all must"),
     ],
 )
 def test_why_a_list_does_not_fit(tmp_path, text, n_rows, cause):

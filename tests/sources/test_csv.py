@@ -131,3 +131,17 @@ def test_columns_that_number_rows_are_no_descriptors(tmp_path, name):
     frame.to_csv(tmp_path / "a.csv", index=False)
     check(tmp_path / "a.csv")
     assert open_source(tmp_path / "a.csv").note == f"a.csv: not read as descriptors: {name}, label"
+
+
+def test_whole_numbers_beside_others_are_no_descriptors(tmp_path):
+    frame = pd.DataFrame(ROWS, columns=list("abcde")).assign(width=[*range(640, 1340)])
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    check(tmp_path / "a.csv")
+    assert open_source(tmp_path / "a.csv").note == "a.csv: not read as descriptors: width"
+    sparse = (ROWS * 10).round().clip(0) / 10
+    sparse[:30, 2] = 0
+    np.savetxt(tmp_path / "b.csv", sparse, "%g", ",", header="a,b,c,d,e", comments="")
+    check(tmp_path / "b.csv", values=sparse)
+    whole = sparse.round()
+    np.savetxt(tmp_path / "c.csv", whole, "%g", ",", header="a,b,c,d,e", comments="")
+    check(tmp_path / "c.csv", values=whole)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from streamclust import api
 from streamclust.cli import commands
-from streamclust.errors import SourceError
+from streamclust.errors import SettingsError, SourceError
 
 ROWS = np.random.default_rng(0).normal(size=(60, 5)).astype("f4")
 PATHS = [f"x/{row}.jpg" for row in range(60)]
@@ -67,13 +67,21 @@ def test_further_rows_with_paths_that_a_program_holds(tmp_path):
 
 
 def test_a_list_of_a_person_is_not_written_over(tmp_path):
-    """Not even where the results are to be in the folder of the case."""
-    case, told = write_case(tmp_path / "case", a=ROWS), []
-    before = (case / "images_paths.csv").read_bytes()
-    api.ingest(case, case, paths=PATHS, observers=[lambda event: told.append(vars(event))])
-    assert (case / "images_paths.kept-1.csv").read_bytes() == before
+    case, out, told = write_case(tmp_path / "case", a=ROWS), tmp_path / "out", []
+    with pytest.raises(SettingsError, match="is the folder that is read: name another --out"):
+        api.ingest(case, case)
+    out.mkdir()
+    (out / "images_paths.csv").write_text("mine")
+    api.ingest(case, out, paths=PATHS, observers=[lambda event: told.append(vars(event))])
+    assert (out / "images_paths.kept-1.csv").read_text() == "mine"
     assert "kept as images_paths.kept-1.csv" in str(told)
-    assert api.open(case).store["images/path"][:].tolist() == PATHS
+    assert api.open(out).store["images/path"][:].tolist() == PATHS
+
+
+def test_arrays_in_files_are_ingested(tmp_path):
+    np.savez(tmp_path / "a.npz", osnet=ROWS, other=ROWS[:, :2])
+    made = api.ingest(tmp_path / "a.npz" / "osnet", tmp_path / "out")
+    np.testing.assert_array_equal(made.store["descriptors/osnet/raw"][...], ROWS)
 
 
 @pytest.mark.parametrize("wrong", [None, 5, "\ud800"])

@@ -146,3 +146,24 @@ def test_sets_whose_rows_come_with_other_paths(rows, tmp_path):
         open_sets(find_case(tmp_path))
     (tmp_path / "images_paths.csv").write_text("".join(f"{row}.jpg\n" for row in range(40)))
     assert open_sets(find_case(tmp_path))[2] == 40
+
+
+def test_a_number_that_is_missing_is_told(shards):
+    assert open_source(shards / "img_emb_*.npy").note == ""
+    (shards / "img_emb_3.npy").unlink()
+    assert "number 3 is missing among its 10 files" in open_source(shards / "img_emb_*.npy").note
+
+
+def test_a_folder_of_shards_alone_is_one_set_or_many(shards):
+    with pytest.raises(SourceError, match=r"11 files of 5 columns whose names differ in numbers"):
+        find_case(shards)
+    np.save(shards / "img_emb_10.npy", WHOLE[:, :3])
+    assert len(find_case(shards).descriptors) == 11
+
+
+def test_a_folder_of_row_files_alone_is_one_set(tmp_path):
+    for number, row in enumerate(WHOLE):
+        (tmp_path / "osnet").mkdir(exist_ok=True)
+        np.save(tmp_path / "osnet" / f"{number}.npy", row)
+    made = api.ingest(tmp_path / "osnet", tmp_path / "out")
+    np.testing.assert_array_equal(made.store["descriptors/osnet/raw"][...], WHOLE)

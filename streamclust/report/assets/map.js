@@ -39,7 +39,7 @@ function showPlot() {
   map.at = unpacked(map.plot.at, Uint16Array);
   const { axis, beyond } = map.plot;
   byId("map-note").textContent = [
-    words("rows-drawn", { rows: counted(set.points, "row"), axis }),
+    words(set.points < set.placed ? "rows-drawn" : "rows-shown", { rows: counted(set.points, "row"), axis }),
     ...(beyond ? [words("beyond", { n: beyond.toLocaleString(LANGUAGE) })] : []),
   ].join(" ");
   setTool();

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,18 +14,19 @@ import numpy as np
 
 from streamclust.errors import SourceError
 from streamclust.sources.base import check_layout, check_only_array
-from streamclust.sources.members import NO_PATHS, note_of_unread, numbers_rows, rank_of_name
+from streamclust.sources.members import NO_PATHS, descriptor_columns, note_of_unread, rank_of_name
 from streamclust.sources.paths import looks_like_image
 from streamclust.sources.sequential import SequentialSource
 
 ENDINGS = (".csv", ".tsv")
 # Of a first line: of thousands of numbers.
 _MOST_LINE = 2**20
-_LINES_LOOKED_AT = 3
+_LINES_LOOKED_AT = 20
 _PIECE_BYTES = 8 * 2**20
 _TEXTS_AT_ONCE = 65_536
 _FIELD = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(nan|inf|infinity)"
 _NUMBER = re.compile(_FIELD, re.IGNORECASE)
+_WHOLE = re.compile(r"[-+]?\d+")
 _SEPARATORS = (",", ";", "\t", " ")
 # Lines of a text that is a list of paths have one number at most.
 _LEAST_NUMBERS = 2
@@ -146,7 +147,8 @@ def _layout(path: Path) -> _Layout | None:
         names = tuple(cell.strip() for cell in rows[0]) if is_header else None
         texts = [column for column in range(len(rows[0])) if column not in numbers]
         if names is not None:
-            numbers = [one for one in numbers if not numbers_rows(names[one])]
+            chosen = descriptor_columns(_kinds(names, numbers, body))
+            numbers = [one for one in numbers if names[one] in chosen]
             called = [one for one in texts if rank_of_name(names[one]) < NO_PATHS]
             # The index of a frame has no name.
             likely = called or [one for one in texts if not names[one] or _has_paths(one, body)]
@@ -163,6 +165,15 @@ def _is_numeric(cells: list[str]) -> bool:
     """Whether a column is of numbers, some of which may be missing."""
     held = [cell for cell in cells if cell]
     return bool(held) and all(_NUMBER.fullmatch(cell) for cell in held)
+
+
+def _kinds(names: Sequence[str], columns: list[int], rows: list[list[str]]) -> dict[str, str]:
+    """Which columns are of whole numbers; those that begin with 0 alone are as the others are."""
+    cells = {names[one]: [row[one].strip() for row in rows] for one in columns}
+    whole = {name for name, held in cells.items() if all(map(_WHOLE.fullmatch, held))}
+    if len(whole) < len(cells):
+        whole = {name for name in whole if any(int(cell) for cell in cells[name])}
+    return {name: "i" if name in whole else "f" for name in cells}
 
 
 def _has_paths(column: int, rows: list[list[str]]) -> bool:
