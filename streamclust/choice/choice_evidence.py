@@ -22,7 +22,7 @@ from streamclust.passes.accumulators import Contingency, UniformSample
 from streamclust.steps import CaseShapes, Job, SetStep
 from streamclust.store import EVIDENCE, SCORES, DescriptorSet, StoredClustering, Workspace
 
-VERSION = 4
+VERSION = 5
 SAMPLE_ROWS = 16_384
 # Rows of the sample for each component that a mixture begins with.
 _LEAST_ROWS = 8
@@ -164,7 +164,7 @@ def _gaps(
     reference = NullReference(np.atleast_2d(scatter) / n_valid, n_valid, job.settings.random_state)
     with warnings.catch_warnings():
         ignore_convergence()
-        within = dict(zip(ks, passes.map("structureless data", reference, ks, "k"), strict=True))
+        within = dict(zip(ks, reference(ks, passes), strict=True))
     gaps = []
     for of, k in zip(scores, numbers, strict=True):
         undefined = math.nan, math.nan
@@ -219,6 +219,6 @@ class _Groups:
         if n_components < 2:
             return None
         # k-means may find fewer places than it is asked for centres.
-        centers = np.unique(sample_centers(self.sample, n_components, self.seed), axis=0)
+        centers = np.unique(sample_centers(self.sample, [n_components], self.seed)[0], axis=0)
         n_groups = MixtureGroups(self.sample)(centers)
         return n_groups if n_groups <= _HARDLY_MERGED * len(centers) else None

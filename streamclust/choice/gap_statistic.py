@@ -7,12 +7,19 @@ neither the number of rows nor their dimension is in the gap.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from streamclust.clustering import sample_centers, squared_distances, state
+from streamclust.clustering import (
+    ignore_convergence,
+    sample_centers,
+    squared_distances,
+    state,
+)
+from streamclust.passes import Passes
 
 # Rows that are drawn. More rows than these have centres that fit them no better than others:
 # the reference is then judged on rows of its own that did not fit its centres.
@@ -20,6 +27,11 @@ MOST_ROWS = 16_384
 # Beyond this many standard errors and this much more a gap is none of restarts and of chance.
 LEAST_ERRORS = 3.0
 LEAST_GAP = 0.02
+
+# The reference falls smoothly with k: between these, and steps of a fifth from there on, a line
+# over log k is as good as a reference of each k.
+_KNOTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 30)
+_STEP = 1.2
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
@@ -40,26 +52,43 @@ class NullReference:
     n_rows: int
     seed: int
 
-    def __call__(self, n_clusters: int) -> tuple[float, float]:
-        """log of the mean squared distance to the own of k centres, and its standard error."""
+    def __call__(self, n_clusters: Sequence[int], passes: Passes) -> list[tuple[float, float]]:
+        """For each k the log of the mean squared distance to the own of k centres, and its standard
+        error; of k between some knots by interpolation, so that no k tells on another."""
         if not np.trace(self.covariance) > 0:
-            return -math.inf, 0.0
-        spreads = [
-            self._log_within(n_clusters, number, draw)
-            for number, draw in enumerate((_gaussian, _uniform))
-        ]
-        return min(spreads)
+            return [(-math.inf, 0.0)] * len(n_clusters)
+        knots = sorted({knot for k in n_clusters for knot in _knots_about(k)})
+        spreads = partial(self._spreads, knots)
+        drawn = passes.map("structureless data", spreads, [_gaussian, _uniform], "draw")
+        within = np.array([min(pair) for pair in zip(*drawn, strict=True)])
+        at = np.log(n_clusters)
+        of_k = (np.interp(at, np.log(knots), column) for column in within.T)
+        return [(float(log), float(error)) for log, error in zip(*of_k, strict=True)]
 
-    def _log_within(self, n_clusters: int, number: int, draw: Draw) -> tuple[float, float]:
-        random = np.random.default_rng((self.seed, n_clusters, number))
+    def _spreads(self, n_clusters: Sequence[int], draw: Draw) -> list[tuple[float, float]]:
+        ignore_convergence()  # for the workers of a cluster, which are processes of their own
+        number = (_gaussian, _uniform).index(draw)
+        random = np.random.default_rng((self.seed, number))
         shape = min(self.n_rows, MOST_ROWS), len(self.covariance)
         rows = structureless(self.covariance, shape, random, draw)
-        centers = sample_centers(rows, n_clusters, state(self.seed, n_clusters, number))
+        of_ks = sample_centers(rows, n_clusters, state(self.seed, number))
         if self.n_rows > MOST_ROWS:
             rows = structureless(self.covariance, shape, random, draw)
-        nearest = squared_distances(rows, centers).min(axis=1).astype(np.float64)
-        mean = nearest.mean()
-        return float(np.log(mean)), float(nearest.std() / np.sqrt(len(nearest)) / mean)
+        nearest = (squared_distances(rows, centers).min(axis=1) for centers in of_ks)
+        return [_log_mean(squares.astype(np.float64)) for squares in nearest]
+
+
+def _knots_about(k: int) -> set[int]:
+    """The knots at or next to a number of clusters."""
+    knots = list(_KNOTS)
+    while knots[-1] < k:
+        knots.append(round(_STEP * knots[-1]))
+    return {max(knot for knot in knots if knot <= k), min(knot for knot in knots if knot >= k)}
+
+
+def _log_mean(squares: np.ndarray) -> tuple[float, float]:
+    mean = squares.mean()
+    return float(np.log(mean)), float(squares.std() / np.sqrt(len(squares)) / mean)
 
 
 def structureless(

@@ -17,11 +17,11 @@ from streamclust.settings import Settings
 from streamclust.steps import CaseShapes, Job, PartStep
 from streamclust.store import STABILITY, DescriptorSet, StoredClustering
 
-VERSION = 1
+VERSION = 2
 # Rows of each half, at most: two k-means of so many rows differ by what they happened to draw as
 # little as two of all rows where there are clear groups, and a refit takes seconds.
 HALF_ROWS = 8192
-# More restarts than that measure how well k-means is initialised.
+# More restarts than that, or breathed ones, measure how well k-means is initialised.
 _RESTARTS = 4
 _LEAST_ROWS_A_CLUSTER = 4
 

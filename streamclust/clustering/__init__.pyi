@@ -15,7 +15,7 @@ from .kmeans import moved_centers as moved_centers
 from .kmeans_sweep import FittedKMeans as FittedKMeans
 from .kmeans_sweep import SweepSettings as SweepSettings
 from .kmeans_sweep import fit_sweep as fit_sweep
-from .kmeans_sweep import ignore_convergence as ignore_convergence
-from .kmeans_sweep import sample_centers as sample_centers
-from .kmeans_sweep import squared_distances as squared_distances
-from .kmeans_sweep import state as state
+from .seeding import ignore_convergence as ignore_convergence
+from .seeding import sample_centers as sample_centers
+from .seeding import squared_distances as squared_distances
+from .seeding import state as state

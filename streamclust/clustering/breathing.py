@@ -46,10 +46,13 @@ def breathed(
     .. [1] Fritzke, B. (2020). Breathing k-means: superior k-means solutions through dynamic
        k-values. arXiv:2006.15666.
     """
+    # A large common offset would cost digits of the distances.
+    shift = rows.mean(axis=0, dtype=np.float64)
+    rows, centers = (np.asarray(one - shift, rows.dtype) for one in (rows, centers))
     best = _short(rows, centers, weights)
     added = min(_MOST_ADDED, len(centers), len(rows) - len(centers))
     while added and best.inertia_ > 0:
-        extra = _rows_of_largest_error(rows, best.cluster_centers_, added, random, weights)
+        extra = _rows_of_largest_error(rows, best, added, random, weights)
         more = np.concatenate([best.cluster_centers_, extra])
         more = _short(rows, more, weights).cluster_centers_
         kept = most_useful(rows, more, len(centers), weights)
@@ -58,11 +61,13 @@ def breathed(
             best = model
         else:
             added -= 1
-    return _lloyd(rows, best.cluster_centers_, weights)
+    found = _lloyd(rows, best.cluster_centers_, weights)
+    found.cluster_centers_ = found.cluster_centers_ + shift
+    return found
 
 
 def _short(rows: np.ndarray, centers: np.ndarray, weights: np.ndarray | None) -> Any:
-    return _lloyd(rows, centers, weights, max_iter=30, tol=1e-3)
+    return _lloyd(rows, centers, weights, max_iter=10, tol=1e-3)
 
 
 def _lloyd(rows: np.ndarray, centers: np.ndarray, weights: np.ndarray | None, **limits: Any) -> Any:
@@ -74,13 +79,14 @@ def _lloyd(rows: np.ndarray, centers: np.ndarray, weights: np.ndarray | None, **
 
 def _rows_of_largest_error(
     rows: np.ndarray,
-    centers: np.ndarray,
+    model: Any,
     count: int,
     random: np.random.RandomState,
     weights: np.ndarray | None,
 ) -> np.ndarray:
-    nearest, squares = _nearest(rows, centers, 1)
-    labels, squares = nearest[:, 0], squares[:, 0]
+    labels, centers = model.labels_, model.cluster_centers_
+    apart = rows - centers[labels]
+    squares = np.einsum("ij,ij->i", apart, apart).astype(np.float64)
     if weights is not None:
         squares = weights * squares
     errors = np.bincount(labels, squares, len(centers))
@@ -130,15 +136,19 @@ def most_useful(
 
 def _nearest(rows: np.ndarray, centers: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Numbers and squared distances (n_rows, count) of the nearest centres, nearest first."""
-    from sklearn.metrics.pairwise import euclidean_distances
-
-    # As scikit-learn's k-means does: a large common offset would cost digits.
-    shift = centers.mean(axis=0, dtype=np.float64)
+    shift = centers.mean(axis=0)
+    centers = centers - shift
+    doubled, lengths = (-2 * centers).T, np.einsum("ij,ij->i", centers, centers)
     numbers = np.empty((len(rows), count), np.int64)
     squares = np.empty((len(rows), count))
     for start in range(0, len(rows), SLICE_ROWS):
         piece = slice(start, start + SLICE_ROWS)
-        squared = euclidean_distances(rows[piece] - shift, centers - shift, squared=True)
-        numbers[piece] = np.argsort(squared, axis=1, kind="stable")[:, :count]
-        squares[piece] = np.take_along_axis(squared, numbers[piece], 1)
+        own = rows[piece] - shift
+        # All are less the row's own squared length, which tells none from another.
+        partial = own @ doubled + lengths
+        near = np.argpartition(partial, min(count, len(centers) - 1), axis=1)[:, :count]
+        values = np.take_along_axis(partial, near, 1)
+        order = np.lexsort((near, values), axis=1)
+        numbers[piece] = np.take_along_axis(near, order, 1)
+        squares[piece] = np.take_along_axis(values, order, 1)
     return numbers, squares

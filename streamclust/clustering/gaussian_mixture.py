@@ -373,7 +373,7 @@ class LabelPosterior:
 class GaussianMixture:
     """See `fit_mixtures`."""
 
-    version = 3
+    version = 4
     depends_on = ("covariance_type", "max_iter", "tol", "random_state")
     takes_k = True
     labeller = HighestPosterior

@@ -9,7 +9,8 @@ import numpy as np
 
 from streamclust.clustering.base import Clustering
 from streamclust.clustering.breathing import NEAREST_BYTES
-from streamclust.clustering.kmeans_sweep import FittedKMeans, SweepSettings, fit_sweep, sample_size
+from streamclust.clustering.kmeans_sweep import FittedKMeans, SweepSettings, fit_sweep
+from streamclust.clustering.seeding import sample_size
 from streamclust.memory import Need
 from streamclust.passes import BLOCKS_A_WINDOW, Passes, Rows
 from streamclust.passes.accumulators import SLICE_ROWS, Assignment, LloydStep
@@ -170,7 +171,7 @@ def passing_needs(rows: Rows, ks: Sequence[int], fixed: int = 0) -> list[Need]:
 class KMeans(ContinuingCenters):
     """See `streamclust.clustering.kmeans_sweep`."""
 
-    version = 3
+    version = 4
     depends_on = DEPENDS_ON
     takes_k = True
     labeller = NearestCenter
@@ -189,7 +190,7 @@ class KMeans(ContinuingCenters):
 class MiniBatchKMeans(ContinuingCenters):
     """See `streamclust.clustering.kmeans_sweep`, its first two stages with few restarts."""
 
-    version = 3
+    version = 4
     depends_on = ("batch_size", "random_state")
     takes_k = True
     labeller = NearestCenter

@@ -1,23 +1,26 @@
 """k-means for all k of a sweep in the same passes over the rows.
 
-Three stages, each over all k at once: restarts on a uniform sample choose the seeds, scikit-learn's
-`MiniBatchKMeans` learns from shuffled batches of all rows, exact Lloyd passes run to convergence.
-Of so few rows that the sample holds them all, the best restarts are breathed instead (`breathed`).
-Centres that are given go straight to the exact passes.
+Three stages, each over all k at once: restarts on a uniform sample choose the seeds (`Seeding`),
+scikit-learn's `MiniBatchKMeans` learns from shuffled batches of all rows, exact Lloyd passes run to
+convergence. Where the sample holds all rows, its seeds go straight to the exact passes, as given
+centres do.
 
 scikit-learn's `MiniBatchKMeans` as a learner of a fold, for batches of any size.
-
-k-means on a sample that lies in memory, for what is judged on other rows of the sample.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from streamclust.clustering.breathing import breathed
+from streamclust.clustering.seeding import (
+    Sample,
+    Seeding,
+    holds_all_rows,
+    sample_size,
+    state,
+)
 from streamclust.errors import SettingsError
 from streamclust.passes import Passes, Rows
 from streamclust.passes.accumulators import NOTHING, Assignment, LloydStep, UniformSample
@@ -74,61 +77,6 @@ class MiniBatches:
         )
 
 
-_RESTARTS = 2
-_TOLERANCE = 1e-3
-_PASSES = 50
-
-
-def sample_centers(rows: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
-    """Centres (n_clusters, n_columns) of the better of two short k-means runs."""
-    from sklearn.cluster import KMeans
-
-    model = KMeans(
-        n_clusters, n_init=_RESTARTS, max_iter=_PASSES, tol=_TOLERANCE, random_state=seed
-    )
-    return model.fit(rows).cluster_centers_
-
-
-def squared_distances(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:
-    """Squared distances (n_rows, n_centers) of rows to centres."""
-    from sklearn.metrics.pairwise import euclidean_distances
-
-    return euclidean_distances(rows, centers, squared=True)
-
-
-def state(*numbers: int) -> int:
-    """A seed of 31 bits that follows from several numbers."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0] >> 1)
-
-
-def ignore_convergence() -> None:
-    """Silence what scikit-learn says of runs that are cut short on purpose.
-
-    Call it inside `warnings.catch_warnings` around all threads, which share the filters: a task
-    could not restore them in order.
-    """
-    from sklearn.exceptions import ConvergenceWarning
-
-    if not any(
-        action == "ignore" and kind is ConvergenceWarning
-        for action, _, kind, _, _ in warnings.filters
-    ):
-        warnings.simplefilter("ignore", ConvergenceWarning)
-
-
-SAMPLE_ROWS = 16_384
-SAMPLE_ROWS_A_CLUSTER = 256
-
-# Measured on overlapping mixtures: short restarts on quarters of the sample, the best few refined
-# on all of it, end 0.5 to 2 % lower than full runs of the same cost.
-_QUARTERS = 4
-_REFINED = 3
-_BREATHED_STARTS = 8
-_MOST_BREATHED = 8
-# Of fewer rows a quarter would not have those far out.
-LEAST_ROWS = SAMPLE_ROWS // _QUARTERS
-
-
 @dataclass(frozen=True)
 class SweepSettings:
     """How a sweep is run; the names are scikit-learn's.
@@ -139,8 +87,7 @@ class SweepSettings:
         As `sklearn.cluster.KMeans`: exact passes begin with the centres of an array, of shape
         (n_clusters, n_columns), and keep their order.
     n_init : int
-        Restarts on quarters of the sample, of 4,096 rows at least where there are so many; the
-        best three are refined on all of it.
+        Restarts on parts of a sample (`Seeding`).
     max_iter : int
         Exact Lloyd passes at most; none leaves the centres as the mini-batches had them.
     tol : float
@@ -230,7 +177,7 @@ def fit_sweep(
         raise SettingsError(
             f"n_samples={n_rows} should be >= n_clusters={ks[-1]}: ask for fewer clusters"
         )
-    seen = _Sample(sample[0], sample[1] if rows.extras else None)
+    seen = Sample(sample[0], sample[1] if rows.extras else None)
     given = settings.given_centers
     centers = _learned(rows, seen, ks, settings, passes) if given is None else [given]
     labelled = zip(ks, centers, Assignment(centers)(seen.values)[0].T, strict=True)
@@ -245,46 +192,14 @@ def fit_sweep(
     return fitted
 
 
-def sample_size(n_clusters: int) -> int:
-    """Rows of the sample that seeds a clustering."""
-    return max(SAMPLE_ROWS, SAMPLE_ROWS_A_CLUSTER * n_clusters)
-
-
-class _Sample(NamedTuple):
-    """Rows (n_sampled, n_columns) of random order, and their weights (n_sampled,) if they have any.
-
-    What is drawn are rows, each as likely as the others: it is their weights that make the sample
-    stand for all.
-    """
-
-    values: np.ndarray
-    weights: np.ndarray | None = None
-
-    def part(self, rows: slice) -> "_Sample":
-        weights = None if self.weights is None else self.weights[rows]
-        return _Sample(self.values[rows], weights)
-
-    @property
-    def n_rows(self) -> int:
-        return len(self.values)
-
-    @property
-    def variance(self) -> float:
-        """The mean variance of the columns."""
-        if self.weights is None:
-            return float(self.values.var(axis=0, dtype=np.float64).mean())
-        mean = np.average(self.values, axis=0, weights=self.weights)
-        squares = ((self.values - mean) ** 2).mean(axis=1)
-        return float(np.average(squares, weights=self.weights))
-
-
 def _learned(
-    rows: Rows, sample: _Sample, ks: list[int], settings: SweepSettings, passes: Passes
+    rows: Rows, sample: Sample, ks: list[int], settings: SweepSettings, passes: Passes
 ) -> list[np.ndarray]:
     """Centres for each k, as the restarts on the sample and the mini-batches leave them."""
-    centers = _seeds(sample, ks, settings, passes)
+    seeding = Seeding(sample, settings.init, settings.n_init, settings.seed)
+    centers = seeding.seeds(ks, passes)
     # Of restarts that saw all rows, the best one is a minimum already: noise could only spoil it.
-    sampled = [k for k in ks if not _holds_all_rows(sample, k)]
+    sampled = [k for k in ks if not holds_all_rows(sample, k)]
     if sampled:
         learners = [MiniBatches(centers[k], state(settings.seed, k)) for k in sampled]
         learned = passes.fold(
@@ -294,75 +209,10 @@ def _learned(
     return [centers[k] for k in ks]
 
 
-def _breathed_starts(n_rows: int) -> int:
-    """How many of the best starts are breathed: of fewer rows more, for each takes less time."""
-    return 1 if n_rows > LEAST_ROWS else max(_REFINED, min(_MOST_BREATHED, LEAST_ROWS // n_rows))
-
-
-def _holds_all_rows(sample: _Sample, n_clusters: int) -> bool:
-    """Whether there were fewer rows than the sample of so many clusters asks for."""
-    return sample.n_rows < sample_size(n_clusters)
-
-
-def _seeds(
-    sample: _Sample, ks: list[int], settings: SweepSettings, passes: Passes
-) -> dict[int, np.ndarray]:
-    with warnings.catch_warnings():
-        # Around all threads, which share the filters: a task could not restore them in order.
-        ignore_convergence()
-        seeds = passes.map("seeding k-means", _Seed(sample, settings), ks[::-1], "k")
-    return dict(zip(ks, seeds[::-1], strict=True))
-
-
-@dataclass(frozen=True)
-class _Seed:
-    """Centres of the best of many k-means runs on the first rows of the sample."""
-
-    sample: _Sample
-    settings: SweepSettings
-
-    def __call__(self, k: int) -> np.ndarray:
-        ignore_convergence()  # for the workers of a cluster, which are processes of their own
-        size = min(sample_size(k), self.sample.n_rows)
-        random = np.random.RandomState(state(self.settings.seed, k))
-        # Breathing mends a poor start: it takes fewer of them, each of which sees more rows.
-        n_starts = self.settings.n_init
-        if _holds_all_rows(self.sample, k):
-            n_starts = min(n_starts, _BREATHED_STARTS)
-        starts = [self._start(k, size, number, random) for number in range(n_starts)]
-        starts.sort(key=lambda start: start[0])
-        if _holds_all_rows(self.sample, k):
-            best = [centers for _, centers in starts[: _breathed_starts(size)]]
-            values, weights = self.sample
-            refined = [breathed(values, centers, random, weights) for centers in best]
-        else:
-            best = [centers for _, centers in starts[:_REFINED]]
-            refined = [self._run(slice(size), k, centers) for centers in best]
-        return min(refined, key=lambda model: model.inertia_).cluster_centers_
-
-    def _start(
-        self, k: int, size: int, number: int, random: np.random.RandomState
-    ) -> tuple[float, np.ndarray]:
-        """A short run on one quarter of the sample, judged on all of it."""
-        quarter = max(size // _QUARTERS, min(size, max(2 * k, LEAST_ROWS)))
-        first = number * quarter % (size - quarter + 1)
-        part = slice(first, first + quarter)
-        model = self._run(part, k, self.settings.init, random, max_iter=30, tol=1e-3)
-        values, weights = self.sample.part(slice(size))
-        return -model.score(values, sample_weight=weights), model.cluster_centers_
-
-    def _run(self, part: slice, k: int, init: Any, random: Any = None, **limits: Any) -> Any:
-        from sklearn.cluster import KMeans
-
-        model = KMeans(k, init=init, n_init=1, random_state=random, **limits)
-        values, weights = self.sample.part(part)
-        return model.fit(values, sample_weight=weights)
-
-
 def _lloyd(
     rows: Rows,
     fitted: dict[int, FittedKMeans],
-    sample: _Sample,
+    sample: Sample,
     settings: SweepSettings,
     passes: Passes,
 ) -> None:
@@ -370,7 +220,7 @@ def _lloyd(
     samples = {k: sample.part(slice(sample_size(k))) for k in fitted}
     tolerances = {k: settings.tol * own.variance for k, own in samples.items()}
     # Not the mean of the centres, which would tell each k which others are still moving.
-    shift = sample.values[:SAMPLE_ROWS].mean(axis=0, dtype=np.float64)
+    shift = sample.values[: sample_size(1)].mean(axis=0, dtype=np.float64)
     for number in range(1, settings.max_iter + 1):
         moving = {k: fit for k, fit in fitted.items() if not fit.converged}
         if not moving:

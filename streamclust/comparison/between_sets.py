@@ -19,7 +19,7 @@ from streamclust.metrics import (
     davies_bouldin,
     occupied,
 )
-from streamclust.passes import Columns, Passes, Rows, single_threaded
+from streamclust.passes import Columns, LocalExecutor, Passes, Rows, single_threaded
 from streamclust.passes.accumulators import (
     SLICE_ROWS,
     ClusterSpread,
@@ -273,9 +273,9 @@ class _Gap:
     def __call__(self, values: np.ndarray) -> dict[str, float]:
         if len(values) <= 2 * self.k:
             return {}
-        centers = sample_centers(values, self.k, state(self.seed, self.k))
+        (centers,) = sample_centers(values, [self.k], state(self.seed, self.k))
         inertia = float(squared_distances(values, centers).min(axis=1).sum())
         covariance = np.atleast_2d(np.cov(values, rowvar=False))
         reference = NullReference(covariance, len(values), self.seed)
-        value, error = gap(reference(self.k), inertia, len(values))
+        value, error = gap(reference([self.k], Passes(LocalExecutor(1)))[0], inertia, len(values))
         return {"same_gap": value, "same_gap_error": error}

@@ -198,10 +198,11 @@ def measured(rows, ks):
     clusters = [(means, sizes) for sizes, means in sums.result()]
     counts = separated(rows, clusters, Passes())
     reference = NullReference(np.cov(rows, rowvar=False, bias=True), len(rows), 0)
+    within = reference(ks, Passes())
     lines = []
-    for k, (means, sizes), number in zip(ks, clusters, counts, strict=True):
+    for k, (means, sizes), number, log in zip(ks, clusters, counts, within, strict=True):
         inertia = cdist(rows, means, "sqeuclidean").min(axis=1).sum()
-        own = dict(zip(("gap", "gap_error"), gap(reference(k), inertia, len(rows)), strict=True))
+        own = dict(zip(("gap", "gap_error"), gap(log, inertia, len(rows)), strict=True))
         lines.append(clustering(k, 1 / k, sizes=sizes.tolist(), separated=number, **own))
     found = groups(rows, Passes(), 0) if overlap(lines) else None
     return [{**line, "groups": found} for line in lines]

@@ -7,12 +7,13 @@ from sklearn.datasets import make_blobs
 
 from streamclust.choice import gap_statistic as module
 from streamclust.choice.gap_statistic import NullReference, gap, is_gap, structureless
+from streamclust.passes import Passes
 
 
 def gap_of(rows, k, seed=0):
     """The gap of a k-means of rows."""
     fitted = KMeans(k, n_init=5, random_state=0).fit(rows)
-    reference = NullReference(np.atleast_2d(np.cov(rows.T)), len(rows), seed)(k)
+    reference = NullReference(np.atleast_2d(np.cov(rows.T)), len(rows), seed)([k], Passes())[0]
     return gap(reference, fitted.inertia_, len(rows))
 
 
@@ -53,5 +54,5 @@ def test_no_gap_without_structure(monkeypatch, n_rows, kind):
 
 def test_rows_that_do_not_vary_have_none():
     rows = np.repeat([[0.0, 0.0], [1.0, 1.0]], 20, axis=0)
-    assert np.isnan(gap(NullReference(np.cov(rows.T), 40, 0)(2), 0.0, 40)).all()
-    assert np.isnan(gap(NullReference(np.zeros((2, 2)), 40, 0)(2), 0.0, 40)).all()
+    assert np.isnan(gap(NullReference(np.cov(rows.T), 40, 0)([2], Passes())[0], 0.0, 40)).all()
+    assert np.isnan(gap(NullReference(np.zeros((2, 2)), 40, 0)([2], Passes())[0], 0.0, 40)).all()

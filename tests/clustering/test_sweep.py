@@ -8,7 +8,9 @@ import pytest
 from sklearn.datasets import make_blobs
 
 from streamclust.clustering import kmeans_sweep as sweep
+from streamclust.clustering import seeding
 from streamclust.clustering.kmeans_sweep import MiniBatches, SweepSettings, fit_sweep
+from streamclust.clustering.seeding import Sample
 from streamclust.passes.accumulators.clusters import Assignment, LloydStep
 from streamclust.passes.blocks import Rows
 from streamclust.passes.passes import Passes
@@ -28,8 +30,8 @@ def test_a_result_does_not_depend_on_the_other_ks(dtype):
 
 def test_each_k_has_its_own_sample_and_all_one_shift(monkeypatch):
     """What `[9]` and `[9, 100]` would hardly show: tolerances, new seeds, rounding."""
-    monkeypatch.setattr(sweep, "SAMPLE_ROWS", 100)
-    monkeypatch.setattr(sweep, "SAMPLE_ROWS_A_CLUSTER", 50)
+    monkeypatch.setattr(seeding, "SAMPLE_ROWS", 100)
+    monkeypatch.setattr(seeding, "SAMPLE_ROWS_A_CLUSTER", 50)
     seen = {"shift": [], "rows": []}
     reseeded = sweep.reseeded
 
@@ -91,8 +93,8 @@ def test_mini_batches_wait_for_enough_rows():
 def test_weights_are_rows_that_recur(executor, monkeypatch, sampled):
     """By breathed restarts on all rows, and by a sample with mini-batches."""
     if sampled:
-        monkeypatch.setattr(sweep, "SAMPLE_ROWS", 500)
-        monkeypatch.setattr(sweep, "SAMPLE_ROWS_A_CLUSTER", 50)
+        monkeypatch.setattr(seeding, "SAMPLE_ROWS", 500)
+        monkeypatch.setattr(seeding, "SAMPLE_ROWS_A_CLUSTER", 50)
     values = make_blobs(3000, 5, centers=6, cluster_std=0.5, random_state=1)[0]
     weights = np.random.default_rng(0).integers(1, 5, len(values))
     weights[values[:, 0] > 0] *= 3
@@ -110,8 +112,8 @@ def test_weights_are_rows_that_recur(executor, monkeypatch, sampled):
 def test_variances_that_tell_when_centres_stand_still_heed_weights():
     rng = np.random.default_rng(0)
     values, weights = rng.normal(3, 2, (50, 4)), rng.integers(1, 5, 50)
-    repeated = sweep._Sample(np.repeat(values, weights, axis=0))
-    assert sweep._Sample(values, weights).variance == pytest.approx(repeated.variance)
+    repeated = Sample(np.repeat(values, weights, axis=0))
+    assert Sample(values, weights).variance == pytest.approx(repeated.variance)
 
 
 def test_scikit_learns_warnings_of_few_distinct_rows_are_kept_back(executor):

@@ -328,8 +328,8 @@ def test_data_frames_are_not_asked_for_their_names_twice(blobs):
 def test_verbose_prints_the_names_of_passes(blobs, capsys):
     StreamingKMeans(3, random_state=0, verbose=1).fit(blobs[0])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:3] == ["sampling rows", "seeding k-means", "mini-batches"]
-    assert all(line.startswith("k-means pass") for line in lines[3:])
+    assert lines[:4] == ["sampling rows", "k-means++", "seeding k-means", "mini-batches"]
+    assert all(line.startswith("k-means pass") for line in lines[4:])
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
