@@ -355,6 +355,57 @@ class Case(Results):
         return self
 
     @with_settings
+    def audit(
+        self,
+        to: PathLike | None = None,
+        *,
+        rows: int = 200,
+        answers: PathLike | None = None,
+        clustering: str | int | None = None,
+        overwrite: bool = False,
+        observers: Observers = (),
+        **settings: Unpack[SeededKeywords],
+    ) -> "Case":
+        """Ask a person about some named rows, or tell by the answers how right the names are.
+
+        Parameters
+        ----------
+        to : path, optional
+            Where to write the table of the rows to look at: a simple random sample of each named
+            cluster, with an empty column ``answer``. Drawn again, it holds the answers that there
+            are, and the further rows of a larger `rows`.
+        rows : int
+            How many to ask about; two of each cluster at least.
+        answers : path, optional
+            That table filled in: 1 where the name is right, 0 where it is not, or the right name.
+            Writes ``accuracy.csv``; see docs/audit.md.
+        clustering : str or int, optional
+            Which one of the set, see `labels`; the recommended one by default.
+        overwrite : bool
+            Write `to` over a file of another origin.
+
+        Raises
+        ------
+        SourceError
+            When the table cannot be read, or tells of a row that there is not.
+        SettingsError
+            When no cluster has a name, the labels have changed since rows were drawn, or a row is
+            answered for in two ways; nothing is stored then.
+        """
+        from streamclust.labelling import draw_audit, read_audit
+
+        if (to is None) == (answers is None):
+            raise SettingsError("name a table of --answers, or a file to write the rows --to")
+        if rows < 1:
+            raise SettingsError(f"rows={rows}: ask for 1 at least")
+        with self._working("audit", observers, settings) as job:
+            if answers is not None:
+                read_audit(job, Path(answers))
+            if to is not None:
+                draw_audit(job, Path(to), rows, _text(clustering), overwrite)
+        return self
+
+    @with_settings
     def export(
         self,
         to: PathLike | None = None,

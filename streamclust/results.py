@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _ASSIGN = "streamclust assign OUT NEW --to OUT/new.csv"
 _LABEL = "streamclust label OUT --names names.csv"
+_AUDIT = "streamclust audit OUT --to audit.csv"
 _OUTLIERS = "streamclust outliers OUT"
 
 
@@ -75,6 +76,7 @@ class Results:
     outlier_reasons = table_file("outlier_reasons.csv", _OUTLIERS, "A line a reason of an outlier.")
     duplicates = table_file("duplicates.csv", _OUTLIERS, "A line an image that is there twice.")
     named = table_file("named.csv", _LABEL, "A line a row, by names.", numbers=("row", "outlier"))
+    accuracy = table_file("accuracy.csv", _AUDIT, "How right names are, by audit, with intervals.")
     drift = table_file("drift.csv", _ASSIGN, "A line a cluster: its share before and now.")
 
     @property

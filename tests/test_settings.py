@@ -102,7 +102,8 @@ def test_every_setting_is_explained():
 
 KEYWORDS = {
     **dict.fromkeys(("run", "plan", "demo"), keywords.RunKeywords),
-    **dict.fromkeys(("measure", "layout", "report", "export", "assign"), keywords.SeededKeywords),
+    **dict.fromkeys(("measure", "layout", "report", "export"), keywords.SeededKeywords),
+    **dict.fromkeys(("assign", "audit"), keywords.SeededKeywords),
     **dict.fromkeys(("compare", "describe"), keywords.GroupedKeywords),
     **dict.fromkeys(("evaluate", "label"), keywords.SetKeywords),
     "ingest": keywords.IngestKeywords,

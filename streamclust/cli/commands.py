@@ -199,6 +199,24 @@ def label(out: str, **given: Any) -> None:
 
 @command(
     OUT,
+    click.Option(["--to"], type=FILE, metavar="FILE", help="Write a CSV of rows to look at."),
+    click.Option(
+        ["--rows"],
+        type=click.IntRange(1),
+        default=200,
+        help="How many; two of each cluster at least [200].",
+    ),
+    click.Option(["--answers"], type=FILE, help="That CSV with answers: docs/audit.md."),
+    *clustering_options(),
+    overwrite_option("FILE over one"),
+)
+def audit(out: str, **given: Any) -> None:
+    """Tell how right the names of OUT are, with an interval, by a person's answers on some rows."""
+    api.open(out).audit(**given)
+
+
+@command(
+    OUT,
     NEW,
     click.Option(
         ["--to"], required=True, metavar="FILE", type=FILE, help="As of the command export."

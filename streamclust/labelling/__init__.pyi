@@ -1,5 +1,7 @@
 from .assignment import AssignOptions as AssignOptions
 from .assignment import assign as assign
+from .audit import draw_audit as draw_audit
+from .audit import read_audit as read_audit
 from .names import cluster_names as cluster_names
 from .names_table import LONGEST_NAME as LONGEST_NAME
 from .names_table import clean_name as clean_name

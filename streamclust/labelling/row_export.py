@@ -10,8 +10,9 @@ import numpy as np
 
 from streamclust.errors import SettingsError
 from streamclust.images import ImageSizes
+from streamclust.labelling.audit import accuracy_of_clusters
 from streamclust.labelling.exports.base import Export, Exported, Write, export_format
-from streamclust.labelling.row_writers import WRITING_BYTES
+from streamclust.labelling.row_writers import FLOAT, WRITING_BYTES, Column
 from streamclust.labelling.stored_labels import (
     NAMED_OUTLIER,
     Assigned,
@@ -192,8 +193,16 @@ class _Batches:
         kinds = ("",) if self.outliers is None else self.outliers.kinds
         self.reasons = (*kinds, NAMED_OUTLIER)
         maps = _maps(job, clusterings)
-        self.columns = batch_columns(clusterings, self.reasons, list(maps))
         self.positions = [layout.positions for layout in maps.values()]
+        audited = {one.set_name: accuracy_of_clusters(one) for one in clusterings}
+        columns = batch_columns(clusterings, self.reasons, list(maps))
+        of_set = "_{}" if len(clusterings) > 1 else ""
+        self.accuracies = list(audited.values())
+        self.columns = columns + [
+            Column("accuracy" + of_set.format(name), FLOAT)
+            for name, accuracy in audited.items()
+            if accuracy is not None
+        ]
 
     def of(self, span: Span, assigned: list[Assigned]) -> RowBatch:
         """The rows of a span."""
@@ -207,4 +216,9 @@ class _Batches:
         reason[marked & ~flagged] = len(self.reasons) - 1
         paths = self.paths[span.part]
         axes = [axis for positions in self.positions for axis in positions[span.part].T]
+        axes += [
+            np.append(accuracy, np.float32(np.nan))[rows.label]
+            for accuracy, rows in zip(self.accuracies, assigned, strict=True)
+            if accuracy is not None
+        ]
         return RowBatch(span.start, paths, assigned, flagged | marked, score, reason, axes)

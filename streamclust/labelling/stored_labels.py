@@ -190,7 +190,7 @@ class RowBatch:
     reason : ndarray of int32
         An index in the reasons of `batch_columns`.
     positions : sequence of ndarray of float32
-        The axes of all layouts that `batch_columns` was told of.
+        The axes of all layouts that `batch_columns` was told of, and what else is known of rows.
     sizes : ndarray of int32 of shape (n_rows, 2)
         Of the images, see `streamclust.images.ImageSizes`, where a format writes them.
     """

@@ -41,7 +41,7 @@ from streamclust.settings.values import (
 )
 
 _WHOLE = ("run", "demo", "plan")
-_ON_RESULTS = ("compare", "describe", "layout", "report", "export", "assign")
+_ON_RESULTS = ("compare", "describe", "layout", "report", "export", "assign", "audit")
 # The commands that heed settings, by what these are of.
 HEEDED_BY = {
     "sets": (

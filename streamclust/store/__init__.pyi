@@ -1,6 +1,9 @@
 from .attributes import AttributeTable as AttributeTable
+from .attributes import Audit as Audit
 from .attributes import last_table as last_table
+from .attributes import load_audit as load_audit
 from .attributes import remember_table as remember_table
+from .attributes import save_audit as save_audit
 from .attributes import stage_codes as stage_codes
 from .clusterings import BIC as BIC
 from .clusterings import COST as COST
