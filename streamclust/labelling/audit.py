@@ -23,6 +23,7 @@ from streamclust.store import (
     RowPaths,
     StoredClustering,
     load_audit,
+    number_cell,
     save_audit,
     write_table,
 )
@@ -124,7 +125,8 @@ def read_audit(job: Job, file: Path) -> None:
 def tell_accuracy(job: Job, stored: StoredClustering, audit: Audit) -> None:
     """Write accuracy.csv, and say what is in it."""
     judged = Judged(audit, cluster_names(stored).names)
-    lines = [{"set": stored.set_name, "clustering": stored.name, **line} for line in judged.lines()]
+    about = {"set": stored.set_name, "clustering": stored.name}
+    lines = ({**about, **{k: _written(v) for k, v in line.items()}} for line in judged.lines())
     job.outputs.table(ACCURACY_FILE, ACCURACY, lines)
     whole = judged.accuracy(np.ones(len(audit.sizes), bool))
     if not whole.asked:
@@ -295,6 +297,10 @@ def _answers(file: Path, lines: list[dict[str, str]], n_rows: int) -> Mapping[in
                 f"{before!r} and {answer!r}: leave one"
             )
     return {row: answer for row, (_, answer) in answers.items()}
+
+
+def _written(value: Any) -> Any:
+    return number_cell(value) if isinstance(value, float) else value
 
 
 def _about(stored: StoredClustering) -> str:

@@ -78,6 +78,7 @@ from .outliers import case_outliers as case_outliers
 from .outliers import flagged_rows as flagged_rows
 from .outliers import stored_outliers as stored_outliers
 from .outputs import Outputs as Outputs
+from .outputs import number_cell as number_cell
 from .outputs import write_table as write_table
 from .record import RunRecord as RunRecord
 from .record import records as records
