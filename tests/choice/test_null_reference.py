@@ -56,3 +56,16 @@ def test_rows_that_do_not_vary_have_none():
     rows = np.repeat([[0.0, 0.0], [1.0, 1.0]], 20, axis=0)
     assert np.isnan(gap(NullReference(np.cov(rows.T), 40, 0)([2], Passes())[0], 0.0, 40)).all()
     assert np.isnan(gap(NullReference(np.zeros((2, 2)), 40, 0)([2], Passes())[0], 0.0, 40)).all()
+
+
+def test_ks_between_the_knots_are_near_a_reference_of_their_own(monkeypatch):
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((3000, 6)) * [3, 2, 2, 1, 1, 0.5]
+    reference = NullReference(np.cov(rows.T), len(rows), 0)
+    ks = [7, 13, 20, 28, 33]
+    between = reference(ks, Passes())
+    assert reference([20], Passes())[0] == between[2]
+    monkeypatch.setattr(module, "_KNOTS", tuple(range(1, 40)))
+    for (log, error), (own, own_error) in zip(between, reference(ks, Passes()), strict=True):
+        assert log == pytest.approx(own, abs=0.01)
+        assert error == pytest.approx(own_error, rel=0.1)
