@@ -55,6 +55,8 @@ class NullReference:
     def __call__(self, n_clusters: Sequence[int], passes: Passes) -> list[tuple[float, float]]:
         """For each k the log of the mean squared distance to the own of k centres, and its standard
         error; of k between some knots by interpolation, so that no k tells on another."""
+        if not n_clusters:
+            return []
         if not np.trace(self.covariance) > 0:
             return [(-math.inf, 0.0)] * len(n_clusters)
         knots = sorted({knot for k in n_clusters for knot in _knots_about(k)})

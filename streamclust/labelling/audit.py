@@ -233,9 +233,11 @@ def _union(asked: tuple[np.ndarray, np.ndarray], before: Audit) -> tuple[np.ndar
 def _sample_lines(job: Job, stored: StoredClustering, audit: Audit) -> Iterator[dict[str, Any]]:
     paths = RowPaths(job.workspace)
     columns = audit.rows.tolist(), audit.labels.tolist(), audit.names, audit.answers
-    # By name, so that one looks for what does not belong.
-    asked = sorted(zip(*columns, strict=True), key=lambda one: (one[2], one[1], one[0]))
-    for row, label, name, answer in asked:
+    # By name, so that one looks for what does not belong; then by chance, so that whoever stops
+    # half way has answered for rows that chance chose.
+    keys = priorities(audit.rows, audit.seed).tolist()
+    asked = sorted(zip(*columns, keys, strict=True), key=lambda one: (one[2], one[-1]))
+    for row, label, name, answer, _ in asked:
         yield {
             "row": row,
             "path": paths[slice(row, row + 1)][0],

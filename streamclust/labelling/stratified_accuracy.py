@@ -105,9 +105,17 @@ def stratified_accuracy(sizes: np.ndarray, asked: np.ndarray, right: np.ndarray)
     spread = leaning * (1 - leaning)
     variance = float(shares**2 @ (spread * (1 - asked / sizes) / np.maximum(asked, 1)))
     low, high = _wilson(estimate, float(shares @ spread) / variance if variance > 0 else math.inf)
-    half = (high - low) / 2
-    more = max(0, math.ceil(n_asked * ((half / WANTED) ** 2 - 1)))
-    return Accuracy(n_rows, n_asked, n_right, estimate, low, high, min(more, n_rows - n_asked))
+    more = _more((high - low) / 2, n_asked, n_rows)
+    return Accuracy(n_rows, n_asked, n_right, estimate, low, high, more)
+
+
+def _more(half: float, n_asked: int, n_rows: int) -> int:
+    """Further answers that make half the width of an interval `WANTED`; the variance falls as one
+    over the answers, and is none when all rows are answered for."""
+    if half <= WANTED or n_asked == n_rows:
+        return 0
+    left = 1 / n_asked - 1 / n_rows
+    return math.ceil(1 / ((WANTED / half) ** 2 * left + 1 / n_rows)) - n_asked
 
 
 def _wilson(estimate: float, n: float) -> tuple[float, float]:
