@@ -1,5 +1,6 @@
 from .assignment import AssignOptions as AssignOptions
 from .assignment import assign as assign
+from .audit import audited_accuracy as audited_accuracy
 from .audit import draw_audit as draw_audit
 from .audit import read_audit as read_audit
 from .names import cluster_names as cluster_names

@@ -12,7 +12,7 @@ from streamclust.labelling.names import cluster_names
 from streamclust.labelling.names_table import clean_name
 from streamclust.labelling.row_writers import WRITING_BYTES
 from streamclust.labelling.stored_labels import AssignStored, NamedClustering, named_clusterings
-from streamclust.labelling.stratified_accuracy import WANTED, allocate
+from streamclust.labelling.stratified_accuracy import WANTED, Accuracy, allocate
 from streamclust.memory import MIB, Need
 from streamclust.passes import Passes, Rows, Span, spans_of
 from streamclust.passes.accumulators import priorities
@@ -144,19 +144,31 @@ def tell_accuracy(job: Job, stored: StoredClustering, audit: Audit) -> None:
         job.events.note(hint)
 
 
+def audited_accuracy(stored: StoredClustering) -> Accuracy | None:
+    """How right the names of a clustering are; None where its labels were not audited."""
+    judged = _judged_now(stored, cluster_names(stored).names)
+    return None if judged is None else judged.accuracy(np.ones(len(judged.names), bool))
+
+
 def accuracy_of_clusters(clustering: NamedClustering) -> np.ndarray | None:
     """The accuracy of each cluster's name, (n_clusters,), NaN where it is not known; None where the
     labels that stand were not audited."""
-    audit = load_audit(clustering.stored)
-    if audit is None or audit.clustering != clustering.stored.fingerprint:
-        return None
     names = clustering.naming.names
-    judged = Judged(audit, names)
+    judged = _judged_now(clustering.stored, names)
+    if judged is None:
+        return None
     by_name = {
         name: judged.accuracy(np.array([one == name for one in names])).estimate
         for name in clustering.naming.distinct
     }
     return np.array([by_name.get(name, np.nan) for name in names], np.float32)
+
+
+def _judged_now(stored: StoredClustering, names: tuple[str, ...]) -> Judged | None:
+    audit = load_audit(stored)
+    is_current = audit is not None and audit.clustering == stored.fingerprint
+    judged = Judged(audit, names) if audit is not None and is_current else None
+    return judged if judged is not None and judged.n_known else None
 
 
 def _named(job: Job, which: str | int | None) -> NamedClustering:

@@ -284,6 +284,9 @@ TOLD = {
     "images-from": "from {name}",
     "outliers": "Outliers",
     "flagged": "{n} images flagged ({share}), by {sets}",
+    "accuracy": "Right names",
+    "audited": "{clustering}: {estimate} of {rows} named rows (95 % interval {low} to {high}), by "
+    "{asked} answers",
     "invalid": "{columns} {dtype}, {rows} invalid",
     "prepared": "Prepared",
     "how-prepared": "scaled {scaling}, then principal components: {components}",

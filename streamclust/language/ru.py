@@ -284,6 +284,9 @@ TOLD = {
     "images-from": "из {name}",
     "outliers": "Выбросы",
     "flagged": "отмечено изображений: {n} ({share}), по наборам {sets}",
+    "accuracy": "Верные имена",
+    "audited": "{clustering}: {estimate} из {rows} строк с именами "
+    "(95 %-й интервал: {low} – {high}), ответов: {asked}",
     "invalid": "{columns} {dtype}, негодных строк: {rows}",
     "prepared": "Подготовка",
     "how-prepared": "масштаб: {scaling}; главные компоненты: {components}",

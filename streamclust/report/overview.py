@@ -9,6 +9,7 @@ from typing import Any
 from streamclust.choice import measured, stored_choice
 from streamclust.comparison import ATTRIBUTES_FILE, COMPARISON_FILE, MIXING_FILE, compared_tables
 from streamclust.images import stored_images
+from streamclust.labelling import audited_accuracy
 from streamclust.report.page import CLUSTERING_LINES, LINES
 from streamclust.report.words import Words
 from streamclust.steps import Job
@@ -65,7 +66,21 @@ def what_was_run(job: Job, sets: list[str], words: Words) -> list[tuple[str, str
         numbers = {"n": words.whole(flags["n_flagged"]), "share": words.percent(share)}
         flagged = words.told("flagged", **numbers, sets=", ".join(flags["sets"]))
         terms.append((words.told("outliers"), flagged))
+    recommended = recommended_clusterings(job.workspace, sets).values()
+    if audited := list(filter(None, (_audited(one, words) for one in recommended))):
+        terms.append((words.told("accuracy"), "; ".join(audited)))
     return terms
+
+
+def _audited(clustering: StoredClustering, words: Words) -> str:
+    """How right the names of a clustering are, by audit; empty where that is not known."""
+    accuracy = audited_accuracy(clustering)
+    if accuracy is None:
+        return ""
+    shares = {key: words.percent(getattr(accuracy, key)) for key in ("estimate", "low", "high")}
+    counts = {key: words.whole(getattr(accuracy, key)) for key in ("rows", "asked")}
+    about = f"{clustering.set_name} {clustering.name}"
+    return words.told("audited", clustering=about, **shares, **counts)
 
 
 def about_set(job: Job, descriptor: str, words: Words) -> dict[str, Any]:

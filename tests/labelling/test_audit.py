@@ -111,6 +111,19 @@ def test_more_rows_go_on_with_the_answers_that_there_are(out, tmp_path):
     assert {line["row"] for line in lines if line["answer"] == "1"} == first
 
 
+def test_the_page_tells_it(out, tmp_path):
+    case, sample = api.open(out), tmp_path / "audit.csv"
+    case.audit(sample, rows=40)
+    case.report(tmp_path / "before.html")
+    assert "Right names" not in (tmp_path / "before.html").read_text()
+    answered(sample, lambda line: "1")
+    case.audit(answers=sample)
+    case.report(tmp_path / "page.html")
+    sizes = np.bincount(case.labels("a", f"kmeans-{K}")[...].clip(0), minlength=K)
+    told = (tmp_path / "page.html").read_text()
+    assert f"a kmeans-{K}: 100 % of {sizes[:4].sum():,} named rows" in told.replace("\xa0", " ")
+
+
 def test_answers_outlive_other_names(out, tmp_path):
     case, sample = api.open(out), tmp_path / "audit.csv"
     case.audit(sample, rows=40)
