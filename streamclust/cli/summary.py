@@ -1,5 +1,6 @@
 """Tables for the terminal: what a run came to, what a folder holds, what a plan takes."""
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from streamclust.steps import Planned
 
 
+# What goes on from a run.
+_NEXT = {
+    "describe": "what is in each cluster, in sentences",
+    "report": "a page to look at it all, and to name clusters in",
+}
 # Below the indices of several sets.
 WITHIN = "Calinski-Harabasz and Davies-Bouldin compare k within a set, not sets with each other."
 
@@ -23,6 +29,11 @@ def print_summary(about: dict[str, Any], sets: tuple[str, ...] | None) -> None:
     console = _console()
     _print_sets(console, about, sets or tuple(about["descriptors"]))
     console.print(f"labels, tables, figures and run.json: {about['folder']}", markup=False)
+    out = shlex.quote(str(about["folder"]))
+    for number, (command, use) in enumerate(_NEXT.items()):
+        lead = " " * 6 if number else "next: "
+        line = f"{lead}streamclust {command} {out}  # {use}"
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def print_info(about: dict[str, Any]) -> None:
