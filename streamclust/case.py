@@ -400,7 +400,7 @@ class Case(Results):
             raise SettingsError(f"rows={rows}: ask for 1 at least")
         with self._working("audit", observers, settings) as job:
             if answers is not None:
-                read_audit(job, Path(answers))
+                read_audit(job, Path(answers), _text(clustering))
             if to is not None:
                 draw_audit(job, Path(to), rows, _text(clustering), overwrite)
         return self

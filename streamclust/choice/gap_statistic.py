@@ -14,7 +14,6 @@ from functools import partial
 import numpy as np
 
 from streamclust.clustering import (
-    ignore_convergence,
     sample_centers,
     squared_distances,
     state,
@@ -61,15 +60,14 @@ class NullReference:
             return [(-math.inf, 0.0)] * len(n_clusters)
         knots = sorted({knot for k in n_clusters for knot in _knots_about(k)})
         spreads = partial(self._spreads, knots)
-        drawn = passes.map("structureless data", spreads, [_gaussian, _uniform], "draw")
+        drawn = passes.map("structureless data", spreads, [0, 1], "draw")
         within = np.array([min(pair) for pair in zip(*drawn, strict=True)])
         at = np.log(n_clusters)
         of_k = (np.interp(at, np.log(knots), column) for column in within.T)
         return [(float(log), float(error)) for log, error in zip(*of_k, strict=True)]
 
-    def _spreads(self, n_clusters: Sequence[int], draw: Draw) -> list[tuple[float, float]]:
-        ignore_convergence()  # for the workers of a cluster, which are processes of their own
-        number = (_gaussian, _uniform).index(draw)
+    def _spreads(self, n_clusters: Sequence[int], number: int) -> list[tuple[float, float]]:
+        draw = (_gaussian, _uniform)[number]
         random = np.random.default_rng((self.seed, number))
         shape = min(self.n_rows, MOST_ROWS), len(self.covariance)
         rows = structureless(self.covariance, shape, random, draw)

@@ -15,15 +15,15 @@ from streamclust.labelling.stored_labels import AssignStored, NamedClustering, n
 from streamclust.labelling.stratified_accuracy import WANTED, Accuracy, allocate
 from streamclust.memory import MIB, Need
 from streamclust.passes import Passes, Rows, Span, spans_of
-from streamclust.passes.accumulators import priorities
+from streamclust.passes.accumulators import LeastOfEach, priorities
 from streamclust.sources import csv_lines, plain_cell
 from streamclust.steps import Job
 from streamclust.store import (
     Audit,
-    RowPaths,
     StoredClustering,
     load_audit,
     number_cell,
+    paths_of,
     save_audit,
     write_table,
 )
@@ -84,8 +84,10 @@ def draw_audit(job: Job, file: Path, n_rows: int, which: str | int | None, overw
     )
 
 
-def read_audit(job: Job, file: Path) -> None:
+def read_audit(job: Job, file: Path, which: str | int | None = None) -> None:
     """Take the answers of a table, and tell how right the labels are.
+
+    A table that tells no clustering is of `which`, the recommended one by default.
 
     Raises
     ------
@@ -96,7 +98,7 @@ def read_audit(job: Job, file: Path) -> None:
         nothing is stored then.
     """
     lines = _answer_lines(file)
-    stored = _audited(job, file, lines)
+    stored = _audited(job, file, lines, which)
     audit = load_audit(stored)
     if audit is None:
         raise SettingsError(
@@ -189,34 +191,22 @@ class _Candidates:
     """Of each cluster the rows of least random priority, and how unsure its rows are."""
 
     def __init__(self, n_clusters: int, most: int, seed: int) -> None:
-        self.most = most
+        self.least = LeastOfEach(most)
         self.seed = seed
-        self.labels = np.empty(0, np.int64)
-        self.keys = np.empty(0, np.uint64)
-        self.rows = np.empty(0, np.int64)
         self.unsure = np.zeros(n_clusters)
 
     def see(self, span: Span, labels: np.ndarray, sure: np.ndarray) -> None:
         inside = np.flatnonzero(labels >= 0)
         labels, rows = labels[inside].astype(np.int64), span.start + inside
         self.unsure += np.bincount(labels, 1 - sure[inside], len(self.unsure))
-        labels = np.concatenate([self.labels, labels])
-        keys = np.concatenate([self.keys, priorities(rows, self.seed)])
-        rows = np.concatenate([self.rows, rows])
-        kept = self._first(labels, keys, np.full(len(self.unsure), self.most))
-        self.labels, self.keys, self.rows = labels[kept], keys[kept], rows[kept]
+        self.least.add(labels, priorities(rows, self.seed), rows)
 
     def take(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Labels and numbers of so many rows of each cluster."""
-        kept = self._first(self.labels, self.keys, counts)
-        return self.labels[kept], self.rows[kept]
-
-    @staticmethod
-    def _first(labels: np.ndarray, keys: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        order = np.lexsort((keys, labels))
-        starts = np.searchsorted(labels[order], np.arange(len(counts)))
-        ranks = np.arange(len(order)) - starts[labels[order]]
-        return order[ranks < counts[labels[order]]]
+        labels, rows = self.least.labels, self.least.rows
+        ranks = np.arange(len(labels)) - np.searchsorted(labels, labels)
+        kept = ranks < counts[labels]
+        return labels[kept], rows[kept]
 
 
 def _drawn(
@@ -243,16 +233,16 @@ def _union(asked: tuple[np.ndarray, np.ndarray], before: Audit) -> tuple[np.ndar
 
 
 def _sample_lines(job: Job, stored: StoredClustering, audit: Audit) -> Iterator[dict[str, Any]]:
-    paths = RowPaths(job.workspace)
-    columns = audit.rows.tolist(), audit.labels.tolist(), audit.names, audit.answers
+    paths = paths_of(job.workspace, audit.rows)
+    columns = audit.rows.tolist(), paths, audit.labels.tolist(), audit.names, audit.answers
     # By name, so that one looks for what does not belong; then by chance, so that whoever stops
     # half way has answered for rows that chance chose.
     keys = priorities(audit.rows, audit.seed).tolist()
-    asked = sorted(zip(*columns, keys, strict=True), key=lambda one: (one[2], one[-1]))
-    for row, label, name, answer, _ in asked:
+    asked = sorted(zip(*columns, keys, strict=True), key=lambda one: (one[3], one[-1]))
+    for row, path, label, name, answer, _ in asked:
         yield {
             "row": row,
-            "path": paths[slice(row, row + 1)][0],
+            "path": path,
             "set": stored.set_name,
             "clustering": stored.name,
             "cluster": label,
@@ -282,14 +272,16 @@ def _cell(field: str) -> str:
     return plain_cell(field.strip())
 
 
-def _audited(job: Job, file: Path, lines: list[dict[str, str]]) -> StoredClustering:
+def _audited(
+    job: Job, file: Path, lines: list[dict[str, str]], which: str | int | None
+) -> StoredClustering:
     """The clustering that the lines tell of; the named one where they tell none."""
     told = {(line.get("set", ""), line.get("clustering", "")) for line in lines}
     if len(told) > 1:
         raise SettingsError(f"{file}: answers of several clusterings: a table for each")
     set_name, name = next(iter(told), ("", ""))
     if not (set_name and name):
-        return _named(job, None).stored
+        return _named(job, which).stored
     workspace = job.workspace
     if set_name not in workspace.descriptors or name not in workspace.clusterings(set_name):
         raise SettingsError(f"{file}: there is no clustering {name} of {set_name} any more")

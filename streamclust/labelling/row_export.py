@@ -194,14 +194,14 @@ class _Batches:
         self.reasons = (*kinds, NAMED_OUTLIER)
         maps = _maps(job, clusterings)
         self.positions = [layout.positions for layout in maps.values()]
-        audited = {one.set_name: accuracy_of_clusters(one) for one in clusterings}
-        columns = batch_columns(clusterings, self.reasons, list(maps))
-        of_set = "_{}" if len(clusterings) > 1 else ""
-        self.accuracies = list(audited.values())
-        self.columns = columns + [
-            Column("accuracy" + of_set.format(name), FLOAT)
-            for name, accuracy in audited.items()
-            if accuracy is not None
+        told = enumerate(map(accuracy_of_clusters, clusterings))
+        # Rows in no cluster take the last.
+        nothing = np.float32(np.nan)
+        self.accuracies = {at: np.append(of, nothing) for at, of in told if of is not None}
+        several = len(clusterings) > 1
+        self.columns = batch_columns(clusterings, self.reasons, list(maps)) + [
+            Column(f"accuracy_{clusterings[at].set_name}" if several else "accuracy", FLOAT)
+            for at in self.accuracies
         ]
 
     def of(self, span: Span, assigned: list[Assigned]) -> RowBatch:
@@ -216,9 +216,5 @@ class _Batches:
         reason[marked & ~flagged] = len(self.reasons) - 1
         paths = self.paths[span.part]
         axes = [axis for positions in self.positions for axis in positions[span.part].T]
-        axes += [
-            np.append(accuracy, np.float32(np.nan))[rows.label]
-            for accuracy, rows in zip(self.accuracies, assigned, strict=True)
-            if accuracy is not None
-        ]
+        axes += [accuracy[assigned[at].label] for at, accuracy in self.accuracies.items()]
         return RowBatch(span.start, paths, assigned, flagged | marked, score, reason, axes)

@@ -30,6 +30,7 @@ from .gaussians import PosteriorMoments as PosteriorMoments
 from .gaussians import Units as Units
 from .kept_rows import ClusterPicks as ClusterPicks
 from .kept_rows import Collected as Collected
+from .kept_rows import LeastOfEach as LeastOfEach
 from .kept_rows import Picks as Picks
 from .kept_rows import UniformSample as UniformSample
 from .kept_rows import priorities as priorities

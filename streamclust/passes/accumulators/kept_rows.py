@@ -133,7 +133,7 @@ class ClusterPicks:
     def __init__(self, means: np.ndarray, size: int, n_extreme: int, seed: int) -> None:
         self.means = np.asarray(means, np.float64)
         self.seed = seed
-        self.sample, self.border, self.far = (_Least(n) for n in (size, n_extreme, n_extreme))
+        self.sample, self.border, self.far = (LeastOfEach(n) for n in (size, n_extreme, n_extreme))
 
     def update(self, values: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> None:
         """See rows (n_rows, n_columns), their labels (n_rows,), below 0 in no cluster, and their
@@ -164,7 +164,7 @@ class ClusterPicks:
         for mine, theirs in zip(self._kept(), other._kept(), strict=True):
             mine.join(theirs)
 
-    def _kept(self) -> "tuple[_Least, _Least, _Least]":
+    def _kept(self) -> "tuple[LeastOfEach, LeastOfEach, LeastOfEach]":
         return self.sample, self.border, self.far
 
     def result(self) -> Picks:
@@ -187,7 +187,7 @@ class ClusterPicks:
         return n_clusters * (3 * (sampled + 64 * n_extreme) + 8 * n_columns)
 
 
-class _Least:
+class LeastOfEach:
     """The rows of least key of each label, `size` at most; of equal keys the least row."""
 
     def __init__(self, size: int) -> None:
